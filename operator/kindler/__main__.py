@@ -1,0 +1,23 @@
+"""`python -m kindler <process>`: chooses a process and wires it. No rules in here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+# Imported only when chosen: the activator must not pay for kopf, nor the controller for the wire.
+PROCESSES = {"controller": "kindler.controller.process", "activator": "kindler.activator.process"}
+
+
+def main() -> None:
+    """Runs the process named by the first argument until it ends; the exit status is the process's own."""
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name not in PROCESSES:
+        sys.exit(f"kindler: {name!r} is not a process of Kindler: use one of {', '.join(PROCESSES)}")
+    run: Callable[[], int] = import_module(PROCESSES[name]).run
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Every name, label and annotation that Kindler gives or reads, built in this one place."""
+
+from __future__ import annotations
+
+from typing import Final
+
+GROUP: Final = "serving.kindler.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+MODELS: Final = "models"
+ENDPOINT_CONFIGS: Final = "endpointconfigs"
+ENDPOINTS: Final = "endpoints"
+
+# Labels of children (ReplicaSets, their pods, Services, ControllerRevisions).
+LABEL_ENDPOINT: Final = f"{GROUP}/endpoint"  # metadata.name of the Endpoint
+LABEL_REVISION: Final = f"{GROUP}/revision"  # the revision's hash
+LABEL_POOL: Final = f"{GROUP}/pool"  # DEMAND or WARM
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+MANAGED_BY: Final = "kindler"
+
+DEMAND: Final = "demand"
+WARM: Final = "warm"
+
+ANNOTATION_DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
+
+CONTAINER: Final = "model"  # the name of the one container of a model pod
+
+# Field managers: a child is created by POST under CREATOR and then applied, without `replicas`, under APPLIER (architecture.md section 5).
+CREATOR: Final = "kindler-create"
+APPLIER: Final = "kindler"
+
+# Audience of the projected ServiceAccount token that a caller shows on the activator's peer port.
+PEER_AUDIENCE: Final = "kindler-peer"
+
+
+def revision_name(endpoint: str, revision: str) -> str:
+    """Name of the ControllerRevision that keeps what the user said."""
+    return f"{endpoint}-{revision}"
+
+
+def pool_name(endpoint: str, revision: str, pool: str) -> str:
+    """Name of the ReplicaSet of one pool (DEMAND or WARM) of one revision."""
+    return f"{endpoint}-{revision}-{pool}"
+
+
+def service_name(endpoint: str) -> str:
+    """Name of the per-endpoint Service (ExternalName to the activator)."""
+    return endpoint
+
+
+def endpoint_url(endpoint: str, namespace: str) -> str:
+    """Where a client in the cluster sends requests."""
+    return f"http://{service_name(endpoint)}.{namespace}/invocations"

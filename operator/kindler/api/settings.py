@@ -1,0 +1,184 @@
+"""Settings of the two processes: environment in, frozen values out. The chart sets every variable named here; defaults are those of the chart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T", int, float)
+
+
+class SettingsError(ValueError):
+    """A variable holds a value that cannot be used. The message names variable, value and remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What both processes need.
+
+    `namespaces`: the namespaces to watch; empty means all. `system_namespace`: where Kindler itself runs. `release`: the installation's name, so that
+    several fit into one cluster. `pod_name`: this replica.
+    """
+
+    namespaces: tuple[str, ...]
+    system_namespace: str
+    release: str
+    pod_name: str
+    cluster_domain: str
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerSettings:
+    """The controller's own. Ratios multiply a limit to get its request (1 = request equals limit); `mb_per_vcpu`: MB of memory that bring one vCPU.
+
+    `activator_service`: DNS name that per-endpoint Services point to. `peer_selector`: label selector of activator pods in the system namespace;
+    `peer_port`: their peer port; `peer_token_path`: the projected token shown there. `resync_seconds`: each key is looked at again at least this often.
+    """
+
+    common: Common
+    activator_service: str
+    peer_selector: str
+    peer_port: int
+    peer_token_path: str
+    memory_request_ratio: float
+    cpu_request_ratio: float
+    mb_per_vcpu: int
+    ephemeral_storage_request: str
+    pin_image_digest: bool
+    resync_seconds: float
+    metrics_port: int
+    lease_seconds: float
+    lease_renew_seconds: float
+    lease_retry_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ActivatorSettings:
+    """The activator's own. Seconds unless named otherwise, bytes for sizes.
+
+    Deadlines: `client_idle_seconds` between requests, `head_seconds` for a whole request head, `body_idle_seconds` without body progress,
+    `connect_seconds` to a pod, `answer_idle_seconds` without progress of a started answer, `client_write_seconds` without the client taking bytes.
+    The model's time is the route's invocation timeout. `pod_idle_seconds`: how long a kept connection to a pod is reused.
+    """
+
+    common: Common
+    default_namespace: str
+    public_port: int
+    peer_port: int
+    admin_port: int
+    body_limit_bytes: int
+    held_bytes_limit: int
+    head_limit_bytes: int
+    header_count_limit: int
+    connection_limit: int
+    client_idle_seconds: float
+    head_seconds: float
+    body_idle_seconds: float
+    connect_seconds: float
+    answer_idle_seconds: float
+    client_write_seconds: float
+    pod_idle_seconds: float
+    probe_interval_seconds: float
+    probe_timeout_seconds: float
+    shutdown_grace_seconds: float
+    access_log: bool
+
+
+class _Reader:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self.environ.get(name, "").strip()
+        if value:
+            return value
+        if default is None:
+            raise SettingsError(f"{name} is not set: the chart sets it; set it by hand when you run the process yourself")
+        return default
+
+    def number(self, name: str, default: T, kind: Callable[[str], T], low: float, high: float) -> T:
+        raw = self.environ.get(name, "").strip()
+        if not raw:
+            return default
+        try:
+            value = kind(raw)
+        except ValueError:
+            raise SettingsError(f"{name}={raw!r} is not a number: use {low:g} to {high:g}") from None
+        if not low <= value <= high:
+            raise SettingsError(f"{name}={raw} is out of range: use {low:g} to {high:g}")
+        return value
+
+    def flag(self, name: str, default: bool) -> bool:
+        raw = self.environ.get(name, "").strip().lower()
+        if raw in ("", "true", "false"):
+            return default if not raw else raw == "true"
+        raise SettingsError(f"{name}={raw!r} is neither true nor false")
+
+
+def _common(read: _Reader) -> Common:
+    names = tuple(sorted({n.strip() for n in read.text("KINDLER_NAMESPACES", "").split(",") if n.strip()}))
+    return Common(
+        namespaces=names,
+        system_namespace=read.text("KINDLER_SYSTEM_NAMESPACE", "kindler-system"),
+        release=read.text("KINDLER_RELEASE", "kindler"),
+        pod_name=read.text("KINDLER_POD_NAME", "local"),
+        cluster_domain=read.text("KINDLER_CLUSTER_DOMAIN", "cluster.local"),
+        log_level=read.text("KINDLER_LOG_LEVEL", "INFO"),
+    )
+
+
+def controller_settings(environ: Mapping[str, str]) -> ControllerSettings:
+    """Reads the controller's variables; raises SettingsError."""
+    read = _Reader(environ)
+    common = _common(read)
+    return ControllerSettings(
+        common=common,
+        activator_service=read.text("KINDLER_ACTIVATOR_SERVICE", f"{common.release}-activator.{common.system_namespace}.svc.{common.cluster_domain}"),
+        peer_selector=read.text("KINDLER_PEER_SELECTOR", "app.kubernetes.io/component=activator"),
+        peer_port=read.number("KINDLER_PEER_PORT", 8081, int, 1, 65535),
+        peer_token_path=read.text("KINDLER_PEER_TOKEN_PATH", "/var/run/secrets/kindler/peer/token"),
+        memory_request_ratio=read.number("KINDLER_MEMORY_REQUEST_RATIO", 1.0, float, 0.01, 1),
+        cpu_request_ratio=read.number("KINDLER_CPU_REQUEST_RATIO", 1.0, float, 0.01, 1),
+        mb_per_vcpu=read.number("KINDLER_MB_PER_VCPU", 1769, int, 256, 65536),
+        ephemeral_storage_request=read.text("KINDLER_EPHEMERAL_STORAGE_REQUEST", "64Mi"),
+        pin_image_digest=read.flag("KINDLER_PIN_IMAGE_DIGEST", True),
+        resync_seconds=read.number("KINDLER_RESYNC_SECONDS", 300.0, float, 1, 86400),
+        metrics_port=read.number("KINDLER_METRICS_PORT", 8082, int, 1, 65535),
+        lease_seconds=read.number("KINDLER_LEASE_SECONDS", 15.0, float, 2, 120),
+        lease_renew_seconds=read.number("KINDLER_LEASE_RENEW_SECONDS", 10.0, float, 1, 110),
+        lease_retry_seconds=read.number("KINDLER_LEASE_RETRY_SECONDS", 2.0, float, 0.1, 60),
+    )
+
+
+def activator_settings(environ: Mapping[str, str]) -> ActivatorSettings:
+    """Reads the activator's variables; raises SettingsError."""
+    read = _Reader(environ)
+
+    def seconds(name: str, default: float, low: float = 0.01, high: float = 86400) -> float:
+        return read.number(name, default, float, low, high)
+
+    return ActivatorSettings(
+        common=_common(read),
+        default_namespace=read.text("KINDLER_DEFAULT_NAMESPACE", "default"),
+        public_port=read.number("KINDLER_PUBLIC_PORT", 8080, int, 1, 65535),
+        peer_port=read.number("KINDLER_PEER_PORT", 8081, int, 1, 65535),
+        admin_port=read.number("KINDLER_ADMIN_PORT", 8082, int, 1, 65535),
+        body_limit_bytes=read.number("KINDLER_BODY_LIMIT_BYTES", 4 * 1024 * 1024, int, 1, 2**40),
+        held_bytes_limit=read.number("KINDLER_HELD_BYTES_LIMIT", 256 * 1024 * 1024, int, 0, 2**40),
+        head_limit_bytes=read.number("KINDLER_HEAD_LIMIT_BYTES", 32 * 1024, int, 1024, 2**20),
+        header_count_limit=read.number("KINDLER_HEADER_COUNT_LIMIT", 64, int, 8, 1000),
+        connection_limit=read.number("KINDLER_CONNECTION_LIMIT", 10000, int, 1, 10**6),
+        client_idle_seconds=seconds("KINDLER_CLIENT_IDLE_SECONDS", 75),
+        head_seconds=seconds("KINDLER_HEAD_SECONDS", 10),
+        body_idle_seconds=seconds("KINDLER_BODY_IDLE_SECONDS", 30),
+        connect_seconds=seconds("KINDLER_CONNECT_SECONDS", 5),
+        answer_idle_seconds=seconds("KINDLER_ANSWER_IDLE_SECONDS", 60),
+        client_write_seconds=seconds("KINDLER_CLIENT_WRITE_SECONDS", 60),
+        pod_idle_seconds=seconds("KINDLER_POD_IDLE_SECONDS", 1),
+        probe_interval_seconds=seconds("KINDLER_PROBE_INTERVAL_SECONDS", 0.015, 0.001, 10),
+        probe_timeout_seconds=seconds("KINDLER_PROBE_TIMEOUT_SECONDS", 2),
+        shutdown_grace_seconds=seconds("KINDLER_SHUTDOWN_GRACE_SECONDS", 90, 0),
+        access_log=read.flag("KINDLER_ACCESS_LOG", False),
+    )
