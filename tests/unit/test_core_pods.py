@@ -1,0 +1,78 @@
+"""What a pod's status says: every row is one state in which real pods were seen, and the verdict that a person should read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.unit.builders import NOW, pod
+
+from kindler.core import pods
+
+UNSCHEDULABLE = {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}]}
+
+TROUBLES: list[tuple[dict[str, Any], str | None, bool, str]] = [
+    # what is said of the pod, reason, final, words of the message
+    ({}, None, False, ""),
+    ({"ready": False}, None, False, ""),
+    ({"ready": False, "started": NOW - 179}, None, False, ""),
+    ({"ready": False, "started": NOW - 180}, "PingFailing", False, "/ping on port 8080 within 180 s"),
+    ({"ready": False, "started": None, "waiting": ("ContainerCreating", "")}, None, False, ""),
+    ({"ready": False, "waiting": ("ErrImagePull", "not found")}, "ErrImagePull", False, "not found. Make sure"),
+    ({"ready": False, "waiting": ("ImagePullBackOff", 'Back-off pulling image "x"')}, "ImagePullBackOff", True, "registry.local/iris:1 cannot be pulled"),
+    ({"ready": False, "waiting": ("InvalidImageName", "bad")}, "InvalidImageName", True, "not a valid image name"),
+    ({"ready": False, "waiting": ("CreateContainerConfigError", 'secret "s" not found')}, "CreateContainerConfigError", True, 'secret "s" not found'),
+    ({"ready": False, "ended": ("Error", 1, 2.0), "restarts": 1}, "CrashLoopBackOff", False, "exit code 1"),
+    ({"ready": False, "waiting": ("CrashLoopBackOff", "back-off 20s"), "ended": ("Error", 3, 2.0), "restarts": 2}, "CrashLoopBackOff", True, "exit code 3"),
+    ({"ready": False, "ended": ("OOMKilled", 137, 2.0), "restarts": 2}, "OOMKilled", True, "2048Mi"),
+    ({"ready": False, "ended": ("StartError", 128, 0.0), "restarts": 2}, "RunContainerError", True, "command and args"),
+    ({"ready": False, "ended": ("Error", 137, 181.0), "restarts": 1}, "PingFailing", False, "within 180 s"),
+    ({"ready": True, "ended": ("Error", 1, 2.0), "restarts": 5}, None, False, ""),
+    ({"ready": False, "started": None, **UNSCHEDULABLE}, "Unschedulable", False, "0/3 nodes are available. Add nodes"),
+    ({"ready": False, "started": None, "phase": "Failed", "reason": "Evicted", "message": "low on memory."}, "PodFailed", False, "low on memory. It is"),
+    ({"ready": False, "deleting": True, "waiting": ("InvalidImageName", "bad")}, None, False, ""),
+]
+
+
+@pytest.mark.parametrize(("said", "reason", "final", "words"), TROUBLES)
+def test_trouble_names_cause_and_remedy(said: dict[str, Any], reason: str | None, final: bool, words: str) -> None:
+    trouble = pods.read(pod(**said), NOW).trouble
+    assert (trouble.reason if trouble else None) == reason
+    if trouble:
+        assert trouble.final is final
+        assert words in trouble.message
+        assert trouble.message.endswith(".")
+
+
+def test_a_pod_that_nobody_has_looked_at_yet_is_read() -> None:
+    facts = pods.read({"metadata": {"name": "x", "creationTimestamp": "2027-01-15T08:00:00Z"}, "spec": {"containers": [{"name": "model"}]}}, NOW)
+    assert (facts.ip, facts.scheduled, facts.started, facts.ready, facts.trouble, facts.created) == (None, None, None, False, None, NOW)
+
+
+def test_life_of_a_pod() -> None:
+    facts = pods.read(pod(), NOW)
+    assert (facts.created, facts.scheduled, facts.started, facts.ready, facts.ip) == (NOW - 10, NOW - 9, NOW - 8, True, "10.0.0.7")
+    assert (facts.endpoint, facts.pool, facts.revision, facts.image_id) == ("iris", "demand", "abc", "registry.local/iris@sha256:abc")
+
+
+@pytest.mark.parametrize(("cost", "read"), [("-100", -100), ("many", 0), (None, 0)])
+def test_deletion_cost(cost: str | None, read: int) -> None:
+    one = pod()
+    if cost is not None:
+        one["metadata"]["annotations"] = {"controller.kubernetes.io/pod-deletion-cost": cost}
+    assert pods.read(one, NOW).deletion_cost == read
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ('pods "x" is forbidden: exceeded quota: q, requested: limits.memory=1Gi', "QuotaExceeded"),
+        ('pods "x" is forbidden: violates PodSecurity "restricted:latest"', "FailedCreate"),
+    ],
+)
+def test_a_pool_that_may_not_create_pods(message: str, reason: str) -> None:
+    trouble = pods.pool_trouble({"status": {"conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}]}})
+    assert trouble is not None
+    assert (trouble.reason, trouble.final) == (reason, False)
+    assert message in trouble.message
+    assert pods.pool_trouble({"status": {}}) is None
