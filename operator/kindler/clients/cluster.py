@@ -1,0 +1,292 @@
+"""The API server, as plain JSON: one method per request that Kindler makes.
+
+kubernetes.aio brings configuration, authentication and TLS; its model classes stay unused (an object is the dict that came over the wire: half the
+memory, none of the conversion). Nothing here retries: whoever called knows whether time, a new look, or nothing at all helps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio import config as kube_config
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
+from yarl import URL
+
+from kindler.clients.errors import ApiError, Conflict, Forbidden, Gone, Invalid, NotFound, Unavailable, from_status, no_answer
+from kindler.clients.resources import (
+    CONTROLLER_REVISIONS,
+    ENDPOINT_CONFIGS,
+    ENDPOINTS,
+    EVENTS,
+    LEASES,
+    MODELS,
+    PODS,
+    REPLICASETS,
+    SERVICES,
+    Resource,
+)
+
+__all__ = [
+    "CONTROLLER_REVISIONS",
+    "ENDPOINTS",
+    "ENDPOINT_CONFIGS",
+    "EVENTS",
+    "LEASES",
+    "MODELS",
+    "PODS",
+    "REPLICASETS",
+    "SERVICES",
+    "ApiError",
+    "Cluster",
+    "Conflict",
+    "Forbidden",
+    "Gone",
+    "Invalid",
+    "NotFound",
+    "Object",
+    "Resource",
+    "Unavailable",
+]
+
+Object = dict[str, Any]
+
+MERGE = "application/merge-patch+json"
+APPLY = "application/apply-patch+yaml"  # JSON is YAML
+
+PAGE = 500  # objects per page of a list: parsing one takes milliseconds, so that a re-list of thousands never holds up the loop
+CONNECT_SECONDS = 10.0
+REQUEST_SECONDS = 30.0
+SILENCE_SECONDS = 70.0  # the API server sends a bookmark every 60 s
+
+
+class Cluster:
+    """A connection to one API server. Every method raises ApiError (see errors.py) and nothing else.
+
+    Requests share at most `max_connections` connections. Watches have connections of their own: they last, and must never hold up a write.
+    """
+
+    def __init__(self, max_connections: int = 32) -> None:
+        self._max_connections = max_connections
+        self._configuration: Configuration | None = None
+        self._requests: RESTClientObject | None = None
+        self._watches: RESTClientObject | None = None
+
+    async def connect(self, kubeconfig: str | None = None) -> None:
+        """Reads the configuration: the file named, else the pod's ServiceAccount (its token is read again each minute), else $KUBECONFIG or ~/.kube/config.
+
+        No request is made. Raises ApiError when there is no usable configuration.
+        """
+        configuration = Configuration()
+        try:
+            if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+                kube_config.load_incluster_config(client_configuration=configuration)
+            else:
+                file = kubeconfig or os.environ.get("KUBECONFIG") or None
+                await kube_config.load_kube_config(config_file=file, client_configuration=configuration, persist_config=False)
+            configuration.client_session_kwargs = {"trust_env": False}
+            configuration.connection_pool_maxsize = self._max_connections
+            self._requests = RESTClientObject(configuration)
+            unbounded = Configuration()
+            unbounded.__dict__.update(configuration.__dict__, connection_pool_maxsize=0)
+            self._watches = RESTClientObject(unbounded)
+        except (kube_config.ConfigException, OSError, ValueError) as trouble:
+            raise ApiError(0, "Configuration", f"no usable cluster configuration: {trouble}") from trouble
+        self._configuration = configuration
+
+    async def close(self) -> None:
+        """Closes all connections; running watches end with Unavailable."""
+        clients, self._requests, self._watches = (self._requests, self._watches), None, None
+        for client in clients:
+            if client is not None:
+                await client.close()
+
+    # Reading
+
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
+        """The object, or None when there is none."""
+        try:
+            return await self._json("GET", resource.path(namespace, name))
+        except NotFound:
+            return None
+
+    async def list(
+        self, resource: Resource, namespace: str | None, label_selector: str = "", field_selector: str = "", resource_version: str = ""
+    ) -> tuple[list[Object], str]:
+        """All objects (of one namespace, or of all with None) and the resourceVersion to watch from. Read in pages; all pages show one moment.
+
+        `resource_version`: "" is the newest state, "0" whatever the API server has at hand. Raises Gone when the history expired between two pages.
+        """
+        items: list[Object] = []
+        query = {"labelSelector": label_selector, "fieldSelector": field_selector, "resourceVersion": resource_version, "limit": str(PAGE)}
+        while True:
+            page = await self._json("GET", resource.path(namespace), query)
+            items += page.get("items") or []
+            metadata = page.get("metadata") or {}
+            if not metadata.get("continue"):
+                return items, str(metadata.get("resourceVersion", ""))
+            query |= {"continue": metadata["continue"], "resourceVersion": ""}
+
+    async def watch(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        label_selector: str = "",
+        resource_version: str = "",
+        timeout_seconds: int = 300,
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> AsyncIterator[tuple[str, Object]]:
+        """Changes after `resource_version`, as (ADDED | MODIFIED | DELETED | BOOKMARK, object), until the API server ends the stream after `timeout_seconds`.
+
+        Raises Gone when the history does not reach back that far, Unavailable when the stream breaks off, ends inside an object, or says nothing for
+        `silence_seconds`. Close the iterator (`contextlib.aclosing`) when leaving early.
+        """
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "labelSelector": label_selector,
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(timeout_seconds),
+        }
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=silence_seconds)
+        async with self._exchange(self._watches, "GET", resource.path(namespace), query, None, "", timeout) as response:
+            async for line in _lines(response.content):
+                event = _parse(line)
+                kind, value = str(event.get("type", "")), event.get("object") or {}
+                if kind == "ERROR":
+                    raise from_status(int(value.get("code") or 500), value)
+                yield kind, value
+
+    async def raw_get(self, path: str) -> bytes:
+        """The body of a GET of any path of the API server, for example `/openid/v1/jwks`."""
+        return await self._bytes("GET", path)
+
+    # Writing
+
+    async def create(self, resource: Resource, namespace: str | None, body: Object, field_manager: str = "") -> Object:
+        """POST. Raises Conflict (`already_exists`) when the name is in use."""
+        return await self._json("POST", resource.path(namespace), {"fieldManager": field_manager}, body)
+
+    async def apply(self, resource: Resource, namespace: str | None, name: str, body: Object, field_manager: str, force: bool = True) -> Object:
+        """Server-side apply: creates, or sets what `body` says and drops what this manager said before and no longer says."""
+        query = {"fieldManager": field_manager, "force": "true" if force else "false"}
+        return await self._json("PATCH", resource.path(namespace, name), query, body, APPLY)
+
+    async def merge_patch(self, resource: Resource, namespace: str | None, name: str, patch: Object, subresource: str = "", field_manager: str = "") -> Object:
+        """JSON merge patch: null removes a field. A `metadata.resourceVersion` in the patch is a precondition."""
+        return await self._json("PATCH", resource.path(namespace, name, subresource), {"fieldManager": field_manager}, patch, MERGE)
+
+    async def update(self, resource: Resource, namespace: str | None, name: str, body: Object, field_manager: str = "") -> Object:
+        """PUT of the whole object. With a `metadata.resourceVersion` in it, raises Conflict unless the object is still at that version."""
+        return await self._json("PUT", resource.path(namespace, name), {"fieldManager": field_manager}, body)
+
+    async def update_status(self, resource: Resource, namespace: str | None, name: str, body: Object, field_manager: str = "") -> Object:
+        """PUT of the status. `body` needs `metadata.resourceVersion`: without it the write would not be fenced, so ValueError."""
+        if not body.get("metadata", {}).get("resourceVersion"):
+            raise ValueError("a status is written only with metadata.resourceVersion")
+        return await self._json("PUT", resource.path(namespace, name, "status"), {"fieldManager": field_manager}, body)
+
+    async def scale(self, resource: Resource, namespace: str, name: str, replicas: int) -> Object:
+        """Sets `spec.replicas` through the scale subresource; returns the Scale."""
+        return await self.merge_patch(resource, namespace, name, {"spec": {"replicas": replicas}}, "scale")
+
+    async def delete(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        uid: str | None = None,
+        resource_version: str | None = None,
+        propagation: str = "Background",
+        grace_seconds: int | None = None,
+    ) -> bool:
+        """Deletes, or begins to; False when there was nothing. Raises Conflict when `uid` or `resource_version` is not the present one."""
+        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
+        if preconditions := {k: v for k, v in (("uid", uid), ("resourceVersion", resource_version)) if v is not None}:
+            options["preconditions"] = preconditions
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        try:
+            await self._json("DELETE", resource.path(namespace, name), None, options)
+        except NotFound:
+            return False
+        return True
+
+    # One request
+
+    async def _json(self, method: str, path: str, query: dict[str, str] | None = None, body: Object | None = None, content_type: str = "") -> Object:
+        return _parse(await self._bytes(method, path, query, body, content_type))
+
+    async def _bytes(self, method: str, path: str, query: dict[str, str] | None = None, body: Object | None = None, content_type: str = "") -> bytes:
+        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
+        async with self._exchange(self._requests, method, path, query, body, content_type, timeout) as response:
+            return await response.read()
+
+    @asynccontextmanager
+    async def _exchange(
+        self,
+        client: RESTClientObject | None,
+        method: str,
+        path: str,
+        query: dict[str, str] | None,
+        body: Object | None,
+        content_type: str,
+        limits: aiohttp.ClientTimeout,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A good answer, its body unread; everything that can go wrong, here or while the caller reads it, becomes an ApiError."""
+        if client is None or self._configuration is None:
+            raise Unavailable(0, "Closed", "not connected to the API server")
+        asked = {k: v for k, v in (query or {}).items() if v}
+        url = URL(f"{self._configuration.host.rstrip('/')}{path}{'?' + urlencode(asked) if asked else ''}", encoded=True)
+        try:
+            answer = await client.request(method, url, headers=await self._headers(content_type), body=body, _request_timeout=limits)
+            async with answer.response as response:
+                if response.status >= 400:
+                    raise from_status(response.status, _parse_any(await response.read()), response.headers)
+                yield response
+        except (aiohttp.ClientError, OSError, TimeoutError) as trouble:
+            raise no_answer(trouble) from trouble
+
+    async def _headers(self, content_type: str) -> dict[str, str]:
+        headers = {"Accept": "application/json", "Content-Type": content_type or "application/json", "User-Agent": "kindler-client"}
+        assert self._configuration is not None
+        try:
+            token = await self._configuration.get_api_key_with_prefix("BearerToken")
+        except (kube_config.ConfigException, OSError) as trouble:
+            raise Unavailable(0, "Token", f"the ServiceAccount token cannot be read: {trouble}") from trouble
+        return headers | ({"Authorization": token} if token else {})
+
+
+async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Whole lines of any length (aiohttp's own reader stops at a fixed one). A rest without its newline was cut off, and is trouble."""
+    parts: list[bytes] = []
+    async for chunk in stream.iter_any():
+        first, *others = chunk.split(b"\n")
+        parts.append(first)
+        for part in others:
+            line = b"".join(parts)
+            parts = [part]
+            if line:
+                yield line
+    if any(parts):
+        raise Unavailable(0, "Truncated", "the stream ended inside an object")
+
+
+def _parse(data: bytes) -> Object:
+    value = _parse_any(data)
+    if not isinstance(value, dict):
+        raise Unavailable(0, "BadAnswer", f"not a JSON object: {data[:80]!r}")
+    return value
+
+
+def _parse_any(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
