@@ -12,6 +12,10 @@
     desk.finished(call, place, outcome)-> the model's answer was read to its end, or can never be; the place is free
     desk.unreachable(call, place)      -> no byte of the request was written (connect failed): Place | None (held again, at the front) | Refusal
 
+A call that got a place ends with exactly one `finished` or one `unreachable` that answers None or a Refusal; a held call with one `dispatch`,
+`refuse` or `gone`. The desk may call `dispatch` and `refuse` of other calls from within `finished`, `gone` and `unreachable`, never of the same call.
+A PING or WAKE that gets a place is answered 200 by the wire itself and finished at once (ANSWERED, 200), without touching the pod.
+
 Everything runs on one loop and nothing here awaits: a call is a plain method call, and each is answered before the next event.
 """
 
@@ -74,6 +78,7 @@ class Outcome(enum.Enum):
     ANSWERED = "answered"  # the model's answer was read to its end
     BROKE_OFF = "broke_off"  # the connection failed or the answer was malformed or truncated
     TIMED_OUT = "timed_out"  # the invocation time was over: the connection was cut, the pod needs a good ping first
+    ABANDONED = "abandoned"  # the client broke its own request off; the connection to the pod is closed, the pod is not to blame
 
 
 @dataclass(slots=True)
@@ -136,7 +141,7 @@ class Call(Protocol):
     style: Style
     request_id: bytes
     arrived: float  # monotonic seconds, end of the head
-    held_bytes: int  # body bytes kept in memory while held
+    held_bytes: int  # bytes of the body kept in memory until a connection takes them
     cold: ColdStart | None  # set by the desk when the call waited for a pod to start
 
     def dispatch(self, place: Place) -> None:
