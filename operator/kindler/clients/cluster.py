@@ -119,18 +119,27 @@ class Cluster:
     async def list(
         self, resource: Resource, namespace: str | None, label_selector: str = "", field_selector: str = "", resource_version: str = ""
     ) -> tuple[list[Object], str]:
-        """All objects (of one namespace, or of all with None) and the resourceVersion to watch from. Read in pages; all pages show one moment.
+        """All objects (of one namespace, or of all with None) and the resourceVersion to watch from: see `pages`."""
+        everything: list[Object] = []
+        version = ""
+        async for items, version in self.pages(resource, namespace, label_selector, field_selector, resource_version):
+            everything += items
+        return everything, version
+
+    async def pages(
+        self, resource: Resource, namespace: str | None, label_selector: str = "", field_selector: str = "", resource_version: str = ""
+    ) -> AsyncIterator[tuple[list[Object], str]]:
+        """The same in pages: (objects, resourceVersion of the whole). All pages show one moment.
 
         `resource_version`: "" is the newest state, "0" whatever the API server has at hand. Raises Gone when the history expired between two pages.
         """
-        items: list[Object] = []
         query = {"labelSelector": label_selector, "fieldSelector": field_selector, "resourceVersion": resource_version, "limit": str(PAGE)}
         while True:
             page = await self._json("GET", resource.path(namespace), query)
-            items += page.get("items") or []
             metadata = page.get("metadata") or {}
+            yield page.get("items") or [], str(metadata.get("resourceVersion", ""))
             if not metadata.get("continue"):
-                return items, str(metadata.get("resourceVersion", ""))
+                return
             query |= {"continue": metadata["continue"], "resourceVersion": ""}
 
     async def watch(
