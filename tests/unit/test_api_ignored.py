@@ -1,0 +1,55 @@
+"""What status.ignoredFields lists: kept fields that say something, with the reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from kindler.api.ignored import ignored_fields
+
+MODEL = {
+    "primaryContainer": {
+        "image": "echo:1",
+        "modelDataURL": "s3://bucket/model.tar.gz",
+        "imageConfig": {"repositoryAccessMode": "Vpc", "repositoryAuthConfig": {}},
+        "multiModelConfig": {"modelCacheSetting": "Disabled"},
+    },
+    "executionRoleARN": "arn:aws:iam::123456789012:role/sagemaker",
+    "enableNetworkIsolation": False,
+}
+VARIANT = {"variantName": "AllTraffic", "modelName": "iris", "serverlessConfig": {"memorySizeInMB": 2048, "maxConcurrency": 5}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "fields"),
+    [
+        ("Model", {"primaryContainer": {"image": "echo:1"}}, []),
+        ("Model", MODEL, ["spec.primaryContainer.modelDataURL", "spec.primaryContainer.imageConfig.repositoryAccessMode", "spec.executionRoleARN"]),
+        ("Model", {"containers": [{"image": "echo:1", "containerHostname": "a"}]}, ["spec.containers[0].containerHostname"]),
+        ("EndpointConfig", {"productionVariants": [VARIANT | {"initialVariantWeight": 1}]}, []),
+        ("EndpointConfig", {"productionVariants": [VARIANT | {"initialVariantWeight": 0.5}]}, ["spec.productionVariants[0].initialVariantWeight"]),
+        ("EndpointConfig", {"productionVariants": [VARIANT | {"enableSSMAccess": False}], "dataCaptureConfig": {"enableCapture": False}}, []),
+        (
+            "EndpointConfig",
+            {"productionVariants": [VARIANT | {"instanceType": "ml.m5.large", "coreDumpConfig": {"destinationS3URI": "s3://b/c"}}], "kmsKeyID": "k"},
+            ["spec.productionVariants[0].instanceType", "spec.productionVariants[0].coreDumpConfig", "spec.kmsKeyID"],
+        ),
+        ("Endpoint", {"endpointConfigName": "iris", "deploymentConfig": {"rollingUpdatePolicy": {"waitIntervalInSeconds": 5}}}, ["spec.deploymentConfig"]),
+        ("Endpoint", {"endpointConfigName": "iris", "tags": [{"key": "a", "value": "b"}]}, []),
+    ],
+)
+def test_kept_fields_that_are_set_are_listed(kind: str, spec: dict[str, object], fields: list[str]) -> None:
+    found = ignored_fields(kind, spec, {})
+    assert [f.field for f in found] == fields
+    assert all(f.reason for f in found)
+
+
+def test_annotations_for_ack_are_listed_and_others_are_not() -> None:
+    annotations = {"services.k8s.aws/read-only": "true", "services.k8s.aws/deletion-policy": "retain", "example.com/other": "x"}
+    found = ignored_fields("Endpoint", {"endpointConfigName": "iris"}, annotations)
+    assert [f.field for f in found] == ["metadata.annotations[services.k8s.aws/deletion-policy]", "metadata.annotations[services.k8s.aws/read-only]"]
+    assert found[0].to_json() == {"field": found[0].field, "reason": found[0].reason}
+
+
+def test_another_kind_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        ignored_fields("Pod", {}, {})
