@@ -26,18 +26,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-
-class Style(enum.Enum):
-    """In which form errors are answered."""
-
-    SAGEMAKER = "sagemaker"  # x-amzn-errortype, {"message": …}, SageMaker's statuses
-    PLAIN = "plain"
-
-
-class Purpose(enum.Enum):
-    INVOCATION = "invocation"
-    PING = "ping"  # GET …/ping without wake: answered from what is known
-    WAKE = "wake"  # GET …/ping?wake=true: held and placed like an invocation, then answered 200 locally and finished
+from kindler.core.addresses import Purpose as Purpose
+from kindler.core.addresses import Style as Style
 
 
 class Cause(enum.Enum):
@@ -81,7 +71,7 @@ class Outcome(enum.Enum):
     ABANDONED = "abandoned"  # the client broke its own request off; the connection to the pod is closed, the pod is not to blame
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Place:
     """One pod that takes requests. `idle` are kept connections (wire's own objects), last in first out; the desk closes them through `close_idle`.
 

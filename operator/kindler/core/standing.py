@@ -1,0 +1,35 @@
+"""How far a pod is trusted: how long it rests after failures, when it is given up, and whether a pool can start at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from kindler.core.pacing import grown
+from kindler.core.pods import PodFacts, Trouble
+
+MARGIN: Final = 10.0  # seconds beyond the startup time: the kubelet restarts a container that never answered, and goes first
+FIRST_REST, LONGEST_REST = 0.1, 10.0
+
+
+def rest(failures: int) -> float:
+    """Seconds that a pod rests after `failures` in a row before it is asked again. The first is free: a keep-alive race is no illness."""
+    return 0.0 if failures <= 1 else grown(FIRST_REST, failures - 1, LONGEST_REST)
+
+
+def wedged(facts: PodFacts, in_use: int, silent: float, startup_timeout: float) -> bool:
+    """Is a pod that has not answered for `silent` seconds to be deleted, and so replaced?
+
+    A pod without a node or an address, or whose container does not run, is the scheduler's and the kubelet's affair (crash back-off, pulls).
+    """
+    if facts.deleting or in_use or facts.ip is None or facts.started is None:
+        return False
+    return silent > startup_timeout + MARGIN
+
+
+def hopeless(pods: Iterable[PodFacts]) -> Trouble | None:
+    """Why none of these pods, which do not answer, can ever start: the trouble of the first, if each of them is in final trouble; None while one may."""
+    troubles = [p.trouble for p in pods]
+    if not troubles or not all(t is not None and t.final for t in troubles):
+        return None
+    return troubles[0]
