@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlencode
@@ -56,6 +56,7 @@ __all__ = [
 ]
 
 Object = dict[str, Any]
+Objects = list[Object]  # inside Cluster, `list` is a request
 
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
@@ -118,17 +119,14 @@ class Cluster:
 
     async def list(
         self, resource: Resource, namespace: str | None, label_selector: str = "", field_selector: str = "", resource_version: str = ""
-    ) -> tuple[list[Object], str]:
+    ) -> tuple[Objects, str]:
         """All objects (of one namespace, or of all with None) and the resourceVersion to watch from: see `pages`."""
-        everything: list[Object] = []
-        version = ""
-        async for items, version in self.pages(resource, namespace, label_selector, field_selector, resource_version):
-            everything += items
-        return everything, version
+        pages = [page async for page in self.pages(resource, namespace, label_selector, field_selector, resource_version)]
+        return [item for items, _ in pages for item in items], pages[-1][1]
 
     async def pages(
         self, resource: Resource, namespace: str | None, label_selector: str = "", field_selector: str = "", resource_version: str = ""
-    ) -> AsyncIterator[tuple[list[Object], str]]:
+    ) -> AsyncGenerator[tuple[Objects, str], None]:
         """The same in pages: (objects, resourceVersion of the whole). All pages show one moment.
 
         `resource_version`: "" is the newest state, "0" whatever the API server has at hand. Raises Gone when the history expired between two pages.
@@ -150,7 +148,7 @@ class Cluster:
         resource_version: str = "",
         timeout_seconds: int = 300,
         silence_seconds: float = SILENCE_SECONDS,
-    ) -> AsyncIterator[tuple[str, Object]]:
+    ) -> AsyncGenerator[tuple[str, Object], None]:
         """Changes after `resource_version`, as (ADDED | MODIFIED | DELETED | BOOKMARK, object), until the API server ends the stream after `timeout_seconds`.
 
         Raises Gone when the history does not reach back that far, Unavailable when the stream breaks off, ends inside an object, or says nothing for

@@ -111,7 +111,7 @@ class Informer:
         seen: set[Key] = set()
         version = ""
         async with aclosing(self._cluster.pages(self._resource, view.namespace, self._selector)) as pages:
-            async for items, version in pages:
+            async for items, version in pages:  # noqa: B007
                 for item in items:
                     # Items of a list don't say what they are; a stored object should, as one from a watch does.
                     item = {"apiVersion": self._resource.api_version, "kind": self._resource.kind} | item
@@ -120,7 +120,7 @@ class Informer:
                 await asyncio.sleep(0)  # thousands of changes must not hold up the loop in one piece
         for key in [k for k in self.store if view.namespace in (None, k[0]) and k not in seen]:
             self._drop(key)
-        view.version = version
+        view.version = version  # only now: a list that broke off must begin again
         view.heard = time.monotonic()
         view.listed = True
         if all(v.listed for v in self._views):
