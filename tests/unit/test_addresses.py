@@ -38,6 +38,7 @@ def ask(line: str, host: str = "activator", namespace: str | None = None) -> Add
         ("POST /invocations", "iris.team.svc.cluster.local", None, Address(PLAIN, CALL, "team", "iris", True)),
         ("POST /invocations", "iris.team.svc.cluster.local.", None, Address(PLAIN, CALL, "team", "iris", True)),
         ("POST /invocations", "svc.svc", None, Address(PLAIN, CALL, "svc", "svc", True)),
+        ("POST /invocations", "svc.svc.svc", None, Address(PLAIN, CALL, "svc", "svc", True)),
         ("GET /ping", "iris.team", None, Address(PLAIN, PING, "team", "iris", True)),
         ("GET /ping?wake=true", "iris.team", None, Address(PLAIN, WAKE, "team", "iris", True)),
     ],

@@ -99,7 +99,9 @@ def _by_path(named: re.Match[bytes], header: bytes | None, default_namespace: st
 def _by_host(host: bytes, cluster_domain: str) -> tuple[str, str] | str:
     """(namespace, object name), or why not."""
     text = host.decode("latin-1").lower().removesuffix(".")
-    labels = text.removesuffix(f".svc.{cluster_domain}".lower()).removesuffix(".svc").split(".")
+    labels = text.removesuffix(f".{cluster_domain}".lower()).split(".")
+    if len(labels) == 3 and labels[2] == "svc":
+        labels.pop()
     if len(labels) == 2 and all(_LABEL.fullmatch(label) for label in labels) and not labels[1].isdigit():
         return labels[1], labels[0]
     if len(labels) == 1 and _LABEL.fullmatch(labels[0]):
