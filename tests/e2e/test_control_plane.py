@@ -1,0 +1,156 @@
+"""The control plane may be restarted, doubled or gone at any moment: requests are answered, and nothing is written needlessly or twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from hack.kubeapi import KubeApi
+from tests.e2e.support import manifests, rows
+from tests.e2e.support.gateway import Load
+from tests.e2e.support.journey import Journey
+from tests.e2e.support.kubectl import Kubectl, command
+
+Json = dict[str, Any]
+
+WATCHED = ("models", "endpointconfigs", "endpoints", "replicasets", "services", "controllerrevisions", "pods", "events")
+CONTROLLER = "kindler-controller"
+
+
+@pytest.fixture
+def controllers(system: Kubectl, api: KubeApi) -> Iterator[Callable[[int], None]]:
+    """Sets how many controllers run, and waits until it is so; back to one at the end."""
+
+    def scale(count: int) -> None:
+        system("scale", "deployment", CONTROLLER, f"--replicas={count}")
+        selector = "app.kubernetes.io/component=controller"
+        api.until_all("pods", system.namespace, lambda pods: len(pods) == count and all(map(ready, pods)), selector=selector, timeout=90)
+
+    yield scale
+    scale(1)
+
+
+def ready(pod: Json) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+
+
+def writes(journey: Journey, seconds: float) -> list[str]:
+    """Every change to any object of the namespace within the next seconds."""
+
+    def changes(plural: str) -> list[str]:
+        listed = journey.api.call("GET", journey.api.path(plural, journey.namespace))
+        follow = journey.api.follow(plural, journey.namespace, listed["metadata"]["resourceVersion"], {}, seconds)
+        return [f"{kind} {plural}/{found['metadata']['name']} by {writer(found)}" for kind, found in follow]
+
+    with ThreadPoolExecutor(len(WATCHED)) as pool:
+        return [line for lines in pool.map(changes, WATCHED) for line in lines]
+
+
+def writer(found: Json) -> str:
+    fields = found["metadata"].get("managedFields", [])
+    return max(fields, key=lambda each: each.get("time", ""))["manager"] if fields else "?"
+
+
+def holder(api: KubeApi, system: Kubectl) -> str:
+    """The pod that holds the controllers' Lease; "" when nobody does."""
+    for lease in api.items("leases", system.namespace):
+        if "controller" in lease["metadata"]["name"]:
+            return str(lease["spec"].get("holderIdentity") or "")
+    return ""
+
+
+def test_a_restart_writes_nothing_when_nothing_is_to_do(journey: Journey, system: Kubectl) -> None:
+    journey.serving("asleep", idle=1)
+    journey.serving("warm", idle=1, warm=1)
+    journey.create("waiting", model="nobody")
+    journey.create("failed", image="localhost:5000/ECHO:1")
+    journey.reaches("waiting", rows.CREATING, reason="ModelNotFound")
+    journey.reaches("failed", rows.FAILED)
+    journey.asleep("asleep")
+    journey.kubectl.delete("kep", "failed")
+    journey.asleep("failed")
+    system("rollout", "restart", "deployment", CONTROLLER)
+    system("rollout", "status", "deployment", CONTROLLER, "--timeout=90s")
+    journey.reaches("warm", rows.IN_SERVICE)
+    assert writes(journey, 30) == []
+
+
+def test_the_second_controller_takes_over_and_nothing_happens_twice(
+    journey: Journey, api: KubeApi, system: Kubectl, controllers: Callable[[int], None]
+) -> None:
+    journey.serving("before", idle=300)
+    controllers(2)
+    first = holder(api, system)
+    pod = next(p["metadata"]["name"] for p in api.items("pods", system.namespace) if p["metadata"]["name"] in first)
+    system("delete", "pod", pod, "--force", "--grace-period=0")
+    journey.create("after", idle=300)
+    journey.reaches("after", rows.IN_SERVICE, timeout=90)
+    assert holder(api, system) not in ("", first)
+    for name in ("before", "after"):
+        uid = journey.endpoint(name)["metadata"]["uid"]
+        assert len([child for child in journey.children(uid) if child.startswith("replicasets/")]) == 1
+        reasons = [event["reason"] for event in journey.events(name)]
+        assert len(reasons) == len(set(reasons)), f"said twice: {reasons}"
+        assert all(event.get("count", 1) == 1 for event in journey.events(name))
+
+
+def test_without_a_controller_endpoints_wake_sleep_and_serve(journey: Journey, controllers: Callable[[int], None]) -> None:
+    journey.serving(idle=1)
+    journey.asleep()
+    controllers(0)
+    assert journey.invoke().status == 200, "wakes"
+    journey.asleep()
+    assert journey.invoke().status == 200
+    journey.kubectl.apply(manifests.config("bigger", model="echo", memory=2048, idle=1))
+    journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "bigger"}})
+    controllers(1)
+    assert journey.reaches("echo", rows.IN_SERVICE, timeout=120)["status"]["endpointConfigName"] == "bigger", "what was missed is caught up with"
+
+
+def test_a_controller_that_dies_in_the_middle_changes_no_end(journey: Journey, system: Kubectl) -> None:
+    """Killed during a creation and again during an update under load: the end is the same and no request fails."""
+    journey.create(environment={"START_SECONDS": "4"}, idle=300, limit=4)
+    journey.reaches("echo", rows.CREATING)
+    kill = ("delete", "pod", "-l", "app.kubernetes.io/component=controller", "--force", "--grace-period=0")
+    system(*kill)
+    journey.reaches("echo", rows.IN_SERVICE, timeout=120)
+    journey.kubectl.apply(manifests.config("bigger", model="echo", memory=2048, limit=4, idle=300))
+    with Load(2, lambda: journey.invoke(body={"sleep": 0.2})) as load:
+        journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "bigger"}})
+        journey.reaches("echo", rows.UPDATING)
+        system(*kill)
+        found = journey.reaches("echo", rows.IN_SERVICE, timeout=120)
+        old = f"revision!={found['status']['route']['revision']}"
+        journey.api.until_all("pods", journey.namespace, lambda pods: not pods, selector=f"serving.kindler.dev/{old}", timeout=120)
+    assert load.failed() == []
+
+
+def test_the_activator_comes_back_and_knows_everything(journey: Journey, system: Kubectl) -> None:
+    """A restarted activator finds routes and pods by looking, and scales nothing in before an idle timeout has passed."""
+    journey.serving(idle=300)
+    pods = {pod["metadata"]["uid"] for pod in journey.pods()}
+    system("rollout", "restart", "deployment", "kindler-activator")
+    system("rollout", "status", "deployment", "kindler-activator", "--timeout=120s")
+    answer = journey.invoke()
+    assert answer.status == 200, answer
+    assert "x-kindler-cold-start" not in answer.headers
+    assert {pod["metadata"]["uid"] for pod in journey.pods()} == pods
+
+
+def test_ready_pods_serve_while_the_api_server_is_away(journey: Journey, api: KubeApi) -> None:
+    """The API server is stopped (not killed) for a while: requests to pods that are there go on; afterwards all is as before."""
+    journey.serving(idle=300, warm=1)
+    node = api.items("nodes")[0]["metadata"]["name"]
+    server = "pidof kube-apiserver"
+    with Load(1, lambda: journey.invoke(body={"sleep": 0.2}, timeout=20)) as load:
+        command("docker", "exec", node, "sh", "-c", f"kill -STOP $({server})")
+        try:
+            answers = [journey.invoke(body={"sleep": 0.5}, timeout=20) for _ in range(20)]
+        finally:
+            command("docker", "exec", node, "sh", "-c", f"kill -CONT $({server})")
+    assert {answer.status for answer in answers} == {200}, [str(answer) for answer in answers if answer.status != 200]
+    assert load.failed() == []
+    journey.kubectl.apply(manifests.endpoint("second", config="echo"))
+    journey.reaches("second", rows.IN_SERVICE, timeout=120)

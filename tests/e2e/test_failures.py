@@ -1,0 +1,67 @@
+"""What cannot start says why, in words that name the cause, and is healed by what the user does about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from hack.kubeapi import KubeApi
+from tests.e2e.support import manifests, rows
+from tests.e2e.support.journey import Journey
+from tests.e2e.support.kubectl import Kubectl
+
+CRASHING = {"CRASH_AT_START": "true"}
+MUTE = {"PING_FAIL": "true"}
+
+
+@pytest.fixture
+def full_cluster(api: KubeApi, system: Kubectl) -> Iterator[Callable[[bool], None]]:
+    """A switch: True closes all nodes for new pods, False opens them; open again in any case at the end."""
+    nodes = [node["metadata"]["name"] for node in api.items("nodes")]
+
+    def switch(full: bool) -> None:
+        system("cordon" if full else "uncordon", *nodes)
+
+    yield switch
+    switch(False)
+
+
+def test_what_the_user_must_mend(journey: Journey) -> None:
+    """Image missing, image name malformed, crash at start, a ping that never answers: side by side, each Failed with its cause; a good config heals."""
+    journey.create("missing", image="localhost:5000/echo:never-pushed")
+    journey.create("malformed", image="localhost:5000/ECHO:1")
+    journey.create("crashing", environment=CRASHING)
+    journey.create("mute", environment=MUTE, startup=60)
+    journey.kubectl.apply(manifests.model("good"), manifests.config("good", idle=300))
+    causes = {"missing": "localhost:5000/echo:never-pushed", "malformed": "localhost:5000/ECHO:1", "crashing": "exit code 1", "mute": "/ping"}
+    for name, cause in causes.items():
+        found = journey.reaches(name, rows.FAILED, timeout=150)
+        assert cause in found["status"]["failureReason"], found["status"]["failureReason"]
+        assert rows.condition(found, "Ready")["message"] == found["status"]["failureReason"]
+        refused = journey.invoke(name)
+        assert refused.status == 503, refused
+        assert any(event["type"] == "Warning" for event in journey.events(name)), "kubectl describe shows it"
+    for name in causes:
+        journey.kubectl.patch("kep", name, {"spec": {"endpointConfigName": "good"}})
+    for name in causes:
+        healed = journey.reaches(name, rows.IN_SERVICE, timeout=150)
+        assert "failureReason" not in healed["status"]
+        assert journey.invoke(name).status == 200
+
+
+def test_what_the_cluster_lacks_heals_by_itself(journeys: Callable[[], Journey], full_cluster: Callable[[bool], None]) -> None:
+    """Quota and no node with room: Failed after the startup time, and in service again when there is room, without a change by the user."""
+    quota, room = journeys(), journeys()
+    quota.kubectl.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})
+    quota.api.until("resourcequotas", quota.namespace, "none", lambda found: found is not None and "hard" in found.get("status", {}))
+    full_cluster(True)
+    quota.create(startup=60)
+    room.create(startup=60)
+    for journey, cause in ((quota, "quota"), (room, "node")):
+        found = journey.reaches("echo", rows.FAILED, timeout=120)
+        assert cause in found["status"]["failureReason"], found["status"]["failureReason"]
+    full_cluster(False)
+    quota.kubectl.delete("resourcequota", "none")
+    for journey in (quota, room):
+        assert "failureReason" not in journey.reaches("echo", rows.IN_SERVICE, timeout=150)["status"]
+        assert journey.invoke().status == 200
