@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from hack.kubeapi import KubeApi
-from tests.e2e.support import manifests, rows
+from tests.e2e.support import manifests, registry, rows
 from tests.e2e.support.journey import Journey
 from tests.e2e.support.kubectl import Kubectl
 
@@ -50,10 +50,13 @@ def test_what_the_user_must_mend(journey: Journey) -> None:
 
 
 def test_what_the_cluster_lacks_heals_by_itself(journeys: Callable[[], Journey], full_cluster: Callable[[bool], None]) -> None:
-    """Quota and no node with room: Failed after the startup time, and in service again when there is room, without a change by the user."""
-    quota, room = journeys(), journeys()
+    """Quota, no node with room, an image that is pushed later: Failed, and in service when what was lacking is there, without a change by the user."""
+    quota, room, late = journeys(), journeys(), journeys()
+    image = f"localhost:5000/{late.namespace}:1"
     quota.kubectl.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})
     quota.api.until("resourcequotas", quota.namespace, "none", lambda found: found is not None and "hard" in found.get("status", {}))
+    late.create(image=image)
+    late.reaches("echo", rows.FAILED, timeout=120)
     full_cluster(True)
     quota.create(startup=60)
     room.create(startup=60)
@@ -62,6 +65,20 @@ def test_what_the_cluster_lacks_heals_by_itself(journeys: Callable[[], Journey],
         assert cause in found["status"]["failureReason"], found["status"]["failureReason"]
     full_cluster(False)
     quota.kubectl.delete("resourcequota", "none")
-    for journey in (quota, room):
+    registry.copy("echo:1", f"{late.namespace}:1")
+    for journey in (quota, room, late):
         assert "failureReason" not in journey.reaches("echo", rows.IN_SERVICE, timeout=150)["status"]
         assert journey.invoke().status == 200
+
+
+def test_a_private_image_needs_its_secret(journey: Journey) -> None:
+    """Without the Secret: Failed, and the reason names the image; at once in service when the Secret appears."""
+    registry.copy("echo:1", "echo:1", private=True)
+    model = manifests.model("echo", image="localhost:5001/echo:1", imagePullSecrets=[{"name": "registry"}])
+    journey.kubectl.apply(model, manifests.config("echo", idle=300), manifests.endpoint("echo"))
+    found = journey.reaches("echo", rows.FAILED, timeout=120)
+    assert "localhost:5001/echo:1" in found["status"]["failureReason"]
+    words = ["--docker-server=localhost:5001", f"--docker-username={registry.USER}", f"--docker-password={registry.PASSWORD}"]
+    journey.kubectl("create", "secret", "docker-registry", "registry", *words)
+    journey.reaches("echo", rows.IN_SERVICE)
+    assert journey.invoke().status == 200

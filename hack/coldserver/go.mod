@@ -1,0 +1,3 @@
+module example.invalid/coldserver
+
+go 1.26
