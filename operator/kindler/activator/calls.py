@@ -13,7 +13,7 @@
     desk.unreachable(call, place)      -> no byte of the request was written (connect failed): Place | None (held again, at the front) | Refusal
 
 A call that got a place ends with exactly one `finished` or one `unreachable` that answers None or a Refusal; a held call with one `dispatch`,
-`refuse` or `gone`. The desk may call `dispatch` and `refuse` of other calls from within `finished`, `gone` and `unreachable`, never of the same call.
+`refuse` or `gone`. The desk may call `dispatch` and `refuse` of other calls from within any of its methods, never of the same call.
 A PING or WAKE that gets a place is answered 200 by the wire itself and finished at once (ANSWERED, 200), without touching the pod.
 
 Everything runs on one loop and nothing here awaits: a call is a plain method call, and each is answered before the next event.

@@ -1,0 +1,71 @@
+"""What one endpoint has done, in plain numbers: counted on the hot path, rendered by `metrics`."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Final
+
+from kindler.activator.calls import Cause, Outcome
+
+# Upper bounds in seconds; one more bucket holds what is above.
+REQUEST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+COLD_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 180.0)
+
+
+class Histogram:
+    """`counts` has one more entry than `bounds`; they are not cumulative."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(self.bounds, seconds)] += 1
+        self.total += seconds
+
+
+class Counts:
+    """Since the process began. Histograms are None before their first value: most endpoints sleep, and cost nothing."""
+
+    __slots__ = ("cold", "invocation", "model", "outcomes", "overhead", "received", "sent", "spilled", "throttled")
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, int] = {}
+        self.throttled = self.spilled = self.received = self.sent = 0
+        self.invocation: Histogram | None = None
+        self.model: Histogram | None = None
+        self.overhead: Histogram | None = None
+        self.cold: dict[str, Histogram] = {}
+
+    def served(self, outcome: Outcome, status: int, arrived: float, placed: float, now: float, received: int, sent: int) -> None:
+        """A call that had a place ended. Moments in monotonic seconds, bodies in bytes."""
+        key = _ANSWERED[min(status // 100, 5)] if outcome is Outcome.ANSWERED else outcome.value
+        self.outcomes[key] = self.outcomes.get(key, 0) + 1
+        self.received += received
+        self.sent += sent
+        invocation, model, overhead = self.invocation, self.model, self.overhead
+        if invocation is None or model is None or overhead is None:
+            invocation, model, overhead = (Histogram(REQUEST_BUCKETS) for _ in range(3))
+            self.invocation, self.model, self.overhead = invocation, model, overhead
+        invocation.add(now - arrived)
+        model.add(now - placed)
+        overhead.add(placed - arrived)
+
+    def refused(self, cause: Cause) -> None:
+        """A call was answered by us."""
+        if cause is Cause.THROTTLED:
+            self.throttled += 1
+        self.outcomes[cause.value] = self.outcomes.get(cause.value, 0) + 1
+
+    def started(self, phases: dict[str, int]) -> None:
+        """A cold start; `phases` in milliseconds since it was asked for."""
+        for name, milliseconds in phases.items():
+            if name not in self.cold:
+                self.cold[name] = Histogram(COLD_BUCKETS)
+            self.cold[name].add(milliseconds / 1000)
+
+
+_ANSWERED: Final = ("ok", "ok", "ok", "ok", "client_error", "model_error")

@@ -1,0 +1,77 @@
+"""The whole process as the wire sees it (the seam's `FrontDoor`): finds who decides about a request, and bounds what is held in memory."""
+
+from __future__ import annotations
+
+from kindler.activator.calls import Cause, Found, Missed, Refusal, RequestHead
+from kindler.activator.desk import EndpointDesk
+from kindler.activator.lookups import Lookups
+from kindler.activator.ownership import Ownership
+from kindler.activator.routes import Directory
+from kindler.api.settings import ActivatorSettings
+from kindler.clients.cluster import Cluster
+from kindler.core.addresses import Address, NoAddress, resolve
+
+REMEMBERED = 4096  # heads whose answer is known: clients send the same few over and over
+
+Key = tuple[bytes, bytes, bytes, bytes | None]
+
+
+class Door:
+    """`missed` counts requests that named no endpoint."""
+
+    def __init__(self, settings: ActivatorSettings, cluster: Cluster, directory: Directory, ownership: Ownership) -> None:
+        self.missed: dict[Cause, int] = {}
+        self.held_bytes = 0
+        self.closing = False
+        self._settings = settings
+        self._directory = directory
+        self._ownership = ownership
+        self._lookups = Lookups(cluster, directory, settings.common.namespaces, self._desk)
+        self._found: dict[Key, Found] = {}
+        directory.changed = self._found.clear
+
+    def find(self, head: RequestHead) -> Found | Missed:
+        """Who decides about a request with this head."""
+        key = (head.method, head.target, head.host, head.namespace)
+        found = self._found.get(key)
+        if found is not None:
+            return found
+        common = self._settings.common
+        address = resolve(head.method, head.target, head.host, head.namespace, self._settings.default_namespace, common.cluster_domain)
+        if isinstance(address, NoAddress):
+            return self._miss(Missed(address.style, Refusal(Cause.UNKNOWN_ADDRESS, address.reason)))
+        desk = self._desk(address)
+        if desk is not None:
+            if len(self._found) >= REMEMBERED:
+                self._found.clear()
+            found = self._found[key] = Found(address.purpose, address.style, desk)
+            return found
+        pending = self._lookups.ask(address)
+        if isinstance(pending, Refusal):
+            return self._miss(Missed(address.style, pending))
+        return Found(address.purpose, address.style, pending)
+
+    def hold_bytes(self, count: int) -> bool:
+        """Takes (or gives back) bytes of what the process may keep of requests that are held."""
+        if count > 0 and self.held_bytes + count > self._settings.held_bytes_limit:
+            return False
+        self.held_bytes += count
+        return True
+
+    def draining(self) -> bool:
+        """True once the process is going."""
+        return self.closing
+
+    async def close(self) -> None:
+        """Ends look-ups."""
+        await self._lookups.close()
+
+    def _desk(self, address: Address) -> EndpointDesk | None:
+        find = self._directory.by_object if address.by_object else self._directory.by_name
+        desk = find(address.namespace, address.name)
+        return desk if desk is not None and self._ownership.owns(desk.identity.uid) else None
+
+    def _miss(self, missed: Missed) -> Missed:
+        cause = missed.refusal.cause
+        self.missed[cause] = self.missed.get(cause, 0) + 1
+        return missed

@@ -1,0 +1,218 @@
+"""The pods of one endpoint: which of them take requests, how many there should be, and which may go.
+
+    seen with an IP -> probed -> first 200: usable (a place) -> deleting, stopped, another IP, failing connections: lost -> probed again, unless it goes
+The kubelet's Ready never takes a place away: a container with one worker cannot answer pings while it works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from kindler.activator.calls import Place
+from kindler.activator.hands import Hands
+from kindler.activator.pods import Pod
+from kindler.activator.sizes import PoolFacts, PoolSize
+from kindler.api import names
+from kindler.api.route import Route
+from kindler.core import scaling, standing
+from kindler.core.placement import Placement
+from kindler.core.pods import PodFacts, Trouble
+
+
+class Pools:
+    """`opened` is called whenever a pod became usable. Times in monotonic seconds."""
+
+    def __init__(self, namespace: str, hands: Hands, clock: Callable[[], float], opened: Callable[[], None]) -> None:
+        self.namespace = namespace
+        self.route: Route | None = None
+        self.placement: Placement[Place] = Placement(1)
+        self.pods: dict[str, Pod] = {}
+        self.sizes: dict[str, PoolSize] = {}
+        self.shaky: dict[str, int] = {}  # uid -> failures since the last good answer
+        self._hands = hands
+        self._clock = clock
+        self._opened = opened
+
+    # What the cluster shows
+
+    def serve(self, route: Route) -> None:
+        """New requests go to this route's revision; pods of others take none any more."""
+        moved = self.route is None or self.route.revision != route.revision
+        self.route = route
+        if not moved:
+            self.placement.limit(route.max_concurrency_per_instance)
+            return
+        self.placement = Placement(route.max_concurrency_per_instance)
+        for pod in self.pods.values():
+            if pod.facts.revision == route.revision:
+                self._probe(pod)
+            else:
+                self._close(pod)
+
+    def show(self, facts: PodFacts) -> None:
+        """A pod of any revision of the endpoint appeared or changed."""
+        now = self._clock()
+        pod = self.pods.get(facts.uid)
+        if pod is None:
+            pod = self.pods[facts.uid] = Pod(facts, now)
+        else:
+            before = pod.facts
+            pod.note(facts, now)
+            if before.ip is not None and before.ip != facts.ip:
+                self._close(pod)
+                pod.place = None
+            elif before.started != facts.started:
+                pod.silent_since = now
+                if before.started is not None:
+                    self._lose(pod)
+        if pod.active:
+            self._probe(pod)
+        else:
+            self._close(pod)
+
+    def gone(self, uid: str) -> None:
+        """A pod is not in the cluster any more."""
+        pod = self.pods.pop(uid, None)
+        self.shaky.pop(uid, None)
+        if pod is not None:
+            self._close(pod)
+
+    def show_size(self, facts: PoolFacts) -> None:
+        """A ReplicaSet of the endpoint appeared or changed."""
+        size = self.sizes.get(facts.name)
+        if size is None:
+            size = self.sizes[facts.name] = PoolSize(self.namespace, facts.name, facts.replicas, self._clock())
+        size.show(facts, self._clock())
+
+    def drop_size(self, name: str) -> None:
+        """A ReplicaSet is not there any more."""
+        self.sizes.pop(name, None)
+
+    def close(self) -> None:
+        """The endpoint is gone: no pod takes anything any more, what is in flight finishes."""
+        for pod in self.pods.values():
+            self._close(pod)
+        for size in self.sizes.values():
+            size.asked = None
+
+    # Places
+
+    def suspect(self, place: Place) -> None:
+        """A connection to the pod failed, or its time ran out: it is a place again only after a good ping."""
+        pod = self.pods.get(place.uid)
+        if pod is None or pod.place is not place or not pod.usable:
+            return
+        self.shaky[place.uid] = self.shaky.get(place.uid, 0) + 1
+        self._lose(pod)
+        self._probe(pod)
+
+    def usable(self) -> Place | None:
+        """Any pod that answers, also one that is to go."""
+        return next((p.place for p in self.serving() if p.usable), None)
+
+    def _answered(self, pod: Pod) -> None:
+        pod.probed = False
+        facts, route = pod.facts, self.route
+        if route is None or facts.revision != route.revision or not pod.active or facts.ip is None or self.pods.get(facts.uid) is not pod:
+            return
+        now = self._clock()
+        if pod.place is None:
+            pod.ping = now
+            pod.place = Place(facts.ip, route.port, facts.name, facts.uid, facts.pool, facts.revision, last_used=now)
+        pod.place.closing = False
+        pod.usable = True
+        if not pod.chosen:
+            self.placement.add(pod.place, warm=facts.pool == names.WARM)
+            self._opened()
+
+    def _probe(self, pod: Pod) -> None:
+        route, facts = self.route, pod.facts
+        if route is None or facts.revision != route.revision or pod.usable or pod.probed or facts.ip is None or not pod.active:
+            return
+        pod.probed = True
+        rest = standing.rest(self.shaky.get(facts.uid, 0))
+        self._hands.probe(pod, route.port, route.health_path, rest, pod.place is not None, self._answered)
+
+    def _lose(self, pod: Pod) -> None:
+        """It is no place until a good ping."""
+        if not pod.usable or pod.place is None:
+            return
+        pod.usable = False
+        pod.silent_since = self._clock()
+        self.placement.remove(pod.place)
+        self._hands.close_idle(pod.place)
+
+    def _close(self, pod: Pod) -> None:
+        """It is no place any more, and no connection to it is kept."""
+        self._lose(pod)
+        if pod.place is not None:
+            pod.place.closing = True
+            self._hands.close_idle(pod.place)
+        pod.probed = False
+        self._hands.forget(pod)
+
+    # Sizes
+
+    def serving(self) -> Iterator[Pod]:
+        """Pods of the serving revision that count."""
+        revision = self.route.revision if self.route else None
+        return (p for p in self.pods.values() if p.facts.revision == revision and p.active)
+
+    def demand(self) -> list[Pod]:
+        """Those of the demand pool."""
+        return [p for p in self.serving() if p.facts.pool == names.DEMAND]
+
+    def demand_size(self) -> PoolSize | None:
+        """The demand pool's size, None before its ReplicaSet was seen."""
+        return self.sizes.get(self.route.demand_pool) if self.route else None
+
+    def wanted(self, held: int) -> int:
+        """Demand pods that the load needs."""
+        assert self.route is not None
+        executing = sum(p.in_use for p in self.demand())
+        room = self.placement.room(warm=True)
+        return scaling.wanted(executing, held, room, self.route.max_concurrency_per_instance, self.route.max_concurrency)
+
+    def wake(self, held: int) -> None:
+        """`held` requests need places: takes back pods that were to go, then raises the demand pool."""
+        size = self.demand_size()
+        if size is None:
+            return  # asked again when the ReplicaSet shows itself
+        wanted = self.wanted(held)
+        chosen = sorted((p for p in self.demand() if p.chosen), key=lambda p: (p.lowered, -_last_used(p)))
+        missing = wanted - (size.replicas - sum(not p.lowered for p in chosen))
+        for pod in chosen[: max(0, missing)]:
+            self.take_back(pod)
+        if wanted > size.replicas:
+            size.raised = self._clock()
+            self._hands.scale(size, wanted)
+
+    def choose(self, pod: Pod) -> None:
+        """The pod is to go: no new request."""
+        pod.chosen = True
+        if pod.place is not None:
+            self.placement.remove(pod.place)
+
+    def take_back(self, pod: Pod) -> None:
+        """The pod stays after all."""
+        pod.chosen = pod.lowered = False
+        if pod.cost_wanted:
+            self._hands.cost(self.namespace, pod, 0)
+        if pod.usable and pod.place is not None:
+            self.placement.add(pod.place, warm=pod.facts.pool == names.WARM)
+
+    # Trouble
+
+    def hopeless(self) -> Trouble | None:
+        """Why the endpoint cannot start at all, None while it may."""
+        pods = list(self.serving())
+        return None if any(p.usable for p in pods) else standing.hopeless(p.facts for p in pods)
+
+    def trouble(self) -> Trouble | None:
+        """What keeps pods from starting, if anything is known."""
+        size = self.demand_size()
+        return next((p.facts.trouble for p in self.serving() if p.facts.trouble), size.trouble if size else None)
+
+
+def _last_used(pod: Pod) -> float:
+    return pod.place.last_used if pod.place else 0.0

@@ -1,0 +1,183 @@
+"""What the watches show, brought to the desks: Endpoints with their routes, their ReplicaSets, and the pods of those.
+
+Everything is tied together by uid, never by name: an Endpoint, ReplicaSet or pod that was made again under the same name is another one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from kindler.activator.desk import EndpointDesk, Identity
+from kindler.activator.sizes import PoolFacts
+from kindler.api import names
+from kindler.api.route import Route
+from kindler.clients.cluster import Object
+from kindler.core import pods as pod_facts
+from kindler.core.pods import PodFacts
+
+log = logging.getLogger(__name__)
+
+
+class Directory:
+    """All desks of this process. `changed` is called when an address may lead elsewhere than before."""
+
+    def __init__(self, open_desk: Callable[[Identity], EndpointDesk]) -> None:
+        self.desks: dict[str, EndpointDesk] = {}  # by uid
+        self.changed: Callable[[], None] = lambda: None
+        self._open_desk = open_desk
+        self._objects: dict[tuple[str, str], EndpointDesk] = {}  # (namespace, metadata.name)
+        self._named: dict[tuple[str, str], list[EndpointDesk]] = {}  # (namespace, SageMaker name in lower case), the owner of the name first
+        self._pools: dict[str, PoolFacts] = {}  # by uid
+        self._pods: dict[str, dict[str, PodFacts]] = {}  # by uid of the ReplicaSet, then of the pod
+
+    def by_object(self, namespace: str, name: str) -> EndpointDesk | None:
+        """The endpoint with this metadata.name."""
+        return self._objects.get((namespace, name))
+
+    def by_name(self, namespace: str, endpoint: str) -> EndpointDesk | None:
+        """The endpoint with this SageMaker name. Names are unique without regard to case (the oldest object owns one), but are called exactly."""
+        owners = self._named.get((namespace, endpoint.lower()))
+        return owners[0] if owners and owners[0].identity.endpoint == endpoint else None
+
+    def spelled(self, namespace: str, endpoint: str) -> str | None:
+        """How the endpoint is spelled that differs from this name in case alone."""
+        owners = self._named.get((namespace, endpoint.lower()))
+        return owners[0].identity.endpoint if owners else None
+
+    # Endpoints
+
+    def endpoint(self, old: Object | None, new: Object | None) -> None:
+        """An Endpoint (as `keep_endpoint` left it) appeared, changed or went."""
+        if new is None or new["deleting"]:
+            gone = new or old
+            if gone is not None:
+                self._close(str(gone["metadata"]["uid"]))
+            return
+        identity: Identity = new["identity"]
+        desk = self.desks.get(identity.uid) or self._open(identity)
+        desk.unserved = new["unserved"]
+        route: Route | None = new["route"]
+        if route is not None and route != desk.pools.route:  # a route that was lost (a restored backup) is rebuilt: the last one serves on
+            desk.reroute(route)
+
+    def _open(self, identity: Identity) -> EndpointDesk:
+        desk = self.desks[identity.uid] = self._open_desk(identity)
+        self._objects[identity.namespace, identity.name] = desk
+        owners = self._named.setdefault((identity.namespace, identity.endpoint.lower()), [])
+        owners.append(desk)
+        owners.sort(key=lambda d: (d.identity.created, d.identity.uid))
+        for facts in self._pools.values():
+            if facts.owner == identity.uid:
+                self._fill(desk, facts)
+        self.changed()
+        return desk
+
+    def _close(self, uid: str) -> None:
+        desk = self.desks.pop(uid, None)
+        if desk is None:
+            return
+        identity = desk.identity
+        if self._objects.get((identity.namespace, identity.name)) is desk:
+            del self._objects[identity.namespace, identity.name]
+        key = (identity.namespace, identity.endpoint.lower())
+        self._named[key].remove(desk)
+        if not self._named[key]:
+            del self._named[key]
+        self.changed()
+        desk.close()
+
+    # ReplicaSets
+
+    def pool(self, old: Object | None, new: Object | None) -> None:
+        """A ReplicaSet (as `keep_pool` left it) appeared, changed or went."""
+        facts: PoolFacts = (new or old or {})["facts"]
+        desk = self.desks.get(facts.owner)
+        if new is None:
+            self._pools.pop(facts.uid, None)
+            if desk is not None:
+                desk.pools.drop_size(facts.name)
+            return
+        self._pools[facts.uid] = facts
+        if desk is not None:
+            self._fill(desk, facts)
+            desk.settle()
+
+    def _fill(self, desk: EndpointDesk, facts: PoolFacts) -> None:
+        desk.pools.show_size(facts)
+        for pod in self._pods.get(facts.uid, {}).values():
+            desk.pools.show(pod)
+
+    # Pods
+
+    def pod(self, old: Object | None, new: Object | None) -> None:
+        """A pod (as `keep_pod` left it) appeared, changed or went."""
+        value = new or old or {}
+        facts: PodFacts = value["facts"]
+        owner: str = value["owner"]
+        pool = self._pools.get(owner)
+        desk = self.desks.get(pool.owner) if pool else None
+        if new is None:
+            pods = self._pods.get(owner, {})
+            pods.pop(facts.uid, None)
+            if not pods:
+                self._pods.pop(owner, None)
+            if desk is not None:
+                desk.pools.gone(facts.uid)
+                desk.settle()
+            return
+        self._pods.setdefault(owner, {})[facts.uid] = facts
+        if desk is not None:
+            desk.pools.show(facts)
+            desk.settle()
+
+
+# What the informers keep of an object: what is needed here, read once.
+
+
+def keep_endpoint(value: Object) -> Object:
+    """An Endpoint: who it is, its route, and what to say while it has none."""
+    meta, status = value["metadata"], value.get("status") or {}
+    endpoint = (value.get("spec") or {}).get("endpointName") or meta["name"]
+    identity = Identity(meta["uid"], meta["namespace"], meta["name"], endpoint, meta.get("creationTimestamp") or "")
+    unserved = f"Endpoint {endpoint} is being created: it has no revision to serve yet."
+    if status.get("failureReason"):
+        unserved = f"Endpoint {endpoint} could not be created: {status['failureReason']}"
+    deleting = meta.get("deletionTimestamp") is not None
+    return _kept(meta) | {"identity": identity, "route": _route(status.get("route"), meta), "unserved": unserved, "deleting": deleting}
+
+
+def keep_pool(value: Object) -> Object:
+    """A ReplicaSet: its size, its trouble, and which Endpoint it belongs to."""
+    meta = value["metadata"]
+    labels = meta.get("labels") or {}
+    replicas = (value.get("spec") or {}).get("replicas", 1)
+    owner = _controller(meta, "Endpoint")
+    facts = PoolFacts(meta["uid"], meta["name"], owner, labels.get(names.LABEL_REVISION, ""), replicas, pod_facts.pool_trouble(value))
+    return _kept(meta) | {"facts": facts}
+
+
+def keep_pod(value: Object) -> Object:
+    """A pod: its facts, and which ReplicaSet it belongs to."""
+    return _kept(value["metadata"]) | {"facts": pod_facts.read(value, time.time()), "owner": _controller(value["metadata"], "ReplicaSet")}
+
+
+def _kept(meta: dict[str, Any]) -> Object:
+    return {"metadata": {k: meta.get(k) for k in ("name", "namespace", "uid", "resourceVersion")}}
+
+
+def _controller(meta: dict[str, Any], kind: str) -> str:
+    """uid of the owner that controls it, "" when that is of another kind or missing: such an object is not ours."""
+    return next((o["uid"] for o in meta.get("ownerReferences") or () if o.get("controller") and o.get("kind") == kind), "")
+
+
+def _route(value: Any, meta: dict[str, Any]) -> Route | None:
+    if not value:
+        return None
+    try:
+        return Route.from_json(value)
+    except (KeyError, TypeError, ValueError) as trouble:
+        log.error("the route of endpoint %s/%s cannot be read (%r): the last good one serves on", meta["namespace"], meta["name"], trouble)
+        return None

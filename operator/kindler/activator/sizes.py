@@ -1,0 +1,57 @@
+"""The size of one pool: what its ReplicaSet was seen to have, and what we asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from kindler.core.pods import Trouble
+
+ECHO: Final = 5.0  # seconds after a write during which the watch may still show the number before it
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFacts:
+    """A ReplicaSet of ours. `owner`: uid of its Endpoint. `trouble`: why it cannot create pods."""
+
+    uid: str
+    name: str
+    owner: str
+    revision: str
+    replicas: int
+    trouble: Trouble | None
+
+
+@dataclass(slots=True)
+class PoolSize:
+    """`asked` is the number not yet written, None when nothing is to be written. Times in monotonic seconds.
+
+    `raised`: since when the pool is as large as it is, at the earliest since we know it.
+    """
+
+    namespace: str
+    name: str
+    seen: int
+    raised: float
+    trouble: Trouble | None = None
+    asked: int | None = None
+    written: float = -ECHO
+
+    @property
+    def replicas(self) -> int:
+        """The number that counts: what we asked for, else what the ReplicaSet has."""
+        return self.seen if self.asked is None else self.asked
+
+    def show(self, facts: PoolFacts, now: float) -> None:
+        """Takes what the watch shows."""
+        self.trouble = facts.trouble
+        if facts.replicas != self.seen and now - self.written >= ECHO:
+            if facts.replicas > self.seen:
+                self.raised = now
+            self.seen = facts.replicas
+
+    def done(self, replicas: int, now: float) -> None:
+        """`replicas` was written."""
+        self.seen, self.written = replicas, now
+        if self.asked == replicas:
+            self.asked = None
