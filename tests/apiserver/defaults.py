@@ -1,0 +1,113 @@
+"""What the API server adds to an object, or writes in another way, before it stores it: a controller that compares what it wants with what it finds
+must live with that. Only for the kinds and fields that Kindler writes.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from tests.apiserver.kinds import Kind
+from tests.apiserver.refusal import invalid
+
+_BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+_DECIMAL = {"m": Decimal("0.001"), "": Decimal(1), "k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9)}
+
+
+def complete(kind: Kind, obj: dict[str, Any]) -> None:
+    """Fills in defaults, in place. Raises Refused (422) for what no controller may get wrong."""
+    if kind.kind == "ReplicaSet":
+        _replicaset(obj)
+    elif kind.kind == "Pod":
+        _pod_spec(obj["spec"])
+    elif kind.kind == "Service":
+        _service(obj["spec"])
+
+
+def unchangeable(kind: Kind, old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Raises Refused (422) for a change of what cannot change."""
+    name = new["metadata"]["name"]
+    if kind.kind == "ReplicaSet" and old["spec"]["selector"] != new["spec"]["selector"]:
+        raise invalid(kind.kind, name, "spec.selector: field is immutable")
+    if kind.kind == "ControllerRevision" and old.get("data") != new.get("data"):
+        raise invalid(kind.kind, name, "data: field is immutable")
+
+
+def _replicaset(obj: dict[str, Any]) -> None:
+    spec, name = obj.get("spec") or {}, obj["metadata"]["name"]
+    selector = (spec.get("selector") or {}).get("matchLabels")
+    if not selector:
+        raise invalid("ReplicaSet", name, "spec.selector: Required value")
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+    if not selector.items() <= labels.items():
+        raise invalid("ReplicaSet", name, "spec.template.metadata.labels: Invalid value: `selector` does not match template `labels`")
+    spec.setdefault("replicas", 1)
+    if spec["replicas"] < 0:
+        raise invalid("ReplicaSet", name, "spec.replicas: Invalid value: must be greater than or equal to 0")
+    _pod_spec(spec["template"]["spec"])
+
+
+def _pod_spec(spec: dict[str, Any]) -> None:
+    _fill(spec, restartPolicy="Always", terminationGracePeriodSeconds=30, dnsPolicy="ClusterFirst", schedulerName="default-scheduler")
+    spec.setdefault("securityContext", {})
+    for container in spec.get("initContainers", []) + spec.get("containers", []):
+        _container(container)
+
+
+def _container(container: dict[str, Any]) -> None:
+    image = container.get("image", "")
+    latest = image.endswith(":latest") or (":" not in image.rpartition("/")[2] and "@" not in image)
+    _fill(container, terminationMessagePath="/dev/termination-log", terminationMessagePolicy="File")
+    _fill(container, imagePullPolicy="Always" if latest else "IfNotPresent")
+    for port in container.get("ports", []):
+        port.setdefault("protocol", "TCP")
+    for probe in (container[p] for p in ("startupProbe", "readinessProbe", "livenessProbe") if p in container):
+        _fill(probe, timeoutSeconds=1, periodSeconds=10, successThreshold=1, failureThreshold=3)
+        if "httpGet" in probe:
+            probe["httpGet"].setdefault("scheme", "HTTP")
+    for env in container.get("env", []):
+        if "fieldRef" in env.get("valueFrom", {}):
+            env["valueFrom"]["fieldRef"].setdefault("apiVersion", "v1")
+    resources = container.setdefault("resources", {})
+    for side in ("limits", "requests"):
+        if side in resources:
+            resources[side] = {k: quantity(str(v)) for k, v in resources[side].items()}
+    for name, value in resources.get("limits", {}).items():
+        resources.setdefault("requests", {}).setdefault(name, value)
+
+
+def _fill(obj: dict[str, Any], **values: str | int) -> None:
+    for key, value in values.items():
+        obj.setdefault(key, value)
+
+
+def _service(spec: dict[str, Any]) -> None:
+    spec.setdefault("type", "ClusterIP")
+    spec.setdefault("sessionAffinity", "None")
+    if spec["type"] != "ExternalName":
+        spec.setdefault("internalTrafficPolicy", "Cluster")
+    for port in spec.get("ports", []):
+        port.setdefault("protocol", "TCP")
+        port.setdefault("targetPort", port["port"])
+
+
+def quantity(text: str) -> str:
+    """A quantity in its canonical form: 1024Mi is stored as 1Gi, 1.5 as 1500m, 0.5Gi as 512Mi."""
+    m = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", text)
+    if not m:
+        return text
+    number, suffix = Decimal(m[1]), m[2]
+    if suffix in _BINARY:
+        size = number * _BINARY[suffix]
+        for unit in ("Ti", "Gi", "Mi", "Ki"):
+            if size and size % _BINARY[unit] == 0:
+                return f"{int(size / _BINARY[unit])}{unit}"
+        return str(int(size))
+    if suffix in _DECIMAL:
+        value = number * _DECIMAL[suffix]
+        for unit in ("G", "M", "k", ""):
+            if value and value % _DECIMAL[unit] == 0:
+                return f"{int(value / _DECIMAL[unit])}{unit}"
+        return f"{int(value / _DECIMAL['m'])}m" if value else "0"
+    return text

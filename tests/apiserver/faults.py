@@ -1,0 +1,128 @@
+"""Trouble on demand, and the log of what was asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tests.apiserver.refusal import Refused
+
+
+@dataclass(slots=True)
+class Request:
+    """One request as it arrived; `status` is what it was answered, None while it is not, 0 when the connection was dropped instead."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    content_type: str = ""
+    user_agent: str = ""
+    token: str = ""
+    group: str = ""
+    resource: str = ""
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    body: Any = None
+    status: int | None = None
+
+    @property
+    def verb(self) -> str:
+        """get, list, watch, create, update, patch, delete; get for what is not about objects."""
+        if self.method == "GET":
+            return "watch" if self.query.get("watch") in ("true", "1") else "get" if self.name or not self.resource else "list"
+        return {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}[self.method]
+
+    @property
+    def write(self) -> bool:
+        return self.method != "GET"
+
+
+When = Callable[[Request], bool]
+Deed = Literal["fail", "drop", "lose", "hold", "truncate"]
+
+
+def matching(verb: str = "", resource: str = "", name: str = "", subresource: str | None = None, namespace: str = "") -> When:
+    """A predicate over requests; what is empty matches everything."""
+
+    def when(request: Request) -> bool:
+        return (
+            verb in ("", request.verb)
+            and resource in ("", request.resource)
+            and name in ("", request.name)
+            and namespace in ("", request.namespace)
+            and subresource in (None, request.subresource)
+        )
+
+    return when
+
+
+@dataclass(slots=True, eq=False)
+class Fault:
+    """What happens to the next `times` requests that match. `met` counts those it happened to; `released` lets held requests go on."""
+
+    deed: Deed
+    when: When
+    times: float
+    refusal: Refused | None = None
+    met: int = 0
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def end(self) -> None:
+        """Happens to no further request, and lets held ones go on."""
+        self.times = 0
+        self.released.set()
+
+
+class Faults:
+    """Faults by order of their making; the first that matches a request happens to it.
+
+    fail      answered with this status, not done
+    drop      connection closed, not done
+    lose      done, connection closed without an answer
+    hold      done and answered only after `released` was set (`arrived` is set when the first is held)
+    truncate  the answer (of a watch: its first event) is cut in the middle of a line
+    """
+
+    def __init__(self) -> None:
+        self._active: list[Fault] = []
+
+    def fail(self, status: int, when: When | None = None, times: float = 1, reason: str = "", message: str = "", retry_after: int | None = None) -> Fault:
+        name = reason or {403: "Forbidden", 404: "NotFound", 409: "Conflict", 410: "Expired", 422: "Invalid", 429: "TooManyRequests"}.get(
+            status, "InternalError"
+        )
+        return self._add(Fault("fail", when or matching(), times, Refused(status, name, message or f"a fault that a test made: {status}", retry_after)))
+
+    def drop(self, when: When | None = None, times: float = 1) -> Fault:
+        return self._add(Fault("drop", when or matching(), times))
+
+    def lose(self, when: When | None = None, times: float = 1) -> Fault:
+        return self._add(Fault("lose", when or matching(), times))
+
+    def hold(self, when: When | None = None, times: float = 1) -> Fault:
+        return self._add(Fault("hold", when or matching(), times))
+
+    def truncate(self, when: When | None = None, times: float = 1) -> Fault:
+        return self._add(Fault("truncate", when or matching(), times))
+
+    def clear(self) -> None:
+        """Ends all faults."""
+        for fault in self._active:
+            fault.end()
+        self._active.clear()
+
+    def of(self, request: Request) -> Fault | None:
+        """The fault that happens to this request; counts it."""
+        for fault in self._active:
+            if fault.met < fault.times and fault.when(request):
+                fault.met += 1
+                fault.arrived.set()
+                return fault
+        return None
+
+    def _add(self, fault: Fault) -> Fault:
+        self._active.append(fault)
+        return fault

@@ -1,0 +1,78 @@
+"""Which kinds the server knows: the built-in ones that Kindler touches, and whatever the CRD files define."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CRDS = Path(__file__).parents[2] / "crds"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind:
+    """One kind. `unconditional`: may be PUT without a resourceVersion. `generation`: counts changes of anything but metadata and status."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+    status: bool = False
+    scale: bool = False
+    generation: bool = False
+    unconditional: bool = True
+    custom: bool = False
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    schema: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def qualified(self) -> str:
+        """As in messages: `replicasets.apps`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+def builtin() -> list[Kind]:
+    return [
+        Kind("", "v1", "namespaces", "Namespace", namespaced=False, status=True),
+        Kind("", "v1", "pods", "Pod", status=True, generation=True),
+        Kind("", "v1", "services", "Service", status=True),
+        Kind("", "v1", "events", "Event"),
+        Kind("", "v1", "configmaps", "ConfigMap"),
+        Kind("apps", "v1", "replicasets", "ReplicaSet", status=True, scale=True, generation=True),
+        Kind("apps", "v1", "controllerrevisions", "ControllerRevision"),
+        Kind("events.k8s.io", "v1", "events", "Event"),
+        Kind("coordination.k8s.io", "v1", "leases", "Lease", unconditional=False),
+        Kind("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", status=True),
+    ]
+
+
+def custom(folder: Path = CRDS) -> list[Kind]:
+    """The kinds of all CRD files in a folder, one per served version."""
+    crds = [crd for file in sorted(folder.glob("*.yaml")) for crd in yaml.safe_load_all(file.read_text())]
+    return [_custom(crd["spec"], version) for crd in crds for version in crd["spec"]["versions"] if version["served"]]
+
+
+def _custom(spec: dict[str, Any], version: dict[str, Any]) -> Kind:
+    names = spec["names"]
+    return Kind(
+        spec["group"],
+        version["name"],
+        names["plural"],
+        names["kind"],
+        namespaced=spec["scope"] == "Namespaced",
+        status="status" in version.get("subresources", {}),
+        generation=True,
+        unconditional=False,
+        custom=True,
+        short_names=tuple(names.get("shortNames", ())),
+        categories=tuple(names.get("categories", ())),
+        schema=version["schema"]["openAPIV3Schema"],
+    )

@@ -1,0 +1,153 @@
+"""Who owns which field, and what that means for a write: server-side apply as far as Kindler uses it. Pure functions over JSON.
+
+A path is a tuple: a key of an object, or, for an item of a list that has merge keys, a tuple of (key, value) pairs. Owners are
+{(manager, "Apply" | "Update", subresource): set of paths}.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from tests.apiserver.refusal import Refused
+
+Path = tuple[Any, ...]
+Manager = tuple[str, str, str]
+Owners = dict[Manager, frozenset[Path]]
+
+# Lists that are merged by key, by field name; every other list is replaced as a whole.
+LIST_KEYS: dict[str, tuple[str, ...]] = {
+    "conditions": ("type",),
+    "containers": ("name",),
+    "initContainers": ("name",),
+    "env": ("name",),
+    "imagePullSecrets": ("name",),
+    "ownerReferences": ("uid",),
+    "ports": ("containerPort", "protocol"),
+    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
+    "volumeMounts": ("mountPath",),
+    "volumes": ("name",),
+}
+_SERVICE_PORTS = ("port", "protocol")
+_UNOWNED = {"name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "managedFields", "selfLink"}
+
+
+def fields(obj: dict[str, Any]) -> frozenset[Path]:
+    """Every path of an object that somebody can own."""
+    owned = {k: v for k, v in obj.items() if k not in ("apiVersion", "kind", "metadata")}
+    metadata = {k: v for k, v in obj.get("metadata", {}).items() if k not in _UNOWNED}
+    return frozenset(path for path, _ in _leaves(owned | ({"metadata": metadata} if metadata else {}), ()))
+
+
+def updated(owners: Owners, manager: Manager, old: dict[str, Any], new: dict[str, Any]) -> Owners:
+    """After a write that is not an apply: what it changed is the writer's alone; what is gone is nobody's."""
+    before, after = dict(_leaves(old, ())), dict(_leaves(new, ()))
+    exist = fields(new)
+    changed = frozenset(p for p in exist if p not in before or before[p] != after[p])
+    kept = {m: (paths - changed) & exist for m, paths in owners.items()}
+    kept[manager] = kept.get(manager, frozenset()) | changed
+    return {m: paths for m, paths in kept.items() if paths}
+
+
+def applied(owners: Owners, manager: Manager, live: dict[str, Any], wanted: dict[str, Any], force: bool) -> tuple[dict[str, Any], Owners]:
+    """The object and its owners after an apply of `wanted`. Raises Refused (409) where another manager owns a field with another value."""
+    said = fields(wanted)
+    now, then = dict(_leaves(wanted, ())), dict(_leaves(live, ()))
+    differs = frozenset(p for p in said if p in then and then[p] != now[p])
+    others = {m: paths for m, paths in owners.items() if m != manager}
+    taken = {m: paths & differs for m, paths in others.items() if paths & differs}
+    if taken and not force:
+        told = "; ".join(f'conflict with "{m[0]}": {", ".join(sorted(map(_told, paths)))}' for m, paths in taken.items())
+        raise Refused(409, "Conflict", f"Apply failed with {sum(map(len, taken.values()))} conflict(s): {told}")
+    others = {m: paths - differs for m, paths in others.items()}
+    result = _merge(copy.deepcopy(live), wanted, "")
+    elsewhere = frozenset().union(*others.values())
+    for path in sorted(owners.get(manager, frozenset()) - said - elsewhere, key=len):
+        if isinstance(path[-1], str) or not any(owned[: len(path)] == path for owned in elsewhere):  # an item stays while anybody owns a part of it
+            _remove(result, path)
+    exist = fields(result)
+    after = {m: paths & exist for m, paths in others.items()} | {manager: said}
+    return result, {m: paths for m, paths in after.items() if paths}
+
+
+def rendered(owners: Owners, api_version: str, time: str) -> list[dict[str, Any]]:
+    """`metadata.managedFields`."""
+    entries = []
+    for (manager, operation, subresource), paths in owners.items():
+        tree: dict[str, Any] = {}
+        for path in sorted(paths, key=str):
+            at = tree
+            for part in path:
+                at = at.setdefault(f"f:{part}" if isinstance(part, str) else "k:" + _told((part,)), {})
+        entry = {"manager": manager, "operation": operation, "apiVersion": api_version, "time": time, "fieldsType": "FieldsV1", "fieldsV1": tree}
+        entries.append(entry | ({"subresource": subresource} if subresource else {}))
+    return entries
+
+
+def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """What can be owned, with its value: scalars, empty objects, lists without merge keys, and each item of a list that has some (value None)."""
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _leaves(inner, (*path, key))
+    elif isinstance(value, list) and value and (keys := _keys(path[-1] if path else "", value)):
+        for item in value:
+            part = _part(item, keys)
+            yield (*path, part), None
+            for key, inner in item.items():
+                if key not in keys:
+                    yield from _leaves(inner, (*path, part, key))
+    else:
+        yield path, value
+
+
+def _keys(name: Any, items: list[Any]) -> tuple[str, ...]:
+    keys = LIST_KEYS.get(name, ()) if isinstance(name, str) else ()
+    if name == "ports" and any("port" in i for i in items if isinstance(i, dict)):
+        return _SERVICE_PORTS
+    return keys
+
+
+def _part(item: dict[str, Any], keys: tuple[str, ...]) -> tuple[tuple[str, Any], ...]:
+    return tuple((key, item.get(key, "TCP" if key == "protocol" else None)) for key in keys)
+
+
+def _merge(live: Any, wanted: Any, name: str) -> Any:
+    if isinstance(live, dict) and isinstance(wanted, dict):
+        for key, value in wanted.items():
+            live[key] = _merge(live[key], value, key) if key in live else copy.deepcopy(value)
+        return live
+    if isinstance(live, list) and isinstance(wanted, list) and wanted and (keys := _keys(name, wanted)):
+        places = {_part(item, keys): i for i, item in enumerate(live)}
+        for item in wanted:
+            at = places.get(_part(item, keys))
+            if at is None:
+                live.append(copy.deepcopy(item))
+            else:
+                live[at] = _merge(live[at], item, "")
+        return live
+    return copy.deepcopy(wanted)
+
+
+def _remove(value: Any, path: Path) -> None:
+    """Takes out what is at a path, and the objects around it that this leaves empty."""
+    head, *rest = path
+    if isinstance(head, str):
+        if not isinstance(value, dict) or head not in value:
+            return
+        if rest:
+            _remove(value[head], tuple(rest))
+        if not rest or value[head] in ({}, []):
+            del value[head]
+        return
+    for i, item in enumerate(value):
+        if all(item.get(k, "TCP" if k == "protocol" else None) == v for k, v in head):
+            if rest:
+                _remove(item, tuple(rest))
+            else:
+                del value[i]
+            return
+
+
+def _told(path: Path) -> str:
+    return "".join(f".{p}" if isinstance(p, str) else "[" + ",".join(f'{k}="{v}"' for k, v in p) + "]" for p in path)
