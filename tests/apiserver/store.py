@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from tests.apiserver import defaults, ownership
 from tests.apiserver.kinds import Kind
-from tests.apiserver.objects import FIRST_STATUS, Object, complete, grace_of, merged, now, preconditions, same_type, scale_of
+from tests.apiserver.objects import FIRST_STATUS, Object, complete, content, grace_of, merged, now, preconditions, same_type, scale_of
 from tests.apiserver.refusal import Refused, already_exists, bad_request, expired, invalid, not_found
 from tests.apiserver.selectors import Match
 
