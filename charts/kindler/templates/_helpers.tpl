@@ -1,0 +1,109 @@
+{{/* The installation's name: begins the name of everything it owns, and is KINDLER_RELEASE in its processes. */}}
+{{- define "kindler.fullname" -}}
+{{- if contains "kindler" .Release.Name }}{{ .Release.Name }}{{ else }}{{ printf "%s-kindler" .Release.Name }}{{ end }}
+{{- end }}
+
+{{- define "kindler.labels" -}}
+app.kubernetes.io/name: kindler
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{/* Labels that tell one process's pods: (dict "root" $ "process" "controller"). */}}
+{{- define "kindler.selector" -}}
+app.kubernetes.io/name: kindler
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .process }}
+{{- end }}
+
+{{/* What both processes are told. */}}
+{{- define "kindler.commonEnv" -}}
+- name: KINDLER_NAMESPACES
+  value: {{ join "," .Values.namespaces | quote }}
+- name: KINDLER_SYSTEM_NAMESPACE
+  value: {{ .Release.Namespace }}
+- name: KINDLER_RELEASE
+  value: {{ include "kindler.fullname" . }}
+- name: KINDLER_POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: KINDLER_CLUSTER_DOMAIN
+  value: {{ .Values.clusterDomain }}
+- name: KINDLER_LOG_LEVEL
+  value: {{ .Values.logLevel }}
+- name: KINDLER_PEER_PORT
+  value: "8081"
+{{- end }}
+
+{{/* Where a process's pod runs and who it is: the same for both, (dict "root" $ "process" "controller" "values" .Values.controller). */}}
+{{- define "kindler.podSpec" -}}
+serviceAccountName: {{ include "kindler.fullname" .root }}-{{ .process }}
+automountServiceAccountToken: true
+enableServiceLinks: false
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .values.nodeSelector }}
+nodeSelector: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.tolerations }}
+tolerations: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.affinity }}
+affinity: {{ toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 10001
+  runAsGroup: 0
+  seccompProfile: {type: RuntimeDefault}
+volumes:
+  # Shown on the activator's peer port, and good for nothing else.
+  - name: peer-token
+    projected:
+      sources:
+        - serviceAccountToken: {audience: kindler-peer, expirationSeconds: 3600, path: token}
+{{- end }}
+
+{{/* The part of a process's container that is the same for both. */}}
+{{- define "kindler.container" -}}
+image: {{ .root.Values.image.repository }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+args: [{{ .process }}]
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+resources: {{ toYaml .values.resources | nindent 2 }}
+volumeMounts:
+  - {name: peer-token, mountPath: /var/run/secrets/kindler/peer, readOnly: true}
+# Alive: its loop moves. Ready: it knows what it needs to work.
+livenessProbe:
+  httpGet: {path: /healthz, port: admin}
+  periodSeconds: 10
+  timeoutSeconds: 5
+startupProbe:
+  httpGet: {path: /healthz, port: admin}
+  periodSeconds: 1
+  failureThreshold: 60
+readinessProbe:
+  httpGet: {path: /readyz, port: admin}
+  periodSeconds: 2
+  timeoutSeconds: 2
+{{- end }}
+
+{{/* A process's pod annotations. */}}
+{{- define "kindler.podAnnotations" -}}
+{{- if .root.Values.metrics.annotations }}
+prometheus.io/scrape: "true"
+prometheus.io/port: "8082"
+prometheus.io/path: /metrics
+{{- end }}
+{{- with .values.podAnnotations }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}

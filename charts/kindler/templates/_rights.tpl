@@ -1,0 +1,45 @@
+{{/* What each process may do where endpoints live. Never secrets, never a wildcard: read this to know what Kindler can do to a cluster. */}}
+
+{{- define "kindler.rights.controller" -}}
+- apiGroups: [serving.kindler.dev]
+  resources: [models, endpointconfigs, endpoints]
+  verbs: [get, list, watch]
+- apiGroups: [serving.kindler.dev]
+  resources: [models/status, endpointconfigs/status, endpoints/status]
+  verbs: [get, update]
+# Its children name the Endpoint as their owner: where OwnerReferencesPermissionEnforcement is on, that needs this right.
+- apiGroups: [serving.kindler.dev]
+  resources: [endpoints/finalizers]
+  verbs: [update]
+- apiGroups: [apps]
+  resources: [replicasets, controllerrevisions]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [replicasets/scale]
+  verbs: [get, patch, update]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}
+
+{{/* Of these, patching pods, deleting pods and scaling ReplicaSets are narrowed by policies: policy-activator.yaml. */}}
+{{- define "kindler.rights.activator" -}}
+- apiGroups: [serving.kindler.dev]
+  resources: [endpoints]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, patch, delete]
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [get, list, watch]
+- apiGroups: [apps]
+  resources: [replicasets/scale]
+  verbs: [get, patch]
+{{- end }}
