@@ -1,0 +1,92 @@
+"""Image registries beside the cluster, in kind's documented pattern, so that digests, pulls, missing and private images are real.
+
+Nodes know the open one as `localhost:5000` and the private one as `localhost:5001`; pushing goes to a port of the engine's loopback.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hack import archive, paths, shell
+from hack.engine import Engine
+from hack.steps import done, step
+from hack.toolbox import TOOLS, ensure
+
+NETWORK = "kind"
+SETTINGS = paths.ROOT / "hack" / "registries"
+USER = PASSWORD = "kindler"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """`settings`: its file in hack/registries. `address`: what nodes call it."""
+
+    settings: str
+    address: str
+
+    @property
+    def container(self) -> str:
+        return f"{paths.NAME}-registry-{self.settings}"
+
+
+OPEN, PRIVATE = Registry("open", "localhost:5000"), Registry("private", "localhost:5001")
+ALL = (OPEN, PRIVATE)
+
+
+def up(engine: Engine) -> None:
+    """Starts the registries that don't run. The cluster's network must exist."""
+    missing = [registry for registry in ALL if not _runs(engine, registry)]
+    if not missing:
+        done("registries: localhost:5000 and, with credentials, localhost:5001 (as nodes see them)")
+        return
+    ensure("registry")
+    with step("registries: localhost:5000 and, with credentials, localhost:5001 (as nodes see them)", "3 s"):
+        image = _image(engine)
+        for registry in missing:
+            down(engine, registry)
+            shell.run(
+                engine.command(
+                    *("run", "--detach", "--name", registry.container, "--label", f"kindler={paths.NAME}", "--network", NETWORK),
+                    *("--publish", "127.0.0.1::5000", image, "serve", f"/etc/registry/{registry.settings}.yaml"),
+                ),
+                "registry",
+                env=engine.env,
+            )
+
+
+def _runs(engine: Engine, registry: Registry) -> bool:
+    try:
+        return shell.output(engine.command("inspect", "--format", "{{.State.Running}}", registry.container), env=engine.env) == "true"
+    except shell.Trouble:
+        return False
+
+
+def _image(engine: Engine) -> str:
+    """The registry's image: made of the program alone, so it is had wherever Go modules are."""
+    tool = TOOLS["registry"]
+    name = f"localhost/kindler-registry:{paths.digest(SETTINGS, tool.home.name)}"
+    if not shell.succeeds(engine.command("image", "inspect", name), env=engine.env):
+        files: dict[str, Path | bytes] = {f"/etc/registry/{file.name}": file for file in SETTINGS.iterdir()}
+        with paths.scratch("registry") as folder:
+            archive.write(folder / "image.tar", [archive.Image([name], {"/registry": tool.path(), **files}, ["/registry"])], folder)
+            shell.run(engine.command("load", "--input", folder / "image.tar"), "registry", env=engine.env)
+    return name
+
+
+def down(engine: Engine, registry: Registry) -> None:
+    """Removes the registry with what was pushed to it."""
+    shell.succeeds(engine.command("rm", "--force", "--volumes", registry.container), env=engine.env)
+
+
+def push_address(engine: Engine, registry: Registry) -> str:
+    """`127.0.0.1:PORT`, in the engine's network."""
+    return shell.output(engine.command("port", registry.container, "5000/tcp"), env=engine.env).splitlines()[0]
+
+
+def introduce(engine: Engine, node: str) -> None:
+    """Tells the node's containerd where localhost:5000 and localhost:5001 are."""
+    for registry in ALL:
+        folder = f"/etc/containerd/certs.d/{registry.address}"
+        content = f'[host."http://{registry.container}:5000"]\n'
+        shell.output(engine.command("exec", "--interactive", node, "sh", "-c", f"mkdir -p {folder} && cat > {folder}/hosts.toml"), env=engine.env, feed=content)

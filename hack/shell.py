@@ -1,0 +1,90 @@
+"""Running other programs: they end when we end, however we end, and a failure shows the end of what they said."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from hack import paths
+from hack.steps import Trouble, clock, say
+
+BEAT_SECONDS = 30.0
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+Argv = Sequence[str | Path]
+
+
+def follow_parent(how: int = signal.SIGKILL) -> None:
+    """The calling process gets signal `how` when its parent ends: after a kill -9 of ours no child works on beside the next run."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, how)
+
+
+def environment(extra: Mapping[str, str] | None) -> dict[str, str]:
+    """Our own environment with `extra` over it."""
+    return {**os.environ, **(extra or {})}
+
+
+def run(argv: Argv, log: str, *, env: Mapping[str, str] | None = None, cwd: Path | None = None, progress: Callable[[], str] | None = None) -> None:
+    """Runs to the end with its output in `.kindler/logs/{log}.log`; says every half minute that it still runs, with what `progress` answers.
+
+    Raises Trouble with the last lines of the output.
+    """
+    file = paths.logs() / f"{log}.log"
+    begin = time.monotonic()
+    with file.open("ab") as out:
+        start = out.tell()
+        out.write(f"$ {' '.join(map(str, argv))}\n".encode())
+        out.flush()
+        process = subprocess.Popen(
+            list(argv), env=environment(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, preexec_fn=follow_parent
+        )
+        while True:
+            try:
+                status = process.wait(BEAT_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                say(f"  … {clock(time.monotonic() - begin)}" + (f", {progress()}" if progress else ""))
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
+    if status != 0:
+        raise Trouble(f"{Path(argv[0]).name} failed (exit {status}); the end of {file}:\n{_tail(file, start)}")
+
+
+def _tail(file: Path, start: int) -> str:
+    with file.open("rb") as text:
+        text.seek(start)
+        lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.read().decode(errors="replace")).splitlines()
+    return "\n".join("    " + line for line in lines[-25:])
+
+
+def output(argv: Argv, *, env: Mapping[str, str] | None = None, feed: str | None = None, timeout: float | None = 120) -> str:
+    """Standard output without the last line end. Raises Trouble with what it said on standard error."""
+    try:
+        done = subprocess.run(list(argv), env=environment(env), input=feed, capture_output=True, text=True, timeout=timeout, preexec_fn=follow_parent)
+    except FileNotFoundError:
+        raise Trouble(f"{argv[0]} is not there") from None
+    except subprocess.TimeoutExpired:
+        raise Trouble(f"{' '.join(map(str, argv))}: no end after {timeout:g} s") from None
+    if done.returncode != 0:
+        raise Trouble(f"{' '.join(map(str, argv))} failed (exit {done.returncode}): {(done.stderr or done.stdout).strip()}")
+    return done.stdout.rstrip("\n")
+
+
+def succeeds(argv: Argv, *, env: Mapping[str, str] | None = None, timeout: float = 60) -> bool:
+    """Whether it ends well; False too when there is no such program or no end."""
+    try:
+        output(argv, env=env, timeout=timeout)
+    except Trouble:
+        return False
+    return True
