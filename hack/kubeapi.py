@@ -123,9 +123,8 @@ class KubeApi:
             current = None if kind == "DELETED" else found
             if ready(current):
                 return current
-        raise TimeoutError(
-            f"{plural}/{name} in {namespace}: not as awaited within {timeout:g} s; last seen: {json.dumps(current and current.get('status', current))}"
-        )
+        last = json.dumps(current.get("status", current)) if current else "nothing"
+        raise TimeoutError(f"{plural}/{name} in {namespace}: not as awaited within {timeout:g} s; last seen: {last}")
 
     def until_all(self, plural: str, namespace: str | None, ready: Callable[[list[Json]], bool], *, selector: str = "", timeout: float = 60) -> list[Json]:
         """As `until`, for all objects of a kind together."""

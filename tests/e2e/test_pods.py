@@ -34,9 +34,9 @@ def test_a_pod_is_as_the_contract_says(journey: Journey) -> None:
 
 
 def test_dozens_of_the_largest_fit(journey: Journey) -> None:
-    journey.serving(memory=6144, warm=36, limit=40, idle=300)
+    journey.serving(memory=6144, warm=24, limit=24, idle=300)
     pods = journey.pods()
-    assert len(pods) == 36
+    assert len(pods) == 24
     assert all(pod["status"]["phase"] == "Running" for pod in pods)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from hack.kubeapi import KubeApi
 from tests.e2e.support.gateway import Gateway
@@ -13,13 +12,13 @@ from tests.e2e.support.kubectl import Kubectl, command
 RELEASE = "kindler"
 NAMESPACE = "kindler-system"
 CHART = "charts/kindler"
-VALUES = Path(__file__).with_name("values.yaml")
+VALUES = "hack/values.yaml"
 
 
 def installed(api: KubeApi, gateway: Gateway) -> Iterator[Kubectl]:
     """Installs (or brings up to date) and waits until both processes are ready. KINDLER_KEEP=1 leaves it, for the next run while working."""
     helm = os.environ.get("HELM", "helm")
-    command(helm, "upgrade", "--install", RELEASE, CHART, "-n", NAMESPACE, "--create-namespace", "-f", str(VALUES), "--wait", "--timeout", "120s")
+    command(helm, "upgrade", "--install", RELEASE, CHART, "-n", NAMESPACE, "--create-namespace", "-f", VALUES, "--wait", "--timeout", "120s")
     yield Kubectl(NAMESPACE)
     if os.environ.get("KINDLER_KEEP") != "1":
         command(helm, "uninstall", RELEASE, "-n", NAMESPACE, "--wait", "--timeout", "120s")
