@@ -1,0 +1,131 @@
+"""What Kindler may do to a cluster, as the chart grants it: least privilege, written per process; and pods that pass Pod Security `restricted`."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from tests.unit.charts import Json, only, rendered
+
+from kindler.api import names
+
+PROCESSES = ("controller", "activator")
+SECRETS_AND_OTHER_ROADS_TO_POWER = {
+    "secrets",
+    "serviceaccounts",
+    "serviceaccounts/token",
+    "roles",
+    "clusterroles",
+    "pods/exec",
+    "pods/ephemeralcontainers",
+    "nodes",
+}
+
+
+def grants(objects: list[Json], process: str) -> set[tuple[str, str, str, str]]:
+    """(namespace or "*", API group, resource, verb) of everything that the process's ServiceAccount may do by the chart's own roles."""
+    found = set()
+    for binding in objects:
+        if binding["kind"] not in ("RoleBinding", "ClusterRoleBinding") or binding["roleRef"]["name"].startswith("system:"):
+            continue
+        if [subject["name"] for subject in binding["subjects"]] == [f"kindler-{process}"]:
+            role = only(within(objects, binding), binding["roleRef"]["kind"], binding["roleRef"]["name"])
+            where = binding["metadata"].get("namespace", "*")
+            for rule in role["rules"]:
+                found |= {(where, *words) for words in product(rule["apiGroups"], rule["resources"], rule["verbs"])}
+    return found
+
+
+def within(objects: list[Json], binding: Json) -> list[Json]:
+    return [o for o in objects if o["metadata"].get("namespace") == binding["metadata"].get("namespace")]
+
+
+ACTIVATOR = {
+    ("serving.kindler.dev", "endpoints"): "get list watch",
+    ("", "pods"): "get list watch patch delete",
+    ("apps", "replicasets"): "get list watch",
+    ("apps", "replicasets/scale"): "get patch",
+}
+CONTROLLER = {
+    **{("serving.kindler.dev", plural): "get list watch" for plural in ("models", "endpointconfigs", "endpoints")},
+    **{("serving.kindler.dev", f"{plural}/status"): "get update" for plural in ("models", "endpointconfigs", "endpoints")},
+    ("serving.kindler.dev", "endpoints/finalizers"): "update",
+    ("apps", "replicasets"): "get list watch create patch delete",
+    ("apps", "controllerrevisions"): "get list watch create patch delete",
+    ("apps", "replicasets/scale"): "get patch update",
+    ("", "services"): "get list watch create patch",
+    ("", "pods"): "get list watch",
+    ("", "events"): "create patch",
+}
+AT_HOME = {("coordination.k8s.io", "leases"): "get create update patch", ("", "pods"): "get list watch"}
+
+
+def spelled(rights: dict[tuple[str, str], str], where: str) -> set[tuple[str, str, str, str]]:
+    return {(where, group, resource, verb) for (group, resource), verbs in rights.items() for verb in verbs.split()}
+
+
+def test_rights_in_all_namespaces() -> None:
+    objects = rendered()
+    assert grants(objects, "activator") == spelled(ACTIVATOR, "*")
+    assert grants(objects, "controller") == spelled(CONTROLLER, "*") | spelled(AT_HOME, "kindler-system")
+
+
+def test_with_a_list_of_namespaces_there_is_no_right_in_any_other() -> None:
+    objects = rendered("namespaces={one,two,kindler-system}")
+    places = ("one", "two", "kindler-system")
+    assert grants(objects, "activator") == set().union(*(spelled(ACTIVATOR, place) for place in places))
+    assert grants(objects, "controller") == set().union(*(spelled(CONTROLLER, place) for place in places)) | spelled(AT_HOME, "kindler-system")
+    keys = [(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in objects]
+    assert len(keys) == len(set(keys))
+
+
+def test_no_wildcard_no_secret_no_road_to_more_power() -> None:
+    for role in (o for o in rendered() if o["kind"] in ("Role", "ClusterRole")):
+        for rule in role["rules"]:
+            assert "*" not in (*rule["apiGroups"], *rule["resources"], *rule["verbs"])
+            assert not SECRETS_AND_OTHER_ROADS_TO_POWER & set(rule["resources"])
+            assert not {"escalate", "bind", "impersonate"} & set(rule["verbs"])
+
+
+def test_users_get_the_three_kinds_by_the_clusters_own_roles() -> None:
+    kinds = {names.MODELS, names.ENDPOINT_CONFIGS, names.ENDPOINTS}
+    for name, into in (("view", {"view", "edit", "admin"}), ("edit", {"edit", "admin"})):
+        role = only(rendered(), "ClusterRole", f"kindler-{name}")
+        assert {label.rpartition("-")[2] for label in role["metadata"]["labels"] if "aggregate" in label} == into
+        assert {resource for rule in role["rules"] for resource in rule["resources"] if "/" not in resource} == kinds
+        assert all({"create", "patch", "delete"} <= set(rule["verbs"]) for rule in role["rules"]) == (name == "edit")
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_pods_pass_pod_security_restricted(process: str) -> None:
+    spec = only(rendered(), "Deployment", f"kindler-{process}")["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert spec["securityContext"] == {"runAsNonRoot": True, "runAsUser": 10001, "runAsGroup": 0, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    assert container["args"] == [process]
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
+    assert container["resources"]["limits"]["memory"]
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_the_peer_token_is_for_the_peer_port_alone(process: str) -> None:
+    spec = only(rendered(), "Deployment", f"kindler-{process}")["spec"]["template"]["spec"]
+    (volume,) = spec["volumes"]
+    (source,) = volume["projected"]["sources"]
+    assert source["serviceAccountToken"]["audience"] == names.PEER_AUDIENCE
+    (mount,) = spec["containers"][0]["volumeMounts"]
+    assert f"{mount['mountPath']}/{source['serviceAccountToken']['path']}" == "/var/run/secrets/kindler/peer/token"
+
+
+def test_policies_bind_the_activator_of_this_release_and_nobody_else() -> None:
+    objects = rendered(release="prod", namespace="models")
+    for name in ("prod-kindler-activator-pods", "prod-kindler-activator-scale"):
+        policy = only(objects, "ValidatingAdmissionPolicy", name)
+        assert policy["spec"]["failurePolicy"] == "Fail"
+        assert [c["expression"] for c in policy["spec"]["matchConditions"]] == [
+            "request.userInfo.username == 'system:serviceaccount:models:prod-kindler-activator'"
+        ]
+        assert only(objects, "ValidatingAdmissionPolicyBinding", name)["spec"]["validationActions"] == ["Deny"]
+    text = str(objects)
+    for label in (names.LABEL_ENDPOINT, names.ANNOTATION_DELETION_COST, f"-{names.DEMAND}"):
+        assert f"'{label}" in text
