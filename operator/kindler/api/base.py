@@ -97,7 +97,7 @@ def name_rule(field: str) -> Rule:
     )
 
 
-Name = Annotated[str, MinLen(1), MaxLen(63)]
+Name = Annotated[str, MaxLen(63)]  # with name_rule, which also refuses the empty name
 ShortText = Annotated[str, MaxLen(256)]
 Text = Annotated[str, MaxLen(1024)]
 Arn = Annotated[str, MaxLen(2048)]

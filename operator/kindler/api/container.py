@@ -8,8 +8,8 @@ from annotated_types import Ge, Le, MaxLen
 
 from kindler.api.base import EXCLUDED, FORBIDDEN, REQUIRED, Arn, Block, Kept, RequiredByRule, Rule, ShortText, Text
 
-_NO_PACKAGES: Final = Kept("model packages are not looked up: image says what runs")
-_NO_FILES: Final = Kept("model files are not fetched yet: the container starts without them; build them into the image", warn=True)
+_NO_PACKAGES: Final = Kept("model packages are not looked up, image says what runs")
+_NO_FILES: Final = Kept("model files are not fetched yet, so the container starts without them; build them into the image", warn=True)
 
 _Image = Annotated[
     str,
@@ -50,9 +50,8 @@ _ModelCacheSetting = Annotated[
 ]
 _User = Annotated[
     int,
-    Ge(0),
     Le(2147483647),
-    Rule("self > 0", "runAsUser is 0: model containers never run as root; use an id from 1, or leave it out to run as 10001", FORBIDDEN),
+    Rule("self > 0", "runAsUser must be 1 or more: model containers never run as root (0); choose such an id, or leave it out to run as 10001", FORBIDDEN),
 ]
 _Words = Annotated[tuple[Annotated[str, MaxLen(4096)], ...], MaxLen(64)]
 

@@ -26,7 +26,7 @@ from kindler.api.base import (
 )
 from kindler.api.excluded import AsyncInferenceConfig, DataCaptureConfig
 
-_SIZED = "serverlessConfig sizes the pods: there are no instances to choose"
+_SIZED = "serverlessConfig sizes the pods, there are no instances to choose"
 _COUNT = Annotated[int, Ge(0), Le(1_000_000)]
 _CONCURRENCY = Annotated[int, Ge(1), Le(200)]
 
@@ -130,12 +130,12 @@ class ProductionVariant(Block):
     """Elastic Inference accelerator. Without effect here: the pods have none."""
     volume_size_in_gb: Annotated[_COUNT, Kept("a serverless instance has 5 GB of ephemeral storage")] | None = None
     """Size of an instance's volume. Without effect: a serverless instance has 5 GB of ephemeral storage, as on SageMaker."""
-    enable_ssm_access: Annotated[bool, Kept("there is no instance to log in to: use kubectl")] | None = None
+    enable_ssm_access: Annotated[bool, Kept("there is no instance to log in to; use kubectl")] | None = None
     """Whether instances can be reached with AWS Systems Manager. Without effect here: use kubectl logs and kubectl debug."""
     core_dump_config: Annotated[CoreDumpConfig, Kept("core dumps are not stored")] | None = None
     """Where core dumps go. Without effect here: none are stored."""
     managed_instance_scaling: (
-        Annotated[ManagedInstanceScaling, Kept("serverlessConfig bounds the pods: maxConcurrency above, provisionedConcurrency below", warn=True)] | None
+        Annotated[ManagedInstanceScaling, Kept("serverlessConfig bounds the pods, by maxConcurrency and provisionedConcurrency", warn=True)] | None
     ) = None
     """Bounds for SageMaker's scaling of instances. Without effect here: see serverlessConfig."""
     routing_config: Annotated[RoutingConfig, Kept("a request goes to the most recently used pod that has room")] | None = None

@@ -45,7 +45,7 @@ def _quiet(block: type[Block], value: str, path: str) -> Iterator[tuple[str, str
         absent = "" if info.is_required() else f"!has({here})"
         kept = next((m for m in markers(info) if isinstance(m, Kept)), None)
         if kept and kept.warn:
-            yield absent, f"{place} has no effect. {kept.why[0].upper()}{kept.why[1:]}."
+            yield absent, f"{place} has no effect: {kept.why}"
         elif not kept and (below := children(info)):
             many = bare(info.annotation)[0] is not below
             for inner, message in _quiet(below, "item" if many else here, f"{place}[]" if many else place):

@@ -1,0 +1,33 @@
+"""Manifests written for AWS's own controller (ACK): after a change of apiVersion alone, those for serverless endpoints apply."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import yaml
+from tests.e2e.objects.case import REFUSED, WARNED, Case, Json
+
+MANIFESTS: Final[tuple[Json, ...]] = tuple(yaml.safe_load_all(Path(__file__).with_name("ack.yaml").read_text(encoding="utf-8")))
+
+# Those that are not just accepted, with the words.
+_SAID: Final = {
+    "ack-model": (WARNED, ("modelDataURL has no effect",)),
+    "ack-model-every-field": (WARNED, ("modelDataURL has no effect", "modelDataSource has no effect", "repositoryAuthConfig has no effect")),
+    "ack-config-every-field": (
+        WARNED,
+        ("instanceType has no effect", "acceleratorType has no effect", "managedInstanceScaling has no effect", "kmsKeyID has no effect"),
+    ),
+    "ack-endpoint-every-field": (WARNED, ("deploymentConfig has no effect",)),
+    "ack-config-instance-based": (REFUSED, ("instance-based variants are not served", "set serverlessConfig")),
+}
+
+
+def _case(manifest: Json) -> Case:
+    name = manifest["metadata"]["name"]
+    said = {"verdict": _SAID[name][0], "words": _SAID[name][1]} if name in _SAID else {}
+    extra = {"status": manifest["status"]} if "status" in manifest else None
+    return Case(name, manifest["kind"], manifest["spec"], metadata=manifest["metadata"], extra=extra, **said)
+
+
+CASES: Final = tuple(_case(manifest) for manifest in MANIFESTS)
