@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Final
 
 import yaml
-from tests.e2e.objects.case import REFUSED, WARNED, Case, Json
+from tests.e2e.objects.case import ACCEPTED, REFUSED, WARNED, Case, Json
 
 MANIFESTS: Final[tuple[Json, ...]] = tuple(yaml.safe_load_all(Path(__file__).with_name("ack.yaml").read_text(encoding="utf-8")))
 
 # Those that are not just accepted, with the words.
-_SAID: Final = {
+_SAID: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "ack-model": (WARNED, ("modelDataURL has no effect",)),
     "ack-model-every-field": (WARNED, ("modelDataURL has no effect", "modelDataSource has no effect", "repositoryAuthConfig has no effect")),
     "ack-config-every-field": (
@@ -25,9 +25,9 @@ _SAID: Final = {
 
 def _case(manifest: Json) -> Case:
     name = manifest["metadata"]["name"]
-    said = {"verdict": _SAID[name][0], "words": _SAID[name][1]} if name in _SAID else {}
+    verdict, words = _SAID.get(name, (ACCEPTED, ()))
     extra = {"status": manifest["status"]} if "status" in manifest else None
-    return Case(name, manifest["kind"], manifest["spec"], metadata=manifest["metadata"], extra=extra, **said)
+    return Case(name, manifest["kind"], manifest["spec"], verdict, words, metadata=manifest["metadata"], extra=extra)
 
 
 CASES: Final = tuple(_case(manifest) for manifest in MANIFESTS)

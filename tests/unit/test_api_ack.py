@@ -1,0 +1,149 @@
+"""Every field that AWS's own controller (ACK) has on the three kinds is in ours, with the same type.
+
+The list was read off ACK's CRDs. Lists are `[…]`, objects nest, and the words are those of JSON Schema.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.e2e.objects.ack import MANIFESTS
+
+from kindler.api.crd import schema
+from kindler.api.ignored import SPECS
+
+TAGS = [{"key": "string", "value": "string"}]
+VPC = {"securityGroupIDs": ["string"], "subnets": ["string"]}
+CONTAINER = {
+    "containerHostname": "string",
+    "environment": {"*": "string"},
+    "image": "string",
+    "imageConfig": {"repositoryAccessMode": "string", "repositoryAuthConfig": {"repositoryCredentialsProviderARN": "string"}},
+    "inferenceSpecificationName": "string",
+    "mode": "string",
+    "modelDataSource": {
+        "s3DataSource": {"compressionType": "string", "modelAccessConfig": {"acceptEula": "boolean"}, "s3DataType": "string", "s3URI": "string"},
+    },
+    "modelDataURL": "string",
+    "modelPackageName": "string",
+    "multiModelConfig": {"modelCacheSetting": "string"},
+}
+SIZE = {"type_": "string", "value": "integer"}
+
+ACK: dict[str, dict[str, Any]] = {
+    "Model": {
+        "containers": [CONTAINER],
+        "enableNetworkIsolation": "boolean",
+        "executionRoleARN": "string",
+        "inferenceExecutionConfig": {"mode": "string"},
+        "modelName": "string",
+        "primaryContainer": CONTAINER,
+        "tags": TAGS,
+        "vpcConfig": VPC,
+    },
+    "EndpointConfig": {
+        "asyncInferenceConfig": {
+            "clientConfig": {"maxConcurrentInvocationsPerInstance": "integer"},
+            "outputConfig": {
+                "kmsKeyID": "string",
+                "notificationConfig": {"errorTopic": "string", "includeInferenceResponseIn": ["string"], "successTopic": "string"},
+                "s3FailurePath": "string",
+                "s3OutputPath": "string",
+            },
+        },
+        "dataCaptureConfig": {
+            "captureContentTypeHeader": {"csvContentTypes": ["string"], "jsonContentTypes": ["string"]},
+            "captureOptions": [{"captureMode": "string"}],
+            "destinationS3URI": "string",
+            "enableCapture": "boolean",
+            "initialSamplingPercentage": "integer",
+            "kmsKeyID": "string",
+        },
+        "enableNetworkIsolation": "boolean",
+        "endpointConfigName": "string",
+        "executionRoleARN": "string",
+        "kmsKeyID": "string",
+        "productionVariants": [
+            {
+                "acceleratorType": "string",
+                "capacityReservationConfig": {"capacityReservationPreference": "string", "mlReservationARN": "string"},
+                "containerStartupHealthCheckTimeoutInSeconds": "integer",
+                "coreDumpConfig": {"destinationS3URI": "string", "kmsKeyID": "string"},
+                "enableSSMAccess": "boolean",
+                "initialInstanceCount": "integer",
+                "initialVariantWeight": "number",
+                "instanceType": "string",
+                "managedInstanceScaling": {"maxInstanceCount": "integer", "minInstanceCount": "integer", "status": "string"},
+                "modelDataDownloadTimeoutInSeconds": "integer",
+                "modelName": "string",
+                "routingConfig": {"routingStrategy": "string"},
+                "serverlessConfig": {"maxConcurrency": "integer", "memorySizeInMB": "integer", "provisionedConcurrency": "integer"},
+                "variantName": "string",
+                "volumeSizeInGB": "integer",
+            }
+        ],
+        "tags": TAGS,
+        "vpcConfig": VPC,
+    },
+    "Endpoint": {
+        "deploymentConfig": {
+            "autoRollbackConfiguration": {"alarms": [{"alarmName": "string"}]},
+            "blueGreenUpdatePolicy": {
+                "maximumExecutionTimeoutInSeconds": "integer",
+                "terminationWaitInSeconds": "integer",
+                "trafficRoutingConfiguration": {"canarySize": SIZE, "linearStepSize": SIZE, "type_": "string", "waitIntervalInSeconds": "integer"},
+            },
+            "rollingUpdatePolicy": {
+                "maximumBatchSize": SIZE,
+                "maximumExecutionTimeoutInSeconds": "integer",
+                "rollbackMaximumBatchSize": SIZE,
+                "waitIntervalInSeconds": "integer",
+            },
+        },
+        "endpointConfigName": "string",
+        "endpointName": "string",
+        "tags": TAGS,
+    },
+}
+
+
+def _types(node: dict[str, Any]) -> Any:
+    """A schema in the shape of the list above."""
+    if "additionalProperties" in node:
+        return {"*": _types(node["additionalProperties"])}
+    if "properties" in node:
+        return {name: _types(below) for name, below in node["properties"].items()}
+    return [_types(node["items"])] if "items" in node else node["type"]
+
+
+def _lacking(theirs: Any, ours: Any, path: str) -> list[str]:
+    """Paths that are missing in ours or have another type there."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        return [text for name, below in theirs.items() for text in _lacking(below, ours.get(name), f"{path}.{name}")]
+    if isinstance(theirs, list) and isinstance(ours, list):
+        return _lacking(theirs[0], ours[0], f"{path}[]")
+    return [] if theirs == ours else [f"{path}: {ours} instead of {theirs}"]
+
+
+@pytest.mark.parametrize("kind", ACK)
+def test_every_field_of_ack_is_here_with_its_type(kind: str) -> None:
+    assert _lacking(ACK[kind], _types(schema(SPECS[kind])), "spec") == []
+
+
+def _said(value: Any, path: str) -> set[str]:
+    if isinstance(value, dict) and value:
+        return set().union(*(_said(below, f"{path}.{name}") for name, below in value.items()))
+    if isinstance(value, list) and value:
+        return set().union(*(_said(below, f"{path}[]") for below in value))
+    return {path}
+
+
+@pytest.mark.parametrize("kind", ACK)
+def test_the_manifests_that_the_api_server_is_asked_about_use_every_field(kind: str) -> None:
+    """But asyncInferenceConfig, which must not be there, and containers, which is said otherwise."""
+    said = set().union(*(_said(m["spec"], "spec") for m in MANIFESTS if m["kind"] == kind))
+    wanted = _said({k: v for k, v in ACK[kind].items() if k not in ("asyncInferenceConfig", "containers")}, "spec")
+    plain = {path.replace("environment.A", "environment.*") for path in said}
+    covered = plain | {f"{path}[]" for path in said}
+    assert wanted - covered == set()

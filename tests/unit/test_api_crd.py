@@ -1,0 +1,252 @@
+"""The generated schemas: what must hold of every field, and that nothing slips through unknown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from typing import Annotated, Any, Literal
+
+import pytest
+from annotated_types import Gt, MaxLen
+
+from kindler.api import names
+from kindler.api.base import Block
+from kindler.api.crd import Unsupported, crd, immutable, schema
+from kindler.api.kinds import KINDS, Kind
+from kindler.api.route import Route
+
+ROOTS = {kind.kind: crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"] for kind in KINDS}
+_IDS = [kind.kind for kind in KINDS]
+
+
+def _walk(node: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield path, node
+    for name, below in node.get("properties", {}).items():
+        yield from _walk(below, f"{path}.{name}")
+    for key in ("items", "additionalProperties"):
+        if key in node:
+            yield from _walk(node[key], f"{path}[]")
+
+
+SPEC_FIELDS = [(f"{kind}{path}", node) for kind, root in ROOTS.items() for path, node in _walk(root["properties"]["spec"], ".spec")]
+STATUS_FIELDS = [(f"{kind}{path}", node) for kind, root in ROOTS.items() for path, node in _walk(root["properties"]["status"], ".status")]
+RULES = [(f"{kind}{path}", rule) for kind, root in ROOTS.items() for path, node in _walk(root, "") for rule in node.get("x-kubernetes-validations", ())]
+
+
+@pytest.mark.parametrize(("path", "node"), [f for f in SPEC_FIELDS + STATUS_FIELDS if not f[0].endswith("[]")])
+def test_kubectl_explain_has_something_to_say_of_each_field(path: str, node: dict[str, Any]) -> None:
+    words = node["description"].split()
+    assert len(words) >= 2, f"{path}: {node['description']!r}"
+    assert node["description"].endswith(".") or node["description"].endswith("@sha256:…")
+    if path.startswith(("Model.spec", "EndpointConfig.spec", "Endpoint.spec")):
+        assert len(words) >= 4, f"{path}: {node['description']!r}"
+
+
+@pytest.mark.parametrize(("path", "node"), SPEC_FIELDS)
+def test_everything_below_spec_is_bounded_so_that_rules_stay_cheap(path: str, node: dict[str, Any]) -> None:
+    if node["type"] == "string" and "enum" not in node:
+        assert "maxLength" in node, path
+    if node["type"] == "array":
+        assert "maxItems" in node, path
+    if "additionalProperties" in node:
+        assert "maxProperties" in node, path
+
+
+@pytest.mark.parametrize(("path", "node"), SPEC_FIELDS + STATUS_FIELDS)
+def test_schemas_hold_only_what_a_structural_schema_may(path: str, node: dict[str, Any]) -> None:
+    known = {"description", "type", "format", "enum", "default", "required", "properties", "items", "additionalProperties", "minimum", "maximum"}
+    known |= {"minLength", "maxLength", "minItems", "maxItems", "maxProperties"}
+    assert {key for key in node if not key.startswith("x-kubernetes-")} <= known, path
+
+
+@pytest.mark.parametrize(("path", "rule"), RULES)
+def test_a_rule_tells_the_field_and_what_to_do(path: str, rule: dict[str, str]) -> None:
+    assert ";" in rule["message"], f"{path}: no remedy after a semicolon: {rule['message']}"
+    assert rule["message"][0].islower(), "the API server puts it after a colon"
+    assert len(rule["message"]) < 300, "a sentence, not a page"
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=_IDS)
+def test_what_a_rule_points_to_is_there(kind: Kind) -> None:
+    for path, node in _walk(ROOTS[kind.kind], ""):
+        for rule in node.get("x-kubernetes-validations", ()):
+            target = node
+            for name in rule.get("fieldPath", "").split(".")[1:]:
+                target = target["properties"][name]
+            assert target["type"], path
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=_IDS)
+def test_a_kind_is_named_and_shown_as_designed(kind: Kind) -> None:
+    document = crd(kind)
+    version = document["spec"]["versions"][0]
+    assert document["metadata"]["name"] == f"{kind.plural}.{names.GROUP}"
+    assert document["spec"]["names"]["shortNames"] == [{"Model": "kmodel", "EndpointConfig": "kepc", "Endpoint": "kep"}[kind.kind]]
+    assert document["spec"]["names"]["categories"] == ["kindler"]
+    assert document["spec"]["scope"] == "Namespaced"
+    assert version["subresources"] == {"status": {}}
+    assert ROOTS[kind.kind]["required"] == ["spec"], "else removing spec skips every rule"
+    assert ROOTS[kind.kind]["properties"]["status"]["default"] == {"observedGeneration": -1}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=_IDS)
+def test_printer_columns_point_to_fields_that_are_there(kind: Kind) -> None:
+    for column in kind.columns:
+        if column.path.startswith(".metadata"):
+            continue
+        node = ROOTS[kind.kind]
+        for word in re.findall(r"\w+|\[[^]]*\]", re.sub(r"\[\?\(.*?\)\]", "[0]", column.path)):
+            node = node["items"] if word.startswith("[") else node["properties"][word]
+        assert node["type"] == column.type, column
+
+
+def test_the_endpoint_shows_its_columns_in_order() -> None:
+    endpoint = next(kind for kind in KINDS if kind.kind == "Endpoint")
+    assert [c.name for c in endpoint.columns] == ["Status", "Ready", "Config", "Warm", "Demand", "Max", "URL", "Age", "Reason"]
+    assert [c.name for c in endpoint.columns if c.priority] == ["Reason"]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=_IDS)
+def test_every_field_of_an_immutable_kind_has_its_rule_but_tags(kind: Kind) -> None:
+    fields = set(ROOTS[kind.kind]["properties"]["spec"]["properties"])
+    ruled = {rule.field for rule in immutable(kind)}
+    assert ruled == ({f".{field}" for field in fields - {"tags"}} if kind.kind != "Endpoint" else set())
+
+
+def test_defaults_never_change() -> None:
+    """A changed default would make `kubectl replace` of an immutable object fail, and restart what runs: a new field gets a new default, never an old one."""
+    found = {path: node["default"] for path, node in SPEC_FIELDS if "default" in node and ".containers" not in path}
+    container, variant = "Model.spec.primaryContainer", "EndpointConfig.spec.productionVariants[]"
+    assert found == {
+        f"{container}.args": ["serve"],
+        f"{container}.port": 8080,
+        f"{container}.healthPath": "/ping",
+        f"{container}.invocationsPath": "/invocations",
+        f"{container}.drain": "Connections",
+        f"{container}.securityContext": {},
+        f"{container}.securityContext.runAsUser": 10001,
+        f"{container}.securityContext.runAsGroup": 0,
+        f"{container}.securityContext.readOnlyRootFilesystem": False,
+        f"{variant}.initialVariantWeight": 1,
+        f"{variant}.modelDataDownloadTimeoutInSeconds": 180,
+        f"{variant}.containerStartupHealthCheckTimeoutInSeconds": 180,
+        f"{variant}.serverlessConfig.maxConcurrencyPerInstance": 1,
+        f"{variant}.serverlessConfig.idleTimeoutInSeconds": 300,
+        f"{variant}.serverlessConfig.invocationTimeoutInSeconds": 60,
+    }
+
+
+@pytest.mark.parametrize("warm", ["iris-abc-warm", None])
+def test_status_route_has_a_place_for_all_of_a_route(warm: str | None) -> None:
+    route = Route("AllTraffic", "abc", "iris-abc-demand", warm, 5, 1, 0, 2048, 300, 60, 180, 8080, "/ping", "/invocations").to_json()
+    node = ROOTS["Endpoint"]["properties"]["status"]["properties"]["route"]
+    assert set(route) == set(node["properties"]), "what the schema does not know is dropped when status is written"
+    assert set(route["pools"]) <= set(node["properties"]["pools"]["properties"])
+    assert set(node["properties"]["pools"]["required"]) <= set(route["pools"])
+
+
+class _Nested(Block):
+    """A block."""
+
+
+class _Set(Block):
+    """Lists are lists, never sets."""
+
+    field: set[str]
+    """A field of a type without place."""
+
+
+class _Pair(Block):
+    """Tuples have one kind of item."""
+
+    field: tuple[int, str]
+    """A field of a type without place."""
+
+
+class _Exclusive(Block):
+    """Bounds are inclusive."""
+
+    field: Annotated[int, Gt(0)]
+    """A field with a marker without place."""
+
+
+class _Union(Block):
+    """A field has one type."""
+
+    field: int | str
+    """A field of a type without place."""
+
+
+class _Mixed(Block):
+    """Values of an enum are of one type."""
+
+    field: Literal[1, "one"]
+    """A field of a type without place."""
+
+
+class _Anything(Block):
+    """A field has a type."""
+
+    field: Any
+    """A field of a type without place."""
+
+
+class _Date(Block):
+    """Only moments have a form."""
+
+    field: date
+    """A field of a type without place."""
+
+
+class _Keys(Block):
+    """Maps have text for keys."""
+
+    field: dict[int, str]
+    """A field of a type without place."""
+
+
+class _Silent(Block):
+    """Fields are documented."""
+
+    field: str
+
+
+class _Default(Block):
+    """Defaults are plain."""
+
+    field: tuple[int, ...] = (1,)
+    """A field with a default without place."""
+
+
+@pytest.mark.parametrize("block", [_Set, _Pair, _Exclusive, _Union, _Mixed, _Anything, _Date, _Keys, _Silent, _Default])
+def test_what_has_no_place_in_a_structural_schema_is_refused_with_its_field(block: type[Block]) -> None:
+    with pytest.raises(Unsupported, match=rf"{block.__name__}\.field"):
+        schema(block)
+
+
+class _Fine(Block):
+    """Everything that has a place."""
+
+    text: Annotated[str, MaxLen(9)] | None = None
+    """Some text."""
+    items: Annotated[tuple[Annotated[str, MaxLen(3)], ...], MaxLen(2)] = ("a",)
+    """Some texts."""
+    number: float = 0.5
+    """A number."""
+    nested: _Nested
+    """Something nested."""
+
+
+def test_types_and_markers_become_a_structural_schema() -> None:
+    assert schema(_Fine) == {
+        "description": "Everything that has a place.",
+        "type": "object",
+        "required": ["nested"],
+        "properties": {
+            "text": {"type": "string", "maxLength": 9, "description": "Some text."},
+            "items": {"type": "array", "items": {"type": "string", "maxLength": 3}, "maxItems": 2, "default": ["a"], "description": "Some texts."},
+            "number": {"type": "number", "default": 0.5, "description": "A number."},
+            "nested": {"type": "object", "properties": {}, "description": "Something nested."},
+        },
+    }

@@ -1,0 +1,73 @@
+"""The table of objects without a cluster: that its committed page is in step, and that code and API server agree on what is good."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hack.generate import ROOT
+from pydantic import ValidationError
+from tests.e2e.objects.case import ACCEPTED, REFUSED, WARNED, Case
+from tests.e2e.objects.table import CASES, PAGE
+
+from kindler.api.ignored import SPECS, ignored_fields
+
+ROWS = {line.split(" | ")[0].removeprefix("| "): line for line in (ROOT / PAGE).read_text(encoding="utf-8").splitlines() if line.startswith("| ")}
+GOOD = [case for case in CASES if case.verdict != REFUSED and case.change is None]
+# Python reads these as the number that was meant; only the API server is strict about them.
+_LENIENT = {"config-memory-text", "config-max-text", "model-port-text", "config-weight-text"}
+# Refused for a type, a bound, an enum or a missing field: these rules stand on both sides. Rules in CEL are the API server's alone.
+_BOTH = re.compile(r"Required value(?!:)|Too (?:long|many)|Unsupported value|in body (?:should|must)")
+
+
+def _ids(cases: list[Case]) -> list[str]:
+    return [case.name for case in cases]
+
+
+def test_there_are_at_least_150_objects_each_with_a_name_of_its_own() -> None:
+    assert len(CASES) >= 150
+    assert len({case.name for case in CASES}) == len(CASES)
+    assert {case.verdict for case in CASES} == {ACCEPTED, WARNED, REFUSED}
+
+
+def test_every_refusal_and_warning_has_words_that_the_user_must_see() -> None:
+    assert [case.name for case in CASES if case.verdict != ACCEPTED and not case.words] == []
+
+
+def test_the_committed_page_shows_these_objects_and_no_others() -> None:
+    assert set(ROWS) - {"object", "---"} == {case.name for case in CASES}, "run `python -m tests.e2e.objects --write` against a cluster"
+
+
+@pytest.mark.parametrize("case", CASES, ids=_ids(list(CASES)))
+def test_the_committed_page_shows_the_verdict_and_the_words(case: Case) -> None:
+    row = ROWS[case.name]
+    assert f" | {case.verdict} | " in row
+    assert [word for word in case.words if word not in row and not row.endswith("… |")] == []
+
+
+@pytest.mark.parametrize("case", GOOD, ids=_ids(GOOD))
+def test_what_the_api_server_accepts_can_be_read(case: Case) -> None:
+    assert case.spec is not None
+    SPECS[case.kind].parse(case.spec)
+
+
+@pytest.mark.parametrize("case", [c for c in GOOD if c.verdict == WARNED], ids=_ids([c for c in GOOD if c.verdict == WARNED]))
+def test_what_is_warned_of_stands_in_ignored_fields_too(case: Case) -> None:
+    assert case.spec is not None
+    listed = {re.sub(r"\[\d+\]", "[]", f.field) for f in ignored_fields(case.kind, case.spec, {})}
+    warned = set(re.findall(r"(spec\S*) has no effect", ROWS[case.name]))
+    assert warned, case.name
+    assert warned <= listed
+
+
+def _refused_on_both_sides() -> list[Case]:
+    found = [c for c in CASES if c.verdict == REFUSED and c.change is None and c.spec is not None]
+    return [c for c in found if _BOTH.search(ROWS[c.name]) and c.name not in _LENIENT]
+
+
+@pytest.mark.parametrize("case", _refused_on_both_sides(), ids=_ids(_refused_on_both_sides()))
+def test_types_and_bounds_are_the_same_on_both_sides(case: Case) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        SPECS[case.kind].parse(case.spec or {})
+    fields = {str(error["loc"][-1]) for error in refusal.value.errors()}
+    assert any(field in ROWS[case.name] for field in fields), fields
