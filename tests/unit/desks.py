@@ -1,0 +1,169 @@
+"""A desk in virtual time, with hands that only note what is wanted of the world, and calls that check how they are treated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kindler.activator.calls import Call, ColdStart, Outcome, Place, Purpose, Refusal, Style
+from kindler.activator.desk import EndpointDesk, Identity
+from kindler.activator.pods import Pod
+from kindler.activator.sizes import PoolFacts, PoolSize
+from kindler.api import names
+from kindler.api.route import Route
+from kindler.core.pods import PodFacts, Trouble
+
+IDENTITY = Identity("uid-iris", "team", "iris", "Iris", "2026-01-01T00:00:00Z")
+
+
+def route(revision: str = "abc", limit: int = 5, per_instance: int = 1, provisioned: int = 0, idle: int = 60, startup: int = 180) -> Route:
+    return Route(
+        variant_name="AllTraffic",
+        revision=revision,
+        demand_pool=names.pool_name("iris", revision, names.DEMAND),
+        warm_pool=names.pool_name("iris", revision, names.WARM) if provisioned else None,
+        max_concurrency=limit,
+        max_concurrency_per_instance=per_instance,
+        provisioned_concurrency=provisioned,
+        memory_size_in_mb=2048,
+        idle_timeout_in_seconds=idle,
+        invocation_timeout_in_seconds=60,
+        startup_timeout_in_seconds=startup,
+        port=8080,
+        health_path="/ping",
+        invocations_path="/invocations",
+    )
+
+
+@dataclass(eq=False)
+class Request:
+    """A call: `got` is its place, `refusal` its refusal; being told twice is an error."""
+
+    number: int
+    arrived: float
+    purpose: Purpose = Purpose.INVOCATION
+    style: Style = Style.PLAIN
+    request_id: bytes = b"id"
+    held_bytes: int = 0
+    cold: ColdStart | None = None
+    got: Place | None = None
+    refusal: Refusal | None = None
+    on_dispatch: Callable[[Request], None] | None = None
+
+    def dispatch(self, place: Place) -> None:
+        assert self.got is None, f"call {self.number} was dispatched twice"
+        assert self.refusal is None, f"call {self.number} was refused and then dispatched"
+        self.got = place
+        if self.on_dispatch:
+            self.on_dispatch(self)
+
+    def refuse(self, refusal: Refusal) -> None:
+        assert self.got is None, f"call {self.number} was dispatched and then refused"
+        assert self.refusal is None, f"call {self.number} was refused twice"
+        self.refusal = refusal
+
+
+@dataclass
+class NotingHands:
+    """`scaled`: (pool, replicas) in order; `probing`: pods that are being pinged, by name; `costs`, `deleted` by name."""
+
+    scaled: list[tuple[str, int]] = field(default_factory=list)
+    probing: dict[str, tuple[Pod, Callable[[Pod], None]]] = field(default_factory=dict)
+    rests: dict[str, float] = field(default_factory=dict)
+    costs: dict[str, int] = field(default_factory=dict)
+    deleted: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+
+    def scale(self, size: PoolSize, replicas: int) -> None:
+        size.asked = replicas
+        self.scaled.append((size.name, replicas))
+
+    def probe(self, pod: Pod, port: int, path: str, rest: float, again: bool, answered: Callable[[Pod], None]) -> None:
+        self.probing[pod.facts.name] = (pod, answered)
+        self.rests[pod.facts.name] = rest
+
+    def forget(self, pod: Pod) -> None:
+        self.probing.pop(pod.facts.name, None)
+
+    def cost(self, namespace: str, pod: Pod, value: int) -> None:
+        pod.cost_wanted = value
+        self.costs[pod.facts.name] = value
+
+    def delete(self, namespace: str, pod: Pod, why: str) -> None:
+        self.deleted.append(pod.facts.name)
+
+    def close_idle(self, place: Place) -> None:
+        self.closed.append(place.pod)
+
+
+@dataclass
+class NotingTeller:
+    colds: list[tuple[str, ColdStart]] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+    def cold_start(self, identity: Identity, pod: Pod, cold: ColdStart) -> None:
+        self.colds.append((pod.facts.name, cold))
+
+    def served(self, identity: Identity, call: Call, place: Place, outcome: Outcome, status: int, received: int, sent: int, placed: float, now: float) -> None:
+        assert call.arrived <= placed <= now
+
+    def refused(self, identity: Identity, call: Call | None, refusal: Refusal) -> None:
+        self.refusals.append(refusal)
+
+
+class World:
+    """A desk, its clock, and the cluster around it: ReplicaSets and pods are shown by hand."""
+
+    def __init__(self, first: Route | None = None) -> None:
+        self.now = 1000.0
+        self.hands = NotingHands()
+        self.teller = NotingTeller()
+        self.desk = EndpointDesk(IDENTITY, self.hands, self.teller, lambda: self.now)
+        self.pods: dict[str, PodFacts] = {}
+        self._calls = 0
+        if first is not None:
+            self.pool(first.demand_pool, first.revision, 0)
+            self.desk.reroute(first)
+
+    def pool(self, name: str, revision: str, replicas: int, trouble: Trouble | None = None) -> None:
+        self.desk.pools.show_size(PoolFacts(f"uid-{name}", name, IDENTITY.uid, revision, replicas, trouble))
+        self.desk.settle()
+
+    def show(self, name: str, pool: str = names.DEMAND, revision: str = "abc", **changes: object) -> None:
+        """A pod appears or changes."""
+        values: dict[str, object] = {"name": name, "uid": f"uid-{name}", "endpoint": "iris", "pool": pool, "revision": revision}
+        values |= {"ip": f"10.0.0.{len(self.pods) + 1}", "created": 1.0, "scheduled": 1.0, "started": 1.0, "ready": True}
+        values |= {"deleting": False, "deletion_cost": 0, "trouble": None, "image_id": ""}
+        if name in self.pods:
+            values["ip"] = self.pods[name].ip
+        facts = self.pods[name] = PodFacts(**(values | changes))  # type: ignore[arg-type]
+        self.desk.pools.show(facts)
+        self.desk.settle()
+
+    def gone(self, name: str) -> None:
+        self.desk.pools.gone(self.pods.pop(name).uid)
+        self.desk.settle()
+
+    def answer(self, name: str) -> None:
+        """The pod answers its ping."""
+        pod, answered = self.hands.probing.pop(name)
+        answered(pod)
+
+    def start(self, name: str, pool: str = names.DEMAND, revision: str = "abc") -> None:
+        self.show(name, pool, revision)
+        self.answer(name)
+
+    def call(self, purpose: Purpose = Purpose.INVOCATION) -> Request:
+        """A request arrives; it has a place, a refusal, or neither: it waits."""
+        self._calls += 1
+        request = Request(self._calls, self.now, purpose)
+        verdict = self.desk.offer(request)
+        if isinstance(verdict, Place):
+            request.got = verdict
+        else:
+            request.refusal = verdict
+        return request
+
+    def finish(self, request: Request, outcome: Outcome = Outcome.ANSWERED, status: int = 200) -> None:
+        assert request.got is not None
+        self.desk.finished(request, request.got, outcome, status, 10, 20)

@@ -1,0 +1,168 @@
+"""Whatever happens, in whatever order: never above the limit, never too many in a pod, first in first out, and no place lost or doubled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.unit.desks import Request, World, route
+
+from kindler.activator import sleeping
+from kindler.activator.calls import Cause, Outcome, Place
+from kindler.api import names
+
+REVISIONS = ("abc", "new")
+OFTEN = ("call", "finish", "create", "ping", "round")
+SELDOM = ("break", "unreachable", "leave", "delete", "gone", "stop", "route", "limit", "settle")
+MOVES = st.lists(st.tuples(st.sampled_from(OFTEN * 3 + SELDOM), st.integers(0, 11)), max_size=50)
+
+
+@dataclass
+class History:
+    """One run of a desk, checked after each move."""
+
+    limit: int
+    per_instance: int
+    revision: str = "abc"
+    pods: int = 0
+    running: list[Request] = field(default_factory=list)
+    waiting: list[Request] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.world = World(self.route())
+        self.world.pool("iris-new-demand", "new", 0)
+
+    def route(self):  # type: ignore[no-untyped-def]
+        return route(self.revision, self.limit, self.per_instance, idle=3, startup=20)
+
+    def move(self, what: str, which: int) -> None:
+        self.world.now += 0.4
+        getattr(self, f"_{what}")(which)
+        self._settle_lists()
+        self.check()
+
+    def _call(self, _: int) -> None:
+        before = len(self.running) + len(self.waiting)
+        call = self.world.call()
+        if call.refusal is not None:
+            assert call.refusal.cause is Cause.THROTTLED
+            assert before >= self.limit, "nobody is throttled below the limit"
+            return
+        assert before < self.limit, "nobody comes in above the limit"
+        (self.running if call.got else self.waiting).append(call)
+        if call.got is not None:
+            assert not self.waiting, "nobody passes those who wait"
+
+    def _end(self, which: int, outcome: Outcome) -> None:
+        if self.running:
+            self.world.finish(self.running.pop(which % len(self.running)), outcome)
+
+    def _finish(self, which: int) -> None:
+        self._end(which, Outcome.ANSWERED)
+
+    def _break(self, which: int) -> None:
+        self._end(which, (Outcome.BROKE_OFF, Outcome.TIMED_OUT, Outcome.ABANDONED)[which % 3])
+
+    def _unreachable(self, which: int) -> None:
+        if not self.running:
+            return
+        call = self.running.pop(which % len(self.running))
+        place, call.got = call.got, None
+        assert place is not None
+        verdict = self.world.desk.unreachable(call, place)
+        if isinstance(verdict, Place):
+            call.got = verdict
+            self.running.append(call)
+        else:
+            assert verdict is None
+            self.waiting.insert(0, call)
+
+    def _leave(self, which: int) -> None:
+        if self.waiting:
+            self.world.desk.gone(self.waiting.pop(which % len(self.waiting)))
+
+    def _create(self, which: int) -> None:
+        self.pods += 1
+        pool = names.WARM if which % 4 == 0 else names.DEMAND
+        self.world.show(f"pod{self.pods}", pool, self.revision if which % 3 else REVISIONS[which % 2])
+
+    def _ping(self, which: int) -> None:
+        probing = sorted(self.world.hands.probing)
+        if probing:
+            self.world.answer(probing[which % len(probing)])
+
+    def _some(self, which: int) -> str | None:
+        pods = sorted(self.world.pods)
+        return pods[which % len(pods)] if pods else None
+
+    def _delete(self, which: int) -> None:
+        if name := self._some(which):
+            facts = self.world.pods[name]
+            self.world.show(name, facts.pool, facts.revision, deleting=True)
+
+    def _gone(self, which: int) -> None:
+        if name := self._some(which):
+            self.world.gone(name)
+
+    def _stop(self, which: int) -> None:
+        if name := self._some(which):
+            facts = self.world.pods[name]
+            self.world.show(name, facts.pool, facts.revision, deleting=facts.deleting, started=None if which % 2 else 5.0 + which)
+
+    def _route(self, which: int) -> None:
+        self.revision = REVISIONS[which % 2]
+        self.world.desk.reroute(self.route())
+
+    def _limit(self, which: int) -> None:
+        self.limit, self.per_instance = 1 + which % 6, 1 + which % 3
+        self.world.desk.reroute(self.route())
+
+    def _round(self, which: int) -> None:
+        self.world.now += which % 4
+        sleeping.round_of(self.world.desk, self.world.hands, self.world.now)
+        for call in [c for c in self.waiting if c.refusal is not None]:
+            assert call.refusal is not None
+            assert call.refusal.cause is Cause.START_TIMEOUT
+            self.waiting.remove(call)
+
+    def _settle(self, _: int) -> None:
+        for size in self.world.desk.pools.sizes.values():
+            if size.asked is not None:
+                size.done(size.asked, self.world.now)
+
+    def _settle_lists(self) -> None:
+        served = [call for call in self.waiting if call.got is not None]
+        assert served == self.waiting[: len(served)], "first in, first out"
+        self.waiting = self.waiting[len(served) :]
+        self.running += served
+
+    def check(self) -> None:
+        desk, pools = self.world.desk, self.world.desk.pools
+        assert (desk.in_flight, desk.held) == (len(self.running), len(self.waiting)), "no call is lost or counted twice"
+        per_place: dict[str, int] = {}
+        for call in self.running:
+            assert call.got is not None
+            per_place[call.got.uid] = per_place.get(call.got.uid, 0) + 1
+        for pod in pools.pods.values():
+            if pod.place is not None and pod.facts.ip == pod.place.host:
+                assert pod.place.in_use == per_place.get(pod.facts.uid, 0), "no place is lost or doubled"
+        free = [*pools.placement.free_warm, *pools.placement.free_demand]
+        assert not (free and self.waiting), "nobody waits while a place is free"
+        for place in free:
+            pod = pools.pods[place.uid]
+            assert place.in_use < self.per_instance
+            assert pod.usable and pod.active and not pod.chosen
+            assert place.revision == self.revision
+        size = pools.demand_size()
+        assert size is not None
+        if self.waiting and not any(p.usable for p in pools.serving()):
+            assert size.replicas >= 1, "who waits for a pod has asked for one"
+
+
+@settings(max_examples=10_000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(limit=st.integers(1, 6), per_instance=st.integers(1, 3), moves=MOVES)
+def test_no_history_breaks_the_desk(limit: int, per_instance: int, moves: list[tuple[str, int]]) -> None:
+    history = History(limit, per_instance)
+    for what, which in moves:
+        history.move(what, which)

@@ -1,0 +1,59 @@
+"""How far a pod is trusted, and how often something may be done."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit import builders
+
+from kindler.core import pods, standing
+from kindler.core.pacing import Bucket, grown
+
+
+@pytest.mark.parametrize(("failures", "seconds"), [(0, 0), (1, 0), (2, 0.1), (3, 0.2), (5, 0.8), (50, 10)])
+def test_a_pod_rests_longer_with_each_failure_and_the_first_is_free(failures: int, seconds: float) -> None:
+    assert standing.rest(failures) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("facts", "in_use", "silent", "verdict"),
+    [
+        ({}, 0, 191, True),
+        ({}, 0, 190, False),
+        ({}, 1, 500, False),  # something still runs in it
+        ({"deleting": True}, 0, 500, False),
+        ({"ip": None}, 0, 500, False),  # the scheduler's affair
+        ({"started": None}, 0, 500, False),  # the kubelet's: a pull, a crash back-off
+        ({"ready": False}, 0, 191, True),
+    ],
+)
+def test_a_wedged_pod_is_given_up_after_its_startup_time(facts: dict[str, object], in_use: int, silent: float, verdict: bool) -> None:
+    pod = pods.read(builders.pod(**facts), builders.NOW)  # type: ignore[arg-type]
+
+    assert standing.wedged(pod, in_use, silent, 180) is verdict
+
+
+def test_a_pool_is_hopeless_only_when_each_of_its_pods_is() -> None:
+    def read(reason: str | None) -> pods.PodFacts:
+        waiting = (reason, "said so") if reason else None
+        return pods.read(builders.pod(ready=False, started=None, waiting=waiting), builders.NOW)
+
+    final, passing, starting = read("ImagePullBackOff"), read("ErrImagePull"), read(None)
+    assert standing.hopeless([final, final]) == final.trouble
+    assert standing.hopeless([]) is None
+    assert standing.hopeless([final, passing]) is None
+    assert standing.hopeless([starting, final]) is None
+
+
+def test_a_bucket_lets_a_burst_through_and_then_the_rate() -> None:
+    bucket = Bucket(rate=2, burst=3)
+    bucket.since = 100.0
+
+    assert [bucket.take(100.0) for _ in range(4)] == [True, True, True, False]
+    assert not bucket.take(100.4)
+    assert bucket.take(100.5)
+    assert [bucket.take(1000.0) for _ in range(4)] == [True, True, True, False], "it never keeps more than the burst"
+    assert not bucket.take(999.0), "a clock that steps back brings nothing"
+
+
+def test_pauses_double_up_to_the_longest() -> None:
+    assert [grown(0.5, n, 3) for n in (0, 1, 2, 3, 4, 5000)] == [0.5, 0.5, 1, 2, 3, 3]
