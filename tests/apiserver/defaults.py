@@ -4,6 +4,7 @@ must live with that. Only for the kinds and fields that Kindler writes.
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 from typing import Any
@@ -93,7 +94,7 @@ def _service(spec: dict[str, Any]) -> None:
 
 
 def quantity(text: str) -> str:
-    """A quantity in its canonical form: 1024Mi is stored as 1Gi, 1.5 as 1500m, 0.5Gi as 512Mi."""
+    """A quantity in its canonical form: 1024Mi is stored as 1Gi, 1.5 as 1500m, 0.0579 as 58m, 0.5Gi as 512Mi."""
     m = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", text)
     if not m:
         return text
@@ -109,5 +110,5 @@ def quantity(text: str) -> str:
         for unit in ("G", "M", "k", ""):
             if value and value % _DECIMAL[unit] == 0:
                 return f"{int(value / _DECIMAL[unit])}{unit}"
-        return f"{int(value / _DECIMAL['m'])}m" if value else "0"
+        return f"{math.ceil(value / _DECIMAL['m'])}m" if value else "0"
     return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def builtin() -> list[Kind]:
     ]
 
 
+@cache  # parsing takes half a second, and tests make many servers
 def custom(folder: Path = CRDS) -> list[Kind]:
     """The kinds of all CRD files in a folder, one per served version."""
     crds = [crd for file in sorted(folder.glob("*.yaml")) for crd in yaml.safe_load_all(file.read_text())]

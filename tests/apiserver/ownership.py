@@ -117,7 +117,7 @@ def _merge(live: Any, wanted: Any, name: str) -> Any:
         for key, value in wanted.items():
             live[key] = _merge(live[key], value, key) if key in live else copy.deepcopy(value)
         return live
-    if isinstance(live, list) and isinstance(wanted, list) and wanted and (keys := _keys(name, wanted)):
+    if isinstance(live, list) and isinstance(wanted, list) and (keys := _keys(name, wanted or live)):
         places = {_part(item, keys): i for i, item in enumerate(live)}
         for item in wanted:
             at = places.get(_part(item, keys))

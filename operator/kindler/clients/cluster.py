@@ -1,7 +1,7 @@
 """The API server, as plain JSON: one method per request that Kindler makes.
 
-kubernetes.aio brings configuration, authentication and TLS; its model classes stay unused (an object is the dict that came over the wire: half the
-memory, none of the conversion). Nothing here retries: whoever called knows whether time, a new look, or nothing at all helps.
+kubernetes.aio brings configuration, authentication and TLS. Its model classes stay unused: an object is the dict that came over the wire. So does its
+request method: it writes JSON in Python's own way (see `_encoded`). Nothing here retries: whoever called knows whether time, a new look, or nothing helps.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ __all__ = [
 Object = dict[str, Any]
 Objects = list[Object]  # inside Cluster, `list` is a request
 
+JSON = "application/json"
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 
@@ -73,11 +74,12 @@ class Cluster:
     Requests share at most `max_connections` connections. Watches have connections of their own: they last, and must never hold up a write.
     """
 
-    def __init__(self, max_connections: int = 32) -> None:
+    def __init__(self, max_connections: int = 32, page_size: int = PAGE) -> None:
         self._max_connections = max_connections
-        self._configuration: Configuration | None = None
-        self._requests: RESTClientObject | None = None
-        self._watches: RESTClientObject | None = None
+        self._page_size = page_size
+        self._configuration = Configuration()
+        self._requests: aiohttp.ClientSession | None = None
+        self._watches: aiohttp.ClientSession | None = None
 
     async def connect(self, kubeconfig: str | None = None) -> None:
         """Reads the configuration: the file named, else the pod's ServiceAccount (its token is read again each minute), else $KUBECONFIG or ~/.kube/config.
@@ -91,22 +93,21 @@ class Cluster:
             else:
                 file = kubeconfig or os.environ.get("KUBECONFIG") or None
                 await kube_config.load_kube_config(config_file=file, client_configuration=configuration, persist_config=False)
-            configuration.client_session_kwargs = {"trust_env": False}
-            configuration.connection_pool_maxsize = self._max_connections
-            self._requests = RESTClientObject(configuration)
-            unbounded = Configuration()
-            unbounded.__dict__.update(configuration.__dict__, connection_pool_maxsize=0)
-            self._watches = RESTClientObject(unbounded)
+            tls = RESTClientObject(configuration).ssl_context
         except (kube_config.ConfigException, OSError, ValueError) as trouble:
             raise ApiError(0, "Configuration", f"no usable cluster configuration: {trouble}") from trouble
+        await self.close()
         self._configuration = configuration
+        self._requests, self._watches = (
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=limit, ssl=tls), trust_env=False) for limit in (self._max_connections, 0)
+        )
 
     async def close(self) -> None:
         """Closes all connections; running watches end with Unavailable."""
-        clients, self._requests, self._watches = (self._requests, self._watches), None, None
-        for client in clients:
-            if client is not None:
-                await client.close()
+        sessions, self._requests, self._watches = (self._requests, self._watches), None, None
+        for session in sessions:
+            if session is not None:
+                await session.close()
 
     # Reading
 
@@ -131,7 +132,7 @@ class Cluster:
 
         `resource_version`: "" is the newest state, "0" whatever the API server has at hand. Raises Gone when the history expired between two pages.
         """
-        query = {"labelSelector": label_selector, "fieldSelector": field_selector, "resourceVersion": resource_version, "limit": str(PAGE)}
+        query = {"labelSelector": label_selector, "fieldSelector": field_selector, "resourceVersion": resource_version, "limit": str(self._page_size)}
         while True:
             page = await self._json("GET", resource.path(namespace), query)
             metadata = page.get("metadata") or {}
@@ -238,7 +239,7 @@ class Cluster:
     @asynccontextmanager
     async def _exchange(
         self,
-        client: RESTClientObject | None,
+        session: aiohttp.ClientSession | None,
         method: str,
         path: str,
         query: dict[str, str] | None,
@@ -247,13 +248,21 @@ class Cluster:
         limits: aiohttp.ClientTimeout,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A good answer, its body unread; everything that can go wrong, here or while the caller reads it, becomes an ApiError."""
-        if client is None or self._configuration is None:
+        if session is None:
             raise Unavailable(0, "Closed", "not connected to the API server")
         asked = {k: v for k, v in (query or {}).items() if v}
         url = URL(f"{self._configuration.host.rstrip('/')}{path}{'?' + urlencode(asked) if asked else ''}", encoded=True)
+        data = None if body is None else _encoded(body)
         try:
-            answer = await client.request(method, url, headers=await self._headers(content_type), body=body, _request_timeout=limits)
-            async with answer.response as response:
+            async with session.request(
+                method,
+                url,
+                data=data,
+                headers=await self._headers(content_type),
+                timeout=limits,
+                proxy=self._configuration.proxy,
+                server_hostname=self._configuration.tls_server_name,
+            ) as response:
                 if response.status >= 400:
                     raise from_status(response.status, _parse_any(await response.read()), response.headers)
                 yield response
@@ -261,13 +270,26 @@ class Cluster:
             raise no_answer(trouble) from trouble
 
     async def _headers(self, content_type: str) -> dict[str, str]:
-        headers = {"Accept": "application/json", "Content-Type": content_type or "application/json", "User-Agent": "kindler-client"}
-        assert self._configuration is not None
+        # Not every answer of an API server is application/json (the keys of /openid/v1/jwks are not), and refused with 406 if only that is accepted.
+        headers = {"Accept": "application/json, */*", "Content-Type": content_type or JSON, "User-Agent": "kindler-client"}
         try:
             token = await self._configuration.get_api_key_with_prefix("BearerToken")
         except (kube_config.ConfigException, OSError) as trouble:
             raise Unavailable(0, "Token", f"the ServiceAccount token cannot be read: {trouble}") from trouble
         return headers | ({"Authorization": token} if token else {})
+
+
+def _encoded(body: Object) -> bytes:
+    """JSON exactly as the API server itself writes it.
+
+    It keeps the `data` of a ControllerRevision as the bytes that came, and compares those with what it made of a later patch: written in another way, the
+    same data is "immutable" for any change of the object (tried on 1.37). For the same reason `data` should hold no floats (1.0 becomes 1).
+    """
+    text = json.dumps(body, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    return text.translate(_ESCAPED).encode()
+
+
+_ESCAPED = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}  # these stand in strings only
 
 
 async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
