@@ -21,6 +21,7 @@ ACCEPTED: Final = "Accepted"  # Ready of a Model or EndpointConfig
 ENDPOINT_CONFIG_NOT_FOUND: Final = "EndpointConfigNotFound"
 MODEL_NOT_FOUND: Final = "ModelNotFound"
 NAME_TAKEN: Final = "NameTaken"  # an older object has the SageMaker name, or somebody else's object the name of a child
+INVALID: Final = "Invalid"  # stored under older rules, or refused by the API server as a child
 CREATION_FAILED: Final = "CreationFailed"
 UPDATE_FAILED: Final = "UpdateFailed"
 CANNOT_START: Final = "CannotStart"  # in service, but pods do not come up when woken

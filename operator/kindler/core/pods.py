@@ -110,9 +110,9 @@ _SENTENCES: Final[dict[str, tuple[bool | None, str]]] = {
     "CreateContainerConfigError": (True, "The container cannot be configured: {detail}. Mend what it names, or create a Model without it."),
     "CreateContainerError": (False, "The container cannot be created: {detail}. Check the Model's command and args, and the node."),
     "RunContainerError": (_ENDED, "The container's program cannot be started: {detail}. Check the Model's command and args and the image's entry point."),
-    "CrashLoopBackOff": (_ENDED, "The container ended with exit code {code} before it answered {path}. Read its log: kubectl logs {pod} --previous."),
+    "CrashLoopBackOff": (_ENDED, "The container ended with exit code {code} before it answered {path}. Read its log: {log} --previous."),
     "OOMKilled": (_ENDED, "The container needed more than its {memory} of memory and was killed. Choose a larger memorySizeInMB."),
-    "PingFailing": (_ENDED, "The container did not answer {path} on port {port} within {seconds} s of its start. Read its log: kubectl logs {pod}."),
+    "PingFailing": (_ENDED, "The container did not answer {path} on port {port} within {seconds} s of its start. Read its log: {log}."),
     "Unschedulable": (False, "No node has room for the pod: {detail}. Add nodes, or choose a smaller memorySizeInMB."),
     "PodFailed": (False, "The pod ended on its node: {detail}. It is replaced."),
     "QuotaExceeded": (False, "A ResourceQuota of the namespace leaves no room: {detail}. Raise it, or choose a smaller memorySizeInMB."),
@@ -169,8 +169,9 @@ def _words(pod: Mapping[str, Any]) -> dict[str, Any]:
     spec = _spec(pod)
     probe = spec.get("startupProbe") or {}
     get = probe.get("httpGet") or {}
+    labels = pod["metadata"].get("labels") or {}
     return {
-        "pod": pod["metadata"]["name"],
+        "log": f"kubectl logs -l {names.LABEL_ENDPOINT}={labels.get(names.LABEL_ENDPOINT, '')}",  # a pod's name would soon be another's
         "path": get.get("path", "/ping"),
         "port": get.get("port", ""),
         "memory": ((spec.get("resources") or {}).get("limits") or {}).get("memory", "limit"),

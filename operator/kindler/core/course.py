@@ -1,0 +1,261 @@
+"""Where an Endpoint is on its way, and what has to stand for that: the decisions of creation, update, failure and removal.
+
+    routed   target                     what stands                                     then
+    ------   ------                     -----------                                     ----
+    none     none (obstacle)            nothing                                         wait for the reference, or for the user
+    none     new                        the target's pools                              full: route to it
+    old      none (spec names it)       the old one's pools                             -
+    old      equal shape, new limits    the same pools, the warm one grown if need be   full: the route alone moves
+    old      new                        both                                            full: route to it; let go: the old pools go
+    any      new, failed                as before, the target's tried again             full: route to it
+
+"Full": each pool has its size and each of its pods has been Ready, that is, has answered the health path.
+"Let go": every activator says that it serves the routed revision and has nothing in flight on older ones; or the longest invocation time is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from kindler.api import conditions, names
+from kindler.api.route import Route
+from kindler.core import attempts
+from kindler.core.digest import resolved
+from kindler.core.facts import Attempt, Course, Json, Kept, Observed, Obstacle, Pool, PoolWish, Routed, Said
+from kindler.core.pods import Trouble
+from kindler.core.release import let_go
+from kindler.core.revision import Shape, instances, revision_of, route_of
+
+LEFTOVER_LOOK = 1.0  # seconds between looks at pools that have not been let go
+
+# A pool that may create no pods says so only as long as that is so: no need to wait before telling.
+_TOLD_AT_ONCE: Final = ("QuotaExceeded", "FailedCreate")
+
+Render = Callable[[Shape], Json]
+
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """What is being brought up. `same`: only limits differ from what serves."""
+
+    target: Routed
+    kept: Kept
+    attempt: Attempt
+    wishes: tuple[PoolWish, ...]
+    same: bool
+    full: bool
+    failure: Trouble | None
+    deadline: float
+
+
+def judge(seen: Observed, render: Render, pin: bool) -> Course:
+    """`render` makes the pod spec of a new revision; `pin`: hold new pods to the digest that the runtime found."""
+    if seen.deleting:
+        return Course(keep=seen.kept, available=False)
+    present = _present(seen)
+    build = _build(seen, present, render)
+    routed = present
+    if build is not None and build.full:
+        routed = replace(build.target, at=int(seen.now))
+    keep = _keep(seen, present, build, routed, render)
+    wishes = _wishes(seen, present, build, keep)
+    unwished = tuple(p for p in seen.pools if not _stays(p, wishes))
+    remove = tuple(p for p in unwished if not p.deleting and let_go(seen, present, p)) if routed is present else ()
+    hindrance, available = _serving(seen, present)
+    pending = build if build is not None and not build.full else None
+    course = Course(
+        keep=tuple(replace(k, resolved=resolved(seen, k, pin)) for k in keep.values()),
+        pools=wishes,
+        remove=remove,
+        routed=routed,
+        obstacle=_obstacle(seen, present),
+        hindrance=hindrance,
+        available=available if present else routed is not None,
+        again=_again(seen, present, pending, leftover=len(unwished) > len(remove) or routed is not present),
+    )
+    if pending is None:
+        return course
+    return replace(course, target=pending.target, attempt=pending.attempt, failure=pending.failure, deadline=pending.deadline)
+
+
+def asks(seen: Observed) -> bool:
+    """Whether the decision needs what the activators know: something is to come, to go, or to be made anew."""
+    route = seen.status.get("route") or {}
+    pools = route.get("pools") or {}
+    known = set(pools.values())
+    return bool(route) and (seen.status.get("endpointConfigName") != seen.config_name or known != {p.name for p in seen.pools})
+
+
+# --- What serves
+
+
+def _present(seen: Observed) -> Routed | None:
+    """What activators serve now: status.route; where that was lost, the last revision that was routed to."""
+    routed = max((k for k in seen.kept if k.routed), key=lambda k: k.number, default=None)
+    try:
+        route = Route.from_json(seen.status["route"])
+    except (KeyError, TypeError, ValueError):
+        return routed.routed if routed else None
+    kept = next((k for k in seen.kept if k.revision == route.revision), None)
+    before = kept.routed if kept else None
+    if kept is None and seen.pool(route.demand_pool) is None and not (isinstance(seen.said, Said) and revision_of(seen.said.shape) == route.revision):
+        return None  # the revision and its pools are lost, and nobody says any more what they were
+    at = before.at if before else int(seen.now)
+    config = seen.status.get("endpointConfigName") or (before.config_name if before else "")
+    return Routed(route, str(config), at)
+
+
+def _settled(seen: Observed, present: Routed | None) -> bool:
+    """The spec names what serves: whatever became of the objects of that name since changes nothing."""
+    return present is not None and present.config_name == seen.config_name
+
+
+def _obstacle(seen: Observed, present: Routed | None) -> Obstacle | None:
+    """What keeps the spec from being followed. What serves needs no reference any more; a name that is an older object's is told in any case."""
+    if not isinstance(seen.said, Obstacle) or (_settled(seen, present) and seen.said.reason != conditions.NAME_TAKEN):
+        return None
+    return seen.said
+
+
+def _serving(seen: Observed, present: Routed | None) -> tuple[Trouble | None, bool]:
+    """Why pods of what serves do not start, and whether it answers all the same.
+
+    pods ready   warm pool in trouble   demand pool in trouble   hindrance   available
+    some         no                     any                      -           True
+    some         yes                    any                      warm's      True
+    none         any                    any                      first       False
+    none         no                     no (asleep, waking)      -           True
+    """
+    if present is None:
+        return None, False
+    demand, warm = seen.pool(present.route.demand_pool), seen.pool(present.route.warm_pool)
+    warm_trouble = _standing_trouble(seen, warm, present.route)
+    if any(f.ready for pool in (warm, demand) for f in seen.of(pool)):
+        return warm_trouble, True
+    trouble = warm_trouble or _standing_trouble(seen, demand, present.route)
+    return trouble, trouble is None
+
+
+def _standing_trouble(seen: Observed, pool: Pool | None, route: Route) -> Trouble | None:
+    """Trouble that will not go by itself, or has lasted for the startup time."""
+    if pool is None:
+        return None
+    if pool.trouble and pool.trouble.reason in _TOLD_AT_ONCE:
+        return pool.trouble
+    for facts in sorted(seen.of(pool), key=lambda f: (f.created, f.name)):
+        trouble = facts.trouble
+        if trouble and (trouble.final or seen.now - facts.created >= route.startup_timeout_in_seconds):
+            return trouble
+    return None
+
+
+# --- What is to come
+
+
+def _build(seen: Observed, present: Routed | None, render: Render) -> _Build | None:
+    said = seen.said
+    if isinstance(said, Obstacle) or _settled(seen, present):
+        return None
+    target = Routed(route_of(seen.name, said.shape, said.limits), said.config_name, 0)
+    revision = target.route.revision
+    same = present is not None and present.route.revision == revision
+    kept = next((k for k in seen.kept if k.revision == revision), None)
+    if kept is None:
+        kept = Kept(names.revision_name(seen.name, revision), "", revision, 0, said.shape, render(said.shape))
+    tried, failure, deadline = attempts.attempt(seen, kept, target.route, said, same)
+    wishes = _target_wishes(seen, present, target.route, tried.id, same)
+    full = all(_is_full(seen, wish, same) for wish in wishes) and (same or any(f.ready for w in wishes for f in seen.of(seen.pool(w.name))))
+    return _Build(target, kept, tried, wishes, same, full, None if full else failure, deadline)
+
+
+def _target_wishes(seen: Observed, present: Routed | None, route: Route, attempt: str, same: bool) -> tuple[PoolWish, ...]:
+    warm = instances(route.provisioned_concurrency, route)
+    wishes = [PoolWish(route.warm_pool, route.revision, names.WARM, warm, warm, attempt)] if route.warm_pool else []
+    if not same:
+        start = max(_demand(seen, present, route), 0 if route.warm_pool else 1)
+        wishes.append(PoolWish(route.demand_pool, route.revision, names.DEMAND, start, None, attempt))
+    return tuple(wishes)
+
+
+def _demand(seen: Observed, present: Routed | None, route: Route) -> int:
+    """Pods on demand that what is in flight now needs: from the activators, else as many as there are."""
+    most = instances(route.max_concurrency, route)
+    if present is None:
+        return 0
+    told = [stats.endpoints.get(f"{seen.namespace}/{seen.name}") if stats else None for stats in (seen.activators or {}).values()]
+    if seen.activators and all(seen.activators.values()):
+        busy = sum(t.in_flight + t.held for t in told if t and t.uid == seen.uid)
+    else:
+        pods = len(seen.of(seen.pool(present.route.demand_pool))) + len(seen.of(seen.pool(present.route.warm_pool)))
+        busy = pods * present.route.max_concurrency_per_instance
+    return min(most, max(0, instances(busy, route) - instances(route.provisioned_concurrency, route)))
+
+
+def _is_full(seen: Observed, wish: PoolWish, same: bool) -> bool:
+    pool = seen.pool(wish.name)
+    if pool is None or pool.deleting or not (same or pool.attempt == wish.attempt) or pool.replicas < (wish.size or 0):
+        return False
+    return sum(f.ready for f in seen.of(pool)) >= pool.replicas
+
+
+# --- What is kept, what stands
+
+
+def _keep(seen: Observed, present: Routed | None, build: _Build | None, routed: Routed | None, render: Render) -> dict[str, Kept]:
+    """The ControllerRevisions as they must stand; one that is neither served, nor built, nor has pools any more is left out, and goes."""
+    used = {p.revision for p in seen.pools} | {r.route.revision for r in (present, build and build.target) if r}
+    keep = {k.revision: k for k in seen.kept if k.revision in used}
+    if build:
+        keep[build.kept.revision] = replace(build.kept, attempt=build.attempt)
+    if present and present.route.revision not in keep and (lost := _rebuilt(seen, present.route, render)):
+        keep[lost.revision] = lost
+    if routed and (kept := keep.get(routed.route.revision)):
+        highest = max((k.number for k in seen.kept if k.revision != kept.revision), default=0)
+        number = kept.number if kept.number > highest else highest + 1
+        keep[kept.revision] = replace(kept, number=number, routed=routed)
+    return keep
+
+
+def _rebuilt(seen: Observed, route: Route, render: Render) -> Kept | None:
+    """The serving revision, whose ControllerRevision somebody deleted: as its pools still have it, else as it is still said."""
+    name = names.revision_name(seen.name, route.revision)
+    if pool := seen.pool(route.demand_pool) or seen.pool(route.warm_pool):
+        return Kept(name, "", route.revision, 0, None, pool.found["spec"]["template"]["spec"])
+    if isinstance(seen.said, Said) and revision_of(seen.said.shape) == route.revision:
+        return Kept(name, "", route.revision, 0, seen.said.shape, render(seen.said.shape))
+    return None
+
+
+def _wishes(seen: Observed, present: Routed | None, build: _Build | None, keep: dict[str, Kept]) -> tuple[PoolWish, ...]:
+    wishes = {w.name: w for w in build.wishes} if build else {}
+    if present is None or present.route.revision not in keep:
+        return tuple(wishes.values())
+    route = present.route
+    wishes[route.demand_pool] = PoolWish(route.demand_pool, route.revision, names.DEMAND, _demand(seen, present, route), None)
+    if route.warm_pool:
+        grown = wishes.get(route.warm_pool)
+        size = max(instances(route.provisioned_concurrency, route), (grown.size or 0) if grown else 0)
+        wishes[route.warm_pool] = PoolWish(route.warm_pool, route.revision, names.WARM, size, size)
+    return tuple(wishes.values())
+
+
+def _stays(pool: Pool, wishes: tuple[PoolWish, ...]) -> bool:
+    wish = next((w for w in wishes if w.name == pool.name), None)
+    return wish is not None and (not wish.attempt or pool.attempt == wish.attempt)
+
+
+def _again(seen: Observed, present: Routed | None, pending: _Build | None, leftover: bool) -> float | None:
+    """Seconds until time alone may change the decision."""
+    moments = [seen.now + LEFTOVER_LOOK] if leftover else []
+    if pending:
+        moments += [pending.deadline, pending.deadline + attempts.QUIET_START]
+        if pending.failure:
+            moments.append(pending.attempt.at + attempts.retry_after(pending.attempt.number))
+    for route in (r.route for r in (present, pending and pending.target) if r):
+        startup = route.startup_timeout_in_seconds
+        for pool in (seen.pool(route.demand_pool), seen.pool(route.warm_pool)):
+            moments += [moment + startup for f in seen.of(pool) if not f.ready for moment in (f.created, f.started or f.created)]
+    ahead = [m - seen.now for m in moments if m > seen.now]
+    return min(ahead) if ahead else None

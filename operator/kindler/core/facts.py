@@ -1,0 +1,227 @@
+"""What the controller knows of one Endpoint when it decides, and what it decided: frozen values that the decisions share."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kindler.api.route import Route
+from kindler.api.stats import Stats
+from kindler.core.pods import PodFacts, Trouble
+from kindler.core.revision import Limits, Shape
+
+Json = Mapping[str, Any]
+
+
+class Kind(enum.Enum):
+    """What helps against an obstacle."""
+
+    WAIT = "wait"  # it goes by itself, or by an object that somebody still has to create
+    STALLED = "stalled"  # the user must act: nothing changes before that
+    ERROR = "error"  # the cluster refused; it may not the next time
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What stands in the way. `blocking`: of what the spec asks for; else it serves all the same (the name of its Service is taken)."""
+
+    kind: Kind
+    reason: str
+    message: str
+    blocking: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What `spec.endpointConfigName` means now. `sources`: uids and generations of what it was read from; another value is a reason to try again."""
+
+    config_name: str
+    shape: Shape
+    limits: Limits
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to bring a revision up for a configuration. `at`: epoch seconds of its begin; `number` counts failures in a row before it."""
+
+    number: int
+    at: int
+    config_name: str
+    sources: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """What marks the pools that were made for it."""
+        return f"{self.at}-{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A route, the EndpointConfig that it came from, and since when (epoch seconds)."""
+
+    route: Route
+    config_name: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The digest that the runtime found for the image, when (epoch seconds), and whether new pods are held to it."""
+
+    image: str
+    at: int
+    pinned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A revision as its ControllerRevision keeps it. `number` rises each time it is routed to; 0: never was. `uid` is empty before it is created.
+
+    `pod_spec` is kept as it was made, so that another Kindler or other settings change no pod of a revision. `shape` is None where it was rebuilt from
+    its pools after somebody deleted the ControllerRevision.
+    """
+
+    name: str
+    uid: str
+    revision: str
+    number: int
+    shape: Shape | None
+    pod_spec: Json
+    attempt: Attempt | None = None
+    routed: Routed | None = None
+    resolved: Resolved | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A ReplicaSet of ours. `attempt`: the Attempt.id that it was made for. `found`: the whole object, to compare with what is wanted."""
+
+    name: str
+    uid: str
+    revision: str
+    pool: str
+    replicas: int
+    attempt: str
+    deleting: bool
+    trouble: Trouble | None
+    found: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything that matters, gathered once. `now`: epoch seconds.
+
+    Children are ours alone (owner uid), pods those of our pools. `activators`: what each replica answered, None in place of no answer; None: not asked.
+    """
+
+    endpoint: Json
+    said: Said | Obstacle
+    kept: tuple[Kept, ...]
+    revisions_found: Mapping[str, Json]  # ControllerRevisions as they are, by name
+    pools: tuple[Pool, ...]
+    pods: tuple[tuple[str, PodFacts], ...]  # (uid of its pool, facts)
+    service: Json | None
+    activators: Mapping[str, Stats | None] | None
+    now: float
+
+    @property
+    def name(self) -> str:
+        return str(self.endpoint["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        return str(self.endpoint["metadata"]["namespace"])
+
+    @property
+    def uid(self) -> str:
+        return str(self.endpoint["metadata"]["uid"])
+
+    @property
+    def status(self) -> Json:
+        return self.endpoint.get("status") or {}
+
+    @property
+    def config_name(self) -> str:
+        return str(self.endpoint["spec"].get("endpointConfigName", ""))
+
+    @property
+    def deleting(self) -> bool:
+        return self.endpoint["metadata"].get("deletionTimestamp") is not None
+
+    def pool(self, name: str | None) -> Pool | None:
+        return next((p for p in self.pools if p.name == name), None)
+
+    def of(self, pool: Pool | None) -> tuple[PodFacts, ...]:
+        """The pods of a pool that are not on their way out."""
+        return tuple(facts for uid, facts in self.pods if pool is not None and uid == pool.uid and not facts.deleting)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolWish:
+    """A pool that must stand. `start`: its size when it has to be created; `size`: what the controller keeps it at, None where it is not the one to size it."""
+
+    name: str
+    revision: str
+    pool: str
+    start: int
+    size: int | None
+    attempt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Where an Endpoint is on its way, and what has to stand for that.
+
+    routed      what activators shall serve after this pass; None: nothing yet
+    target      what is being brought up; None: the spec is in effect, or cannot be followed
+    failure     why the target did not come up, also while it is tried again
+    deadline    epoch seconds from which whatever still stands in the target's way counts as failure
+    hindrance   why pods of what serves do not start; `available`: whether it answers all the same
+    again       seconds after which to look again, None: no need before something changes
+    """
+
+    keep: tuple[Kept, ...] = ()
+    pools: tuple[PoolWish, ...] = ()
+    remove: tuple[Pool, ...] = ()
+    routed: Routed | None = None
+    target: Routed | None = None
+    attempt: Attempt | None = None
+    obstacle: Obstacle | None = None
+    failure: Trouble | None = None
+    deadline: float | None = None
+    hindrance: Trouble | None = None
+    available: bool = True
+    again: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One write. `kind`: ReplicaSet, Service or ControllerRevision. The verb says how: see controller/apply.py."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Create(Action):
+    body: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Apply(Action):
+    body: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale(Action):
+    replicas: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delete(Action):
+    """`uid`: of this very object and no other of its name."""
+
+    uid: str = ""

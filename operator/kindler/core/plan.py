@@ -1,0 +1,87 @@
+"""What is wanted against what is found: a short ordered list of writes. Empty when all stands as it should; what is not ours never appears in it.
+
+Order: what a later write relies on comes first. The revision before its pools (a pool without it could not be rebuilt), the Service, then what goes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from kindler.core import wanted
+from kindler.core.facts import Action, Apply, Course, Create, Delete, Kept, Observed, PoolWish, Scale
+
+REVISION, POOL, SERVICE = "ControllerRevision", "ReplicaSet", "Service"
+
+_QUANTITIES: Final = ("resources",)
+_SIZES: Final = {"k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+_UNITS: Final = {"": Decimal(1), "m": Decimal("0.001")} | {unit: Decimal(size) for unit, size in _SIZES.items()}
+
+
+def plan(seen: Observed, course: Course, activator: str) -> tuple[Action, ...]:
+    """The writes that bring the cluster one step on. `activator`: the DNS name that Services lead to."""
+    if seen.deleting:
+        return ()
+    revisions = {k.revision: k for k in course.keep}
+    return (
+        *(a for kept in course.keep for a in _revision(seen, kept)),
+        *(a for wish in course.pools for a in _pool(seen, course, revisions.get(wish.revision), wish)),
+        *_service(seen, course, activator),
+        *(Delete(POOL, pool.name, pool.uid) for pool in course.remove),
+        *(Delete(REVISION, old.name, old.uid) for old in seen.kept if old.revision not in revisions),
+        *(Delete(REVISION, name, raw["metadata"]["uid"]) for name, raw in seen.revisions_found.items() if wanted.kept_from(raw) is None),
+    )
+
+
+def _revision(seen: Observed, kept: Kept) -> Iterator[Action]:
+    body = wanted.controller_revision(seen, kept)
+    found = seen.revisions_found.get(kept.name)
+    if found is None:
+        yield Create(REVISION, kept.name, body)
+    elif wanted.kept_from(found) and not covers(found, body):  # what cannot be read goes first: its data never changes
+        yield Apply(REVISION, kept.name, body)
+
+
+def _pool(seen: Observed, course: Course, kept: Kept | None, wish: PoolWish) -> Iterator[Action]:
+    found = seen.pool(wish.name)
+    if kept is None or (found and (found.deleting or found in course.remove or (wish.attempt and found.attempt != wish.attempt))):
+        return  # it goes first, or cannot be made
+    if found is None:
+        yield Create(POOL, wish.name, wanted.new_replica_set(seen, kept, wish))
+        return
+    body = wanted.replica_set(seen, kept, wish)
+    if not covers(found.found, body):
+        yield Apply(POOL, wish.name, body)
+    if wish.size is not None and wish.size != found.replicas:
+        yield Scale(POOL, wish.name, wish.size)
+
+
+def _service(seen: Observed, course: Course, activator: str) -> Iterator[Action]:
+    if course.routed is None and course.target is None:
+        return  # an Endpoint that cannot be built (yet) takes no name from anybody
+    body = wanted.service(seen, activator)
+    if seen.service is None:
+        yield Create(SERVICE, body["metadata"]["name"], body)
+    elif not covers(seen.service, body):
+        yield Apply(SERVICE, body["metadata"]["name"], body)
+
+
+def covers(found: Any, want: Any, quantity: bool = False) -> bool:
+    """Whether everything wanted stands in what was found; what others, or the API server's defaults, added is theirs. Lists must be of equal length."""
+    if isinstance(want, Mapping):
+        return isinstance(found, Mapping) and all(covers(found.get(k), v, quantity or k in _QUANTITIES) for k, v in want.items())
+    if isinstance(want, list | tuple):
+        return isinstance(found, list | tuple) and len(found) == len(want) and all(covers(f, w, quantity) for f, w in zip(found, want, strict=True))
+    # An empty text is stored as no field.
+    return bool(found == want or (found is None and want == "") or (quantity and _amount(found) == _amount(want)))
+
+
+def _amount(text: Any) -> Decimal | None:
+    """The number that a quantity means: 0.5Gi is 512Mi."""
+    parts = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", str(text))
+    try:
+        return Decimal(parts[1]) * _UNITS[parts[2]] if parts else None
+    except (KeyError, InvalidOperation):
+        return None

@@ -1,0 +1,34 @@
+"""When an old pool may go: nothing that an activator sends, or has sent, needs it any more."""
+
+from __future__ import annotations
+
+from kindler.api import names
+from kindler.api.stats import Stats
+from kindler.core.facts import Observed, Pool, Routed
+
+LET_GO_MARGIN = 5  # seconds beyond the longest invocation time
+
+
+def let_go(seen: Observed, present: Routed | None, pool: Pool) -> bool:
+    """Whether nothing in this pool is needed any more."""
+    kept = next((k for k in seen.kept if k.revision == pool.revision), None)
+    if present is None or (kept is not None and kept.routed is None):
+        return True
+    longest = max([present.route.invocation_timeout_in_seconds] + [k.routed.route.invocation_timeout_in_seconds for k in seen.kept if k.routed])
+    if seen.now >= present.at + longest + LET_GO_MARGIN:
+        return True
+    return bool(seen.activators) and all(_says_so(seen, present, pool, stats) for stats in (seen.activators or {}).values())
+
+
+def _says_so(seen: Observed, present: Routed, pool: Pool, stats: Stats | None) -> bool:
+    """One replica's word. No answer is no; an endpoint that it does not know is yes."""
+    if stats is None:
+        return False
+    told = stats.endpoints.get(f"{seen.namespace}/{seen.name}")
+    if told is None or told.uid != seen.uid:
+        return True
+    if told.revision != present.route.revision:
+        return False
+    if pool.revision == told.revision:
+        return pool.pool == names.WARM and told.warm == 0
+    return not told.older.get(pool.revision)

@@ -1,0 +1,71 @@
+"""Which change of an Endpoint's status is worth an Event: a function of the two statuses, so that a restart tells nothing twice.
+
+before                     after                              Event
+------                     -----                              -----
+no word                    Creating                           Normal  Creating
+anything                   waits for a reference              Warning EndpointConfigNotFound, ModelNotFound
+not in service             in service                         Normal  InService
+in service                 Updating                           Normal  Updating
+Updating, failed           another revision or limits serve   Normal  Updated
+anything                   failed, or for another reason      Warning CreationFailed; UpdateFailed, RolledBack; NameTaken …
+pods could start           pods cannot start                  Warning CannotStart
+in service, not ready      in service, ready, same route      Normal  InService
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kindler.api import conditions as c
+from kindler.core.facts import Json
+
+NORMAL, WARNING = "Normal", "Warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One Event: its type, reason and note."""
+
+    type: str
+    reason: str
+    note: str
+
+
+def told(old: Json, new: Json) -> tuple[Told, ...]:
+    """The Events of a change of status from `old` to `new`, in order."""
+    if not old.get("endpointStatus") and new.get("endpointStatus") == c.CREATING and not _waits(new):
+        return (Told(NORMAL, c.CREATING, "The endpoint is being created."),)
+    ready = _condition(new, c.READY)
+    before = _condition(old, c.READY)
+    if ready.get("status") == c.TRUE:
+        return _arrived(old, new)
+    if (ready.get("reason"), ready.get("message")) == (before.get("reason"), before.get("message")):
+        return ()
+    reason, message = str(ready.get("reason")), str(ready.get("message"))
+    if reason == c.UPDATE_FAILED:
+        note = f"{old.get('endpointConfigName') or new.get('endpointConfigName')} serves on."
+        again = before.get("reason") == c.UPDATE_FAILED
+        return (Told(WARNING, reason, message),) if again else (Told(WARNING, reason, message), Told(NORMAL, "RolledBack", note))
+    if reason == c.UPDATING:
+        return (Told(NORMAL, c.UPDATING, message),) if before.get("reason") != c.UPDATING else ()
+    if reason in (c.CREATING, c.DELETING):
+        return ()
+    return (Told(WARNING, reason, message),)
+
+
+def _arrived(old: Json, new: Json) -> tuple[Told, ...]:
+    if _condition(old, c.READY).get("status") == c.TRUE and old.get("route") == new.get("route"):
+        return ()
+    config = new.get("endpointConfigName")
+    if old.get("route") and old["route"] != new.get("route"):
+        return (Told(NORMAL, "Updated", f"The endpoint serves {config} now."),)
+    return (Told(NORMAL, c.IN_SERVICE, f"The endpoint is in service with {config}."),)
+
+
+def _waits(new: Json) -> bool:
+    return _condition(new, c.READY).get("reason") in (c.ENDPOINT_CONFIG_NOT_FOUND, c.MODEL_NOT_FOUND)
+
+
+def _condition(status: Json, kind: str) -> dict[str, Any]:
+    return next((x for x in status.get("conditions") or () if x.get("type") == kind), {})
