@@ -1,0 +1,88 @@
+"""Events for the user (`kubectl describe`, `kubectl events`): what happened to an object, once.
+
+The same event of the same object is not written again within an hour, and no object gets more than a burst of them: a loop must not flood the cluster.
+An Event that cannot be written is dropped: it is a courtesy, never a condition of the work.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from kindler.api import names
+from kindler.clients.cluster import EVENTS, ApiError, Cluster, Object
+from kindler.core.pacing import Bucket
+
+log = logging.getLogger(__name__)
+
+REPEAT_SECONDS: Final = 3600.0
+RATE: Final = 1 / 60  # events a second and object in the long run
+BURST: Final = 25
+REMEMBERED: Final = 20_000  # objects whose history is kept
+NOTE_LIMIT: Final = 1024  # bytes, set by the Events API
+
+
+@dataclass(slots=True)
+class _History:
+    bucket: Bucket = field(default_factory=lambda: Bucket(RATE, BURST))
+    told: dict[tuple[str, str], float] = field(default_factory=dict)
+
+
+class Recorder:
+    """Writes Events of one controller replica. `clock` gives epoch seconds."""
+
+    def __init__(self, cluster: Cluster, replica: str, clock: Callable[[], float]) -> None:
+        self._cluster = cluster
+        self._replica = replica
+        self._clock = clock
+        self._histories: OrderedDict[str, _History] = OrderedDict()
+
+    async def tell(self, regarding: Object, kind: str, reason: str, action: str, note: str) -> bool:
+        """An Event about `regarding`. `kind`: Normal or Warning. True when it was written."""
+        if not self._worth_telling(str(regarding["metadata"].get("uid", "")), reason, note):
+            return False
+        now = self._clock()
+        meta = regarding["metadata"]
+        body: Object = {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"name": f"{meta['name']}.{int(now * 1e6):x}", "namespace": meta["namespace"]},
+            "eventTime": datetime.fromtimestamp(now, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "reportingController": f"{names.GROUP}/controller",
+            "reportingInstance": self._replica[:128],
+            "type": kind,
+            "reason": reason,
+            "action": action,
+            "note": note.encode()[:NOTE_LIMIT].decode(errors="ignore"),
+            "regarding": {
+                "apiVersion": regarding["apiVersion"],
+                "kind": regarding["kind"],
+                "name": meta["name"],
+                "namespace": meta["namespace"],
+                "uid": meta.get("uid", ""),
+                "resourceVersion": meta.get("resourceVersion", ""),
+            },
+        }
+        try:
+            await self._cluster.create(EVENTS, meta["namespace"], body)
+        except ApiError as trouble:
+            log.info("the Event %s of %s/%s was not written: %s", reason, meta["namespace"], meta["name"], trouble)
+            return False
+        return True
+
+    def _worth_telling(self, uid: str, reason: str, note: str) -> bool:
+        now = self._clock()
+        history = self._histories.setdefault(uid, _History())
+        self._histories.move_to_end(uid)
+        if len(self._histories) > REMEMBERED:
+            self._histories.popitem(last=False)
+        before = history.told.get((reason, note))
+        if (before is not None and now - before < REPEAT_SECONDS) or not history.bucket.take(now):
+            return False
+        history.told = {k: at for k, at in history.told.items() if now - at < REPEAT_SECONDS}
+        history.told[reason, note] = now
+        return True
