@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -18,7 +19,7 @@ from kindler.api.kinds import KINDS, Kind
 @pytest.fixture(scope="module")
 def namespace(system: Kubectl) -> Iterator[str]:
     """A namespace for objects that nobody serves. (`system`: the CRDs and the warning policy come with the chart.)"""
-    name = "kindler-objects"
+    name = f"objects-{os.urandom(2).hex()}"
     system("create", "namespace", name)
     yield name
     system("delete", "namespace", name)

@@ -13,6 +13,7 @@ from annotated_types import Gt, MaxLen
 from kindler.api import names
 from kindler.api.base import Block
 from kindler.api.crd import Unsupported, crd, immutable, schema
+from kindler.api.ignored import SPECS
 from kindler.api.kinds import KINDS, Kind
 from kindler.api.route import Route
 
@@ -75,6 +76,11 @@ def test_what_a_rule_points_to_is_there(kind: Kind) -> None:
             for name in rule.get("fieldPath", "").split(".")[1:]:
                 target = target["properties"][name]
             assert target["type"], path
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=_IDS)
+def test_the_two_tables_of_kinds_agree(kind: Kind) -> None:
+    assert SPECS[kind.kind] is kind.spec
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=_IDS)

@@ -3,7 +3,8 @@
 A field's type says what the API server accepts, its docstring is what `kubectl explain` shows, its markers say the rest:
 
     Rule              a CEL rule with the sentence that a person sees
-    Kept              SageMaker has the field, Kindler does not act on it: reported in status.ignoredFields
+    Kept              SageMaker has the field, Kindler does not act on it: reported in status.ignoredFields; its values are
+                      not judged, so that what a newer SageMaker takes still applies
     RequiredByRule    needed, but a Rule says so (with a better sentence than "Required value")
     ListMap           a list whose items are told apart by one field
 

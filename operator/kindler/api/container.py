@@ -74,7 +74,7 @@ class RepositoryAuthConfig(Block):
 class ImageConfig(Block):
     """Where SageMaker finds the image: in ECR or in a private registry."""
 
-    repository_access_mode: Annotated[Literal["Platform", "Vpc"], Kept("the node pulls the image from wherever its name points to")] | None = None
+    repository_access_mode: Annotated[ShortText, Kept("the node pulls the image from wherever its name points to")] | None = None
     """Platform for ECR, Vpc for a private registry. Without effect here: the node pulls the image from wherever its name points to."""
     repository_auth_config: Annotated[RepositoryAuthConfig, Kept("credentials for the registry come from spec.imagePullSecrets", warn=True)] | None = None
     """Credentials for a private registry. Without effect here: use spec.imagePullSecrets."""

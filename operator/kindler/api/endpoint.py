@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from annotated_types import Ge, Le, MaxLen
 
@@ -38,7 +38,7 @@ class AutoRollbackConfiguration(Block):
 class TrafficRoutingConfiguration(Block):
     """How SageMaker moves traffic to the new fleet."""
 
-    type_: Literal["ALL_AT_ONCE", "CANARY", "LINEAR"] | None = None
+    type_: ShortText | None = None
     """ALL_AT_ONCE, CANARY or LINEAR. Without effect: serverless endpoints move all at once."""
     wait_interval_in_seconds: _SECONDS | None = None
     """Time between the steps. Without effect here."""

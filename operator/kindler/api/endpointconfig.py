@@ -74,8 +74,8 @@ class CoreDumpConfig(Block):
 class ManagedInstanceScaling(Block):
     """Bounds for SageMaker's scaling of instances."""
 
-    status: Literal["ENABLED", "DISABLED"] | None = None
-    """Whether SageMaker scales the instances. Without effect here."""
+    status: ShortText | None = None
+    """ENABLED or DISABLED: whether SageMaker scales the instances. Without effect here."""
     min_instance_count: _COUNT | None = None
     """Lower bound of the number of instances. Without effect here: see serverlessConfig.provisionedConcurrency."""
     max_instance_count: _COUNT | None = None
@@ -85,8 +85,8 @@ class ManagedInstanceScaling(Block):
 class RoutingConfig(Block):
     """How SageMaker spreads requests over instances."""
 
-    routing_strategy: Literal["LEAST_OUTSTANDING_REQUESTS", "RANDOM"] | None = None
-    """SageMaker's way to choose an instance. Without effect here: a request goes to the most recently used instance that has room."""
+    routing_strategy: ShortText | None = None
+    """LEAST_OUTSTANDING_REQUESTS or RANDOM. Without effect here: a request goes to the most recently used instance that has room."""
 
 
 class CapacityReservationConfig(Block):

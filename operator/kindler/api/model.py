@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from annotated_types import MaxLen, MinLen
 
-from kindler.api.base import EXCLUDED, FORBIDDEN, NETWORK_ISOLATION_RULE, REQUIRED, Arn, Block, Kept, ListMap, Name, Rule, Tags, VPCConfig, name_rule
+from kindler.api.base import EXCLUDED, FORBIDDEN, NETWORK_ISOLATION_RULE, REQUIRED, Arn, Block, Kept, ListMap, Name, Rule, ShortText, Tags, VPCConfig, name_rule
 from kindler.api.container import Container
 
 
 class InferenceExecutionConfig(Block):
     """How SageMaker calls the containers of a multi-container model."""
 
-    mode: Literal["Serial", "Direct"] | None = None
+    mode: ShortText | None = None
     """Serial or Direct. Without effect: a serverless model has one container."""
 
 

@@ -10,7 +10,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from tests.e2e.objects.case import ACCEPTED, REFUSED, WARNED, Case, Json
@@ -34,8 +34,8 @@ class Answer:
 class Asker:
     """One connection to the API server, for objects in one namespace."""
 
-    def __init__(self, port: int, namespace: str) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    def __init__(self, connection: http.client.HTTPConnection, namespace: str) -> None:
+        self._connection = connection
         self.namespace = namespace
 
     def ask(self, case: Case) -> Answer:
@@ -72,6 +72,7 @@ def asking(namespace: str, kubectl: str = "kubectl") -> Iterator[Asker]:
             line = proxy.stdout.readline()
             found = re.search(r"127\.0\.0\.1:(\d+)", line)
             assert found, f"kubectl proxy did not start: {line!r}"
-            yield Asker(int(found[1]), namespace)
+            with closing(http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=30)) as connection:
+                yield Asker(connection, namespace)
         finally:
             proxy.terminate()

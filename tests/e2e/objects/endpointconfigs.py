@@ -58,6 +58,7 @@ GOOD: Final = (
     accepted("config-instance-count", CONFIG, with_variant(initialInstanceCount=1, volumeSizeInGB=5, enableSSMAccess=True)),
     accepted("config-core-dump", CONFIG, with_variant(coreDumpConfig={"destinationS3URI": "s3://b/c", "kmsKeyID": "key"})),
     accepted("config-routing", CONFIG, with_variant(routingConfig={"routingStrategy": "RANDOM"})),
+    accepted("config-routing-newer", CONFIG, with_variant(routingConfig={"routingStrategy": "SOMETHING_NEWER"})),
     accepted("config-capture-off", CONFIG, serverless() | {"dataCaptureConfig": _CAPTURE | {"enableCapture": False}}),
     accepted("config-capture-empty", CONFIG, serverless() | {"dataCaptureConfig": {}}),
     accepted("config-isolation-off", CONFIG, serverless() | {"enableNetworkIsolation": False, "vpcConfig": {"subnets": []}}),
@@ -172,7 +173,6 @@ BAD: Final = (
     refused("config-serverless-empty", CONFIG, with_variant(serverlessConfig={}), f"{_S}.memorySizeInMB", f"{_S}.maxConcurrency", REQUIRED),
     refused("config-weight-negative", CONFIG, with_variant(initialVariantWeight=-1), f"{_V}.initialVariantWeight", "greater than or equal to 0"),
     refused("config-weight-text", CONFIG, with_variant(initialVariantWeight="1"), f"{_V}.initialVariantWeight", TYPE, "number"),
-    refused("config-routing-other", CONFIG, with_variant(routingConfig={"routingStrategy": "ROUND_ROBIN"}), "routingStrategy", "Unsupported value", "RANDOM"),
     refused(
         "config-capture-on",
         CONFIG,

@@ -43,6 +43,12 @@ GOOD: Final = (
     accepted("endpoint-ack-annotations", ENDPOINT, endpoint(), metadata={"annotations": {"services.k8s.aws/deletion-policy": "retain"}}),
     accepted("endpoint-deployment-empty", ENDPOINT, endpoint(tags=[])),
     warned("endpoint-deployment", ENDPOINT, endpoint(deploymentConfig=_DEPLOYMENT), "spec.deploymentConfig has no effect", "all at once"),
+    warned(
+        "endpoint-deployment-newer",
+        ENDPOINT,
+        endpoint(deploymentConfig={"blueGreenUpdatePolicy": {"trafficRoutingConfiguration": {"type_": "SOMETHING_NEWER"}}}),
+        "spec.deploymentConfig has no effect",
+    ),
 )
 
 BAD: Final = (
@@ -72,14 +78,6 @@ BAD: Final = (
         endpoint(deploymentConfig={"blueGreenUpdatePolicy": {"trafficRoutingConfiguration": {"type": "CANARY"}}}),
         UNKNOWN,
         "trafficRoutingConfiguration.type",
-    ),
-    refused(
-        "endpoint-deployment-type-other",
-        ENDPOINT,
-        endpoint(deploymentConfig={"blueGreenUpdatePolicy": {"trafficRoutingConfiguration": {"type_": "SLOWLY"}}}),
-        "trafficRoutingConfiguration.type_",
-        "Unsupported value",
-        "ALL_AT_ONCE",
     ),
     refused("endpoint-autoscaling-not-yet", ENDPOINT, endpoint(autoscaling=[{"variantName": "AllTraffic"}]), UNKNOWN, "spec.autoscaling"),
     refused("endpoint-replicas", ENDPOINT, endpoint(replicas=3), UNKNOWN, "spec.replicas"),

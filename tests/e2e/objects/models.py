@@ -57,7 +57,7 @@ GOOD: Final = (
     accepted("model-tag-without-value", MODEL, model() | {"tags": [{"key": "team"}]}),
     accepted("model-status-is-dropped", MODEL, model(), extra={"status": {"ackResourceMetadata": {"arn": "arn:aws:sagemaker:x", "region": "eu-west-1"}}}),
     warned("model-data-url-s3", MODEL, model(modelDataURL="s3://bucket/model.tar.gz"), "modelDataURL has no effect", "build them into the image"),
-    warned("model-data-url-https", MODEL, model(modelDataURL="https://bucket.s3.amazonaws.com/model.tar.gz"), "modelDataURL has no effect"),
+    warned("model-data-url-https", MODEL, model(modelDataURL="https://models.example.com/model.tar.gz"), "modelDataURL has no effect"),
     warned("model-data-url-pvc", MODEL, model(modelDataURL="pvc://models/iris"), "modelDataURL has no effect"),
     warned("model-data-url-oci", MODEL, model(modelDataURL="oci://registry.example.com/iris:1"), "modelDataURL has no effect"),
     warned(
