@@ -5,9 +5,10 @@ to the same cases. Lives here: stand-ins of Kubernetes. Must not live here: anyt
 """
 
 from tests.apiserver.faults import Fault, Faults, Request, matching
+from tests.apiserver.kubelet import Behaviour, Kubelet
 from tests.apiserver.objects import Object
 from tests.apiserver.refusal import Refused
 from tests.apiserver.server import ApiServer
 from tests.apiserver.store import Change, Store
 
-__all__ = ["ApiServer", "Change", "Fault", "Faults", "Object", "Refused", "Request", "Store", "matching"]
+__all__ = ["ApiServer", "Behaviour", "Change", "Fault", "Faults", "Kubelet", "Object", "Refused", "Request", "Store", "matching"]

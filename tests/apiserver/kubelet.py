@@ -1,0 +1,172 @@
+"""A cluster behind the API server in memory: ReplicaSet controller, scheduler and kubelet, one small step at a time.
+
+created -> scheduled -> IP known -> running -> ready          and, at the step where it happens:
+           Unschedulable  ErrImagePull, ImagePullBackOff   exit 1, CrashLoopBackOff … | running for ever, never ready
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from tests.apiserver.kinds import Kind
+from tests.apiserver.objects import Object, merged, now
+from tests.apiserver.replicasets import ReplicaSets
+from tests.apiserver.server import ApiServer
+from tests.apiserver.store import Change
+
+
+class Behaviour(enum.Enum):
+    READY = "ready"
+    UNSCHEDULABLE = "unschedulable"
+    IMAGE_MISSING = "image missing"
+    CRASHES = "crashes"
+    NEVER_PINGS = "never pings"
+
+
+class Kubelet:
+    """Drives the pods of a server.
+
+    `behave(pod)`: what becomes of a pod; may change at any time. `address(pod)`: its IP, asked once, when the sandbox is made: start a listener there.
+    `lingers(pod)`: whether a pod that is being deleted still stays (its preStop hook waits). With `automatic`, steps are taken by themselves, each in a
+    turn of the loop of its own, after every change of a pod or ReplicaSet until nothing changes; else only by `tick`. After a change of `behave` or
+    `lingers`: `poke`.
+    """
+
+    def __init__(self, server: ApiServer, automatic: bool = True) -> None:
+        self.behave: Callable[[Object], Behaviour] = lambda _: Behaviour.READY
+        self.address: Callable[[Object], str] = self._next_address
+        self.lingers: Callable[[Object], bool] = lambda _: False
+        self.replica_sets = ReplicaSets(server.store)
+        self.crashes = 3  # restarts after which a crash loop waits for a tick that never comes: its back-off is long by then
+        self._store = server.store
+        self._pods = server.store.kind("pods")
+        self._addresses = 0
+        self._automatic = automatic
+        self._due = False
+        server.store.listeners.append(self._heard)
+
+    def tick(self) -> bool:
+        """One step of everything; whether anything changed."""
+        before = self._store.version
+        self.replica_sets.step()
+        for pod in self._store.all(self._pods):
+            self._step(pod)
+        return self._store.version != before
+
+    def settle(self) -> None:
+        """Steps until nothing changes."""
+        while self.tick():
+            pass
+
+    def poke(self) -> None:
+        """Looks again soon."""
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self._run)
+
+    def crash(self, name: str, namespace: str = "default") -> None:
+        """The pod's container ends now; what follows is as it behaves."""
+        self._tell(self._store.get(self._pods, namespace, name), "Running", {"state": _terminated(), "started": False, "ready": False}, ready=False)
+
+    def _heard(self, change: Change) -> None:
+        if self._automatic and (change.kind is self._pods or change.kind.plural == "replicasets"):
+            self.poke()
+
+    def _run(self) -> None:
+        self._due = False
+        if self.tick():
+            self.poke()
+
+    def _next_address(self, _: Object) -> str:
+        self._addresses += 1
+        return f"10.1.{self._addresses // 250}.{self._addresses % 250 + 1}"
+
+    # One step of one pod
+
+    def _step(self, pod: Object) -> None:
+        if pod["metadata"].get("deletionTimestamp"):
+            if not self.lingers(pod):
+                self._store.delete(self._pods, pod["metadata"]["namespace"], pod["metadata"]["name"], {"gracePeriodSeconds": 0})
+            return
+        behaviour = self.behave(pod)
+        if not pod["spec"].get("nodeName"):
+            self._schedule(pod, behaviour)
+            return
+        status = (pod["status"].get("containerStatuses") or [{}])[0]
+        state, restarts = status.get("state", {}), status.get("restartCount", 0)
+        waiting = state.get("waiting", {}).get("reason", "")
+        if not status:
+            self._tell(pod, "Pending", {"state": {"waiting": {"reason": "ContainerCreating"}}})
+        elif "podIP" not in pod["status"]:
+            self._patch(pod, {"podIP": (ip := self.address(pod)), "podIPs": [{"ip": ip}], "hostIP": "10.0.0.1"})
+        elif behaviour is Behaviour.IMAGE_MISSING and "running" not in state:
+            self._pull_fails(pod, waiting)
+        elif "running" not in state and (waiting != "CrashLoopBackOff" or restarts < self.crashes or behaviour is not Behaviour.CRASHES):
+            self._start(pod, status, restarts)
+        elif "running" in state and not status.get("started"):
+            self._started(pod, status, behaviour)
+
+    def _schedule(self, pod: Object, behaviour: Behaviour) -> None:
+        if behaviour is Behaviour.UNSCHEDULABLE:
+            why = {"reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient memory."}
+            self._patch(pod, {"conditions": _conditions(pod, PodScheduled=False, why=why)})
+            return
+        self._store.merge_patch(self._pods, pod["metadata"]["namespace"], pod["metadata"]["name"], {"spec": {"nodeName": "node-1"}}, "", "kube-scheduler")
+        self._patch(pod, {"conditions": _conditions(pod, PodScheduled=True)})
+
+    def _pull_fails(self, pod: Object, waiting: str) -> None:
+        image = pod["spec"]["containers"][0]["image"]
+        reason = "ErrImagePull" if waiting == "ContainerCreating" else "ImagePullBackOff"
+        message = f'failed to pull and unpack image "{image}": not found' if reason == "ErrImagePull" else f'Back-off pulling image "{image}"'
+        if reason != waiting:
+            self._tell(pod, "Pending", {"state": {"waiting": {"reason": reason, "message": message}}})
+
+    def _start(self, pod: Object, status: Object, restarts: int) -> None:
+        last = {"lastState": status["state"]} if "terminated" in status.get("state", {}) else {k: status[k] for k in ("lastState",) if k in status}
+        again = restarts + 1 if last else restarts
+        self._tell(pod, "Running", {"state": {"running": {"startedAt": now()}}, "restartCount": again, "imageID": _image_id(pod)} | last, ready=False)
+
+    def _started(self, pod: Object, status: Object, behaviour: Behaviour) -> None:
+        if behaviour is Behaviour.CRASHES:
+            back_off = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}}
+            self._tell(pod, "Running", status | {"state": back_off, "lastState": _terminated()}, ready=False)
+        elif behaviour is not Behaviour.NEVER_PINGS:
+            self._tell(pod, "Running", status | {"started": True, "ready": True}, ready=True)
+
+    # What a step tells
+
+    def _tell(self, pod: Object, phase: str, container: Object, ready: bool | None = None) -> None:
+        first = {"name": pod["spec"]["containers"][0]["name"], "image": pod["spec"]["containers"][0]["image"]}
+        told: Object = first | {"ready": False, "started": False, "restartCount": 0, "imageID": ""} | container
+        patch: Object = {"phase": phase, "containerStatuses": [told]}
+        if ready is not None:
+            patch["conditions"] = _conditions(pod, Initialized=True, Ready=ready, ContainersReady=ready)
+        self._patch(pod, patch)
+
+    def _patch(self, pod: Object, status: Object) -> None:
+        kind: Kind = self._pods
+        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        present = self._store.get(kind, namespace, name)
+        self._store.update(kind, namespace, name, present | {"status": merged(present["status"], status)}, "status", "kubelet")
+
+
+def _conditions(pod: Object, why: dict[str, str] | None = None, **states: bool) -> list[Object]:
+    """The pod's conditions with these; a transition time moves only with the status."""
+    found = {c["type"]: c for c in pod["status"].get("conditions", [])}
+    for name, value in states.items():
+        status = "True" if value else "False"
+        if found.get(name, {}).get("status") != status:
+            found[name] = {"type": name, "status": status, "lastTransitionTime": now()} | (why or {})
+    return list(found.values())
+
+
+def _terminated() -> Object:
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": at, "finishedAt": at}}
+
+
+def _image_id(pod: Object) -> str:
+    return f"example.com/{pod['spec']['containers'][0]['image'].partition(':')[0]}@sha256:{'0' * 64}"
