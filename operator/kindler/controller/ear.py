@@ -63,6 +63,10 @@ class Ear:
         finally:
             stop.set()
 
+    def note(self, kind: Resource, value: Object) -> None:
+        """Takes an object as a write of ours brought it back, before any event tells of it."""
+        self._put(kind, value)
+
     # In kopf's thread
 
     def _listen(self, loop: asyncio.AbstractEventLoop, stop: threading.Event, ended: asyncio.Future[str]) -> None:

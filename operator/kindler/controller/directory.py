@@ -1,0 +1,115 @@
+"""Who is named what, and who refers to whom, among the three kinds: found at once for thousands of objects, and what must be looked at when one changes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from kindler.clients.cluster import ENDPOINT_CONFIGS, ENDPOINTS, MODELS, Object, Resource
+from kindler.core.lookup import sagemaker_name
+
+RESOURCES: Final[dict[str, Resource]] = {kind.kind: kind for kind in (MODELS, ENDPOINT_CONFIGS, ENDPOINTS)}
+
+
+class Key(NamedTuple):
+    """One object of the three kinds; `name` is metadata.name."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+class Name(NamedTuple):
+    """A SageMaker name of a kind in a namespace: several objects may want it."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+class Directory:
+    """Filled by `hear` alone. Objects are shared: don't change them."""
+
+    def __init__(self) -> None:
+        self._objects: dict[Key, Object] = {}
+        self._named: defaultdict[Name, dict[str, Object]] = defaultdict(dict)
+        self._users: defaultdict[Name, set[str]] = defaultdict(set)
+
+    def get(self, key: Key) -> Object | None:
+        return self._objects.get(key)
+
+    def everything(self) -> Iterable[Key]:
+        """The keys of all objects."""
+        return tuple(self._objects)
+
+    def named(self, kind: str, namespace: str, name: str) -> tuple[Object, ...]:
+        """All objects that want this SageMaker name."""
+        return tuple(self._named.get(Name(kind, namespace, name), {}).values())
+
+    def users(self, kind: str, namespace: str, name: str) -> frozenset[str]:
+        """metadata.name of each object that refers to this SageMaker name: EndpointConfigs to a Model, Endpoints to an EndpointConfig."""
+        return frozenset(self._users.get(Name(kind, namespace, name), ()))
+
+    def hear(self, kind: str, old: Object | None, new: Object | None) -> set[Key]:
+        """Takes a change; returns what has to be looked at because of it. A change of status alone concerns nobody else."""
+        some = new or old
+        assert some is not None
+        key = Key(kind, str(some["metadata"].get("namespace", "")), str(some["metadata"]["name"]))
+        concerned = {key}
+        before = self._objects.get(key)
+        if before is not None:
+            self._forget(key, before)
+        if new is not None:
+            self._learn(key, new)
+        if before is None or new is None or _said(before) != _said(new):
+            for value in (before, new):
+                if value is not None:
+                    concerned |= self._concerned(key, value)
+        return concerned
+
+    def _concerned(self, key: Key, value: Object) -> set[Key]:
+        """Others that want its name, what it refers to, and everything that refers to it, Endpoints also through EndpointConfigs."""
+        name = Name(key.kind, key.namespace, sagemaker_name(key.kind, value))
+        concerned = {Key(key.kind, key.namespace, other) for other in self._named.get(name, ())}
+        reference = _reference(key, value)
+        if reference:
+            concerned |= {Key(reference.kind, key.namespace, other) for other in self._named.get(reference, ())}
+        configs = {name} if key.kind == "EndpointConfig" else set()
+        if key.kind == "Model":
+            for config in self._users.get(name, ()):
+                if raw := self._objects.get(Key("EndpointConfig", key.namespace, config)):
+                    configs.add(Name("EndpointConfig", key.namespace, sagemaker_name("EndpointConfig", raw)))
+        return concerned | {Key("Endpoint", key.namespace, endpoint) for config in configs for endpoint in self._users.get(config, ())}
+
+    def _learn(self, key: Key, value: Object) -> None:
+        self._objects[key] = value
+        self._named[Name(key.kind, key.namespace, sagemaker_name(key.kind, value))][key.name] = value
+        if reference := _reference(key, value):
+            self._users[reference].add(key.name)
+
+    def _forget(self, key: Key, value: Object) -> None:
+        del self._objects[key]
+        name = Name(key.kind, key.namespace, sagemaker_name(key.kind, value))
+        self._named[name].pop(key.name, None)
+        if not self._named[name]:
+            del self._named[name]
+        if reference := _reference(key, value):
+            self._users[reference].discard(key.name)
+            if not self._users[reference]:
+                del self._users[reference]
+
+
+def _reference(key: Key, value: Object) -> Name | None:
+    """What the object refers to: an Endpoint to an EndpointConfig, an EndpointConfig to a Model."""
+    spec = value.get("spec") or {}
+    if key.kind == "Endpoint":
+        return Name("EndpointConfig", key.namespace, str(spec.get("endpointConfigName", "")))
+    if key.kind == "EndpointConfig":
+        variants = spec.get("productionVariants") or [{}]
+        return Name("Model", key.namespace, str(variants[0].get("modelName", "")))
+    return None
+
+
+def _said(value: Object) -> tuple[object, object]:
+    return value["metadata"].get("uid"), value.get("spec")

@@ -1,0 +1,90 @@
+"""Gathers everything that matters for one Endpoint, once, as one frozen value."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from kindler.api import names
+from kindler.api.stats import Stats
+from kindler.clients.activators import ActivatorStats
+from kindler.clients.cluster import CONTROLLER_REVISIONS, PODS, REPLICASETS, SERVICES, ApiError, Object
+from kindler.controller.children import Children
+from kindler.controller.directory import Directory, Key
+from kindler.core import lookup, pods, wanted
+from kindler.core.course import asks
+from kindler.core.facts import Observed
+
+log = logging.getLogger(__name__)
+
+FRESH_SECONDS: Final = 0.5  # one question to the activators answers for all Endpoints that ask at the same time
+
+
+class Observer:
+    """`clock` gives epoch seconds, which timestamps of the API server are compared with."""
+
+    def __init__(self, directory: Directory, children: Children, activators: ActivatorStats, clock: Callable[[], float]) -> None:
+        self._directory = directory
+        self._children = children
+        self._activators = activators
+        self._clock = clock
+        self._told: tuple[float, dict[str, Stats | None] | None] = (0.0, None)
+        self._asking = asyncio.Lock()
+
+    async def observe(self, key: Key) -> Observed | None:
+        """The facts; None when there is no such Endpoint (any more)."""
+        endpoint = self._directory.get(key)
+        if endpoint is None:
+            return None
+        seen = self._found(key, endpoint, None)
+        if not asks(seen):
+            return seen
+        # The answer first, then the rest anew: what was seen before it may have changed meanwhile.
+        told = await self._ask()
+        endpoint = self._directory.get(key)
+        return self._found(key, endpoint, told) if endpoint is not None else None
+
+    def _found(self, key: Key, endpoint: Object, told: dict[str, Stats | None] | None) -> Observed:
+        now, namespace, uid = self._clock(), key.namespace, str(endpoint["metadata"]["uid"])
+        ours = {
+            kind: [child for child in self._children.of(kind, namespace, key.name) if wanted.is_ours(child, uid)]
+            for kind in (REPLICASETS, SERVICES, CONTROLLER_REVISIONS)
+        }
+        pools = tuple(wanted.pool_from(raw) for raw in ours[REPLICASETS])
+        uids = {p.uid for p in pools}
+        owned = ((_owner(raw), raw) for raw in self._children.of(PODS, namespace, key.name))
+        services = (raw for raw in ours[SERVICES] if raw["metadata"]["name"] == names.service_name(key.name))
+        kept = (wanted.kept_from(raw) for raw in ours[CONTROLLER_REVISIONS])
+        named = partial(self._directory.named, namespace=namespace)
+        return Observed(
+            endpoint=endpoint,
+            said=lookup.said(endpoint, lambda n: named("Endpoint", name=n), lambda n: named("EndpointConfig", name=n), lambda n: named("Model", name=n)),
+            kept=tuple(k for k in kept if k),
+            revisions_found={raw["metadata"]["name"]: raw for raw in ours[CONTROLLER_REVISIONS]},
+            pools=pools,
+            pods=tuple((owner, pods.read(raw, now)) for owner, raw in owned if owner in uids),
+            service=next(services, None),
+            activators=told,
+            now=now,
+        )
+
+    async def _ask(self) -> dict[str, Stats | None] | None:
+        async with self._asking:
+            at, told = self._told
+            if self._clock() - at < FRESH_SECONDS:
+                return told
+            try:
+                told = dict(await self._activators.read())
+            except ApiError as trouble:
+                log.warning("which activators there are is not known: %s", trouble)
+                told = None
+            self._told = (self._clock(), told)
+            return told
+
+
+def _owner(pod: Object) -> str:
+    """uid of the pod's controller."""
+    return next((str(o.get("uid", "")) for o in pod["metadata"].get("ownerReferences") or () if o.get("controller")), "")

@@ -1,0 +1,208 @@
+"""The controller's process: wires ear, informers, queue and workers; leads by a Lease, and ends when it leads no more.
+
+Rights (the chart grants exactly these; a test of the chart compares):
+
+    serving.kindler.dev   models, endpointconfigs, endpoints           get list watch
+    serving.kindler.dev   …/status of the three                        update
+    serving.kindler.dev   endpoints/finalizers                         update    (owner references that block deletion)
+    apps                  replicasets, controllerrevisions             get list watch create patch delete
+    apps                  replicasets/scale                            patch
+    (core)                services                                     get list watch create patch
+    (core)                pods                                         get list watch
+    events.k8s.io         events                                       create
+    in its own namespace: coordination.k8s.io leases get create update; pods list (the activators)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import Any, Final
+
+import uvloop
+
+from kindler.api.settings import ControllerSettings, SettingsError, controller_settings
+from kindler.clients.activators import ActivatorStats
+from kindler.clients.cluster import ApiError, Cluster, Conflict, Object, Resource
+from kindler.clients.lease import Lease, LeaseTimes
+from kindler.controller.apply import Deposed, Hand
+from kindler.controller.children import Children
+from kindler.controller.directory import Directory, Key
+from kindler.controller.ear import Ear
+from kindler.controller.health import serving
+from kindler.controller.metrics import Metrics
+from kindler.controller.observe import Observer
+from kindler.controller.reconcile import Reconciler
+from kindler.controller.recorder import Recorder
+from kindler.controller.report import Reporter
+from kindler.controller.work import Work
+
+log = logging.getLogger(__name__)
+
+WORKERS: Final = 8
+
+
+class Controller:
+    """One replica. `run` returns the exit status."""
+
+    def __init__(self, settings: ControllerSettings, cluster: Cluster) -> None:
+        common = settings.common
+        times = LeaseTimes(settings.lease_seconds, settings.lease_renew_seconds, settings.lease_retry_seconds)
+        identity = f"{common.pod_name}_{uuid.uuid4().hex[:8]}"
+        self.settings = settings
+        self.metrics = Metrics()
+        self.work: Work[Key] = Work(time.monotonic)
+        self.directory = Directory()
+        self.children = Children(cluster, common.namespaces, lambda namespace, name: self.ring(Key("Endpoint", namespace, name)))
+        self.ear = Ear(cluster, common.namespaces, self._heard)
+        self.lease = Lease(cluster, common.system_namespace, f"{common.release}-controller", identity, times)
+        self.activators = ActivatorStats(cluster, common.system_namespace, settings.peer_selector, settings.peer_port, settings.peer_token_path)
+        self.recorder = Recorder(cluster, common.pod_name, time.time)
+        leading = lambda: self.lease.leading  # noqa: E731
+        self.reporter = Reporter(cluster, self.metrics, leading, time.monotonic, self.ear.note)
+        self.reconciler = Reconciler(
+            settings,
+            self.directory,
+            Observer(self.directory, self.children, self.activators, time.time),
+            Hand(cluster, self.metrics, leading),
+            self.reporter,
+            self.recorder,
+            time.time,
+        )
+        self.listed = asyncio.Event()
+        self.awake = False
+        self.metrics.read(leading, lambda: self.work.depth, lambda: self.work.age)
+        for kind, informer in self.children.informers.items():
+            self.metrics.watch(kind.plural, lambda informer=informer: informer.restarts)  # type: ignore[misc]
+
+    def ring(self, key: Key) -> None:
+        """Asks for a look. A standby looks at nothing; it looks at everything once it leads."""
+        if self.awake:
+            self.work.ring(key)
+
+    def _heard(self, kind: Resource, old: Object | None, new: Object | None) -> None:
+        for key in self.directory.hear(kind.kind, old, new):
+            self.ring(key)
+        if new is None and old is not None:
+            self.reporter.forget(str(old["metadata"]["uid"]))
+
+    # One process's life
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Until `stop` (0), or until the Lease or the ear is lost (1). A Lease that is held is released, so that another replica goes on at once."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(serving(self.settings.metrics_port, self.metrics.registry, lambda: self.work.age, self.listed.is_set))
+            stack.push_async_callback(self.activators.close)
+            parts = {"children": self.children.run(), "ear": self.ear.run(), "compare": self._compare(), "lead": self._lead(), "stop": stop.wait()}
+            tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
+            stack.push_async_callback(_end, tasks)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            return 0
+        for task in done:
+            log.error("%s ended: %s", task.get_name(), task.exception() or task.result())
+        return 1
+
+    async def _lead(self) -> str:
+        """Works while this replica leads; returns why it leads no more."""
+        await self.children.synced()
+        await self.listed.wait()
+        async with self.lease.hold() as lost:
+            self.awake = True
+            for key in self.directory.everything():
+                self.work.ring(key)
+            workers = [asyncio.create_task(self._worker(), name=f"worker {n}") for n in range(WORKERS)]
+            try:
+                return await asyncio.shield(lost)
+            finally:
+                await _end(workers)
+
+    async def _compare(self) -> None:
+        """Makes good what no event told: at the start, and then now and again."""
+        pause = 0.2
+        while True:
+            try:
+                await self.ear.compare()
+                self.listed.set()
+                pause = self.settings.resync_seconds
+            except ApiError as trouble:
+                log.warning("the three kinds could not be listed: %s", trouble)
+                pause = min(10.0, pause * 2)
+            await asyncio.sleep(pause * random.uniform(0.9, 1.1))
+
+    # Work
+
+    async def _worker(self) -> None:
+        while True:
+            key = await self.work.take()
+            await self._pass(key)
+
+    async def _pass(self, key: Key) -> None:
+        began, outcome = time.monotonic(), "error"
+        try:
+            result = await self.reconciler.reconcile(key)
+            outcome = result.outcome
+            if result.gone:
+                self.work.forget(key)
+            else:
+                resync = self.settings.resync_seconds * random.uniform(0.9, 1.1)
+                self.work.done(key, min(resync, result.again if result.again is not None else resync))
+        except Conflict as trouble:
+            outcome = "conflict"
+            self.work.failed(key)
+            log.info("%s: again, %s", "/".join(key), trouble)
+        except ApiError as trouble:
+            log.warning("%s: again in %.1f s, %s", "/".join(key), self.work.failed(key, trouble.retry_after), trouble)
+        except Deposed:
+            self.work.failed(key)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("%s: again in %.1f s", "/".join(key), self.work.failed(key))
+        finally:
+            self.metrics.reconciles.labels(key.kind, outcome).inc()
+            self.metrics.seconds.labels(key.kind).observe(time.monotonic() - began)
+
+
+async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _main(settings: ControllerSettings) -> int:
+    cluster = Cluster()
+    try:
+        await cluster.connect()
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, stop.set)
+        return await Controller(settings, cluster).run(stop)
+    except ApiError as trouble:
+        log.error("%s", trouble)
+        return 1
+    finally:
+        with suppress(ApiError):
+            await cluster.close()
+
+
+def run() -> int:
+    """Runs until SIGTERM (0), or until it leads no more or cannot hear (1); 2 for settings that cannot be used."""
+    try:
+        settings = controller_settings(os.environ)
+    except SettingsError as trouble:
+        print(f"kindler controller: {trouble}", file=sys.stderr)
+        return 2
+    logging.basicConfig(level=settings.common.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_main(settings))
