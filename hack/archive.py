@@ -31,7 +31,8 @@ def write(target: Path, images: Sequence[Image], scratch: Path) -> None:
     with tarfile.open(target, "w") as archive:
         for number, image in enumerate(images):
             layers = [image.base] if image.base else []
-            layers.append(_layer(scratch / f"{number}.tar", image))
+            if image.files or image.links:
+                layers.append(_layer(scratch / f"{number}.tar", image))
             sums = [_sha256(layer) for layer in layers]
             for layer, checksum in zip(layers, sums, strict=True):
                 if checksum not in written:
@@ -49,8 +50,13 @@ def _config(image: Image, sums: Sequence[str]) -> dict[str, object]:
         "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
         "created": "1970-01-01T00:00:00Z",
+        "history": [{"created": "1970-01-01T00:00:00Z"}] * len(sums),  # buildah counts them against the layers
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{checksum}" for checksum in sums]},
-        "config": {"Entrypoint": list(image.entrypoint) or None, "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"], "WorkingDir": "/"},
+        "config": {
+            "Entrypoint": list(image.entrypoint) or None,
+            "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+            "WorkingDir": "/",
+        },
     }
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hack import engine as engines
-from hack import kindconfig, lock, machine, network, nodeimage, paths, registry, shell, toolbox
+from hack import images, kindconfig, leftovers, network, nodeimage, paths, registry, shell, toolbox
 from hack.engine import Engine
 from hack.steps import Trouble, done, step
 
@@ -21,6 +20,7 @@ _GENERATION = "1"  # raise it when clusters that are up must be made anew
 
 def up(*, nodes: int = 1, fresh: bool = False) -> None:
     """Brings up engine, cluster and registries; what is there already costs nothing. `fresh`: a new cluster in any case. Call under the cluster's lock."""
+    leftovers.note_owner()
     toolbox.ensure(*toolbox.CLIENTS)
     engine = engines.up()
     _link_programs(engine)
@@ -93,7 +93,9 @@ def _introduce(engine: Engine, wanted: Mapping[str, object]) -> None:
     for node in shell.output(command, env=env).split():
         registry.introduce(engine, node)
     gateway = shell.output(engine.command("port", f"{paths.NAME}-control-plane", f"{kindconfig.GATEWAY_NODE_PORT}/tcp"), env=engine.env).splitlines()[0]
-    (paths.run() / "resolv.conf").write_text(f"nameserver {kindconfig.DNS_ADDRESS}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n")
+    (paths.run() / "resolv.conf").write_text(
+        f"nameserver {kindconfig.DNS_ADDRESS}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
+    )
     draft = _STATE.with_suffix(".new")
     draft.write_text(json.dumps({"wanted": wanted, "gateway": f"http://{gateway}"}, indent=1))
     draft.rename(_STATE)
@@ -132,6 +134,7 @@ def environment() -> dict[str, str]:
         "KINDLER_GATEWAY": state["gateway"],
         "KINDLER_PUSH": registry.push_address(engine, registry.OPEN),
         "KINDLER_PUSH_PRIVATE": registry.push_address(engine, registry.PRIVATE),
+        "KINDLER_IMAGE_TAG": images.tag("kindler"),
         "KINDLER_CLUSTER": paths.NAME,
     }
 

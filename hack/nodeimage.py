@@ -43,7 +43,15 @@ def _has(engine: Engine, image: str) -> bool:
 
 
 def _built(engine: Engine) -> str:
-    key = paths.digest(paths.ROOT / "hack" / "node" / "Dockerfile", *PACKAGES, ETCD_TAG, COREDNS_TAG, *PAUSE_TAGS, *(TOOLS[part].home.name for part in PARTS), TOOLS["kind"].home.name)
+    key = paths.digest(
+        paths.ROOT / "hack" / "node" / "Dockerfile",
+        *PACKAGES,
+        ETCD_TAG,
+        COREDNS_TAG,
+        *PAUSE_TAGS,
+        *(TOOLS[part].home.name for part in PARTS),
+        TOOLS["kind"].home.name,
+    )
     name = f"localhost/kindler-node:{key}"
     if _has(engine, name):
         done("node image: built here, in the engine already")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hack import archive, paths, shell
 from hack.engine import Engine
-from hack.steps import done, step
+from hack.steps import Trouble, done, step
 from hack.toolbox import TOOLS, ensure
 
 NETWORK = "kind"
@@ -58,7 +58,7 @@ def up(engine: Engine) -> None:
 def _runs(engine: Engine, registry: Registry) -> bool:
     try:
         return shell.output(engine.command("inspect", "--format", "{{.State.Running}}", registry.container), env=engine.env) == "true"
-    except shell.Trouble:
+    except Trouble:
         return False
 
 

@@ -44,7 +44,7 @@ def run(argv: Argv, log: str, *, env: Mapping[str, str] | None = None, cwd: Path
         start = out.tell()
         out.write(f"$ {' '.join(map(str, argv))}\n".encode())
         out.flush()
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: PLW1509 - no threads here
             list(argv), env=environment(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, preexec_fn=follow_parent
         )
         while True:
@@ -71,7 +71,9 @@ def _tail(file: Path, start: int) -> str:
 def output(argv: Argv, *, env: Mapping[str, str] | None = None, feed: str | None = None, timeout: float | None = 120) -> str:
     """Standard output without the last line end. Raises Trouble with what it said on standard error."""
     try:
-        done = subprocess.run(list(argv), env=environment(env), input=feed, capture_output=True, text=True, timeout=timeout, preexec_fn=follow_parent)
+        done = subprocess.run(
+            list(argv), check=False, env=environment(env), input=feed, capture_output=True, text=True, timeout=timeout, preexec_fn=follow_parent
+        )
     except FileNotFoundError:
         raise Trouble(f"{argv[0]} is not there") from None
     except subprocess.TimeoutExpired:
