@@ -146,7 +146,7 @@ class EndpointDesk:
             return
         trouble = self.pools.hopeless()
         if trouble is not None:
-            self._dismiss(self._doom(trouble))
+            self.dismiss(self._doom(trouble))
             return
         self.pools.wake(len(waiting))
         self._serve()
@@ -165,7 +165,12 @@ class EndpointDesk:
         """The endpoint was deleted: who waits is told at once, what is in flight finishes."""
         self.closed = True
         self.pools.close()
-        self._dismiss(self._absent())
+        self.dismiss(self._absent())
+
+    def dismiss(self, refusal: Refusal) -> None:
+        """Answers all who wait."""
+        for call in self._admission.dismiss():
+            call.refuse(self._refusal(call, refusal))
 
     # Telling
 
@@ -226,10 +231,6 @@ class EndpointDesk:
     def _spill(self, route: Route, place: Place) -> None:
         if route.provisioned_concurrency and place.pool == names.DEMAND:
             self.counts.spilled += 1
-
-    def _dismiss(self, refusal: Refusal) -> None:
-        for call in self._admission.dismiss():
-            call.refuse(self._refusal(call, refusal))
 
     def _refusal(self, call: Call, refusal: Refusal) -> Refusal:
         self.refused(call, refusal)

@@ -7,7 +7,9 @@ from typing import Protocol
 
 from kindler.activator.calls import Place
 from kindler.activator.pods import Pod
+from kindler.activator.probing import Prober
 from kindler.activator.sizes import PoolSize
+from kindler.activator.waking import Writer
 
 
 class Hands(Protocol):
@@ -30,3 +32,15 @@ class Hands(Protocol):
 
     def close_idle(self, place: Place) -> None:
         """Closes the kept connections to a pod."""
+
+
+class RealHands:
+    """Pings by the prober, writes by the writer, closes by the wire."""
+
+    def __init__(self, prober: Prober, writer: Writer, close_idle: Callable[[Place], None]) -> None:
+        self.probe = prober.probe
+        self.forget = prober.forget
+        self.scale = writer.scale
+        self.cost = writer.cost
+        self.delete = writer.delete
+        self.close_idle = close_idle

@@ -1,0 +1,208 @@
+"""The activator's process: wires its parts, runs them, and goes without losing a request."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import NamedTuple
+from uuid import uuid4
+
+from aiohttp import web
+
+from kindler.activator import admin, logs, metrics, peer, sleeping
+from kindler.activator.calls import Cause, Refusal
+from kindler.activator.desk import EndpointDesk
+from kindler.activator.frontdoor import Door
+from kindler.activator.hands import RealHands
+from kindler.activator.ownership import Ownership
+from kindler.activator.probing import Prober
+from kindler.activator.routes import Directory, keep_endpoint, keep_pod, keep_pool
+from kindler.activator.telling import Telling
+from kindler.activator.tokens import Tokens
+from kindler.activator.waking import Writer
+from kindler.activator.wire import Listener, close_idle, start
+from kindler.api import names
+from kindler.api.settings import ActivatorSettings, SettingsError, activator_settings
+from kindler.clients.cluster import ENDPOINTS, PODS, REPLICASETS, ApiError, Cluster
+from kindler.clients.informer import Informer
+
+log = logging.getLogger(__name__)
+
+ROUND_SECONDS = 0.5
+LAG_SECONDS = 5.0  # after SIGTERM: how long kube-proxies may still send new connections here
+LAST_SECONDS = 1.0  # before the grace period ends: who still waits for a pod is told
+
+
+def run() -> int:
+    """Runs the activator until SIGTERM or SIGINT; the exit status."""
+    try:
+        settings = activator_settings(os.environ)
+    except SettingsError as trouble:
+        print(f"kindler activator: {trouble}", file=sys.stderr)
+        return 2
+    logs.configure(settings.common.log_level)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(Activator(settings).run())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:
+        log.warning("uvloop is missing: the standard loop serves, about a quarter slower")
+        return asyncio.new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+class Ports(NamedTuple):
+    """What is listened on."""
+
+    public: int
+    peer: int
+    admin: int
+
+
+class Activator:
+    """One replica. `run` is its life."""
+
+    def __init__(self, settings: ActivatorSettings) -> None:
+        common = settings.common
+        self.settings = settings
+        self.cluster = Cluster()
+        self.ownership = Ownership()
+        self.telling = Telling(settings.access_log)
+        self.writer = Writer(self.cluster)
+        self.prober = Prober(settings.probe_interval_seconds, settings.probe_timeout_seconds)
+        self.hands = RealHands(self.prober, self.writer, close_idle)
+        self.directory = Directory(lambda identity: EndpointDesk(identity, self.hands, self.telling, time.monotonic))
+        self.door = Door(settings, self.cluster, self.directory, self.ownership)
+        accounts = (f"system:serviceaccount:{common.system_namespace}:{common.release}-{process}" for process in ("controller", "activator"))
+        self.tokens = Tokens(self.cluster, names.PEER_AUDIENCE, frozenset(accounts))
+        self.informers = self._informers()
+        self.last_round = time.monotonic()
+        self.stop = asyncio.Event()  # set: drain and go
+        self.listening = asyncio.Event()
+        self.ports = Ports(0, 0, 0)
+        self.listener: Listener | None = None
+        self._runners: list[web.AppRunner] = []
+
+    async def run(self) -> int:
+        """Serves until told to stop, then drains; the exit status: 0, or 1 when it could not begin or a part of it broke."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop.set)
+        status = 0
+        try:
+            await self.cluster.connect()
+            await self._listen()
+            await self._work()
+        except* (OSError, ApiError) as trouble:
+            log.critical("the activator cannot begin: %s", "; ".join(str(e) for e in trouble.exceptions))
+            status = 1
+        except* Exception as broken:
+            log.critical("a part of the activator broke", exc_info=broken)
+            status = 1
+        finally:
+            await self._close()
+        return status
+
+    async def _listen(self) -> None:
+        self.listener = await start(self.settings, self.door)
+        peers = peer.application(self.directory, self.ownership, self.tokens, str(uuid4()))
+        admins = admin.application(self.health, self.directory, self._samples)
+        self.ports = Ports(self.listener.port, await self._site(self.settings.peer_port, peers), await self._site(self.settings.admin_port, admins))
+        gc.collect()
+        gc.freeze()
+        log.info("activator %s listens on %d (requests), %d (peers), %d (admin)", self.settings.common.pod_name, *self.ports)
+        self.listening.set()
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(informer.run()) for informer in self.informers]
+            tasks += [group.create_task(self._rounds()), group.create_task(self.telling.run())]
+            await self.stop.wait()
+            await self._drain()
+            for task in tasks:
+                task.cancel()
+
+    async def _drain(self) -> None:
+        """Not ready at once, serves on while others still send here, then takes nothing new, answers what it has, and goes when empty."""
+        listener, began = self.listener, time.monotonic()
+        assert listener is not None
+        grace = self.settings.shutdown_grace_seconds
+        self.door.closing = True
+        log.info("going: %d requests under way, at most %g s", listener.exchanges, grace)
+        await asyncio.sleep(min(LAG_SECONDS, grace / 2))
+        listener.stop_accepting()
+        listener.close_idle()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, began + grace - LAST_SECONDS - time.monotonic())):
+                await listener.idle()
+        for desk in list(self.directory.desks.values()):
+            desk.dismiss(Refusal(Cause.SHUTTING_DOWN, "This replica is going and the endpoint has not started yet. Try again.", 1))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, began + grace - time.monotonic())):
+                await listener.idle()
+
+    async def _rounds(self) -> None:
+        """What time alone brings about, for each endpoint."""
+        while True:
+            await asyncio.sleep(ROUND_SECONDS)
+            now = self.last_round = time.monotonic()
+            for desk in list(self.directory.desks.values()):
+                try:
+                    sleeping.round_of(desk, self.hands, now)
+                except Exception:  # one endpoint's trouble must not end the others' rounds
+                    log.exception("the round of endpoint %s/%s failed", desk.identity.namespace, desk.identity.name)
+
+    async def _close(self) -> None:
+        if self.listener is not None:
+            await self.listener.stop()
+        for runner in self._runners:
+            await runner.cleanup()
+        await self.door.close()
+        await self.prober.close()
+        await self.writer.close()
+        self.telling.flush()
+        await self.cluster.close()
+
+    def _informers(self) -> list[Informer]:
+        where, known = self.settings.common.namespaces, self.directory
+        return [
+            Informer(self.cluster, ENDPOINTS, where, keep=keep_endpoint, on_change=known.endpoint),
+            Informer(self.cluster, REPLICASETS, where, names.LABEL_ENDPOINT, keep_pool, known.pool),
+            Informer(self.cluster, PODS, where, names.LABEL_ENDPOINT, keep_pod, known.pod),
+        ]
+
+    async def _site(self, port: int, application: web.Application) -> int:
+        """Serves the application; the port (of use when 0 was asked for)."""
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        self._runners.append(runner)
+        await web.TCPSite(runner, port=port).start()
+        bound: int = runner.addresses[0][1]
+        return bound
+
+    def health(self) -> admin.Health:
+        """What the admin port says."""
+        heard = min(informer.last_event for informer in self.informers)
+        now = time.monotonic()
+        synced = all(informer.synced.is_set() for informer in self.informers)
+        return admin.Health(synced, self.door.closing, now - self.last_round, now - heard if heard else None, self.writer.unwritten, self.writer.trouble)
+
+    def _samples(self) -> Iterator[metrics.Family]:
+        """Metrics of the process as a whole."""
+        connections = self.listener.connections if self.listener else 0
+        yield "kindler_activator_connections", "gauge", [("", connections)]
+        yield "kindler_activator_held_bytes", "gauge", [("", self.door.held_bytes)]
+        yield "kindler_activator_unwritten", "gauge", [("", self.writer.unwritten)]
+        yield "kindler_activator_watch_restarts_total", "counter", [("", sum(informer.restarts for informer in self.informers))]
+        yield "kindler_activator_unaddressed_total", "counter", [(f'cause="{cause.value}"', count) for cause, count in self.door.missed.items()]

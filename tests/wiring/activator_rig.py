@@ -1,0 +1,234 @@
+"""The whole activator between real sockets: an API server and a kubelet in memory, and a small model server at each pod's address on the loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from tests.apiserver import ApiServer, Object
+from tests.apiserver.kubelet import Behaviour, Kubelet
+
+from kindler.activator.process import Activator
+from kindler.api import names
+from kindler.api.route import Route
+from kindler.api.settings import ActivatorSettings, activator_settings
+
+NAMESPACE = "default"
+
+
+@dataclass(eq=False)
+class Model:
+    """The server of one pod. `now`: requests in it; `most`: the most at once; `gate`: what requests wait for before they are answered."""
+
+    pod: str
+    host: str
+    gate: asyncio.Event
+    healthy: bool = True
+    now: int = 0
+    most: int = 0
+    served: list[str] = field(default_factory=list)  # bodies, in the order of arrival
+    connections: set[asyncio.StreamWriter] = field(default_factory=set)
+    server: asyncio.Server | None = None
+
+    async def start(self, port: int) -> None:
+        self.server = await asyncio.start_server(self._serve, self.host, port)
+
+    async def stop(self) -> None:
+        if self.server is not None:
+            self.server.close()
+        for writer in list(self.connections):
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.add(writer)
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                await self._answer(head, reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.connections.discard(writer)
+            writer.close()
+
+    async def _answer(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if head.startswith(b"GET /ping"):
+            status, body = (200 if self.healthy else 500), b""
+        else:
+            length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
+            self.served.append((await reader.readexactly(length)).decode())
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await self.gate.wait()
+            self.now -= 1
+            status, body = 200, json.dumps({"pod": self.pod, "body": self.served[-1]}).encode()
+        writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
+        await writer.drain()
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def pod(self) -> str:
+        return str(json.loads(self.body)["pod"])
+
+
+class Rig:
+    """`models`: by pod name, also of pods that are gone. `gate`: closed (`clear`), models answer no invocation."""
+
+    def __init__(self, server: ApiServer, kubelet: Kubelet, activator: Activator, session: aiohttp.ClientSession) -> None:
+        self.server, self.kubelet, self.activator, self.session = server, kubelet, activator, session
+        self.models: dict[str, Model] = {}
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.port = _free_port()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        kubelet.address = self._address
+        kubelet.lingers = lambda pod: (model := self.models.get(pod["metadata"]["name"])) is not None and bool(model.connections)
+
+    def _address(self, pod: Object) -> str:
+        number = len(self.models) + 1
+        model = Model(pod["metadata"]["name"], f"127.0.{1 + number // 250}.{1 + number % 250}", self.gate)
+        self.models[model.pod] = model
+        if self.kubelet.behave(pod) in (Behaviour.READY, Behaviour.NEVER_PINGS):
+            self._spawn(model.start(self.port))
+        return model.host
+
+    def heal(self) -> None:
+        """Pods can start from now on."""
+        self.kubelet.behave = lambda _: Behaviour.READY
+        for model in self.models.values():
+            if model.server is None:
+                self._spawn(model.start(self.port))
+        self.kubelet.poke()
+
+    def _spawn(self, work: Any) -> asyncio.Task[Any]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # What the controller would do
+
+    def endpoint(self, name: str = "iris", sagemaker: str | None = None) -> Object:
+        spec = {"endpointConfigName": "c"} | ({"endpointName": sagemaker} if sagemaker else {})
+        body = {"apiVersion": names.API_VERSION, "kind": "Endpoint", "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
+        return self.server.store.create(self._kind("endpoints", names.GROUP), NAMESPACE, body)
+
+    def pools(self, endpoint: Object, revision: str = "abc", demand: int = 0, warm: int = 0) -> None:
+        """The ReplicaSets of a revision, as the controller makes them."""
+        meta = endpoint["metadata"]
+        owner = {"apiVersion": names.API_VERSION, "kind": "Endpoint", "name": meta["name"], "uid": meta["uid"], "controller": True}
+        for pool, replicas in ((names.DEMAND, demand), (names.WARM, warm)):
+            if pool == names.WARM and not warm:
+                continue
+            labels = {names.LABEL_ENDPOINT: meta["name"], names.LABEL_REVISION: revision, names.LABEL_POOL: pool}
+            spec = {"replicas": replicas, "selector": {"matchLabels": labels}}
+            spec["template"] = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": names.CONTAINER, "image": "iris:1"}]}}
+            body = {"metadata": {"name": names.pool_name(meta["name"], revision, pool), "labels": labels, "ownerReferences": [owner]}, "spec": spec}
+            self.server.store.create(self._kind("replicasets", "apps"), NAMESPACE, body)
+
+    def route(self, name: str = "iris", revision: str = "abc", limit: int = 5, idle: int = 60, startup: int = 60, warm: int = 0, per_pod: int = 1) -> Route:
+        """Moves status.route."""
+        route = Route(
+            "AllTraffic", revision, names.pool_name(name, revision, names.DEMAND), names.pool_name(name, revision, names.WARM) if warm else None,
+            limit, per_pod, warm, 2048, idle, 60, startup, self.port, "/ping", "/invocations",
+        )  # fmt: skip
+        kind = self._kind("endpoints", names.GROUP)
+        self.server.store.merge_patch(kind, NAMESPACE, name, {"status": {"observedGeneration": 1, "route": route.to_json()}}, "status")
+        return route
+
+    def serving(self, name: str = "iris", sagemaker: str | None = None, demand: int = 0, warm: int = 0, **route: Any) -> Object:
+        endpoint = self.endpoint(name, sagemaker)
+        self.pools(endpoint, demand=demand, warm=warm)
+        self.route(name, warm=warm, **route)
+        return endpoint
+
+    # Looking
+
+    def _kind(self, plural: str, group: str = "") -> Any:
+        return self.server.store.kind(plural, group or None)
+
+    def replicas(self, pool: str = "iris-abc-demand") -> int:
+        return int(self.server.store.get(self._kind("replicasets", "apps"), NAMESPACE, pool)["spec"]["replicas"])
+
+    def pods(self) -> list[Object]:
+        return self.server.store.all(self._kind("pods"), NAMESPACE)
+
+    def scales(self) -> list[int]:
+        """The numbers written to demand pools, in order."""
+        asked = (r for r in self.server.log if r.subresource == "scale" and r.write)
+        return [int(r.body["spec"]["replicas"]) for r in asked if r.body]
+
+    async def until(self, condition: Callable[[], Any]) -> Any:
+        """Waits for something that no change in the API server brings about."""
+        while not (found := condition()):  # noqa: ASYNC110 - it is the inside of the activator that is looked at: nothing there tells a test
+            await asyncio.sleep(0.005)
+        return found
+
+    def desk(self, name: str = "iris") -> Any:
+        return self.activator.directory.by_object(NAMESPACE, name)
+
+    # Asking
+
+    async def request(self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None) -> Answer:
+        url = f"http://127.0.0.1:{self.activator.ports.public}{path}"
+        async with self.session.request(method, url, data=body.encode() if method == "POST" else None, headers=headers) as response:
+            return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, await response.text())
+
+    async def invoke(self, name: str = "iris", body: str = "x") -> Answer:
+        return await self.request("POST", f"/namespaces/{NAMESPACE}/endpoints/{name}/invocations", body)
+
+    def begin(self, name: str = "iris", body: str = "x") -> asyncio.Task[Answer]:
+        """An invocation under way."""
+        return self._spawn(self.invoke(name, body))
+
+    async def stop(self) -> None:
+        self.gate.set()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for model in self.models.values():
+            await model.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def settings(**changes: Any) -> ActivatorSettings:
+    values: dict[str, Any] = {"public_port": _free_port(), "peer_port": _free_port(), "admin_port": _free_port(), "shutdown_grace_seconds": 1.0}
+    return replace(activator_settings({}), **(values | changes))
+
+
+@asynccontextmanager
+async def rig(folder: Path, monkeypatch: Any, **changes: Any) -> AsyncIterator[Rig]:
+    """An activator that knows its routes, over an empty cluster."""
+    async with ApiServer() as server:
+        monkeypatch.setenv("KUBECONFIG", server.kubeconfig(folder))
+        activator = Activator(settings(**changes))
+        running = asyncio.ensure_future(activator.run())
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+            made = Rig(server, Kubelet(server), activator, session)
+            await activator.listening.wait()
+            for informer in activator.informers:
+                await informer.synced.wait()
+            try:
+                yield made
+            finally:
+                await made.stop()
+        activator.stop.set()
+        assert await running == 0

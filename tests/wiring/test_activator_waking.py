@@ -1,0 +1,146 @@
+"""From zero to an answer, and what stands in the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.apiserver.kubelet import Behaviour
+from tests.wiring.activator_rig import Rig
+from tests.wiring.activator_rig import rig as make
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    async with make(tmp_path, monkeypatch) as made:
+        yield made
+
+
+async def test_a_request_at_zero_wakes_a_pod_and_carries_the_phases(rig: Rig) -> None:
+    rig.serving()
+    await rig.until(rig.desk)
+    answer = await rig.invoke(body="hello")
+
+    assert answer.status == 200, answer
+    assert rig.models[answer.pod].served == ["hello"]
+    assert rig.scales() == [1]
+    assert "x-kindler-cold-start" in answer.headers
+    assert [name for name in ("created", "scheduled", "ip", "ping") if name not in answer.headers["server-timing"]] == []
+    again = await rig.invoke()
+    assert again.status == 200
+    assert "x-kindler-cold-start" not in again.headers
+
+
+async def test_the_kubelets_ready_is_not_waited_for(rig: Rig) -> None:
+    rig.kubelet.behave = lambda _: Behaviour.NEVER_PINGS
+    rig.serving()
+
+    assert (await rig.invoke()).status == 200
+    (pod,) = rig.pods()
+    assert not pod["status"]["containerStatuses"][0]["ready"]
+
+
+async def test_held_requests_go_first_in_first_out(rig: Rig) -> None:
+    rig.kubelet.behave = lambda _: Behaviour.UNSCHEDULABLE
+    rig.serving(limit=4, per_pod=4)
+    calls = []
+    for number in range(4):
+        calls.append(rig.begin(body=str(number)))
+        await rig.until(lambda wanted=number + 1: rig.desk() and rig.desk().held == wanted)
+    assert rig.scales() == [1], "four requests fit one pod"
+    rig.heal()
+
+    answers = await asyncio.gather(*calls)
+    assert [answer.status for answer in answers] == [200] * 4
+    (model,) = rig.models.values()
+    assert model.served == ["0", "1", "2", "3"]
+
+
+async def test_a_pod_that_can_never_start_is_told_at_once_with_its_reason(rig: Rig) -> None:
+    rig.kubelet.behave = lambda _: Behaviour.IMAGE_MISSING
+    rig.serving()
+    answer = await rig.invoke()
+
+    assert answer.status >= 500
+    assert "iris:1 cannot be pulled" in answer.body
+    sagemaker = await rig.request("POST", "/endpoints/iris/invocations", "x")
+    assert "x-amzn-errortype" in sagemaker.headers
+    assert "cannot be pulled" in sagemaker.body
+    rig.heal()
+    await rig.until(rig.desk().pools.usable)
+    assert (await rig.invoke()).status == 200, "once it is mended, it serves"
+
+
+async def test_what_may_heal_waits_out_the_startup_time(rig: Rig) -> None:
+    rig.kubelet.behave = lambda _: Behaviour.UNSCHEDULABLE
+    rig.serving(startup=1)
+    answer = await rig.invoke()
+
+    assert answer.status >= 500
+    assert "did not start within 1 s" in answer.body
+    assert "Insufficient memory" in answer.body
+
+
+async def test_a_quota_is_named(rig: Rig) -> None:
+    rig.kubelet.replica_sets.refuse = lambda _: 'pods "iris" is forbidden: exceeded quota: small, requested: pods=1'
+    rig.serving(startup=1)
+
+    assert "exceeded quota: small" in (await rig.invoke()).body
+
+
+async def test_an_endpoint_without_a_route_says_so_and_serves_as_soon_as_it_has_one(rig: Rig) -> None:
+    endpoint = rig.endpoint()
+    await rig.until(rig.desk)
+    early = await rig.invoke()
+    assert early.status == 503
+    assert "being created" in early.body
+    rig.pools(endpoint, demand=1)
+    rig.route()
+    await rig.until(rig.desk().pools.usable)
+
+    assert (await rig.invoke()).status == 200
+    assert rig.scales() == [], "the controller's first pod was used"
+
+
+async def test_ping_wakes_nothing_unless_asked_to(rig: Rig) -> None:
+    rig.serving()
+    await rig.until(rig.desk)
+    path = "/namespaces/default/endpoints/iris/ping"
+    asleep = await rig.request("GET", path)
+    assert asleep.status == 503
+    assert "asleep" in asleep.body
+    assert rig.scales() == []
+    assert (await rig.request("GET", path + "?wake=true")).status == 200
+    assert rig.scales() == [1]
+    assert (await rig.request("GET", path)).status == 200
+
+
+async def test_an_endpoint_is_found_by_each_of_its_names(rig: Rig) -> None:
+    rig.serving(sagemaker="Iris-Model", demand=1)
+    await rig.until(rig.desk)
+    here = [
+        ("/endpoints/Iris-Model/invocations", {}),
+        ("/namespaces/default/endpoints/Iris-Model/invocations", {}),
+        ("/invocations", {"Host": "iris.default.svc.cluster.local"}),
+        ("/invocations", {"Host": "iris.default:80"}),
+    ]
+    assert [(await rig.request("POST", path, "x", headers)).status for path, headers in here] == [200] * 4
+    cased = await rig.request("POST", "/endpoints/iris-model/invocations", "x")
+    assert cased.status == 400
+    assert "there is Iris-Model" in cased.body
+    alone = await rig.request("POST", "/invocations", "x", {"Host": "iris"})
+    assert alone.status == 404
+    assert "http://iris.{namespace}/invocations" in alone.body
+    unknown = await rig.request("POST", "/namespaces/default/endpoints/nobody/invocations", "x")
+    assert unknown.status == 404
+    assert "nobody" in unknown.body
+
+
+async def test_an_endpoint_that_the_watch_has_not_shown_is_looked_up(rig: Rig) -> None:
+    rig.server.watches.hush("endpoints")
+    rig.serving()
+    answer = await rig.invoke()
+
+    assert answer.status == 200
