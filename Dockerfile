@@ -19,5 +19,7 @@ FROM ${BASE}
 COPY --from=dependencies /venv /venv
 COPY --from=code /app /app
 ENV PATH=/venv/bin:/usr/local/bin:/usr/bin:/bin PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# Nobody in /etc/passwd has this uid: libraries that ask for the user's name (kopf does) find it here.
+ENV USER=kindler HOME=/tmp
 USER 10001:0
 ENTRYPOINT ["python", "-m", "kindler"]

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hack import paths
 from hack.steps import Trouble, clock, say
@@ -33,6 +34,11 @@ def environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     return {**os.environ, **(extra or {})}
 
 
+def start(argv: Argv, **how: Any) -> subprocess.Popen[bytes]:
+    """A child that ends with us; `how` as Popen has it."""
+    return subprocess.Popen(list(argv), preexec_fn=follow_parent, **how)  # noqa: PLW1509 - no threads here
+
+
 def run(argv: Argv, log: str, *, env: Mapping[str, str] | None = None, cwd: Path | None = None, progress: Callable[[], str] | None = None) -> None:
     """Runs to the end with its output in `.kindler/logs/{log}.log`; says every half minute that it still runs, with what `progress` answers.
 
@@ -41,12 +47,10 @@ def run(argv: Argv, log: str, *, env: Mapping[str, str] | None = None, cwd: Path
     file = paths.logs() / f"{log}.log"
     begin = time.monotonic()
     with file.open("ab") as out:
-        start = out.tell()
+        offset = out.tell()
         out.write(f"$ {' '.join(map(str, argv))}\n".encode())
         out.flush()
-        process = subprocess.Popen(  # noqa: PLW1509 - no threads here
-            list(argv), env=environment(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, preexec_fn=follow_parent
-        )
+        process = start(argv, env=environment(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
         while True:
             try:
                 status = process.wait(BEAT_SECONDS)
@@ -58,12 +62,12 @@ def run(argv: Argv, log: str, *, env: Mapping[str, str] | None = None, cwd: Path
                 process.wait()
                 raise
     if status != 0:
-        raise Trouble(f"{Path(argv[0]).name} failed (exit {status}); the end of {file}:\n{_tail(file, start)}")
+        raise Trouble(f"{Path(argv[0]).name} failed (exit {status}); the end of {file}:\n{_tail(file, offset)}")
 
 
-def _tail(file: Path, start: int) -> str:
+def _tail(file: Path, offset: int) -> str:
     with file.open("rb") as text:
-        text.seek(start)
+        text.seek(offset)
         lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.read().decode(errors="replace")).splitlines()
     return "\n".join("    " + line for line in lines[-25:])
 

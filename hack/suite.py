@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 
 from hack import cluster, devenv, engine, images, lock, paths, shell, toolbox
@@ -44,7 +43,7 @@ def pytest(folders: Sequence[str], *, inside: bool, extra: Sequence[str] = ()) -
     words = [str(devenv.PYTHON), "-m", "pytest", "--durations=10", *extra, *present]
     env = shell.environment(cluster.environment() if inside else None)
     command = cluster.inside(words) if inside else words
-    process = subprocess.Popen(command, cwd=paths.ROOT, env=env, preexec_fn=shell.follow_parent)  # noqa: PLW1509 - no threads here
+    process = shell.start(command, cwd=paths.ROOT, env=env)
     try:
         return process.wait()
     except BaseException:
