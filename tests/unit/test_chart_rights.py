@@ -32,7 +32,9 @@ def grants(objects: list[Json], process: str) -> set[tuple[str, str, str, str]]:
             role = only(within(objects, binding), binding["roleRef"]["kind"], binding["roleRef"]["name"])
             where = binding["metadata"].get("namespace", "*")
             for rule in role["rules"]:
-                found |= {(where, *words) for words in product(rule["apiGroups"], rule["resources"], rule["verbs"])}
+                named = [f"/{name}" for name in rule.get("resourceNames", ())] or [""]
+                resources = [f"{resource}{name}" for resource, name in product(rule["resources"], named)]
+                found |= {(where, *words) for words in product(rule["apiGroups"], resources, rule["verbs"])}
     return found
 
 
@@ -44,20 +46,20 @@ ACTIVATOR = {
     ("serving.kindler.dev", "endpoints"): "get list watch",
     ("", "pods"): "get list watch patch delete",
     ("apps", "replicasets"): "get list watch",
-    ("apps", "replicasets/scale"): "get patch",
+    ("apps", "replicasets/scale"): "patch",
 }
 CONTROLLER = {
     **{("serving.kindler.dev", plural): "get list watch" for plural in ("models", "endpointconfigs", "endpoints")},
-    **{("serving.kindler.dev", f"{plural}/status"): "get update" for plural in ("models", "endpointconfigs", "endpoints")},
+    **{("serving.kindler.dev", f"{plural}/status"): "update" for plural in ("models", "endpointconfigs", "endpoints")},
     ("serving.kindler.dev", "endpoints/finalizers"): "update",
     ("apps", "replicasets"): "get list watch create patch delete",
     ("apps", "controllerrevisions"): "get list watch create patch delete",
-    ("apps", "replicasets/scale"): "get patch update",
+    ("apps", "replicasets/scale"): "patch",
     ("", "services"): "get list watch create patch",
     ("", "pods"): "get list watch",
-    ("", "events"): "create patch",
+    ("events.k8s.io", "events"): "create",
 }
-AT_HOME = {("coordination.k8s.io", "leases"): "get create update patch", ("", "pods"): "get list watch"}
+AT_HOME = {("coordination.k8s.io", "leases"): "create", ("coordination.k8s.io", "leases/kindler-controller"): "get update", ("", "pods"): "list"}
 
 
 def spelled(rights: dict[tuple[str, str], str], where: str) -> set[tuple[str, str, str, str]]:

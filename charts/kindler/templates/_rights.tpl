@@ -6,7 +6,7 @@
   verbs: [get, list, watch]
 - apiGroups: [serving.kindler.dev]
   resources: [models/status, endpointconfigs/status, endpoints/status]
-  verbs: [get, update]
+  verbs: [update]
 # Its children name the Endpoint as their owner: where OwnerReferencesPermissionEnforcement is on, that needs this right.
 - apiGroups: [serving.kindler.dev]
   resources: [endpoints/finalizers]
@@ -16,16 +16,16 @@
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [apps]
   resources: [replicasets/scale]
-  verbs: [get, patch, update]
+  verbs: [patch]
 - apiGroups: [""]
   resources: [services]
   verbs: [get, list, watch, create, patch]
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch]
-- apiGroups: [""]
+- apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end }}
 
 {{/* Of these, patching pods, deleting pods and scaling ReplicaSets are narrowed by policies: policy-activator.yaml. */}}
@@ -41,5 +41,5 @@
   verbs: [get, list, watch]
 - apiGroups: [apps]
   resources: [replicasets/scale]
-  verbs: [get, patch]
+  verbs: [patch]
 {{- end }}
