@@ -12,7 +12,7 @@ from collections.abc import Callable
 if sys.version_info < (3, 11):  # noqa: UP036 - run by whatever python3 the machine has
     sys.exit("Python 3.11 or newer is needed: set PYTHON=/path/to/python3 for make")
 
-from hack import cluster, devenv, engine, images, leftovers, lock, paths, shell, suite, toolbox
+from hack import cluster, devenv, engine, images, leftovers, lock, paths, programs, shell, suite, toolbox
 from hack.steps import Trouble, done, say
 
 Options = argparse.Namespace
@@ -78,6 +78,22 @@ def tools(options: Options) -> int:
     return 0
 
 
+def demo(options: Options) -> int:
+    return programs.demo()
+
+
+def bench_coldstart(options: Options) -> int:
+    return programs.bench_coldstart(options.words)
+
+
+def campaign(options: Options) -> int:
+    return programs.campaign(options.words)
+
+
+def generate(options: Options) -> int:
+    return programs.generate(options.words)
+
+
 def clean(options: Options) -> int:
     """Down, and everything of this checkout that can be made again; `--all` also what all checkouts share."""
     cluster.down()
@@ -111,6 +127,10 @@ COMMANDS: dict[str, tuple[Callable[[Options], int], bool, str]] = {
     "check": (check, False, "all that needs no cluster"),
     "test": (test, True, "all, on a fresh cluster"),
     "journeys": (journeys, False, "the journeys alone, on the cluster that is up"),
+    "demo": (demo, False, "the story of an endpoint, on a cluster where Kindler is installed"),
+    "bench-coldstart": (bench_coldstart, False, "cold starts against Deployment + Service and against the floor"),
+    "campaign": (campaign, False, "what takes longer than CI may"),
+    "generate": (generate, False, "CRDs and reference pages, from the models"),
     "clean": (clean, True, "down, and removes what can be made again"),
 }
 
@@ -123,7 +143,8 @@ def parser() -> argparse.ArgumentParser:
     each["up"].add_argument("--fresh", action="store_true", help="a new cluster in any case")
     each["load"].add_argument("image")
     each["run"].add_argument("words", nargs=argparse.REMAINDER)
-    each["journeys"].add_argument("words", nargs=argparse.REMAINDER, help="for pytest")
+    for name in ("journeys", "bench-coldstart", "campaign", "generate"):
+        each[name].add_argument("words", nargs=argparse.REMAINDER, help="for the program behind it")
     each["test"].add_argument("--keep", action="store_true", help="leave the cluster up")
     each["clean"].add_argument("--all", action="store_true", help="also the cache that all checkouts share")
     return whole

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from hack import builders, lock, paths, registry, shell
+from hack import builders, lock, paths, registry, shell, toolbox
 from hack.builders import Builder
 from hack.engine import Engine
 from hack.steps import done, step
@@ -39,6 +39,7 @@ class Source:
     context: Path
     inputs: tuple[Path, ...]
     fixed: str = "1"
+    dockerfile: Path = Path("Dockerfile")  # as seen from the context
 
     @cached_property  # once: a change while it is built counts next time
     def key(self) -> str:
@@ -53,6 +54,13 @@ def product() -> Source:
 
 def example(folder: Path) -> Source:
     return Source(folder.name, folder, (folder,))
+
+
+def coldserver() -> Source:
+    """The cold start benchmark's server, built by Go beforehand."""
+    toolbox.ensure("coldserver")
+    home, folder = toolbox.TOOLS["coldserver"].home, paths.ROOT / "hack" / "coldserver"
+    return Source("coldserver", home, (home, folder / "Dockerfile"), dockerfile=folder / "Dockerfile")
 
 
 def sources() -> list[Source]:
@@ -90,7 +98,7 @@ def _refresh(engine: Engine, builder: Builder, base: str, source: Source, addres
     with step(f"image {source.name}:{source.key}", "5 s; 1 min when its dependencies are new"):
         local = f"localhost/{source.name}:{source.key}"
         if not builder.has(local):
-            builder.build(local, source.context, source.context / "Dockerfile", base)
+            builder.build(local, source.context, source.context / source.dockerfile, base)
         for tag in (source.key, source.fixed):
             builder.push(local, address, f"{source.name}:{tag}")
         if moved:

@@ -21,7 +21,8 @@ K8S, CONTAINERD, CNI = "k8s.io/kubernetes", "github.com/containerd/containerd/v2
 
 @dataclass(frozen=True)
 class Tool:
-    """`programs`: file name → Go package. `usually`: build time from empty caches on two cores. `inside`: runs in a container, so it is built for Linux."""
+    """`programs`: file name → Go package. `usually`: build time from empty caches on two cores. `inside`: runs in a container, so it is built for Linux.
+    `folder`: of go.mod, in hack/."""
 
     name: str
     module: str
@@ -33,7 +34,7 @@ class Tool:
 
     @property
     def source(self) -> Path:
-        return paths.ROOT / "hack" / "tools" / (self.folder or self.name)
+        return paths.ROOT / "hack" / (self.folder or f"tools/{self.name}")
 
     @property
     def version(self) -> str:
@@ -69,7 +70,7 @@ TOOLS = {
     tool.name: tool
     for tool in (
         Tool("kind", "sigs.k8s.io/kind", {"kind": "sigs.k8s.io/kind"}, "10 s"),
-        Tool("kubectl", K8S, _all(f"{K8S}/cmd", "kubectl"), "2 min", tags="selinux,notest,grpcnotrace", folder="kubernetes"),
+        Tool("kubectl", K8S, _all(f"{K8S}/cmd", "kubectl"), "2 min", tags="selinux,notest,grpcnotrace", folder="tools/kubernetes"),
         Tool("helm", "helm.sh/helm/v4", _all("helm.sh/helm/v4/cmd", "helm"), "90 s"),
         Tool("registry", "github.com/distribution/distribution/v3", _all("github.com/distribution/distribution/v3/cmd", "registry"), "60 s", inside=True),
         Tool(
@@ -91,6 +92,7 @@ TOOLS = {
         ),
         Tool("cni", CNI, _all(f"{CNI}/plugins", "main/ptp", "main/loopback", "ipam/host-local", "meta/portmap"), "10 s", inside=True),
         Tool("coredns", "github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"}, "2 min", inside=True),
+        Tool("coldserver", "example.invalid/coldserver", {"coldserver": "."}, "5 s", inside=True, folder="coldserver"),
         Tool("pause", "example.invalid/tools/pause", {"pause": "."}, "1 s", inside=True),
     )
 }
