@@ -81,6 +81,7 @@ class Ear:
                     registry=self._registry(loop),
                     settings=_settings(),
                     standalone=True,
+                    identity="kindler",  # type: ignore[arg-type]  # unused when standalone; else kopf asks for a user name, and our uid has none
                     clusterwide=not self._namespaces,
                     namespaces=self._namespaces,
                     stop_flag=stop,
