@@ -28,7 +28,7 @@ class Kind:
     custom: bool = False
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
-    schema: dict[str, Any] = field(default_factory=dict)
+    schema: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def api_version(self) -> str:

@@ -37,7 +37,7 @@ def fields(obj: dict[str, Any]) -> frozenset[Path]:
     """Every path of an object that somebody can own."""
     owned = {k: v for k, v in obj.items() if k not in ("apiVersion", "kind", "metadata")}
     metadata = {k: v for k, v in obj.get("metadata", {}).items() if k not in _UNOWNED}
-    return frozenset(path for path, _ in _leaves(owned | ({"metadata": metadata} if metadata else {}), ()))
+    return frozenset(path for path, _ in _leaves(owned | ({"metadata": metadata} if metadata else {}), ()) if path)
 
 
 def updated(owners: Owners, manager: Manager, old: dict[str, Any], new: dict[str, Any]) -> Owners:

@@ -113,17 +113,18 @@ class ApiServer:
 
     async def _handle(self, http: web.Request) -> web.StreamResponse:
         request = await _read(http)
+        kind = self._locate(request)
         self.log.append(request)
         self._something_happened()
         fault = self.faults.of(request)
         if fault is not None and fault.deed == "drop":
             return self._drop(http, request)
         try:
-            if fault is not None and fault.deed == "fail" and fault.refusal is not None:
+            if fault is not None and fault.refusal is not None:
                 raise fault.refusal
             if fault is not None and fault.deed == "hold":
                 await fault.released.wait()
-            answer = await self._answer(http, request, fault)
+            answer = await self._answer(http, request, kind, fault)
         except Refused as refusal:
             request.status = refusal.code
             headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
@@ -139,14 +140,14 @@ class ApiServer:
             http.transport.abort()
         return web.Response(status=500)
 
-    async def _answer(self, http: web.Request, request: Request, fault: Fault | None) -> web.StreamResponse:
-        if request.path in self.raw and request.method == "GET":
-            return web.Response(body=self.raw[request.path])
-        parts = [unquote(p) for p in request.path.strip("/").split("/")]
-        told = discovery.answer(parts, self.store.kinds)
-        if told is not None:
+    async def _answer(self, http: web.Request, request: Request, kind: Kind | None, fault: Fault | None) -> web.StreamResponse:
+        if kind is None:
+            if request.path in self.raw and request.method == "GET":
+                return web.Response(body=self.raw[request.path])
+            told = discovery.answer(_parts(request), self.store.kinds)
+            if told is None:
+                raise Refused(404, "NotFound", "the server could not find the requested resource")
             return web.json_response(told)
-        kind = self._locate(request, parts)
         if request.verb == "watch":
             match = matcher(request.query.get("labelSelector", ""), request.query.get("fieldSelector", ""))
             watch = Watch(request, kind, request.namespace or None, match, truncate=fault is not None and fault.deed == "truncate")
@@ -160,20 +161,22 @@ class ApiServer:
             return self._drop(http, request)
         return web.Response(body=body, status=status, content_type="application/json")
 
-    def _locate(self, request: Request, parts: list[str]) -> Kind:
-        """Fills in what the path names. Raises Refused (404) for a path of nothing."""
-        group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1] if len(parts) > 1 else "", parts[3:])
-        version = parts[1 if parts[0] == "api" else 2] if len(parts) > 2 else ""
+    def _locate(self, request: Request) -> Kind | None:
+        """The kind that the path is about, None for any other path; fills in what else it names."""
+        parts = _parts(request)
+        group, version, rest = ("", parts[1:2], parts[2:]) if parts[0] == "api" else ("".join(parts[1:2]), parts[2:3], parts[3:])
+        namespace = ""
         if len(rest) > 2 and rest[0] == "namespaces" and rest[2] not in ("status", "finalize"):
-            request.namespace, rest = rest[1], rest[2:]
+            namespace, rest = rest[1], rest[2:]
+        name, subresource = [*rest[1:], "", ""][:2]
         for kind in self.store.kinds:
-            if rest and (kind.group, kind.version, kind.plural) == (group, version, rest[0]) and parts[0] == ("apis" if group else "api"):
-                request.group, request.resource = group, kind.plural
-                request.name, request.subresource = [*rest[1:], "", ""][:2]
+            if parts[0] == ("apis" if kind.group else "api") and ([kind.group, kind.version], rest[:1]) == ([group, *version], [kind.plural]):
                 known = {"": True, "status": kind.status, "scale": kind.scale}
-                if len(rest) <= 3 and known.get(request.subresource):
+                if len(rest) <= 3 and known.get(subresource):
+                    request.group, request.resource, request.namespace = group, kind.plural, namespace
+                    request.name, request.subresource = name, subresource
                     return kind
-        raise Refused(404, "NotFound", "the server could not find the requested resource")
+        return None
 
     def _do(self, kind: Kind, request: Request) -> tuple[Object, int]:
         """Anything but a watch: the body and status of the answer."""
@@ -226,6 +229,10 @@ class ApiServer:
     def _something_happened(self) -> None:
         for event in self._waiting:
             event.set()
+
+
+def _parts(request: Request) -> list[str]:
+    return [unquote(part) for part in request.path.strip("/").split("/")]
 
 
 async def _read(http: web.Request) -> Request:

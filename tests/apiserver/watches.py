@@ -116,7 +116,8 @@ class Watches:
         while True:
             left = ends - loop.time()
             try:
-                event = await asyncio.wait_for(watch.queue.get(), max(0.0, min(left, self._bookmark_seconds)))
+                async with asyncio.timeout(max(0.0, min(left, self._bookmark_seconds))):  # wait_for of 3.11 may swallow a cancellation
+                    event = await watch.queue.get()
             except TimeoutError:
                 event = ("BOOKMARK", self._mark(watch.kind)) if marks else None
                 if not marks and left > self._bookmark_seconds:

@@ -1,0 +1,67 @@
+"""The parts of the informer that need no server: waits, keys, what a change is."""
+
+from __future__ import annotations
+
+import pytest
+
+from kindler.clients.cluster import MODELS, ApiError, Cluster, Object, Unavailable
+from kindler.clients.informer import Informer, without_managed_fields
+
+
+def thing(version: str, uid: str = "1", **more: object) -> Object:
+    return {"metadata": {"name": "a", "namespace": "n", "uid": uid, "resourceVersion": version, **more}}
+
+
+def heard(informer: Informer, *values: Object) -> None:
+    for value in values:
+        informer._put(value)
+
+
+async def test_a_change_is_told_once_per_version() -> None:
+    told: list[tuple[Object | None, Object | None]] = []
+    informer = Informer(Cluster(), MODELS, on_change=lambda old, new: told.append((old, new)))
+    heard(informer, thing("1"), thing("1"), thing("2"))
+    assert told == [(None, thing("1")), (thing("1"), thing("2"))]
+
+
+async def test_an_object_made_again_unseen_is_a_deletion_and_a_new_object() -> None:
+    told: list[tuple[Object | None, Object | None]] = []
+    informer = Informer(Cluster(), MODELS, on_change=lambda old, new: told.append((old, new)))
+    heard(informer, thing("1", uid="1"), thing("5", uid="2"))
+    assert told == [(None, thing("1", uid="1")), (thing("1", uid="1"), None), (None, thing("5", uid="2"))]
+
+
+async def test_managed_fields_are_not_kept() -> None:
+    informer = Informer(Cluster(), MODELS)
+    heard(informer, thing("1", managedFields=[{"manager": "x"}]))
+    assert informer.store == {("n", "a"): thing("1")}
+    assert without_managed_fields(thing("1")) == thing("1")
+
+
+async def test_a_listener_or_a_trim_that_fails_is_no_end(caplog: pytest.LogCaptureFixture) -> None:
+    def fails(*_: object) -> Object:
+        raise ValueError("no")
+
+    informer = Informer(Cluster(), MODELS, keep=fails, on_change=fails)
+    heard(informer, thing("1"))
+    assert informer.store == {("n", "a"): thing("1")}
+    assert [r.message for r in caplog.records] == ["models ('n', 'a') could not be trimmed", "a change of models ('n', 'a') was not taken"]
+
+
+@pytest.mark.parametrize("value", [{}, {"metadata": None}, {"metadata": {"namespace": "n"}}, {"metadata": {"name": "a"}}])
+async def test_an_object_without_a_name_or_version_is_trouble_of_the_server(value: Object) -> None:
+    informer = Informer(Cluster(), MODELS)
+    informer.store["", "a"] = thing("1")
+    with pytest.raises(Unavailable):
+        heard(informer, value)
+
+
+async def test_waits_grow_to_a_bound_and_heed_what_the_server_asks() -> None:
+    informer = Informer(Cluster(), MODELS, longest_wait_seconds=10)
+    (view,) = informer._views
+    for troubles, least, most in ((0, 0.05, 0.1), (3, 0.4, 0.8), (7, 5, 10), (1000, 5, 10)):
+        view.troubles = troubles
+        assert all(least <= informer._wait(view, None) <= most for _ in range(100))
+    view.troubles = 0
+    assert informer._wait(view, ApiError(429, "TooManyRequests", "", retry_after=7)) == 7
+    assert informer._wait(view, ApiError(429, "TooManyRequests", "", retry_after=86400)) == 30
