@@ -25,11 +25,11 @@ NAMESPACE = "default"
 
 @dataclass(eq=False)
 class Model:
-    """The server of one pod. `now`: requests in it; `most`: the most at once; `gate`: what requests wait for before they are answered."""
+    """The server of one pod. `now`: requests in it; `most`: the most at once."""
 
     pod: str
     host: str
-    gate: asyncio.Event
+    rig: Rig
     healthy: bool = True
     now: int = 0
     most: int = 0
@@ -65,7 +65,8 @@ class Model:
             self.served.append((await reader.readexactly(length)).decode())
             self.now += 1
             self.most = max(self.most, self.now)
-            await self.gate.wait()
+            self.rig.most = max(self.rig.most, sum(model.now for model in self.rig.models.values()))
+            await self.rig.gate.wait()
             self.now -= 1
             status, body = 200, json.dumps({"pod": self.pod, "body": self.served[-1]}).encode()
         writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
@@ -84,21 +85,22 @@ class Answer:
 
 
 class Rig:
-    """`models`: by pod name, also of pods that are gone. `gate`: closed (`clear`), models answer no invocation."""
+    """`models`: by pod name, also of pods that are gone. `gate`: closed (`clear`), models answer no invocation. `most`: requests in all models at once."""
 
     def __init__(self, server: ApiServer, kubelet: Kubelet, activator: Activator, session: aiohttp.ClientSession) -> None:
         self.server, self.kubelet, self.activator, self.session = server, kubelet, activator, session
         self.models: dict[str, Model] = {}
         self.gate = asyncio.Event()
         self.gate.set()
-        self.port = _free_port()
+        self.most = 0
+        self.port = free_port()
         self._tasks: set[asyncio.Task[Any]] = set()
         kubelet.address = self._address
         kubelet.lingers = lambda pod: (model := self.models.get(pod["metadata"]["name"])) is not None and bool(model.connections)
 
     def _address(self, pod: Object) -> str:
         number = len(self.models) + 1
-        model = Model(pod["metadata"]["name"], f"127.0.{1 + number // 250}.{1 + number % 250}", self.gate)
+        model = Model(pod["metadata"]["name"], f"127.0.{1 + number // 250}.{1 + number % 250}", self)
         self.models[model.pod] = model
         if self.kubelet.behave(pod) in (Behaviour.READY, Behaviour.NEVER_PINGS):
             self._spawn(model.start(self.port))
@@ -182,12 +184,21 @@ class Rig:
     # Asking
 
     async def request(self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None) -> Answer:
-        url = f"http://127.0.0.1:{self.activator.ports.public}{path}"
-        async with self.session.request(method, url, data=body.encode() if method == "POST" else None, headers=headers) as response:
+        return await self._ask(method, self.activator.ports.public, path, body, headers)
+
+    async def _ask(self, method: str, port: int, path: str, body: str = "", headers: dict[str, str] | None = None) -> Answer:
+        data = body.encode() if method == "POST" else None
+        async with self.session.request(method, f"http://127.0.0.1:{port}{path}", data=data, headers=headers) as response:
             return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, await response.text())
 
     async def invoke(self, name: str = "iris", body: str = "x") -> Answer:
         return await self.request("POST", f"/namespaces/{NAMESPACE}/endpoints/{name}/invocations", body)
+
+    async def admin(self, path: str) -> Answer:
+        return await self._ask("GET", self.activator.ports.admin, path)
+
+    async def peer(self, path: str, headers: dict[str, str] | None = None) -> Answer:
+        return await self._ask("GET", self.activator.ports.peer, path, headers=headers)
 
     def begin(self, name: str = "iris", body: str = "x") -> asyncio.Task[Answer]:
         """An invocation under way."""
@@ -202,7 +213,8 @@ class Rig:
             await model.stop()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -210,21 +222,23 @@ def _free_port() -> int:
 
 
 def settings(**changes: Any) -> ActivatorSettings:
-    values: dict[str, Any] = {"public_port": _free_port(), "peer_port": _free_port(), "admin_port": _free_port(), "shutdown_grace_seconds": 1.0}
+    values: dict[str, Any] = {"public_port": free_port(), "peer_port": free_port(), "admin_port": free_port(), "shutdown_grace_seconds": 1.0}
     return replace(activator_settings({}), **(values | changes))
 
 
 @asynccontextmanager
-async def rig(folder: Path, monkeypatch: Any, **changes: Any) -> AsyncIterator[Rig]:
-    """An activator that knows its routes, over an empty cluster."""
+async def rig(folder: Path, monkeypatch: Any, before: Callable[[ApiServer], Any] | None = None, **changes: Any) -> AsyncIterator[Rig]:
+    """An activator that knows its routes, over an empty cluster. `before` may trouble the server first: then it knows none yet."""
     async with ApiServer() as server:
+        if before is not None:
+            before(server)
         monkeypatch.setenv("KUBECONFIG", server.kubeconfig(folder))
         activator = Activator(settings(**changes))
         running = asyncio.ensure_future(activator.run())
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             made = Rig(server, Kubelet(server), activator, session)
             await activator.listening.wait()
-            for informer in activator.informers:
+            for informer in activator.informers if before is None else ():
                 await informer.synced.wait()
             try:
                 yield made
