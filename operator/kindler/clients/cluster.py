@@ -2,6 +2,7 @@
 
 kubernetes.aio brings configuration, authentication and TLS. Its model classes stay unused: an object is the dict that came over the wire. So does its
 request method: it writes JSON in Python's own way (see `_encoded`). Nothing here retries: whoever called knows whether time, a new look, or nothing helps.
+(aiohttp repeats a GET, PUT or DELETE once when a kept connection proves dead. A PUT that was done then meets its own resourceVersion: Conflict, look again.)
 """
 
 from __future__ import annotations

@@ -1,0 +1,32 @@
+"""One candidate for a Lease as a process: says `leading` and `lost …` on its output, leaves cleanly on SIGTERM. Arguments: identity, lease, renew, retry."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+from kindler.clients.cluster import Cluster
+from kindler.clients.lease import Lease, LeaseTimes
+
+
+async def main(identity: str, *seconds: str) -> int:
+    asked_to_stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked_to_stop.set)
+    cluster = Cluster()
+    await cluster.connect()
+    lease = Lease(cluster, "default", "leader", identity, LeaseTimes(*map(float, seconds)))
+    print("candidate", flush=True)
+    async with lease.hold() as lost:
+        print("leading", flush=True)
+        stop = asyncio.create_task(asked_to_stop.wait())
+        await asyncio.wait([lost, stop], return_when=asyncio.FIRST_COMPLETED)
+        if lost.done():
+            print(f"lost {lost.result()}, leading={lease.leading}", flush=True)
+        stop.cancel()
+    await cluster.close()
+    return 3 if lost.done() and not lost.cancelled() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(*sys.argv[1:])))
