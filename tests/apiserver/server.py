@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ MERGE, APPLY = "application/merge-patch+json", "application/apply-patch+yaml"
 
 
 class ApiServer:
-    """A strict API server in this process, over plain HTTP on the loopback.
+    """A strict API server in this process, on the loopback, over plain HTTP unless given `tls`.
 
     async with ApiServer() as server:
         server.store               objects, to look at and to change behind everybody's back
@@ -36,7 +37,7 @@ class ApiServer:
         server.kubeconfig(folder)  a file for $KUBECONFIG
     """
 
-    def __init__(self, namespaces: tuple[str, ...] = (), bookmark_seconds: float = 60, history: int = 5000) -> None:
+    def __init__(self, namespaces: tuple[str, ...] = (), bookmark_seconds: float = 60, history: int = 5000, tls: ssl.SSLContext | None = None) -> None:
         self.store = Store(builtin() + custom(), history)
         self.faults = Faults()
         self.watches = Watches(self.store, bookmark_seconds)
@@ -44,6 +45,7 @@ class ApiServer:
         self.log: list[Request] = []
         self.raw: dict[str, bytes] = {"/healthz": b"ok", "/readyz": b"ok", "/livez": b"ok", "/openid/v1/jwks": b'{"keys":[]}'}
         self.port = 0
+        self._tls = tls
         self._runner: web.AppRunner | None = None
         self._waiting: set[asyncio.Event] = set()
         self._pages: dict[str, tuple[list[Object], int]] = {}
@@ -53,7 +55,7 @@ class ApiServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def kubeconfig(self, folder: Path) -> str:
         """Writes a kubeconfig and returns its path."""
@@ -90,7 +92,7 @@ class ApiServer:
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self._tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
 

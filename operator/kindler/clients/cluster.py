@@ -95,7 +95,7 @@ class Cluster:
                 file = kubeconfig or os.environ.get("KUBECONFIG") or None
                 await kube_config.load_kube_config(config_file=file, client_configuration=configuration, persist_config=False)
             tls = RESTClientObject(configuration).ssl_context
-        except (kube_config.ConfigException, OSError, ValueError) as trouble:
+        except Exception as trouble:  # its own exception, yaml's, OSError, and AttributeError for an empty file: the library raises whatever it met
             raise ApiError(0, "Configuration", f"no usable cluster configuration: {trouble}") from trouble
         await self.close()
         self._configuration = configuration
