@@ -62,18 +62,27 @@ def kubectl(engine: Engine, *words: str) -> list[str]:
     return [*engine.prefix, str(_BIN / "kubectl"), "--kubeconfig", str(KUBECONFIG), *words]
 
 
-def _kind(engine: Engine, *words: str | Path) -> tuple[list[str | Path], dict[str, str]]:
-    return [*engine.prefix, _BIN / "kind", *words, "--name", paths.NAME], {**engine.env, "PATH": f"{_BIN}:{os.environ['PATH']}"}
-
-
 def _create(engine: Engine, image: str, nodes: int, built: bool) -> None:
     _delete(engine)
     config = kindconfig.render(nodes, own_cni=built, cgroup_v1=engine.cgroup_v1, restricted=engine.restricted)
     file = paths.run() / "kind.json"
     file.write_text(config)
     with step(f"cluster: kind creates {paths.NAME} with {nodes} node{'s' if nodes > 1 else ''}", "30 s"):
-        command, env = _kind(engine, "create", "cluster", "--image", image, "--config", file, "--kubeconfig", KUBECONFIG, "--wait", "0s")
-        shell.run(command, "cluster", env=env)
+        command = [
+            *engine.prefix,
+            str(_BIN / "kind"),
+            "create",
+            "cluster",
+            "--name",
+            paths.NAME,
+            "--image",
+            image,
+            "--config",
+            str(file),
+            "--kubeconfig",
+            str(KUBECONFIG),
+        ]
+        shell.run(command, "cluster", env={**engine.env, "PATH": f"{_BIN}:{os.environ['PATH']}"})
         every = network.nodes(kubectl(engine), nodes)
         if built:
             network.connect(engine, every)
@@ -89,8 +98,7 @@ def _introduce(engine: Engine, wanted: Mapping[str, object]) -> None:
     """Makes nodes and registries known to each other, and writes down what `run` needs."""
     if _read_state().get("wanted") == wanted:
         return
-    command, env = _kind(engine, "get", "nodes")
-    for node in shell.output(command, env=env).split():
+    for node in engines.containers(engine, engines.NODES):
         registry.introduce(engine, node)
     gateway = shell.output(engine.command("port", f"{paths.NAME}-control-plane", f"{kindconfig.GATEWAY_NODE_PORT}/tcp"), env=engine.env).splitlines()[0]
     (paths.run() / "resolv.conf").write_text(
@@ -104,10 +112,8 @@ def _introduce(engine: Engine, wanted: Mapping[str, object]) -> None:
 def _delete(engine: Engine) -> None:
     """Removes cluster and registries, whole or not."""
     _STATE.unlink(missing_ok=True)
-    for each in registry.ALL:
-        registry.down(engine, each)
-    command, env = _kind(engine, "delete", "cluster", "--kubeconfig", KUBECONFIG)
-    shell.run(command, "cluster", env=env)
+    registry.down(engine)
+    engines.remove(engine, engines.NODES)
 
 
 def down() -> None:
@@ -117,7 +123,7 @@ def down() -> None:
         done("nothing is up")
         return
     with step(f"down: cluster{' and engine' if engine and engine.own else ''} {paths.NAME}", "10 s"):
-        if engine is not None and not engine.own and _BIN.exists():
+        if engine is not None and not engine.own:
             _delete(engine)
         engines.down()
 

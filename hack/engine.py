@@ -22,7 +22,8 @@ from hack import lock, machine, paths, shell
 from hack.steps import Trouble, done, step
 
 PACKAGES = ("docker.io", "iptables", "conntrack", "runc", "iproute2")
-START_SECONDS = 60
+NODES = f"io.x-k8s.kind.cluster={paths.NAME}"  # kind's label on the containers that are nodes
+START_SECONDS = REMOVE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,22 @@ def _ours(name: str, anchor: int) -> Engine:
         cgroup_v1=machine.cgroup_v1(),
         restricted=machine.lacks_sys_resource(),
     )
+
+
+def containers(engine: Engine, label: str, *, also_ended: bool = False) -> list[str]:
+    """Names of the containers that carry `label` (KEY=VALUE)."""
+    every = ["--all"] if also_ended else []
+    return shell.output(engine.command("ps", *every, "--filter", f"label={label}", "--format", "{{.Names}}"), env=engine.env).split()
+
+
+def remove(engine: Engine, label: str) -> None:
+    """Removes the containers that carry `label` and waits until they are gone: a removal that a killed command began may still go on."""
+    deadline = time.monotonic() + REMOVE_SECONDS
+    while names := containers(engine, label, also_ended=True):
+        if time.monotonic() > deadline:
+            raise Trouble(f"containers are still there after {REMOVE_SECONDS} s: {' '.join(names)}")
+        if not shell.succeeds(engine.command("rm", "--force", "--volumes", *names), env=engine.env):
+            time.sleep(0.5)
 
 
 def find(name: str = paths.NAME) -> Engine | None:

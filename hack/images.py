@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hack import builders, lock, paths, registry, shell, toolbox
 from hack.builders import Builder
-from hack.engine import Engine
+from hack.engine import NODES, Engine, containers
 from hack.steps import done, step
 
 _LIST = paths.run() / "images.json"
@@ -107,8 +107,7 @@ def _refresh(engine: Engine, builder: Builder, base: str, source: Source, addres
 
 def _forget(engine: Engine, image: str) -> None:
     """Nodes pull the image anew, though they have one of that name."""
-    names = shell.output(engine.command("ps", "--filter", f"label=io.x-k8s.kind.cluster={paths.NAME}", "--format", "{{.Names}}"), env=engine.env)
-    for node in names.split():
+    for node in containers(engine, NODES):
         shell.succeeds(engine.command("exec", node, "ctr", "--namespace", "k8s.io", "images", "rm", image), env=engine.env)
 
 

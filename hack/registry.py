@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hack import archive, paths, shell
-from hack.engine import Engine
+from hack.engine import Engine, remove
 from hack.steps import Trouble, done, step
 from hack.toolbox import TOOLS, ensure
 
@@ -29,6 +29,10 @@ class Registry:
     def container(self) -> str:
         return f"{paths.NAME}-registry-{self.settings}"
 
+    @property
+    def label(self) -> str:
+        return f"dev.kindler.registry={self.container}"
+
 
 OPEN, PRIVATE = Registry("open", "localhost:5000"), Registry("private", "localhost:5001")
 ALL = (OPEN, PRIVATE)
@@ -44,10 +48,10 @@ def up(engine: Engine) -> None:
     with step("registries: localhost:5000 and, with credentials, localhost:5001 (as nodes see them)", "3 s"):
         image = _image(engine)
         for registry in missing:
-            down(engine, registry)
+            remove(engine, registry.label)
             shell.run(
                 engine.command(
-                    *("run", "--detach", "--name", registry.container, "--label", f"kindler={paths.NAME}", "--network", NETWORK),
+                    *("run", "--detach", "--name", registry.container, "--label", registry.label, "--network", NETWORK),
                     *("--publish", "127.0.0.1::5000", image, "serve", f"/etc/registry/{registry.settings}.yaml"),
                 ),
                 "registry",
@@ -74,9 +78,10 @@ def _image(engine: Engine) -> str:
     return name
 
 
-def down(engine: Engine, registry: Registry) -> None:
-    """Removes the registry with what was pushed to it."""
-    shell.succeeds(engine.command("rm", "--force", "--volumes", registry.container), env=engine.env)
+def down(engine: Engine) -> None:
+    """Removes the registries with what was pushed to them."""
+    for registry in ALL:
+        remove(engine, registry.label)
 
 
 def push_address(engine: Engine, registry: Registry) -> str:
