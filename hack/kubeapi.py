@@ -58,12 +58,13 @@ class KubeApi:
         parts = [_PREFIX[plural], *(("namespaces", namespace) if namespace else ()), plural, *((name,) if name else ()), *((sub,) if sub else ())]
         return "/" + "/".join(parts)
 
-    def call(self, method: str, path: str, body: Json | None = None, *, content_type: str | None = None, timeout: float = 30) -> Any:
-        """One request; returns the decoded JSON, or text where the answer is none."""
+    def call(self, method: str, path: str, body: Json | None = None, *, content_type: str | None = None, user: str = "", timeout: float = 30) -> Any:
+        """One request, as somebody else where `user` is named; returns the decoded JSON, or text where the answer is none."""
         connection = self._connect(timeout)
         try:
             kind = content_type or ("application/merge-patch+json" if method == "PATCH" else "application/json")
-            connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": kind, "Accept": "application/json, */*"})
+            headers = {"Content-Type": kind, "Accept": "application/json, */*"} | ({"Impersonate-User": user} if user else {})
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
             raw = answer.read()
         finally:
