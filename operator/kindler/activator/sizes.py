@@ -36,6 +36,7 @@ class PoolSize:
     trouble: Trouble | None = None
     asked: int | None = None
     written: float = -ECHO
+    shown: int | None = None  # by the watch, not yet believed when it came within the echo of a write
 
     @property
     def replicas(self) -> int:
@@ -45,10 +46,16 @@ class PoolSize:
     def show(self, facts: PoolFacts, now: float) -> None:
         """Takes what the watch shows."""
         self.trouble = facts.trouble
-        if facts.replicas != self.seen and now - self.written >= ECHO:
-            if facts.replicas > self.seen:
-                self.raised = now
-            self.seen = facts.replicas
+        self.shown = facts.replicas
+        self.settle(now)
+
+    def settle(self, now: float) -> None:
+        """Believes what the watch showed, once no echo of an own write can be in it."""
+        if self.shown is None or now - self.written < ECHO:
+            return
+        if self.shown > self.seen:
+            self.raised = now
+        self.seen, self.shown = self.shown, None
 
     def done(self, replicas: int, now: float) -> None:
         """`replicas` was written."""

@@ -31,6 +31,7 @@ def _sleep(desk: EndpointDesk, hands: Hands, now: float) -> None:
     size = pools.demand_size()
     if size is None or route is None:
         return
+    size.settle(now)
     pods = {p.facts.uid: p for p in pools.demand()}
     sleepers = tuple(_sleeper(p, route.startup_timeout_in_seconds) for p in pods.values())
     step = sleeping.step(sleeping.Pool(size.replicas, size.raised, pools.wanted(desk.held), sleepers), route.idle_timeout_in_seconds, now)

@@ -1,0 +1,138 @@
+"""Sleep as a desk lives it: chosen pods come back for load, wedged ones are given up, a restart takes nothing away."""
+
+from __future__ import annotations
+
+from tests.unit.desks import World, route
+
+from kindler.activator import sleeping
+from kindler.activator.calls import Outcome
+from kindler.api import names
+from kindler.core.pods import Trouble
+from kindler.core.sleeping import LOW_COST
+
+
+def rounds(world: World, seconds: float) -> None:
+    """Time passes, in rounds of half a second; sizes are written at once, and the watch shows written costs."""
+    for _ in range(int(seconds * 2)):
+        world.now += 0.5
+        sleeping.round_of(world.desk, world.hands, world.now)
+        for size in world.desk.pools.sizes.values():
+            if size.asked is not None:
+                size.done(size.asked, world.now)
+        for name, cost in world.hands.costs.items():
+            world.show(name, deletion_cost=cost)
+        world.hands.costs.clear()
+
+
+def two_pods(idle: int = 10) -> World:
+    """Two pods, of which one works for ever."""
+    world = World(route(idle=idle, limit=4))
+    calls = [world.call(), world.call()]
+    world.start("busy")
+    world.start("idle")
+    world.finish(calls[1])
+    return world
+
+
+def test_a_chosen_pod_takes_nothing_and_comes_back_for_load() -> None:
+    world = two_pods()
+    rounds(world, 10)
+    pod = world.desk.pools.pods["uid-idle"]
+    assert pod.chosen
+    assert pod.cost_written == LOW_COST
+    assert world.desk.pools.demand_size().replicas == 2  # type: ignore[union-attr]
+    call = world.call()
+    assert call.got is not None, "no cold start while a pod is there"
+    assert call.got.pod == "idle"
+    assert not pod.chosen
+    assert world.hands.costs == {"idle": 0}, "its cost is raised again"
+    assert world.hands.scaled[-1] == ("iris-abc-demand", 2), "and the pool stays as it is"
+
+
+def test_two_seconds_after_its_cost_the_pool_is_made_smaller_and_load_raises_it_again() -> None:
+    world = two_pods()
+    rounds(world, 13)
+    assert world.hands.scaled[-1] == ("iris-abc-demand", 1)
+    call = world.call()
+    assert call.got is not None, "it is not being deleted yet"
+    assert world.hands.scaled[-1] == ("iris-abc-demand", 2)
+
+
+def test_when_another_pod_was_deleted_the_choice_is_taken_back() -> None:
+    world = two_pods()
+    rounds(world, 13)
+    world.show("busy", deleting=True)
+    rounds(world, 0.5)
+    pod = world.desk.pools.pods["uid-idle"]
+
+    assert not pod.chosen
+    assert world.call().got is not None
+
+
+def test_straight_to_zero_without_costs_and_back_from_there_without_a_cold_start() -> None:
+    world = World(route(idle=10))
+    first = world.call()
+    world.start("a")
+    world.finish(first)
+    rounds(world, 10)
+    assert world.hands.scaled[-1] == ("iris-abc-demand", 0)
+    assert world.hands.costs == {}
+    call = world.call()
+    assert call.got is not None
+    assert call.cold is None
+    assert world.hands.scaled[-1] == ("iris-abc-demand", 1)
+
+
+def test_a_restart_scales_nothing_in_before_one_idle_timeout() -> None:
+    world = World(route(idle=10))
+    world.pool("iris-abc-demand", "abc", 2)
+    world.start("a")
+    world.start("b")
+    rounds(world, 9.5)
+    assert world.hands.scaled == []
+    rounds(world, 0.5)
+    assert world.hands.scaled == [("iris-abc-demand", 0)]
+
+
+def test_a_crash_loop_that_nobody_waits_for_goes_too() -> None:
+    world = World(route(idle=10, startup=60))
+    world.pool("iris-abc-demand", "abc", 1)
+    crash = Trouble("CrashLoopBackOff", "It crashes.", final=True)
+    world.show("a", started=None, ready=False, trouble=crash)
+    rounds(world, 9.5)
+    assert world.hands.scaled == []
+    rounds(world, 0.5)
+    assert world.hands.scaled == [("iris-abc-demand", 0)]
+    assert world.hands.deleted == [], "the kubelet's affair"
+
+
+def test_a_pod_that_never_answers_is_within_its_startup_time_and_then_given_up() -> None:
+    world = World(route(idle=10, startup=60))
+    world.call()
+    world.show("a", ready=False)
+    rounds(world, 69.5)
+    assert world.hands.deleted == []
+    rounds(world, 1)
+    assert "a" in world.hands.deleted
+
+
+def test_a_pod_that_fell_silent_is_given_up_and_one_that_works_is_not() -> None:
+    world = World(route(idle=600, startup=60, per_instance=2, limit=4))
+    calls = [world.call(), world.call()]
+    world.start("a")
+    world.finish(calls[0], Outcome.TIMED_OUT)
+    rounds(world, 100)
+    assert world.hands.deleted == [], "something still runs in it"
+    world.finish(calls[1], Outcome.TIMED_OUT)
+    rounds(world, 0.5)
+    assert world.hands.deleted == ["a"]
+
+
+def test_idle_warm_pods_carry_a_low_cost_and_are_never_scaled() -> None:
+    world = World(route(provisioned=1, idle=5))
+    world.start("w", names.WARM)
+    rounds(world, 60)
+
+    assert world.desk.pools.pods["uid-w"].cost_written == LOW_COST
+    assert world.hands.scaled == []
+    assert world.call().got is not None

@@ -1,0 +1,121 @@
+"""Sleep against a ReplicaSet that deletes as the real one does: no busy pod is ever taken by a smaller pool, and in the end all sleep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.desks import Request, World, route
+
+from kindler.activator import sleeping
+
+POOL = "iris-abc-demand"
+IDLE = 3
+MOVES = st.lists(st.tuples(st.sampled_from(["call", "call", "finish", "finish", "wait", "wait", "steal"]), st.integers(0, 9)), max_size=60)
+
+
+@dataclass
+class Life:
+    """A pod as the cluster has it. `ready_at`: when the kubelet will say so, after the pod has answered us."""
+
+    ready_at: float
+    ready: bool = False
+    cost: int = 0
+
+
+@dataclass
+class Cluster:
+    """One endpoint, its demand pool, and a ReplicaSet controller whose view of costs may lag by up to 1.5 s."""
+
+    lag: float
+    slow: int  # how far apart the kubelet finds pods Ready
+    world: World = field(default_factory=lambda: World(route(limit=6, idle=IDLE)))
+    pods: dict[str, Life] = field(default_factory=dict)
+    made: int = 0
+    replicas: int = 0
+    running: list[Request] = field(default_factory=list)
+    costs_written: list[tuple[float, str, int]] = field(default_factory=list)
+    taken_back: set[str] = field(default_factory=set)
+
+    def call(self, _: int) -> None:
+        call = self.world.call()
+        if call.refusal is None:
+            self.running.append(call)
+
+    def finish(self, which: int) -> None:
+        placed = [call for call in self.running if call.got]
+        if placed:
+            call = placed[which % len(placed)]
+            self.running.remove(call)
+            self.world.finish(call)
+
+    def steal(self, which: int) -> None:
+        """Somebody deletes a pod: a node is drained."""
+        if self.pods and which > 7:
+            self._delete(sorted(self.pods)[which % len(self.pods)])
+
+    def wait(self, which: int) -> None:
+        for _ in range(which + 1):
+            self.step()
+
+    def step(self) -> None:
+        """Half a second."""
+        self.world.now += 0.5
+        lowered = {p.facts.name for p in self.world.desk.pools.pods.values() if p.lowered}
+        sleeping.round_of(self.world.desk, self.world.hands, self.world.now)
+        self.taken_back |= lowered - {p.facts.name for p in self.world.desk.pools.pods.values() if p.lowered}
+        for name, cost in self.world.hands.costs.items():
+            self.costs_written.append((self.world.now, name, cost))
+            if name in self.pods:
+                self._show(name, deletion_cost=cost)
+        self.world.hands.costs.clear()
+        size = self.world.desk.pools.sizes[POOL]
+        if size.asked is not None:
+            self.replicas = size.asked
+            size.done(size.asked, self.world.now)
+        self._control()
+        for name, life in self.pods.items():
+            if not life.ready and self.world.now >= life.ready_at:
+                life.ready = True
+                self._show(name)
+
+    def _control(self) -> None:
+        for at, name, cost in self.costs_written:
+            if name in self.pods and self.world.now - at >= self.lag:
+                self.pods[name].cost = cost
+        surplus = len(self.pods) - self.replicas
+        for name in sorted(self.pods, key=lambda n: (self.pods[n].ready, self.pods[n].cost))[: max(0, surplus)]:
+            busy = self.world.desk.pools.pods[f"uid-{name}"].in_use
+            assert not busy or name in self.taken_back, f"{name} was taken while it worked"
+            self._delete(name)
+        for _ in range(max(0, -surplus)):
+            self.made += 1
+            name = f"pod{self.made:03}"
+            self.pods[name] = Life(self.world.now + 1.0 + self.made % 4 * self.slow)
+            self.world.show(name, ready=False)
+            self.world.answer(name)
+
+    def _show(self, name: str, **changes: object) -> None:
+        cost = self.world.desk.pools.pods[f"uid-{name}"].cost_written
+        self.world.show(name, **({"ready": self.pods[name].ready, "deletion_cost": cost} | changes))
+
+    def _delete(self, name: str) -> None:
+        del self.pods[name]
+        self.taken_back |= {p.facts.name for p in self.world.desk.pools.pods.values() if p.lowered}  # whichever was lowered may be taken back now
+        self.world.gone(name)
+
+
+@settings(max_examples=1000, deadline=None, derandomize=True)
+@given(lag=st.sampled_from([0.0, 0.5, 1.5]), slow=st.sampled_from([1, 3]), moves=MOVES)
+def test_no_busy_pod_is_taken_and_in_the_end_all_sleep(lag: float, slow: int, moves: list[tuple[str, int]]) -> None:
+    cluster = Cluster(lag, slow)
+    for what, which in moves:
+        getattr(cluster, what)(which)
+        cluster.step()
+    for _ in range(200):
+        cluster.finish(0)
+        cluster.step()
+
+    assert not cluster.running
+    assert (cluster.replicas, cluster.pods) == (0, {})
