@@ -16,7 +16,6 @@ import pytest
 
 from kindler.clients.cluster import (
     CONTROLLER_REVISIONS,
-    ENDPOINTS,
     EVENTS,
     LEASES,
     MODELS,
@@ -33,6 +32,40 @@ from kindler.clients.cluster import (
     Resource,
 )
 
+# A kind that no controller touches, so that nobody else writes to what a case looks at.
+THINGS = Resource("conformance.example.com", "v1", "things", "Thing")
+THINGS_CRD: Object = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "things.conformance.example.com"},
+    "spec": {
+        "group": THINGS.group,
+        "names": {"kind": "Thing", "listKind": "ThingList", "plural": "things", "singular": "thing"},
+        "scope": "Namespaced",
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "subresources": {"status": {}},
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "properties": {
+                            "spec": {"type": "object", "properties": {"value": {"type": "string"}}},
+                            "status": {
+                                "type": "object",
+                                "default": {"observedGeneration": -1},
+                                "properties": {"observedGeneration": {"type": "integer", "format": "int64"}},
+                            },
+                        },
+                    }
+                },
+            }
+        ],
+    },
+}
+CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 
@@ -60,12 +93,12 @@ def case(function: Case) -> Case:
 # Builders
 
 
-def model(name: str, image: str = "a:1", **metadata: Any) -> Object:
-    return {"apiVersion": MODELS.api_version, "kind": "Model", "metadata": {"name": name, **metadata}, "spec": {"primaryContainer": {"image": image}}}
+def thing(name: str, value: str = "c1", **metadata: Any) -> Object:
+    return {"apiVersion": THINGS.api_version, "kind": "Thing", "metadata": {"name": name, **metadata}, "spec": {"value": value}}
 
 
-def endpoint(name: str, config: str = "c1", **metadata: Any) -> Object:
-    return {"apiVersion": ENDPOINTS.api_version, "kind": "Endpoint", "metadata": {"name": name, **metadata}, "spec": {"endpointConfigName": config}}
+def model(name: str) -> Object:
+    return {"apiVersion": MODELS.api_version, "kind": "Model", "metadata": {"name": name}, "spec": {"primaryContainer": {"image": "a:1"}}}
 
 
 def config_map(name: str, data: dict[str, str] | None = None, **metadata: Any) -> Object:
@@ -117,35 +150,35 @@ async def events(world: World, resource: Resource, version: str, count: int, sel
 
 @case
 async def creation_sets_what_belongs_to_the_server(world: World) -> None:
-    body = model("m") | {"status": {"observedGeneration": 7}}
+    body = thing("m") | {"status": {"observedGeneration": 7}}
     body["metadata"] |= {"uid": "mine", "generation": 9, "creationTimestamp": "2001-01-01T00:00:00Z"}
-    made = await world.cluster.create(MODELS, world.namespace, body, "me")
+    made = await world.cluster.create(THINGS, world.namespace, body, "me")
     metadata = made["metadata"]
     assert metadata["uid"] != "mine" and metadata["generation"] == 1 and not metadata["creationTimestamp"].startswith("2001")
     assert metadata["resourceVersion"] and metadata["namespace"] == world.namespace
     assert made["status"] == {"observedGeneration": -1}, "a status cannot be created, but its default is there"
     assert [(f["manager"], f["operation"]) for f in metadata["managedFields"]] == [("me", "Update")]
-    assert await there(world, MODELS, "m") == made
+    assert await there(world, THINGS, "m") == made
 
 
 @case
 async def creation_is_refused_for_a_name_in_use_a_missing_namespace_or_a_resource_version(world: World) -> None:
-    made = await world.cluster.create(MODELS, world.namespace, model("m"))
+    made = await world.cluster.create(THINGS, world.namespace, thing("m"))
     with pytest.raises(Conflict) as caught:
-        await world.cluster.create(MODELS, world.namespace, model("m"))
+        await world.cluster.create(THINGS, world.namespace, thing("m"))
     assert caught.value.already_exists and "already exists" in caught.value.message
     with pytest.raises(NotFound, match="namespaces"):
-        await world.cluster.create(MODELS, "no-such-namespace", model("m"))
+        await world.cluster.create(THINGS, "no-such-namespace", thing("m"))
     again = copy.deepcopy(made)
     again["metadata"]["name"] = "other"
     with pytest.raises(ApiError, match="resourceVersion should not be set"):
-        await world.cluster.create(MODELS, world.namespace, again)
+        await world.cluster.create(THINGS, world.namespace, again)
 
 
 @case
 async def what_is_not_there_is_none(world: World) -> None:
     for name in ("no", "..", "a/b", "a%2fb"):
-        assert await world.cluster.get(MODELS, world.namespace, name) is None
+        assert await world.cluster.get(THINGS, world.namespace, name) is None
     with pytest.raises(NotFound):
         await world.cluster.list(Resource("serving.kindler.dev", "v1alpha1", "nothings", "Nothing"), world.namespace)
 
@@ -192,18 +225,18 @@ async def lists_are_selected_by_labels_and_by_name(world: World) -> None:
 @case
 async def a_list_in_pages_shows_one_moment(world: World) -> None:
     for i in range(5):
-        await world.cluster.create(MODELS, world.namespace, model(f"m{i}"))
+        await world.cluster.create(THINGS, world.namespace, thing(f"m{i}"))
     small = Cluster(page_size=2)
     await small.connect(world.kubeconfig)
     names, versions = [], set()
-    async for items, version in small.pages(MODELS, world.namespace):
+    async for items, version in small.pages(THINGS, world.namespace):
         names.append([item["metadata"]["name"] for item in items])
         versions.add(version)
         if len(names) == 1:
-            await world.cluster.delete(MODELS, world.namespace, "m4")
+            await world.cluster.delete(THINGS, world.namespace, "m4")
     await small.close()
     assert names == [["m0", "m1"], ["m2", "m3"], ["m4"]] and len(versions) == 1
-    assert [kind for kind, _ in await events(world, MODELS, versions.pop(), 1)] == ["DELETED"], "the list's version is from before the deletion"
+    assert [kind for kind, _ in await events(world, THINGS, versions.pop(), 1)] == ["DELETED"], "the list's version is from before the deletion"
 
 
 # Changing
@@ -211,61 +244,61 @@ async def a_list_in_pages_shows_one_moment(world: World) -> None:
 
 @case
 async def a_put_needs_the_present_version(world: World) -> None:
-    first = await world.cluster.create(ENDPOINTS, world.namespace, endpoint("e"))
-    second = await world.cluster.update(ENDPOINTS, world.namespace, "e", first | {"spec": {"endpointConfigName": "c2"}})
+    first = await world.cluster.create(THINGS, world.namespace, thing("e"))
+    second = await world.cluster.update(THINGS, world.namespace, "e", first | {"spec": {"value": "c2"}})
     with pytest.raises(Conflict) as caught:
-        await world.cluster.update(ENDPOINTS, world.namespace, "e", first | {"spec": {"endpointConfigName": "c3"}})
+        await world.cluster.update(THINGS, world.namespace, "e", first | {"spec": {"value": "c3"}})
     assert not caught.value.already_exists
     with pytest.raises(Invalid, match="must be specified for an update"):
-        await world.cluster.update(ENDPOINTS, world.namespace, "e", endpoint("e"))
-    assert await there(world, ENDPOINTS, "e") == second
+        await world.cluster.update(THINGS, world.namespace, "e", thing("e"))
+    assert await there(world, THINGS, "e") == second
     other_uid = copy.deepcopy(second)
     other_uid["metadata"]["uid"] = "00000000-0000-0000-0000-000000000000"
     with pytest.raises(Conflict):
-        await world.cluster.update(ENDPOINTS, world.namespace, "e", other_uid)
+        await world.cluster.update(THINGS, world.namespace, "e", other_uid)
 
 
 @case
 async def generation_counts_changes_of_the_spec_alone(world: World) -> None:
-    made = await world.cluster.create(ENDPOINTS, world.namespace, endpoint("e"))
+    made = await world.cluster.create(THINGS, world.namespace, thing("e"))
     made["metadata"]["labels"] = {"a": "b"}
-    labelled = await world.cluster.update(ENDPOINTS, world.namespace, "e", made)
-    told = await world.cluster.update_status(ENDPOINTS, world.namespace, "e", labelled | {"status": {"observedGeneration": 1}})
+    labelled = await world.cluster.update(THINGS, world.namespace, "e", made)
+    told = await world.cluster.update_status(THINGS, world.namespace, "e", labelled | {"status": {"observedGeneration": 1}})
     assert (labelled["metadata"]["generation"], told["metadata"]["generation"]) == (1, 1)
-    changed = await world.cluster.merge_patch(ENDPOINTS, world.namespace, "e", {"spec": {"endpointConfigName": "c2"}})
+    changed = await world.cluster.merge_patch(THINGS, world.namespace, "e", {"spec": {"value": "c2"}})
     assert changed["metadata"]["generation"] == 2
 
 
 @case
 async def a_write_that_changes_nothing_is_no_write(world: World) -> None:
-    made = await world.cluster.create(ENDPOINTS, world.namespace, endpoint("e"))
+    made = await world.cluster.create(THINGS, world.namespace, thing("e"))
     # A real server stores the default of a status with the first write after the creation, whatever that says.
-    made = await world.cluster.update_status(ENDPOINTS, world.namespace, "e", made | {"status": {"observedGeneration": 1}})
-    same = await world.cluster.update(ENDPOINTS, world.namespace, "e", made)
-    patched = await world.cluster.merge_patch(ENDPOINTS, world.namespace, "e", {"spec": {"endpointConfigName": "c1"}})
-    status = await world.cluster.update_status(ENDPOINTS, world.namespace, "e", made)
+    made = await world.cluster.update_status(THINGS, world.namespace, "e", made | {"status": {"observedGeneration": 1}})
+    same = await world.cluster.update(THINGS, world.namespace, "e", made)
+    patched = await world.cluster.merge_patch(THINGS, world.namespace, "e", {"spec": {"value": "c1"}})
+    status = await world.cluster.update_status(THINGS, world.namespace, "e", made)
     assert {o["metadata"]["resourceVersion"] for o in (made, same, patched, status)} == {made["metadata"]["resourceVersion"]}
 
 
 @case
 async def status_and_the_rest_are_written_apart(world: World) -> None:
-    made = await world.cluster.create(ENDPOINTS, world.namespace, endpoint("e"))
-    body = copy.deepcopy(made) | {"spec": {"endpointConfigName": "other"}, "status": {"observedGeneration": 1}}
+    made = await world.cluster.create(THINGS, world.namespace, thing("e"))
+    body = copy.deepcopy(made) | {"spec": {"value": "other"}, "status": {"observedGeneration": 1}}
     body["metadata"]["labels"] = {"a": "b"}
-    told = await world.cluster.update_status(ENDPOINTS, world.namespace, "e", body)
+    told = await world.cluster.update_status(THINGS, world.namespace, "e", body)
     assert told["spec"] == made["spec"] and told["status"]["observedGeneration"] == 1 and "labels" not in told["metadata"]
-    changed = await world.cluster.update(ENDPOINTS, world.namespace, "e", told | {"status": {"observedGeneration": 5}, "spec": {"endpointConfigName": "c2"}})
-    assert changed["spec"]["endpointConfigName"] == "c2" and changed["status"]["observedGeneration"] == 1
+    changed = await world.cluster.update(THINGS, world.namespace, "e", told | {"status": {"observedGeneration": 5}, "spec": {"value": "c2"}})
+    assert changed["spec"]["value"] == "c2" and changed["status"]["observedGeneration"] == 1
     with pytest.raises(Conflict):
-        await world.cluster.update_status(ENDPOINTS, world.namespace, "e", told | {"status": {"observedGeneration": 9}})
-    patched = await world.cluster.merge_patch(ENDPOINTS, world.namespace, "e", {"status": {"observedGeneration": 2}}, "status")
+        await world.cluster.update_status(THINGS, world.namespace, "e", told | {"status": {"observedGeneration": 9}})
+    patched = await world.cluster.merge_patch(THINGS, world.namespace, "e", {"status": {"observedGeneration": 2}}, "status")
     assert patched["status"]["observedGeneration"] == 2
 
 
 @case
 async def unknown_fields_of_a_status_are_dropped(world: World) -> None:
-    made = await world.cluster.create(ENDPOINTS, world.namespace, endpoint("e"))
-    told = await world.cluster.update_status(ENDPOINTS, world.namespace, "e", made | {"status": {"observedGeneration": 1, "unknown": True}})
+    made = await world.cluster.create(THINGS, world.namespace, thing("e"))
+    told = await world.cluster.update_status(THINGS, world.namespace, "e", made | {"status": {"observedGeneration": 1, "unknown": True}})
     assert told["status"] == {"observedGeneration": 1}
 
 
@@ -458,14 +491,14 @@ async def deletion_keeps_to_its_preconditions(world: World) -> None:
 
 @case
 async def an_object_with_a_finalizer_goes_when_the_finalizer_does(world: World) -> None:
-    made = await world.cluster.create(ENDPOINTS, world.namespace, endpoint("e", finalizers=["example.com/wait"]))
-    await world.cluster.delete(ENDPOINTS, world.namespace, "e")
-    going = await there(world, ENDPOINTS, "e")
+    made = await world.cluster.create(THINGS, world.namespace, thing("e", finalizers=["example.com/wait"]))
+    await world.cluster.delete(THINGS, world.namespace, "e")
+    going = await there(world, THINGS, "e")
     assert "deletionTimestamp" in going["metadata"] and going["metadata"]["generation"] == 2
-    assert await world.cluster.delete(ENDPOINTS, world.namespace, "e"), "once more changes nothing"
-    await world.cluster.merge_patch(ENDPOINTS, world.namespace, "e", {"metadata": {"finalizers": None}})
-    assert await world.cluster.get(ENDPOINTS, world.namespace, "e") is None
-    again = await world.cluster.create(ENDPOINTS, world.namespace, endpoint("e"))
+    assert await world.cluster.delete(THINGS, world.namespace, "e"), "once more changes nothing"
+    await world.cluster.merge_patch(THINGS, world.namespace, "e", {"metadata": {"finalizers": None}})
+    assert await world.cluster.get(THINGS, world.namespace, "e") is None
+    again = await world.cluster.create(THINGS, world.namespace, thing("e"))
     assert again["metadata"]["uid"] != made["metadata"]["uid"]
 
 
@@ -487,28 +520,29 @@ async def what_an_object_owns_goes_with_it(world: World) -> None:
     if not world.collects:
         pytest.skip("a bare API server has no garbage collector")
     for propagation in ("Background", "Foreground"):
-        owner = await world.cluster.create(ENDPOINTS, world.namespace, endpoint("owner"))
+        owner = await world.cluster.create(THINGS, world.namespace, thing("owner"))
         reference = {
-            "apiVersion": ENDPOINTS.api_version,
-            "kind": "Endpoint",
+            "apiVersion": THINGS.api_version,
+            "kind": "Thing",
             "name": "owner",
             "uid": owner["metadata"]["uid"],
             "controller": True,
             "blockOwnerDeletion": True,
         }
         child = await world.cluster.create(CONFIG_MAPS, world.namespace, config_map("child", ownerReferences=[reference]))
-        await world.cluster.delete(ENDPOINTS, world.namespace, "owner", propagation=propagation)
-        if propagation == "Foreground" and (going := await world.cluster.get(ENDPOINTS, world.namespace, "owner")):
+        await world.cluster.delete(THINGS, world.namespace, "owner", propagation=propagation)
+        if propagation == "Foreground" and (going := await world.cluster.get(THINGS, world.namespace, "owner")):
             assert "foregroundDeletion" in going["metadata"]["finalizers"]
         seen = await events(world, CONFIG_MAPS, child["metadata"]["resourceVersion"], 1)
         assert (seen[0][0], seen[0][1]["metadata"]["name"]) == ("DELETED", "child")
         kinds = []
-        async with asyncio.timeout(30), aclosing(world.cluster.watch(ENDPOINTS, world.namespace, "", owner["metadata"]["resourceVersion"])) as stream:
+        async with asyncio.timeout(30), aclosing(world.cluster.watch(THINGS, world.namespace, "", owner["metadata"]["resourceVersion"])) as stream:
             async for kind, _ in stream:
                 kinds.append(kind)
                 if kind == "DELETED":
                     break
-        assert kinds == (["DELETED"] if propagation == "Background" else ["MODIFIED", "MODIFIED", "DELETED"][-len(kinds) :])
+        # In the foreground it is marked first, and goes once its dependents have; the last finalizer goes with the object.
+        assert kinds == (["DELETED"] if propagation == "Background" else ["MODIFIED", "DELETED"])
 
 
 # Watching
@@ -516,32 +550,32 @@ async def what_an_object_owns_goes_with_it(world: World) -> None:
 
 @case
 async def a_watch_replays_in_order_from_its_version(world: World) -> None:
-    _, version = await world.cluster.list(MODELS, world.namespace)
-    made = await world.cluster.create(MODELS, world.namespace, model("m"))
-    changed = await world.cluster.merge_patch(MODELS, world.namespace, "m", {"metadata": {"labels": {"a": "b"}}})
-    await world.cluster.delete(MODELS, world.namespace, "m")
-    seen = await events(world, MODELS, version, 3)
+    _, version = await world.cluster.list(THINGS, world.namespace)
+    made = await world.cluster.create(THINGS, world.namespace, thing("m"))
+    changed = await world.cluster.merge_patch(THINGS, world.namespace, "m", {"metadata": {"labels": {"a": "b"}}})
+    await world.cluster.delete(THINGS, world.namespace, "m")
+    seen = await events(world, THINGS, version, 3)
     assert [kind for kind, _ in seen] == ["ADDED", "MODIFIED", "DELETED"]
     assert seen[0][1] == made and seen[1][1] == changed
     last = seen[2][1]["metadata"]
     assert last["uid"] == made["metadata"]["uid"] and last["resourceVersion"] not in (None, changed["metadata"]["resourceVersion"])
-    later = await events(world, MODELS, made["metadata"]["resourceVersion"], 2)
+    later = await events(world, THINGS, made["metadata"]["resourceVersion"], 2)
     assert [kind for kind, _ in later] == ["MODIFIED", "DELETED"], "a version is what was seen: only what came after is sent"
 
 
 @case
 async def a_watch_without_a_version_begins_with_what_is_there(world: World) -> None:
     for name in ("a", "b"):
-        await world.cluster.create(MODELS, world.namespace, model(name))
-    seen = await events(world, MODELS, "", 2)
+        await world.cluster.create(THINGS, world.namespace, thing(name))
+    seen = await events(world, THINGS, "", 2)
     assert sorted((kind, value["metadata"]["name"]) for kind, value in seen) == [("ADDED", "a"), ("ADDED", "b")]
 
 
 @case
 async def a_watch_hears_what_comes_later(world: World) -> None:
-    _, version = await world.cluster.list(MODELS, world.namespace)
-    hearing = asyncio.create_task(events(world, MODELS, version, 1))
-    await world.cluster.create(MODELS, world.namespace, model("m"))
+    _, version = await world.cluster.list(THINGS, world.namespace)
+    hearing = asyncio.create_task(events(world, THINGS, version, 1))
+    await world.cluster.create(THINGS, world.namespace, thing("m"))
     assert [(kind, value["metadata"]["name"]) for kind, value in await hearing] == [("ADDED", "m")]
 
 
@@ -560,18 +594,18 @@ async def an_object_comes_and_goes_for_a_watch_as_its_labels_do(world: World) ->
 
 @case
 async def a_watch_ends_when_its_time_is_over(world: World) -> None:
-    _, version = await world.cluster.list(MODELS, world.namespace)
+    _, version = await world.cluster.list(THINGS, world.namespace)
     async with asyncio.timeout(30):
-        kinds = {kind async for kind, _ in world.cluster.watch(MODELS, world.namespace, "", version, timeout_seconds=1)}
+        kinds = {kind async for kind, _ in world.cluster.watch(THINGS, world.namespace, "", version, timeout_seconds=1)}
     assert kinds <= {"BOOKMARK"}
 
 
 @case
 async def a_watch_from_before_the_history_is_gone(world: World) -> None:
-    await world.cluster.create(MODELS, world.namespace, model("m"))
+    await world.cluster.create(THINGS, world.namespace, thing("m"))
     world.forget()
     with pytest.raises(Gone):
-        await events(world, MODELS, "1", 1)
+        await events(world, THINGS, "1", 1)
 
 
 # Other kinds that Kindler writes
@@ -592,8 +626,8 @@ async def a_lease_is_held_by_compare_and_swap(world: World) -> None:
 
 @case
 async def an_event_about_an_object_is_taken(world: World) -> None:
-    made = await world.cluster.create(ENDPOINTS, world.namespace, endpoint("e"))
-    regarding = {"apiVersion": ENDPOINTS.api_version, "kind": "Endpoint", "name": "e", "namespace": world.namespace, "uid": made["metadata"]["uid"]}
+    made = await world.cluster.create(THINGS, world.namespace, thing("e"))
+    regarding = {"apiVersion": THINGS.api_version, "kind": "Thing", "name": "e", "namespace": world.namespace, "uid": made["metadata"]["uid"]}
     body = {
         "apiVersion": EVENTS.api_version,
         "kind": "Event",

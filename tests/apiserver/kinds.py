@@ -58,8 +58,12 @@ def builtin() -> list[Kind]:
 @cache  # parsing takes half a second, and tests make many servers
 def custom(folder: Path = CRDS) -> list[Kind]:
     """The kinds of all CRD files in a folder, one per served version."""
-    crds = [crd for file in sorted(folder.glob("*.yaml")) for crd in yaml.safe_load_all(file.read_text())]
-    return [_custom(crd["spec"], version) for crd in crds for version in crd["spec"]["versions"] if version["served"]]
+    return [kind for file in sorted(folder.glob("*.yaml")) for crd in yaml.safe_load_all(file.read_text()) for kind in defined(crd)]
+
+
+def defined(crd: dict[str, Any]) -> list[Kind]:
+    """The kinds of one CRD."""
+    return [_custom(crd["spec"], version) for version in crd["spec"]["versions"] if version["served"]]
 
 
 def _custom(spec: dict[str, Any], version: dict[str, Any]) -> Kind:

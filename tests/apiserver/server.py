@@ -15,7 +15,7 @@ from aiohttp import web
 from tests.apiserver import discovery
 from tests.apiserver.collector import Collector
 from tests.apiserver.faults import Fault, Faults, Request
-from tests.apiserver.kinds import Kind, builtin, custom
+from tests.apiserver.kinds import Kind, builtin, custom, defined
 from tests.apiserver.objects import Object, merged, scale_of
 from tests.apiserver.refusal import Refused, bad_request, expired
 from tests.apiserver.selectors import matcher
@@ -28,6 +28,8 @@ MERGE, APPLY = "application/merge-patch+json", "application/apply-patch+yaml"
 class ApiServer:
     """A strict API server in this process, on the loopback, over plain HTTP unless given `tls`.
 
+    It knows the kinds of the repository's own CRD files, and those of `crds`.
+
     async with ApiServer() as server:
         server.store               objects, to look at and to change behind everybody's back
         server.faults              trouble for the next requests
@@ -37,8 +39,15 @@ class ApiServer:
         server.kubeconfig(folder)  a file for $KUBECONFIG
     """
 
-    def __init__(self, namespaces: tuple[str, ...] = (), bookmark_seconds: float = 60, history: int = 5000, tls: ssl.SSLContext | None = None) -> None:
-        self.store = Store(builtin() + custom(), history)
+    def __init__(
+        self,
+        namespaces: tuple[str, ...] = (),
+        bookmark_seconds: float = 60,
+        history: int = 5000,
+        tls: ssl.SSLContext | None = None,
+        crds: tuple[Object, ...] = (),
+    ) -> None:
+        self.store = Store(builtin() + custom() + [kind for crd in crds for kind in defined(crd)], history)
         self.faults = Faults()
         self.watches = Watches(self.store, bookmark_seconds)
         self.collector = Collector(self.store)

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import pytest
+import pytest_asyncio
 
-from kindler.clients.cluster import LEASES, Cluster
+from kindler.clients.cluster import LEASES, Cluster, Conflict
 
 pytest.register_assert_rewrite("tests.apiserver.conformance")
 
-from tests.apiserver.conformance import CASES, NAMESPACES, Case, World  # noqa: E402
+from tests.apiserver.conformance import CASES, CRDS, NAMESPACES, THINGS_CRD, Case, World  # noqa: E402
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def things() -> AsyncIterator[None]:
+    """The kind that the cases use is there, and goes with the last of them."""
+    name = THINGS_CRD["metadata"]["name"]
+    cluster = Cluster()
+    await cluster.connect()
+    try:
+        await cluster.create(CRDS, None, THINGS_CRD)
+    except Conflict:  # another run's
+        yield
+    else:
+        async with asyncio.timeout(60), aclosing(cluster.watch(CRDS, None)) as stream:
+            async for _, crd in stream:
+                conditions = crd.get("status", {}).get("conditions", [])
+                if crd["metadata"].get("name") == name and any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
+                    break
+        yield
+        await cluster.delete(CRDS, None, name)
+    await cluster.close()
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
+async def world(things: None) -> AsyncIterator[World]:
     """The cluster of $KUBECONFIG, and a namespace that goes afterwards."""
     cluster = Cluster()
     await cluster.connect()

@@ -11,12 +11,12 @@ from kindler.clients.cluster import Cluster
 
 pytest.register_assert_rewrite("tests.apiserver.conformance")
 
-from tests.apiserver.conformance import CASES, Case, World  # noqa: E402
+from tests.apiserver.conformance import CASES, THINGS_CRD, Case, World  # noqa: E402
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 async def test_in_memory(case: Case, tmp_path: Path) -> None:
-    async with ApiServer(namespaces=("conformance",)) as server:
+    async with ApiServer(namespaces=("conformance",), crds=(THINGS_CRD,)) as server:
         kubeconfig = server.kubeconfig(tmp_path)
         cluster = Cluster()
         await cluster.connect(kubeconfig)
