@@ -68,20 +68,9 @@ def _create(engine: Engine, image: str, nodes: int, built: bool) -> None:
     file = paths.run() / "kind.json"
     file.write_text(config)
     with step(f"cluster: kind creates {paths.NAME} with {nodes} node{'s' if nodes > 1 else ''}", "30 s"):
-        command = [
-            *engine.prefix,
-            str(_BIN / "kind"),
-            "create",
-            "cluster",
-            "--name",
-            paths.NAME,
-            "--image",
-            image,
-            "--config",
-            str(file),
-            "--kubeconfig",
-            str(KUBECONFIG),
-        ]
+        kind = [*engine.prefix, str(_BIN / "kind"), "create", "cluster"]
+        options = {"name": paths.NAME, "image": image, "config": str(file), "kubeconfig": str(KUBECONFIG)}
+        command = [*kind, *(f"--{name}={value}" for name, value in options.items())]
         shell.run(command, "cluster", env={**engine.env, "PATH": f"{_BIN}:{os.environ['PATH']}"})
         every = network.nodes(kubectl(engine), nodes)
         if built:
@@ -123,7 +112,7 @@ def down() -> None:
         done("nothing is up")
         return
     with step(f"down: cluster{' and engine' if engine and engine.own else ''} {paths.NAME}", "10 s"):
-        if engine is not None and not engine.own:
+        if engine is not None and engines.answers(engine):
             _delete(engine)
         engines.down()
 

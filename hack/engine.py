@@ -125,7 +125,7 @@ def find(name: str = paths.NAME) -> Engine | None:
 def up() -> Engine:
     """The engine that is to be used from now on; ours is started where none answers."""
     found = find()
-    if found is not None and (not found.own or _answers(found)):
+    if found is not None and (not found.own or answers(found)):
         version = shell.output(found.command("version", "--format", "{{.Server.Version}}"), env=found.env)
         done(f"engine: {'this checkout’s own Docker' if found.own else 'this machine’s Docker'} {version} answers")
         return found
@@ -136,7 +136,8 @@ def up() -> Engine:
         return _start()
 
 
-def _answers(engine: Engine) -> bool:
+def answers(engine: Engine) -> bool:
+    """Whether the engine takes orders."""
     return shell.succeeds(engine.command("info"), env=engine.env, timeout=20)
 
 
@@ -146,7 +147,7 @@ def _start() -> Engine:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and not (process and process.poll() is not None):
         anchor = _anchor(paths.NAME)
-        if anchor is not None and _answers(engine := _ours(paths.NAME, anchor)):
+        if anchor is not None and answers(engine := _ours(paths.NAME, anchor)):
             return engine
         time.sleep(0.2)
     _kill(paths.NAME)
