@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.apiserver.kubelet import Behaviour
 from tests.wiring.activator_rig import Rig
 from tests.wiring.activator_rig import rig as make
+
+from kindler.api.settings import activator_settings
 
 
 @pytest.fixture
@@ -144,3 +147,26 @@ async def test_an_endpoint_that_the_watch_has_not_shown_is_looked_up(rig: Rig) -
     answer = await rig.invoke()
 
     assert answer.status == 200
+
+
+async def test_unknown_names_reach_the_api_server_at_a_limited_rate(rig: Rig) -> None:
+    def asked() -> list[str]:
+        return [r.name for r in rig.server.log if r.verb == "get" and r.resource == "endpoints"]
+
+    path = "/namespaces/default/endpoints/{}/invocations"
+    together = await asyncio.gather(*(rig.request("POST", path.format("nobody"), "x") for _ in range(5)))
+    assert {answer.status for answer in together} == {404}
+    assert asked() == ["nobody"], "those who ask together share one look-up, and the answer is remembered for a moment"
+    many = await asyncio.gather(*(rig.request("POST", path.format(f"n{n}"), "x") for n in range(200)))
+    assert {answer.status for answer in many} == {404}
+    assert len(asked()) < 100
+
+
+async def test_a_namespace_that_is_not_watched_is_not_asked_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    common = replace(activator_settings({}).common, namespaces=("default",))
+    async with make(tmp_path, monkeypatch, common=common) as rig:
+        rig.serving(demand=1)
+        assert (await rig.invoke()).status == 200
+        seen = len(rig.server.log)
+        assert (await rig.request("POST", "/namespaces/kube-system/endpoints/iris/invocations", "x")).status == 404
+        assert not [r for r in rig.server.log[seen:] if r.namespace == "kube-system"]

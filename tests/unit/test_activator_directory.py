@@ -1,0 +1,144 @@
+"""What the watches show, in whatever order: tied together by uid, found by name."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from tests.unit import builders
+from tests.unit.desks import NotingHands, NotingTeller, route
+
+from kindler.activator.desk import EndpointDesk
+from kindler.activator.routes import Directory, keep_endpoint, keep_pod, keep_pool
+from kindler.api import names
+
+
+class Seen:
+    """A directory, and what it is shown."""
+
+    def __init__(self) -> None:
+        self.hands = NotingHands()
+        self.changes = 0
+        self.directory = Directory(lambda identity: EndpointDesk(identity, self.hands, NotingTeller(), lambda: 100.0))
+        self.directory.changed = self._changed
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+
+def shown_endpoint(
+    name: str = "iris", uid: str = "e1", created: str = "2026-01-01T00:00:00Z", sagemaker: str | None = None, routed: bool = True, **status: Any
+) -> dict[str, Any]:
+    meta = {"name": name, "namespace": "team", "uid": uid, "creationTimestamp": created, "resourceVersion": "1"}
+    spec = {"endpointConfigName": "c"} | ({"endpointName": sagemaker} if sagemaker else {})
+    return keep_endpoint({"metadata": meta, "spec": spec, "status": ({"route": route().to_json()} if routed else {}) | status})
+
+
+def shown_pool(uid: str = "r1", owner: str = "e1", kind: str = "Endpoint") -> dict[str, Any]:
+    meta = {
+        "name": "iris-abc-demand", "namespace": "team", "uid": uid, "resourceVersion": "1", "labels": {names.LABEL_REVISION: "abc"},
+        "ownerReferences": [{"kind": kind, "name": "iris", "uid": owner, "controller": True}],
+    }  # fmt: skip
+    return keep_pool({"metadata": meta, "spec": {"replicas": 1}})
+
+
+def shown_pod(name: str = "p1", owner: str = "r1") -> dict[str, Any]:
+    pod = builders.pod(name, owner_uid=owner)
+    pod["metadata"] |= {"namespace": "team", "resourceVersion": "1"}
+    return keep_pod(pod)
+
+
+def test_whatever_the_order_the_pod_is_pinged() -> None:
+    for order in itertools.permutations(("endpoint", "pool", "pod")):
+        seen = Seen()
+        for what in order:
+            {"endpoint": seen.directory.endpoint, "pool": seen.directory.pool, "pod": seen.directory.pod}[what](
+                None, {"endpoint": shown_endpoint, "pool": shown_pool, "pod": shown_pod}[what]()
+            )
+        assert list(seen.hands.probing) == ["p1"], order
+
+
+@pytest.mark.parametrize(
+    ("pool", "pod"),
+    [
+        (shown_pool(owner="e0"), shown_pod()),  # of an endpoint that had this name before
+        (shown_pool(uid="r0"), shown_pod()),  # the pod is of another ReplicaSet
+        (shown_pool(kind="Deployment"), shown_pod()),  # not ours, whatever its labels say
+        (shown_pool(), shown_pod(owner="")),
+    ],
+)
+def test_labels_and_names_alone_make_no_place(pool: dict[str, Any], pod: dict[str, Any]) -> None:
+    seen = Seen()
+    seen.directory.endpoint(None, shown_endpoint())
+    seen.directory.pool(None, pool)
+    seen.directory.pod(None, pod)
+
+    assert seen.hands.probing == {}
+
+
+def test_a_name_belongs_to_the_oldest_and_is_called_exactly() -> None:
+    seen = Seen()
+    young = shown_endpoint("young", "e2", "2026-02-01T00:00:00Z", sagemaker="iris")
+    old = shown_endpoint("old", "e1", "2026-01-01T00:00:00Z", sagemaker="IRIS")
+    seen.directory.endpoint(None, young)
+    first = seen.directory.by_name("team", "iris")
+    assert first is not None
+    seen.directory.endpoint(None, old)
+    owner = seen.directory.by_name("team", "IRIS")
+
+    assert owner is not None
+    assert owner.identity.name == "old"
+    assert seen.directory.by_name("team", "iris") is None
+    assert seen.directory.spelled("team", "Iris") == "IRIS"
+    assert seen.directory.by_object("team", "young") is first, "by its own name it is reached all the same"
+    assert seen.directory.by_name("other", "IRIS") is None
+    seen.directory.endpoint(old, None)
+    assert seen.directory.by_name("team", "iris") is first
+    assert seen.changes == 3
+
+
+def test_a_route_that_is_lost_or_unreadable_serves_on() -> None:
+    seen = Seen()
+    seen.directory.endpoint(None, shown_endpoint())
+    desk = seen.directory.by_object("team", "iris")
+    assert desk is not None
+    good = desk.pools.route
+    seen.directory.endpoint(None, shown_endpoint(routed=False))
+    assert desk.pools.route == good
+    seen.directory.endpoint(None, shown_endpoint(route={"revision": "half"}))
+    assert desk.pools.route == good
+
+
+def test_an_endpoint_that_is_being_deleted_serves_no_more() -> None:
+    seen = Seen()
+    seen.directory.endpoint(None, shown_endpoint())
+    desk = seen.directory.by_object("team", "iris")
+    assert desk is not None
+    going = shown_endpoint() | {"deleting": True}
+    seen.directory.endpoint(shown_endpoint(), going)
+    seen.directory.endpoint(going, None)
+
+    assert desk.closed
+    assert seen.directory.by_object("team", "iris") is None
+    assert seen.directory.desks == {}
+
+
+def test_a_failed_creation_is_told_with_its_reason() -> None:
+    value = shown_endpoint(routed=False, failureReason="The image cannot be pulled.")
+
+    assert value["unserved"] == "Endpoint iris could not be created: The image cannot be pulled."
+
+
+def test_what_is_gone_is_forgotten() -> None:
+    seen = Seen()
+    seen.directory.endpoint(None, shown_endpoint())
+    seen.directory.pool(None, shown_pool())
+    seen.directory.pod(None, shown_pod())
+    desk = seen.directory.by_object("team", "iris")
+    assert desk is not None
+    seen.directory.pod(shown_pod(), None)
+    assert desk.pools.pods == {}
+    assert seen.hands.probing == {}
+    seen.directory.pool(shown_pool(), None)
+    assert desk.pools.sizes == {}

@@ -1,0 +1,113 @@
+"""What is written down: metrics as text, cold starts and requests as lines; and what is kept in memory."""
+
+from __future__ import annotations
+
+import json
+import logging
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from tests.unit.desks import IDENTITY, Request, World, route
+
+from kindler.activator import metrics
+from kindler.activator.calls import Cause, Outcome, Place, Refusal
+from kindler.activator.frontdoor import Door
+from kindler.activator.logs import JsonFormatter
+from kindler.activator.ownership import Ownership
+from kindler.activator.telling import FLUSH_LINES, Telling
+from kindler.api import names
+from kindler.api.settings import activator_settings
+
+LABELS = 'namespace="team",endpoint="Iris",variant="AllTraffic"'
+
+
+def test_metrics_of_an_endpoint() -> None:
+    world = World(route(limit=2, provisioned=1))
+    world.start("w", names.WARM)
+    world.start("d")
+    first, second = world.call(), world.call()
+    world.call()
+    world.now += 0.3
+    world.finish(first, status=200)
+    world.finish(second, Outcome.TIMED_OUT, 0)
+    running = world.call()
+    lines = "".join(metrics.pieces([world.desk], [("up", "gauge", [("", 1), ('x="y"', 2.5)])])).splitlines()
+
+    assert running.got is not None
+    for wanted in (
+        "up 1",
+        'up{x="y"} 2.5',
+        f'kindler_invocations_total{{{LABELS},outcome="ok"}} 1',
+        f'kindler_invocations_total{{{LABELS},outcome="timed_out"}} 1',
+        f'kindler_invocations_total{{{LABELS},outcome="throttled"}} 1',
+        f"kindler_throttled_total{{{LABELS}}} 1",
+        f"kindler_spillover_total{{{LABELS}}} 1",
+        f"kindler_concurrent_executions{{{LABELS}}} 1",
+        f"kindler_held_requests{{{LABELS}}} 0",
+        f"kindler_provisioned_concurrency_utilization{{{LABELS}}} 1",
+        f'kindler_pool_pods{{{LABELS},pool="warm",state="usable"}} 1',
+        f'kindler_pool_pods{{{LABELS},pool="demand",state="starting"}} 1',
+        f'kindler_model_latency_seconds_bucket{{{LABELS},le="0.25"}} 0',
+        f'kindler_model_latency_seconds_bucket{{{LABELS},le="0.5"}} 2',
+        f'kindler_model_latency_seconds_bucket{{{LABELS},le="+Inf"}} 2',
+        f"kindler_model_latency_seconds_sum{{{LABELS}}} 0.600000",
+    ):
+        assert wanted in lines
+
+
+def test_an_endpoint_that_did_nothing_has_no_histograms() -> None:
+    text = "".join(metrics.pieces([World(route()).desk], []))
+
+    assert "_bucket" not in text
+    assert f"kindler_concurrent_executions{{{LABELS}}} 0" in text
+
+
+def test_a_cold_start_is_one_readable_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    world = World(route())
+    call = world.call()
+    world.now += 0.013
+    world.show("a", ip=None, scheduled=None, started=None)
+    world.now += 0.346
+    world.show("a", ip="10.0.0.1", started=None)
+    world.now += 0.002
+    world.answer("a")
+    assert call.cold is not None
+    Telling(access_log=False).cold_start(IDENTITY, world.desk.pools.pods["uid-a"], call.cold)
+    line = json.loads(JsonFormatter().format(caplog.records[-1]))
+
+    assert line["message"] == "cold start of team/Iris: asked 0 ms · pod created 13 · scheduled 359 · IP 359 · first ping 361"
+    assert line["phases"] == {"created": 13, "scheduled": 359, "ip": 359, "ping": 361}
+    assert (line["level"], line["event"], line["pod"]) == ("INFO", "coldStart", "a")
+
+
+def test_the_access_log_is_written_in_batches_of_whole_json_lines() -> None:
+    written: list[bytes] = []
+    telling = Telling(True, written.append)
+    call = Request(1, 10.0, request_id=b'a "quoted" \xff id')
+    place = Place("10.0.0.1", 8080, "pod-1", "u", names.DEMAND, "abc")
+    telling.served(IDENTITY, call, place, Outcome.ANSWERED, 200, 3, 4, 10.5, 11.0)
+    telling.refused(IDENTITY, call, Refusal(Cause.THROTTLED, "no"))
+    telling.refused(IDENTITY, None, Refusal(Cause.BAD_REQUEST, "no"))
+    assert written == []
+    telling.flush()
+    served, refused = (json.loads(line) for line in written[0].splitlines())
+    assert (served["request"], served["outcome"], served["status"], served["ms"], served["modelMs"]) == ('a "quoted" \xff id', "answered", 200, 1000.0, 500.0)
+    assert (refused["outcome"], refused["pod"]) == ("throttled", "")
+    for _ in range(FLUSH_LINES):
+        telling.served(IDENTITY, call, place, Outcome.ANSWERED, 200, 3, 4, 10.5, 11.0)
+    assert len(written) == 2, "a full batch does not wait"
+
+
+def test_held_bytes_have_a_bound() -> None:
+    settings = activator_settings({"KINDLER_HELD_BYTES_LIMIT": "100"})
+    door = Door(settings, cast(Any, None), cast(Any, SimpleNamespace()), Ownership())
+
+    assert door.hold_bytes(60)
+    assert not door.hold_bytes(41)
+    assert door.hold_bytes(40)
+    assert not door.hold_bytes(1)
+    assert door.hold_bytes(-60)
+    assert door.hold_bytes(60)
+    assert door.held_bytes == 100
