@@ -64,8 +64,10 @@ class Ear:
             stop.set()
 
     def note(self, kind: Resource, value: Object) -> None:
-        """Takes an object as a write of ours brought it back, before any event tells of it."""
-        self._put(kind, value)
+        """Takes an object as a write of ours brought it back, before any event tells of it; unless it was heard to be gone meanwhile."""
+        old = self.heard[kind].get(_name(value))
+        if old is not None and old["metadata"].get("uid") == value["metadata"].get("uid"):
+            self._put(kind, value)
 
     # In kopf's thread
 

@@ -1,0 +1,195 @@
+"""A world for wiring tests of the controller: the strict API server, a kubelet, an activator's /stats, and real controllers beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from tests.apiserver import ApiServer, Kubelet
+
+from kindler.api.settings import ControllerSettings, controller_settings
+from kindler.api.stats import EndpointStats, Stats
+from kindler.clients.cluster import Cluster
+from kindler.controller.process import Controller
+
+Json = dict[str, Any]
+NS = "team"
+API = "serving.kindler.dev/v1alpha1"
+IMAGE = "localhost:5000/echo:1"
+
+
+def model(name: str = "echo", image: str = IMAGE, namespace: str = NS, environment: Json | None = None, **spec: Any) -> Json:
+    container = {"image": image} | ({"environment": environment} if environment else {})
+    return _object("Model", name, namespace, {"primaryContainer": container} | spec)
+
+
+def config(name: str = "echo", of: str = "echo", namespace: str = NS, memory: int = 1024, limit: int = 2, **serverless: Any) -> Json:
+    spec = {"memorySizeInMB": memory, "maxConcurrency": limit} | serverless
+    return _object("EndpointConfig", name, namespace, {"productionVariants": [{"variantName": "AllTraffic", "modelName": of, "serverlessConfig": spec}]})
+
+
+def endpoint(name: str = "echo", of: str = "echo", namespace: str = NS, **spec: Any) -> Json:
+    return _object("Endpoint", name, namespace, {"endpointConfigName": of} | spec)
+
+
+def _object(kind: str, name: str, namespace: str, spec: Json) -> Json:
+    return {"apiVersion": API, "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+@dataclass
+class World:
+    """`told` is what the activator answers at /stats, by "namespace/name"; None: it does not answer."""
+
+    server: ApiServer
+    kubelet: Kubelet
+    settings: ControllerSettings
+    told: dict[str, EndpointStats] | None = field(default_factory=dict)
+    controllers: list[tuple[Controller, asyncio.Event, asyncio.Task[int], Cluster]] = field(default_factory=list)
+
+    # The user
+
+    def apply(self, *objects: Json) -> None:
+        for value in objects:
+            kind = self.server.store.kind(value["kind"].lower() + "s", "serving.kindler.dev")
+            self.server.store.create(kind, value["metadata"]["namespace"], value, "kubectl")
+
+    def rename(self, name: str, config_name: str, namespace: str = NS) -> None:
+        """Names another EndpointConfig: UpdateEndpoint."""
+        self.patch("endpoints", name, {"spec": {"endpointConfigName": config_name}}, namespace)
+
+    def patch(self, plural: str, name: str, patch: Json, namespace: str = NS, group: str = "serving.kindler.dev", sub: str = "") -> None:
+        self.server.store.merge_patch(self.server.store.kind(plural, group), namespace, name, patch, sub, "kubectl")
+
+    def delete(self, plural: str, name: str, namespace: str = NS, group: str = "serving.kindler.dev", **options: Any) -> None:
+        self.server.store.delete(self.server.store.kind(plural, group), namespace, name, options or None)
+
+    # What there is
+
+    def all(self, plural: str, group: str = "", namespace: str = NS) -> list[Json]:
+        return list(self.server.store.all(self.server.store.kind(plural, group), namespace))
+
+    def find(self, plural: str, name: str, namespace: str = NS, group: str = "serving.kindler.dev") -> Json | None:
+        return next((x for x in self.all(plural, group, namespace) if x["metadata"]["name"] == name), None)
+
+    def pools(self, namespace: str = NS) -> dict[str, int]:
+        return {x["metadata"]["name"]: x["spec"]["replicas"] for x in self.all("replicasets", "apps", namespace)}
+
+    def status(self, name: str = "echo", namespace: str = NS) -> Json:
+        found = self.find("endpoints", name, namespace)
+        return (found or {}).get("status", {})
+
+    def row(self, name: str = "echo", namespace: str = NS) -> tuple[str, ...]:
+        """endpointStatus, Ready, Available, marks; empty while the status is not about the present generation."""
+        found = self.find("endpoints", name, namespace)
+        if not found or found["status"].get("observedGeneration") != found["metadata"]["generation"]:
+            return ()
+        conditions = {c["type"]: c for c in found["status"].get("conditions", [])}
+        assert all(c["observedGeneration"] == found["metadata"]["generation"] for c in conditions.values())
+        marks = sorted(k for k in conditions if k not in ("Ready", "Available"))
+        return (found["status"].get("endpointStatus", ""), conditions["Ready"]["status"], conditions["Available"]["status"], *marks)
+
+    def reason(self, name: str = "echo", kind: str = "Ready", plural: str = "endpoints") -> str:
+        found = self.find(plural, name) or {}
+        return str(next((c["reason"] for c in found.get("status", {}).get("conditions", []) if c["type"] == kind), ""))
+
+    async def until(self, condition: Callable[[], Any], seconds: float = 40) -> Any:
+        async with asyncio.timeout(seconds):
+            return await self.server.until(condition)
+
+    async def reaches(self, name: str, *row: str, seconds: float = 40) -> Json:
+        try:
+            await self.until(lambda: self.row(name) == row, seconds)
+        except TimeoutError:
+            raise AssertionError(f"{name}: wanted {row}, have {self.row(name)}: {self.status(name)}") from None
+        return self.status(name)
+
+    def writes(self) -> list[str]:
+        """Every write of a controller so far, Leases and Events left out."""
+        return [f"{r.verb} {r.resource}/{r.name}/{r.subresource}" for r in self.server.log if r.write and r.resource not in ("leases", "events")]
+
+    # The activator
+
+    def serve(self, name: str = "echo", in_flight: int = 0, older: dict[str, int] | None = None, revision: str | None = None, warm: int = 0) -> None:
+        """The activator says that it serves what is routed now (or `revision`)."""
+        found = self.find("endpoints", name)
+        assert found is not None
+        assert self.told is not None
+        now = revision or found["status"]["route"]["revision"]
+        self.told[f"{NS}/{name}"] = EndpointStats(found["metadata"]["uid"], True, now, in_flight, 0, warm, in_flight - warm, older or {})
+
+    async def stats(self, _: web.Request) -> web.Response:
+        if self.told is None:
+            return web.Response(status=500)
+        return web.json_response(Stats("boot", self.told).to_json())
+
+    # Controllers
+
+    async def start(self) -> Controller:
+        cluster = Cluster()
+        await cluster.connect()
+        controller = Controller(self.settings, cluster)
+        stop = asyncio.Event()
+        self.controllers.append((controller, stop, asyncio.create_task(controller.run(stop)), cluster))
+        return controller
+
+    async def stop(self, controller: Controller) -> int:
+        """As SIGTERM does it."""
+        entry = next(e for e in self.controllers if e[0] is controller)
+        self.controllers.remove(entry)
+        entry[1].set()
+        async with asyncio.timeout(20):
+            status = await entry[2]
+        await entry[3].close()
+        return status
+
+    async def kill(self, controller: Controller) -> None:
+        """As SIGKILL does it: no word to anybody, the Lease stays held."""
+        entry = next(e for e in self.controllers if e[0] is controller)
+        self.controllers.remove(entry)
+        await entry[3].close()  # nothing of it reaches the API server any more
+        entry[2].cancel()
+        await asyncio.gather(entry[2], return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def world(folder: Path, monkeypatch: pytest.MonkeyPatch, namespaces: tuple[str, ...] = (NS,), **changed: Any) -> AsyncIterator[World]:
+    """One API server with a kubelet and one activator, no controller yet. `changed`: fields of the settings."""
+    async with ApiServer(namespaces=namespaces) as server:
+        monkeypatch.setenv("KUBECONFIG", server.kubeconfig(folder))
+        token = folder / "token"
+        token.write_text("peer")
+        fast: Json = {"lease_seconds": 2.0, "lease_renew_seconds": 1.5, "lease_retry_seconds": 0.3, "metrics_port": 0, "peer_token_path": str(token)}
+        settings = replace(controller_settings({}), **fast)
+        made = World(server, Kubelet(server), settings)
+        async with _activator(made) as port:
+            made.settings = replace(settings, peer_port=port, **changed)
+            yield made
+            for controller, *_ in list(made.controllers):
+                await made.stop(controller)
+
+
+@contextlib.asynccontextmanager
+async def _activator(made: World) -> AsyncIterator[int]:
+    app = web.Application()
+    app.router.add_get("/stats", made.stats)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    labels = {"app.kubernetes.io/component": "activator"}
+    pod = {"metadata": {"name": "activator-0", "labels": labels}, "spec": {"nodeName": "node-1", "containers": [{"name": "activator", "image": "x"}]}}
+    store = made.server.store
+    kind = store.kind("pods")
+    created = store.create(kind, "kindler-system", pod, "test")
+    running = {"name": "activator", "state": {"running": {}}, "started": True, "ready": True}
+    told = {"phase": "Running", "podIP": "127.0.0.1", "containerStatuses": [running]}
+    store.update(kind, "kindler-system", "activator-0", created | {"status": told}, "status", "kubelet")
+    try:
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,254 @@
+"""What a controller lives among: children that somebody changes, names that are taken, restarts, other replicas, many neighbours, a failing API server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.apiserver import matching
+from tests.wiring.controlled import NS, World, config, endpoint, model, world
+
+from kindler.controller.process import Controller
+
+IN_SERVICE = ("InService", "True", "True")
+FAILED = ("Failed", "False", "False", "Stalled")
+STALLED = ("InService", "False", "True", "Stalled")
+APPS = "apps"
+
+
+@pytest.fixture
+async def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    async with world(tmp_path, monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+async def w(bare: World) -> World:
+    await bare.start()
+    bare.apply(model(), config(), endpoint())
+    await bare.reaches("echo", *IN_SERVICE)
+    bare.serve()
+    return bare
+
+
+async def quiet(w: World, seconds: float) -> list[str]:
+    """What controllers write in so many seconds."""
+    before = len(w.writes())
+    await asyncio.sleep(seconds)
+    return w.writes()[before:]
+
+
+# --- Children
+
+
+@pytest.mark.parametrize("kind", ["replicasets", "services", "controllerrevisions"])
+async def test_a_deleted_child_comes_back(w: World, kind: str) -> None:
+    group = "" if kind == "services" else APPS
+    (before,) = w.all(kind, group)
+    w.delete(kind, before["metadata"]["name"], group=group)
+    found = await w.until(lambda: next((x for x in w.all(kind, group) if x["metadata"]["uid"] != before["metadata"]["uid"]), None))
+    assert found["metadata"]["name"] == before["metadata"]["name"]
+    await w.reaches("echo", *IN_SERVICE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "patch", "healed"),
+    [
+        ("services", {"spec": {"externalName": "elsewhere.invalid"}}, lambda x: "activator" in x["spec"]["externalName"]),
+        ("replicasets", {"metadata": {"labels": {"serving.kindler.dev/pool": "x"}}}, lambda x: x["metadata"]["labels"]["serving.kindler.dev/pool"] == "demand"),
+        ("replicasets", {"metadata": {"labels": {"serving.kindler.dev/endpoint": None}}}, lambda x: "serving.kindler.dev/endpoint" in x["metadata"]["labels"]),
+        ("replicasets", {"spec": {"template": {"spec": {"enableServiceLinks": True}}}}, lambda x: not x["spec"]["template"]["spec"]["enableServiceLinks"]),
+        ("controllerrevisions", {"metadata": {"annotations": None}}, lambda x: "serving.kindler.dev/routed" in x["metadata"].get("annotations", {})),
+    ],
+)
+async def test_an_edited_child_is_mended(w: World, kind: str, patch: dict[str, object], healed: Callable[[dict[str, object]], bool]) -> None:
+    group = "" if kind == "services" else APPS
+    (found,) = w.all(kind, group)
+    w.patch(kind, found["metadata"]["name"], patch, group=group)
+    await w.until(lambda: healed(w.all(kind, group)[0]))
+    await w.reaches("echo", *IN_SERVICE)
+
+
+async def test_sizes_that_others_set_are_left_alone(w: World) -> None:
+    (pool,) = w.pools()
+    w.patch("replicasets", pool, {"spec": {"replicas": 2}}, group=APPS)
+    w.patch("replicasets", pool, {"spec": {"template": {"spec": {"enableServiceLinks": True}}}}, group=APPS)
+    await w.until(lambda: not w.all("replicasets", APPS)[0]["spec"]["template"]["spec"]["enableServiceLinks"])
+    assert w.pools() == {pool: 2}
+
+
+# --- Names
+
+
+async def test_the_oldest_has_the_name_whatever_its_case(w: World) -> None:
+    w.apply(endpoint("younger", endpointName="Echo"))
+    status = await w.reaches("younger", *FAILED)
+    assert w.reason("younger") == "NameTaken"
+    assert "echo" in status["failureReason"]
+    assert all("younger" not in pool for pool in w.pools())
+    w.delete("endpoints", "echo")
+    await w.reaches("younger", *IN_SERVICE)
+
+
+async def test_a_younger_model_waits_until_the_name_is_free(w: World) -> None:
+    w.apply(model("younger", modelName="echo", environment={"A": "1"}))
+    await w.until(lambda: w.reason("younger", "Stalled", "models") == "NameTaken")
+    assert w.reason("echo", plural="models") == "Accepted"
+    w.delete("models", "echo")
+    await w.until(lambda: w.reason("younger", plural="models") == "Accepted")
+    await w.reaches("echo", *IN_SERVICE)
+
+
+async def test_a_service_of_somebody_else_is_left_alone_and_told(bare: World) -> None:
+    w = bare
+    foreign = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "echo"}, "spec": {"type": "ExternalName", "externalName": "example.invalid"}}
+    w.server.store.create(w.server.store.kind("services"), NS, foreign, "kubectl")
+    await w.start()
+    w.apply(model(), config(), endpoint())
+    status = await w.reaches("echo", *STALLED)
+    assert w.reason() == "NameTaken"
+    assert "Service named echo" in status["failureReason"]
+    assert w.all("services")[0]["spec"]["externalName"] == "example.invalid"
+
+
+async def test_a_pool_of_somebody_else_fails_the_creation(bare: World) -> None:
+    w = bare
+    await w.start()
+    w.apply(model(), config(), endpoint("first"))
+    status = await w.reaches("first", *IN_SERVICE)
+    revision = status["route"]["revision"]
+    spec = {"replicas": 0, "selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "x"}]}}}
+    name = f"echo-{revision}-demand"
+    foreign = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": name}, "spec": spec}
+    w.server.store.create(w.server.store.kind("replicasets", APPS), NS, foreign, "kubectl")
+    w.apply(endpoint())
+    status = await w.reaches("echo", *FAILED)
+    assert w.reason() == "NameTaken"
+    assert name in status["failureReason"]
+
+
+# --- Restarts and replicas
+
+
+async def test_a_restart_writes_nothing(w: World) -> None:
+    w.apply(config("bigger", memory=2048, provisionedConcurrency=1), endpoint("second"))
+    await w.reaches("second", *IN_SERVICE)
+    w.rename("echo", "bigger")
+    await w.until(lambda: w.status()["endpointConfigName"] == "bigger")
+    w.serve()
+    await w.until(lambda: len(w.pools()) == 3)
+    await quiet(w, 11)  # counts are written at most every 10 seconds
+    assert await quiet(w, 2) == []
+    (controller, *_) = w.controllers[0]
+    assert await w.stop(controller) == 0
+    before = len(w.writes())
+    again = await w.start()
+    await w.until(lambda: again.awake)
+    assert await quiet(w, 3) == []
+    assert passes(again) >= 5, "every object was looked at"
+    assert w.writes()[before:] == []
+
+
+def passes(controller: Controller) -> float:
+    return sum(s.value for m in controller.metrics.reconciles.collect() for s in m.samples if s.name.endswith("_total"))
+
+
+async def test_the_standby_takes_over_when_the_leader_is_killed(w: World) -> None:
+    standby = await w.start()
+    await w.until(lambda: len([r for r in w.server.log if r.verb == "get" and r.resource == "leases"]) > 2)
+    assert not standby.awake
+    await w.kill(w.controllers[0][0])
+    w.apply(endpoint("second"))
+    began = time.monotonic()
+    await w.reaches("second", *IN_SERVICE)
+    took = time.monotonic() - began
+    assert took < w.settings.lease_seconds + 2 * w.settings.lease_retry_seconds + 2
+    assert standby.awake
+    made = [r.name or r.body["metadata"]["name"] for r in w.server.log if r.verb == "create" and r.resource == "replicasets"]
+    assert len(made) == len(set(made)), "nothing is done twice"
+
+
+async def test_a_leader_that_stops_hands_over_at_once(w: World) -> None:
+    standby = await w.start()
+    await standby.listed.wait()
+    leader = w.controllers[0][0]
+    assert await w.stop(leader) == 0
+    await w.until(lambda: standby.awake, seconds=w.settings.lease_seconds / 2)
+
+
+async def test_a_leader_that_lost_its_lease_ends(w: World) -> None:
+    (_, _, task, _) = w.controllers[0]
+    lease = w.server.store.kind("leases", "coordination.k8s.io")
+    (found,) = w.server.store.all(lease, "kindler-system")
+    w.server.store.merge_patch(lease, "kindler-system", found["metadata"]["name"], {"spec": {"holderIdentity": "another"}}, "", "another")
+    async with asyncio.timeout(10):
+        assert await asyncio.shield(task) == 1
+
+
+# --- Trouble and neighbours
+
+
+async def test_an_api_server_that_fails_now_and_then_stops_nothing(bare: World) -> None:
+    w = bare
+    await w.start()
+    for status in (500, 429, 503, 409):
+        w.server.faults.fail(status, lambda r: r.write and r.resource not in ("leases", "events"), times=2, retry_after=0)
+    w.server.faults.lose(matching("create", "replicasets"))
+    w.server.faults.lose(matching("update", "endpoints", subresource="status"))
+    w.apply(model(), config(), endpoint())
+    await w.reaches("echo", *IN_SERVICE, seconds=60)
+    assert len(w.pools()) == 1
+
+
+async def test_quota_on_replica_sets_is_told(bare: World) -> None:
+    w = bare
+    await w.start()
+    text = 'replicasets.apps "x" is forbidden: exceeded quota: none, requested: count/replicasets.apps=1'
+    fault = w.server.faults.fail(403, matching("create", "replicasets"), times=float("inf"), message=text)
+    w.apply(model(), config(), endpoint())
+    await w.until(lambda: "exceeded quota" in str(w.status().get("conditions")))
+    assert w.row() == ("Creating", "False", "False", "Reconciling")
+    fault.end()
+    await w.reaches("echo", *IN_SERVICE, seconds=60)
+
+
+async def test_the_user_is_told_by_events_and_never_by_a_flood(w: World) -> None:
+    w.rename("echo", "missing")
+    await w.until(lambda: w.reason() == "EndpointConfigNotFound")
+    w.rename("echo", "echo")
+    await w.reaches("echo", *IN_SERVICE)
+    await w.until(lambda: "EndpointConfigNotFound" in {e["reason"] for e in events(w)})
+    reasons = [e["reason"] for e in events(w)]
+    assert reasons[:2] == ["Creating", "InService"]
+    assert len(reasons) <= 5
+    assert all(e["regarding"]["kind"] == "Endpoint" for e in events(w))
+
+
+def events(w: World) -> list[dict[str, object]]:
+    return sorted(w.all("events", "events.k8s.io"), key=lambda e: str(e["eventTime"]))  # type: ignore[return-value]
+
+
+async def test_hundreds_of_neighbours_do_not_disturb_each_other(bare: World) -> None:
+    w, namespaces = bare, ("a", "b", "c")
+    w.settings = replace(w.settings, lease_seconds=15, lease_renew_seconds=10, lease_retry_seconds=2)  # all in one busy loop
+    for namespace in namespaces:
+        w.server.namespace(namespace)
+        w.apply(model(namespace=namespace), config(namespace=namespace))
+    await w.start()
+    for number in range(300):
+        w.apply(endpoint(f"e{number}", "echo" if number % 10 else "missing", namespace=namespaces[number % 3]))
+
+    def states() -> Counter[str]:
+        return Counter(e["status"].get("endpointStatus", "") for namespace in namespaces for e in w.all("endpoints", "serving.kindler.dev", namespace))
+
+    async with asyncio.timeout(100):
+        while states() != {"InService": 270, "Creating": 30}:  # looking after each of thousands of changes would take longer than they do
+            await asyncio.sleep(0.5)
+    assert {w.row(f"e{n}", namespaces[n % 3]) for n in range(0, 300, 10)} == {("Creating", "False", "False", "Reconciling")}
+    writes = [r for r in w.server.log if r.write and r.resource == "endpoints"]
+    assert len(writes) <= 3 * 300, "created, in service, and sometimes a number of pods"
