@@ -136,3 +136,20 @@ def test_idle_warm_pods_carry_a_low_cost_and_are_never_scaled() -> None:
     assert world.desk.pools.pods["uid-w"].cost_written == LOW_COST
     assert world.hands.scaled == []
     assert world.call().got is not None
+
+
+def test_a_process_that_is_going_puts_nothing_to_sleep_but_tells_who_waited_too_long() -> None:
+    world = World(route(idle=10, startup=30))
+    world.pool("iris-abc-demand", "abc", 1)
+    world.start("a")
+    running, held = world.call(), world.call()
+    world.now += 40
+    sleeping.round_of(world.desk, world.hands, world.now, going=True)
+    assert held.refusal is not None
+    world.finish(running)
+    scaled = list(world.hands.scaled)
+    world.now += 40
+    sleeping.round_of(world.desk, world.hands, world.now, going=True)
+    assert world.hands.scaled == scaled
+    sleeping.round_of(world.desk, world.hands, world.now)
+    assert world.hands.scaled == [*scaled, ("iris-abc-demand", 0)]

@@ -222,7 +222,7 @@ def free_port() -> int:
 
 
 def settings(**changes: Any) -> ActivatorSettings:
-    values: dict[str, Any] = {"public_port": free_port(), "peer_port": free_port(), "admin_port": free_port(), "shutdown_grace_seconds": 1.0}
+    values: dict[str, Any] = {"public_port": free_port(), "peer_port": free_port(), "admin_port": free_port(), "shutdown_grace_seconds": 0.2}
     return replace(activator_settings({}), **(values | changes))
 
 

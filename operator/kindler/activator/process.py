@@ -159,7 +159,7 @@ class Activator:
             now = self.last_round = time.monotonic()
             for desk in list(self.directory.desks.values()):
                 try:
-                    sleeping.round_of(desk, self.hands, now)
+                    sleeping.round_of(desk, self.hands, now, self.door.closing)
                 except Exception:  # one endpoint's trouble must not end the others' rounds
                     log.exception("the round of endpoint %s/%s failed", desk.identity.namespace, desk.identity.name)
 

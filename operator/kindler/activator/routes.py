@@ -102,7 +102,10 @@ class Directory:
             return
         self._pools[facts.uid] = facts
         if desk is not None:
-            self._fill(desk, facts)
+            if old is None:
+                self._fill(desk, facts)
+            else:
+                desk.pools.show_size(facts)
             desk.settle()
 
     def _fill(self, desk: EndpointDesk, facts: PoolFacts) -> None:

@@ -9,11 +9,11 @@ from kindler.api import names
 from kindler.core import sleeping, standing
 
 
-def round_of(desk: EndpointDesk, hands: Hands, now: float) -> None:
-    """Whatever time alone brings about for this endpoint."""
+def round_of(desk: EndpointDesk, hands: Hands, now: float, going: bool = False) -> None:
+    """Whatever time alone brings about for this endpoint. A process that is `going` puts nothing to sleep: what is idle here may be at work for another."""
     desk.expire(now)
     pools, route = desk.pools, desk.pools.route
-    if route is None or desk.closed:
+    if route is None or desk.closed or going:
         return
     size = pools.demand_size()
     if not pools.pods and (size is None or not size.replicas):
