@@ -519,30 +519,19 @@ async def only_a_pod_on_a_node_is_given_time_to_go(world: World) -> None:
 async def what_an_object_owns_goes_with_it(world: World) -> None:
     if not world.collects:
         pytest.skip("a bare API server has no garbage collector")
-    for propagation in ("Background", "Foreground"):
-        owner = await world.cluster.create(THINGS, world.namespace, thing("owner"))
-        reference = {
-            "apiVersion": THINGS.api_version,
-            "kind": "Thing",
-            "name": "owner",
-            "uid": owner["metadata"]["uid"],
-            "controller": True,
-            "blockOwnerDeletion": True,
-        }
+    expected = {
+        "Background": [("DELETED", "owner"), ("DELETED", "child")],
+        "Foreground": [("MODIFIED", "owner"), ("DELETED", "child"), ("DELETED", "owner")],
+    }
+    for propagation, steps in expected.items():
+        owner = await world.cluster.create(CONFIG_MAPS, world.namespace, config_map("owner"))
+        reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"], "blockOwnerDeletion": True}
         child = await world.cluster.create(CONFIG_MAPS, world.namespace, config_map("child", ownerReferences=[reference]))
-        await world.cluster.delete(THINGS, world.namespace, "owner", propagation=propagation)
-        if propagation == "Foreground" and (going := await world.cluster.get(THINGS, world.namespace, "owner")):
-            assert "foregroundDeletion" in going["metadata"]["finalizers"]
-        seen = await events(world, CONFIG_MAPS, child["metadata"]["resourceVersion"], 1)
-        assert (seen[0][0], seen[0][1]["metadata"]["name"]) == ("DELETED", "child")
-        kinds = []
-        async with asyncio.timeout(30), aclosing(world.cluster.watch(THINGS, world.namespace, "", owner["metadata"]["resourceVersion"])) as stream:
-            async for kind, _ in stream:
-                kinds.append(kind)
-                if kind == "DELETED":
-                    break
-        # In the foreground it is marked first, and goes once its dependents have; the last finalizer goes with the object.
-        assert kinds == (["DELETED"] if propagation == "Background" else ["MODIFIED", "DELETED"])
+        await world.cluster.delete(CONFIG_MAPS, world.namespace, "owner", propagation=propagation)
+        seen = await events(world, CONFIG_MAPS, child["metadata"]["resourceVersion"], len(steps))
+        assert [(kind, value["metadata"]["name"]) for kind, value in seen] == steps
+        if propagation == "Foreground":
+            assert "foregroundDeletion" in seen[0][1]["metadata"]["finalizers"]
 
 
 # Watching
