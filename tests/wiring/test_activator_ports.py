@@ -69,6 +69,14 @@ async def says_ready(rig: Rig, status: int) -> None:
         await asyncio.sleep(0.02)
 
 
+async def read_until(stream: asyncio.StreamReader, words: str) -> list[dict[str, Any]]:
+    """Log lines up to the one that says `words`."""
+    lines: list[dict[str, Any]] = []
+    while not lines or words not in lines[-1].get("message", ""):
+        lines.append(json.loads(await stream.readline()))
+    return lines
+
+
 def confused(public_key: bytes) -> str:
     """A token whose HMAC secret is the public key, for verifiers that believe the header."""
     claims = {"iss": ISSUER, "aud": names.PEER_AUDIENCE, "sub": CONTROLLER, "iat": int(time.time()), "exp": int(time.time()) + 60}
@@ -207,20 +215,21 @@ async def test_sigterm_lets_requests_finish_and_ends_with_status_zero(tmp_path: 
         assert process.stdout is not None
         rig.activator.ports = rig.activator.ports._replace(public=ports["PUBLIC"], admin=ports["ADMIN"])
         try:
-            assert "listens" in json.loads(await process.stdout.readline())["message"]
+            lines = await read_until(process.stdout, "listens")
             await says_ready(rig, 200)
             rig.gate.clear()
             running = rig.begin(body="running")
             await rig.until(lambda: any(model.now for model in rig.models.values()))
             process.send_signal(signal.SIGTERM)
-            await says_ready(rig, 503)
+            lines += await read_until(process.stdout, "going")
+            await says_ready(rig, 200)
             late = rig.begin(body="late")
             await rig.until(lambda: sum(model.now for model in rig.models.values()) == 2)
             rig.gate.set()
             answers = [await running, await late]
             assert [answer.status for answer in answers] == [200, 200]
             assert answers[1].headers["connection"].lower() == "close"
-            lines = [json.loads(line) for line in (await process.stdout.read()).splitlines()]
+            lines += [json.loads(line) for line in (await process.stdout.read()).splitlines()]
             assert await process.wait() == 0
         finally:
             if process.returncode is None:

@@ -22,7 +22,7 @@ class Health:
     """
 
     synced: bool
-    closing: bool
+    accepting: bool
     round_age: float
     api_age: float | None
     unwritten: int
@@ -48,7 +48,7 @@ def application(health: Callable[[], Health], directory: Directory, samples: Sam
 
     async def readyz(_: web.Request) -> web.Response:
         now = health()
-        reason = "shutting down" if now.closing else "routes are not known yet" if not now.synced else None
+        reason = "shutting down" if not now.accepting else "routes are not known yet" if not now.synced else None
         return web.json_response({"status": reason or "ok"}, status=503 if reason else 200)
 
     async def scrape(request: web.Request) -> web.StreamResponse:

@@ -36,7 +36,7 @@ from kindler.clients.informer import Informer
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 0.5
-LAG_SECONDS = 5.0  # after SIGTERM: how long kube-proxies may still send new connections here
+LAG_SECONDS = 10.0  # after SIGTERM: kube-proxies lag, and where there is one replica they send here until its successor is ready
 LAST_SECONDS = 1.0  # before the grace period ends: who still waits for a pod is told
 
 
@@ -90,6 +90,7 @@ class Activator:
         self.last_round = time.monotonic()
         self.stop = asyncio.Event()  # set: drain and go
         self.listening = asyncio.Event()
+        self.accepting = True
         self.ports = Ports(0, 0, 0)
         self.listener: Listener | None = None
         self._runners: list[web.AppRunner] = []
@@ -134,13 +135,14 @@ class Activator:
                 task.cancel()
 
     async def _drain(self) -> None:
-        """Not ready at once, serves on while others still send here, then takes nothing new, answers what it has, and goes when empty."""
+        """Serves on, telling clients to come back by another connection; then takes nothing new, answers what it has, and goes when empty."""
         listener, began = self.listener, time.monotonic()
         assert listener is not None
         grace = self.settings.shutdown_grace_seconds
         self.door.closing = True
         log.info("going: %d requests under way, at most %g s", listener.exchanges, grace)
         await asyncio.sleep(min(LAG_SECONDS, grace / 2))
+        self.accepting = False
         listener.stop_accepting()
         listener.close_idle()
         with suppress(TimeoutError):
@@ -196,7 +198,7 @@ class Activator:
         heard = min(informer.last_event for informer in self.informers)
         now = time.monotonic()
         synced = all(informer.synced.is_set() for informer in self.informers)
-        return admin.Health(synced, self.door.closing, now - self.last_round, now - heard if heard else None, self.writer.unwritten, self.writer.trouble)
+        return admin.Health(synced, self.accepting, now - self.last_round, now - heard if heard else None, self.writer.unwritten, self.writer.trouble)
 
     def _samples(self) -> Iterator[metrics.Family]:
         """Metrics of the process as a whole."""
