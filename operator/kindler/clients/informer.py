@@ -46,7 +46,7 @@ class Informer:
     `keep(object)` may trim an object before it is stored (default: managedFields go); name, namespace, uid and resourceVersion must stay.
     `on_change(old, new)` is called after the store was changed: new is None for a deletion, old is None for a new object. An object that was deleted
     and made again unseen (another uid) is told as a deletion and a new object. Objects in the store are shared: don't change them.
-    `synced` is set once everything was listed. `restarts` counts watches that ended in trouble.
+    `synced` is set once everything was listed. `restarts` counts lists and watches that ended in trouble.
     """
 
     def __init__(
