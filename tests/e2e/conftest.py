@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
-from hack.kubeapi import KubeApi
+from hack.kubeapi import ApiError, KubeApi
 from tests.e2e.support import evidence, installation
 from tests.e2e.support.gateway import Gateway
 from tests.e2e.support.journey import Journey
@@ -75,7 +76,8 @@ def journeys(request: pytest.FixtureRequest, api: KubeApi, gateway: Gateway, sys
         request.node.add_report_section("teardown", "evidence", f"logs, events and objects: {folder}")
         print(f"\nlogs, events and objects of the failed journey: {folder}")
     for journey in made:
-        api.call("DELETE", api.path("namespaces", None, journey.namespace))
+        with suppress(ApiError):  # a journey may remove its own
+            api.call("DELETE", api.path("namespaces", None, journey.namespace))
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.e2e.support import manifests, rows
 from tests.e2e.support.gateway import later
 from tests.e2e.support.journey import Journey
@@ -42,7 +44,7 @@ def test_a_failed_update_and_the_way_back(journey: Journey) -> None:
     journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "echo"}})
     back = journey.reaches("echo", rows.IN_SERVICE)
     assert "failureReason" not in back["status"]
-    assert {pod["metadata"]["uid"] for pod in journey.pods()} == pods, "going back restarts nothing and leaves nothing of the broken revision"
+    journey.api.until_all("pods", journey.namespace, lambda found: {pod["metadata"]["uid"] for pod in found} == pods)  # nothing of the broken one stays
 
 
 def test_an_update_that_names_what_is_missing_waits_for_it(journey: Journey) -> None:
@@ -105,13 +107,19 @@ def test_deleting_is_seen_under_foreground_deletion(journey: Journey) -> None:
 
 def test_model_and_config_say_that_they_are_accepted_and_used(journey: Journey) -> None:
     journey.kubectl.apply(manifests.model("echo", executionRoleARN="arn:aws:iam::123456789012:role/x"), manifests.config("echo", idle=300))
-    for kind, name in (("kmodel", "models"), ("kepc", "endpointconfigs")):
+    for kind, name, count in (("kmodel", "models", 1), ("kepc", "endpointconfigs", 0)):
         journey.kubectl.wait(kind, "echo", "condition=Ready")
-        assert journey.api.get(name, journey.namespace, "echo")["status"]["usedBy"]["count"] == 0  # type: ignore[index]
+        journey.api.until(name, journey.namespace, "echo", lambda found: used_by(found) == count)  # noqa: B023
     journey.kubectl.apply(manifests.endpoint("one", config="echo"), manifests.endpoint("two", config="echo"))
-    config = journey.api.until("endpointconfigs", journey.namespace, "echo", lambda c: c is not None and c["status"].get("usedBy", {}).get("count") == 2)
+    config = journey.api.until("endpointconfigs", journey.namespace, "echo", lambda found: used_by(found) == 2)
     assert config is not None
     assert config["status"]["usedBy"]["first"] == ["one", "two"]
-    model = journey.api.until("models", journey.namespace, "echo", lambda m: m is not None and m["status"].get("usedBy", {}).get("count") == 1)
+    model = journey.api.get("models", journey.namespace, "echo")
     assert model is not None
     assert "executionRoleARN" in str(model["status"]["ignoredFields"])
+
+
+def used_by(found: dict[str, Any] | None) -> int | None:
+    """How many objects name this one; None until it says."""
+    count: int | None = (found or {}).get("status", {}).get("usedBy", {}).get("count")
+    return count

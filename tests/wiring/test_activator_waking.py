@@ -149,6 +149,16 @@ async def test_an_endpoint_that_the_watch_has_not_shown_is_looked_up(rig: Rig) -
     assert answer.status == 200
 
 
+async def test_a_route_that_the_watch_has_not_shown_is_looked_up(rig: Rig) -> None:
+    rig.pools(rig.endpoint(sagemaker="Iris-Model"))
+    await rig.until(rig.desk)
+    rig.server.watches.hush("endpoints")
+    rig.route()
+    answer = await rig.invoke("Iris-Model")
+
+    assert answer.status == 200
+
+
 async def test_unknown_names_reach_the_api_server_at_a_limited_rate(rig: Rig) -> None:
     def asked() -> list[str]:
         return [r.name for r in rig.server.log if r.verb == "get" and r.resource == "endpoints"]

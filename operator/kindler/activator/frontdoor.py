@@ -41,14 +41,15 @@ class Door:
         if isinstance(address, NoAddress):
             return self._miss(Missed(address.style, Refusal(Cause.UNKNOWN_ADDRESS, address.reason)))
         desk = self._desk(address)
-        if desk is not None:
+        if desk is not None and desk.pools.route is not None:
             if len(self._found) >= REMEMBERED:
                 self._found.clear()
             found = self._found[key] = Found(address.purpose, address.style, desk)
             return found
-        pending = self._lookups.ask(address)
+        # Who has just seen an endpoint appear, or become ready, may be ahead of our watch: it is looked up before it is refused.
+        pending = self._lookups.ask(address, desk.identity.name if desk else address.name.lower())
         if isinstance(pending, Refusal):
-            return self._miss(Missed(address.style, pending))
+            return Found(address.purpose, address.style, desk) if desk else self._miss(Missed(address.style, pending))
         return Found(address.purpose, address.style, pending)
 
     def hold_bytes(self, count: int) -> bool:

@@ -1,4 +1,7 @@
-"""Direct look-ups of endpoints that the cache does not know: one GET a name at a time, at a limited rate, shared by all who ask for it meanwhile."""
+"""Direct look-ups of endpoints that the cache does not know, or knows without a route.
+
+One GET a name at a time, at a limited rate, shared by all who ask for it meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from kindler.core.pacing import Bucket
 log = logging.getLogger(__name__)
 
 LOOKUPS_PER_SECOND, LOOKUPS_AT_ONCE = 10.0, 20
-REMEMBERED_SECONDS, REMEMBERED = 1.0, 1024  # how long, and for how many names, "there is none" stays the answer
+REMEMBERED_SECONDS, REMEMBERED = 1.0, 1024  # how long, and for how many names, "not yet" stays the answer
 PATIENCE_SECONDS = 2.0
 
 Callback = Callable[[Desk | Refusal], None]
@@ -51,8 +54,8 @@ class Lookups:
         self._tasks: set[asyncio.Task[None]] = set()
         self._absent: dict[tuple[str, str], float] = {}  # (namespace, name) -> until when
 
-    def ask(self, address: Address) -> Pending | Refusal:
-        """Joins or begins a look-up; refuses at once when there is nothing to be found, or too much is asked."""
+    def ask(self, address: Address, name: str) -> Pending | Refusal:
+        """Joins or begins a look-up of the object `name`; refuses at once when there is nothing to be found, or too much is asked."""
         key = (address.namespace, address.name)
         if key in self._running:
             return Pending(self._running[key])
@@ -61,7 +64,7 @@ class Lookups:
         if not watched or self._absent.get(key, 0.0) > now or not self._pace.take(now):
             return self.unknown(address)
         waiting = self._running[key] = {}
-        task = asyncio.get_running_loop().create_task(self._look(address, key, waiting), name=f"look-up {address.namespace}/{address.name}")
+        task = asyncio.get_running_loop().create_task(self._look(address, name, key, waiting), name=f"look-up {address.namespace}/{address.name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return Pending(waiting)
@@ -78,15 +81,16 @@ class Lookups:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _look(self, address: Address, key: tuple[str, str], waiting: dict[Pending, Callback]) -> None:
+    async def _look(self, address: Address, name: str, key: tuple[str, str], waiting: dict[Pending, Callback]) -> None:
         answer: Desk | Refusal = self.unknown(address)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                found = await self._cluster.get(ENDPOINTS, address.namespace, address.name.lower())
+                found = await self._cluster.get(ENDPOINTS, address.namespace, name)
             if found is not None:
                 self._directory.endpoint(None, keep_endpoint(found))
-            answer = self._find(address) or answer
-            if isinstance(answer, Refusal):
+            desk = self._find(address)
+            answer = desk or answer
+            if desk is None or desk.pools.route is None:
                 self._remember(key)
         except (ApiError, TimeoutError) as trouble:
             log.info("endpoint %s/%s could not be looked up: %s", address.namespace, address.name, trouble or "no answer in time")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from hack import images
 from hack.kubeapi import KubeApi
 from tests.e2e.support.gateway import Gateway
 from tests.e2e.support.kubectl import Kubectl, command
@@ -17,9 +18,9 @@ VALUES = "hack/values.yaml"
 
 def installed(api: KubeApi, gateway: Gateway) -> Iterator[Kubectl]:
     """Installs (or brings up to date) and waits until both processes are ready. KINDLER_KEEP=1 leaves it, for the next run while working."""
-    helm = os.environ.get("HELM", "helm")
-    command(helm, "upgrade", "--install", RELEASE, CHART, "-n", NAMESPACE, "--create-namespace", "-f", VALUES, "--wait", "--timeout", "120s")
+    image = ["--set", f"image.tag={images.tag('kindler')}"]
+    command("helm", "upgrade", "--install", RELEASE, CHART, "-n", NAMESPACE, "--create-namespace", "-f", VALUES, *image, "--wait", "--timeout", "120s")
     yield Kubectl(NAMESPACE)
     if os.environ.get("KINDLER_KEEP") != "1":
-        command(helm, "uninstall", RELEASE, "-n", NAMESPACE, "--wait", "--timeout", "120s")
+        command("helm", "uninstall", RELEASE, "-n", NAMESPACE, "--wait", "--timeout", "120s")
         command("kubectl", "delete", "namespace", NAMESPACE, "--wait")
