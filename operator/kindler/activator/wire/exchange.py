@@ -307,9 +307,10 @@ class Exchange:
     # ---- answers of our own, and ends
 
     def client_left(self) -> None:
-        """The client is gone."""
-        self.client = None
-        self._withdraw(CLIENT_LEFT)
+        """The client is gone (or was cut off by ourselves, and knows how its request ended)."""
+        if self.client is not None:
+            self.client = None
+            self._withdraw(CLIENT_LEFT)
 
     def give_up(self, refusal: Refusal) -> None:
         """The client's request cannot be completed (malformed, too large, too slow): answers while that is possible, and lets go."""

@@ -1,0 +1,434 @@
+"""The wire between real sockets: a desk that keeps the seam's promises in its simplest form, models that follow a script, and clients that send bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import h11
+
+from kindler.activator.calls import (
+    Call,
+    Cause,
+    ColdStart,
+    Desk,
+    Found,
+    Lookup,
+    Missed,
+    Outcome,
+    Place,
+    Purpose,
+    Refusal,
+    RequestHead,
+    Style,
+    Terms,
+)
+from kindler.activator.wire import Listener, start
+from kindler.api.settings import ActivatorSettings, activator_settings
+
+HOST = "127.0.0.1"
+TERMS = Terms("Iris", "shop", "AllTraffic", b"/invocations", 10.0)
+
+Script = Callable[["Connection"], Awaitable[None]]
+
+
+def settings(**changes: Any) -> ActivatorSettings:
+    return replace(activator_settings({}), **changes)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Closes so that the other side sees a reset."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+# ---- models
+
+
+@dataclass
+class Request:
+    """What a model saw. `head` as it came, `body` decoded."""
+
+    head: bytes
+    method: str
+    target: str
+    fields: dict[str, str]
+    body: bytes
+
+
+class Connection:
+    """One connection to a model, in the hands of a script."""
+
+    def __init__(self, model: Model, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.model = model
+        self.reader = reader
+        self.writer = writer
+
+    async def head(self) -> tuple[bytes, h11.Request]:
+        """Reads one head only. Raises IncompleteReadError when none comes."""
+        raw = await self.reader.readuntil(b"\r\n\r\n")
+        parser = h11.Connection(h11.SERVER)
+        parser.receive_data(raw)
+        event = parser.next_event()
+        assert isinstance(event, h11.Request)
+        return raw, event
+
+    async def request(self) -> Request:
+        """Reads a whole request, with h11, and nothing behind it."""
+        raw, event = await self.head()
+        fields = {name.decode(): value.decode() for name, value in event.headers}
+        body = b""
+        if "content-length" in fields:
+            body = await self.reader.readexactly(int(fields["content-length"]))
+        elif "transfer-encoding" in fields:
+            while size := int((await self.reader.readuntil(b"\r\n")).split(b";")[0], 16):
+                body += (await self.reader.readexactly(size + 2))[:-2]
+            while await self.reader.readuntil(b"\r\n") != b"\r\n":
+                pass
+        request = Request(raw, event.method.decode(), event.target.decode(), fields, body)
+        self.model.requests.put_nowait(request)
+        return request
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self, body: bytes = b"ok", status: int = 200, fields: bytes = b"") -> None:
+        await self.send(b"HTTP/1.1 %d X\r\n%bContent-Length: %d\r\n\r\n%b" % (status, fields, len(body), body))
+
+    async def closed(self) -> bytes:
+        """Waits for the other side to close; what came before."""
+        return await self.reader.read()
+
+
+async def echo(connection: Connection) -> None:
+    """The plainest of models: answers each request with its body."""
+    while True:
+        request = await connection.request()
+        await connection.answer(request.body)
+
+
+class Model:
+    """A server that runs `script` for each connection. `together`: the most scripts between `enter` and `leave` at once."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.requests: asyncio.Queue[Request] = asyncio.Queue()
+        self.connections = 0
+        self.failure: BaseException | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, HOST, 0, limit=1 << 20)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await self.script(Connection(self, reader, writer))
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass
+        except BaseException as failure:
+            self.failure = failure
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def stop(self) -> None:
+        self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.failure is not None:
+            raise self.failure
+
+
+# ---- the desk
+
+
+@dataclass
+class End:
+    """How a placed call ended."""
+
+    outcome: Outcome
+    status: int
+    received: int
+    sent: int
+
+
+class TestDesk:
+    """`limit` requests together, `per_place` in each place, first in first out."""
+
+    __test__ = False
+
+    def __init__(self, limit: int = 100, per_place: int = 1) -> None:
+        self.terms = TERMS
+        self.limit = limit
+        self.per_place = per_place
+        self.places: list[Place] = []
+        self.waiting: deque[Call] = deque()
+        self.running: dict[Call, Place] = {}
+        self.ends: asyncio.Queue[End] = asyncio.Queue()
+        self.left: asyncio.Queue[Call] = asyncio.Queue()
+        self.held: asyncio.Queue[Call] = asyncio.Queue()
+        self.refusals: list[Cause] = []
+        self.most: dict[str, int] = {}
+        self.cold: ColdStart | None = None
+
+    def offer(self, call: Call) -> Place | Refusal | None:
+        if len(self.waiting) + len(self.running) >= self.limit:
+            return Refusal(Cause.THROTTLED, "Too many requests.", 1)
+        place = self._free()
+        if place is None:
+            self.waiting.append(call)
+            self.held.put_nowait(call)
+            return None
+        return self._take(call, place)
+
+    def gone(self, call: Call) -> None:
+        self.waiting.remove(call)
+        self.left.put_nowait(call)
+
+    def finished(self, call: Call, place: Place, outcome: Outcome, status: int, received: int, sent: int) -> None:
+        assert self.running.pop(call) is place
+        place.in_use -= 1
+        self.ends.put_nowait(End(outcome, status, received, sent))
+        self.serve()
+
+    def unreachable(self, call: Call, place: Place) -> Place | Refusal | None:
+        assert self.running.pop(call) is place
+        place.in_use -= 1
+        self.places.remove(place)
+        other = self._free()
+        if other is not None:
+            return self._take(call, other)
+        self.waiting.appendleft(call)
+        self.held.put_nowait(call)
+        return None
+
+    def refused(self, call: Call | None, refusal: Refusal) -> None:
+        self.refusals.append(refusal.cause)
+
+    def add(self, port: int, pod: str = "pod-1") -> Place:
+        place = Place(HOST, port, pod, f"uid-{pod}", "demand", "abc")
+        self.places.append(place)
+        self.serve()
+        return place
+
+    def serve(self) -> None:
+        while self.waiting and (place := self._free()) is not None:
+            call = self.waiting.popleft()
+            call.cold = self.cold
+            call.dispatch(self._take(call, place))
+
+    def _free(self) -> Place | None:
+        return next((p for p in self.places if p.in_use < self.per_place and not p.closing), None)
+
+    def _take(self, call: Call, place: Place) -> Place:
+        self.running[call] = place
+        place.in_use += 1
+        self.most[place.pod] = max(self.most.get(place.pod, 0), place.in_use)
+        return place
+
+
+class TestLookup:
+    """A look-up that the test ends."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.callback: Callable[[Desk | Refusal], None] | None = None
+        self.cancelled = asyncio.Event()
+
+    def then(self, callback: Callable[[Desk | Refusal], None]) -> None:
+        self.callback = callback
+
+    def cancel(self) -> None:
+        self.callback = None
+        self.cancelled.set()
+
+
+class TestFront:
+    """`/endpoints/Iris/...` in SageMaker's style, `/invocations` and `/ping` in the plain one, `/lookup` through `lookup`; all lead to one desk."""
+
+    __test__ = False
+
+    def __init__(self, desk: Desk, held_limit: int = 1 << 40) -> None:
+        self.desk = desk
+        self.lookup: Lookup = TestLookup()
+        self.held = 0
+        self.held_limit = held_limit
+        self.going = False
+
+    def find(self, head: RequestHead) -> Found | Missed:
+        path = head.target.partition(b"?")[0]
+        if path == b"/endpoints/Iris/invocations":
+            return Found(Purpose.INVOCATION, Style.SAGEMAKER, self.desk)
+        if path == b"/invocations":
+            return Found(Purpose.INVOCATION, Style.PLAIN, self.desk)
+        if path == b"/ping":
+            return Found(Purpose.WAKE, Style.PLAIN, self.desk)
+        if path == b"/lookup":
+            return Found(Purpose.INVOCATION, Style.PLAIN, self.lookup)
+        return Missed(Style.PLAIN, Refusal(Cause.UNKNOWN_ADDRESS, "No such address."))
+
+    def hold_bytes(self, count: int) -> bool:
+        if count > 0 and self.held + count > self.held_limit:
+            return False
+        self.held += count
+        return True
+
+    def draining(self) -> bool:
+        return self.going
+
+
+# ---- clients
+
+
+@dataclass
+class Answer:
+    """What a client read; `head` lower-cased names."""
+
+    status: int
+    fields: dict[str, str]
+    body: bytes
+
+
+class Caller:
+    """One client's connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self, method: bytes = b"POST") -> Answer:
+        """Reads one answer with h11. Raises what h11 raises when the answer is malformed or cut off, and ConnectionError."""
+        parser = h11.Connection(h11.CLIENT)
+        parser.send(h11.Request(method=method, target="/", headers=[("host", "x")]))
+        parser.send(h11.EndOfMessage())
+        parser.receive_data(await self.reader.readuntil(b"\r\n\r\n"))
+        status, fields, body = 0, {}, b""
+        while True:
+            event = parser.next_event()
+            if event is h11.NEED_DATA:
+                parser.receive_data(await self._some(parser, fields))
+            elif isinstance(event, h11.InformationalResponse):
+                return Answer(event.status_code, {}, b"")
+            elif isinstance(event, h11.Response):
+                status, fields = event.status_code, {name.decode(): value.decode() for name, value in event.headers}
+            elif isinstance(event, h11.Data):
+                body += event.data
+            else:
+                assert isinstance(event, h11.EndOfMessage)
+                return Answer(status, fields, body)
+
+    async def _some(self, parser: h11.Connection, fields: dict[str, str]) -> bytes:
+        """The next bytes that belong to the answer being read, at most."""
+        if "transfer-encoding" in fields:  # one byte at a time, so that the next answer stays unread
+            return await self.reader.read(1)
+        return await self.reader.read(int(fields["content-length"])) if "content-length" in fields else await self.reader.read(65536)
+
+    async def closed(self) -> bytes:
+        """Reads until the other side closes. Raises ConnectionResetError when it cuts."""
+        return await self.reader.read()
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+@dataclass
+class Rig:
+    """A listener with its desk. `call()` opens a client's connection."""
+
+    listener: Listener
+    desk: TestDesk
+    front: TestFront
+
+    def __post_init__(self) -> None:
+        self._callers: list[Caller] = []
+        self._models: list[Model] = []
+
+    async def call(self, data: bytes = b"") -> Caller:
+        reader, writer = await asyncio.open_connection(HOST, self.listener.port, limit=1 << 16)
+        caller = Caller(reader, writer)
+        self._callers.append(caller)
+        if data:
+            await caller.send(data)
+        return caller
+
+    async def model(self, script: Script = echo, pod: str = "pod-1", place: bool = True) -> Model:
+        """Starts a model and gives the desk a place for it."""
+        model = Model(script)
+        await model.start()
+        self._models.append(model)
+        if place:
+            self.desk.add(model.port, pod)
+        return model
+
+    async def stop(self) -> None:
+        for caller in self._callers:
+            caller.close()
+        await self.listener.stop()
+        for model in self._models:
+            await model.stop()
+
+    def check(self) -> None:
+        """Nothing may be left: no byte held, no place in use."""
+        assert self.front.held == 0
+        assert not self.desk.running
+        assert self.listener.exchanges == 0
+
+
+@asynccontextmanager
+async def rig(desk: TestDesk | None = None, held_limit: int = 1 << 40, **changes: Any) -> AsyncIterator[Rig]:
+    """A running wire, checked at its end. `changes` to the settings."""
+    desk = desk or TestDesk()
+    front = TestFront(desk, held_limit)
+    made = Rig(await start(settings(**changes), front, HOST, 0), desk, front)
+    try:
+        yield made
+    finally:
+        await made.stop()
+    made.check()
+
+
+@contextmanager
+def deaf_port() -> Iterator[int]:
+    """A port of loopback to which no connection can be made, nor is any refused: its backlog is full."""
+    with socket.create_server((HOST, 0), backlog=0) as server:
+        port: int = server.getsockname()[1]
+        fillers = [socket.socket() for _ in range(4)]
+        try:
+            for filler in fillers:
+                filler.setblocking(False)
+                filler.connect_ex((HOST, port))
+            yield port
+        finally:
+            for filler in fillers:
+                filler.close()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Lets the loop run until something is so of which nothing tells."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+
+
+def post(body: bytes = b"hello", path: bytes = b"/invocations", fields: bytes = b"") -> bytes:
+    return b"POST %b HTTP/1.1\r\nHost: iris.shop\r\n%bContent-Length: %d\r\n\r\n%b" % (path, fields, len(body), body)
+
+
+SAGEMAKER = b"/endpoints/Iris/invocations"

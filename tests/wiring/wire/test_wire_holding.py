@@ -1,0 +1,280 @@
+"""What a request goes through before it has a pod: held, throttled, refused, looked up, left."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from tests.wiring.wire.rig import SAGEMAKER, Connection, TestDesk, TestLookup, deaf_port, post, reset, rig, until
+
+from kindler.activator.calls import Cause, Outcome, Refusal
+
+HALF = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345"
+
+
+@pytest.mark.parametrize("left", ["close", "half-close", "reset"])
+async def test_a_client_that_left_while_held_never_reaches_the_model(left: str) -> None:
+    async with rig() as wire:
+        caller = await wire.call(post())
+        other = await wire.call(post(b"other"))
+        call = await wire.desk.held.get()
+        await wire.desk.held.get()
+        if left == "half-close":
+            caller.writer.write_eof()
+        elif left == "reset":
+            reset(caller.writer)
+        else:
+            caller.close()
+        assert await wire.desk.left.get() is call
+        model = await wire.model()
+        assert (await other.answer()).body == b"other"
+        assert model.requests.get_nowait().body == b"other"
+        assert model.requests.empty()
+
+
+async def test_held_requests_are_served_first_in_first_out_one_at_a_time() -> None:
+    async with rig() as wire:
+        callers = []
+        for n in range(8):
+            callers.append(await wire.call(post(b"%d" % n)))
+            await wire.desk.held.get()
+        model = await wire.model()
+        await asyncio.gather(*(caller.answer() for caller in callers))
+        assert [model.requests.get_nowait().body for _ in range(8)] == [b"%d" % n for n in range(8)]
+        assert wire.desk.most == {"pod-1": 1}
+
+
+@pytest.mark.parametrize("path", [b"/invocations", SAGEMAKER])
+async def test_throttled_at_once_and_before_the_body_is_read(path: bytes) -> None:
+    async with rig(TestDesk(limit=0)) as wire:
+        caller = await wire.call(b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n" % path)
+        answer = await caller.answer()
+        assert answer.fields["retry-after"] == "1"
+        assert answer.fields["connection"] == "close"
+        if path == SAGEMAKER:
+            assert (answer.status, answer.fields["x-amzn-errortype"]) == (400, "ThrottlingException")
+        else:
+            assert answer.status == 429
+        assert json.loads(answer.body)["message"] == "Too many requests."
+        await caller.send(b"x" * 100_000)  # a client that sends on all the same is let finish
+        assert await caller.closed() == b""
+
+
+async def test_a_throttled_client_that_waits_to_be_asked_is_not_asked() -> None:
+    async with rig(TestDesk(limit=0)) as wire:
+        caller = await wire.call(b"POST /invocations HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+        assert (await caller.answer()).status == 429
+
+
+async def test_throttled_with_its_body_read_keeps_the_connection() -> None:
+    async with rig(TestDesk(limit=0)) as wire:
+        caller = await wire.call()
+        for _ in range(3):
+            await caller.send(post())
+            assert (await caller.answer()).status == 429
+
+
+async def test_a_held_body_is_read_while_it_waits_and_sent_whole() -> None:
+    async with rig() as wire:
+        caller = await wire.call(HALF)
+        await wire.desk.held.get()
+        await caller.send(b"67890")
+        await until(lambda: wire.front.held >= 10)
+        model = await wire.model()
+        assert (await caller.answer()).body == b"1234567890"
+        assert model.requests.get_nowait().body == b"1234567890"
+        assert wire.front.held == 0
+
+
+async def test_a_held_client_that_waits_is_asked_for_its_body() -> None:
+    async with rig() as wire:
+        caller = await wire.call(b"POST /invocations HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        assert (await caller.answer()).status == 100
+        await caller.send(b"hi")
+        await wire.model()
+        assert (await caller.answer()).body == b"hi"
+
+
+async def test_a_request_dispatched_with_half_its_body_goes_on_streaming() -> None:
+    async with rig() as wire:
+        caller = await wire.call(HALF)
+        await wire.desk.held.get()
+        await wire.model()
+        await caller.send(b"67890")
+        assert (await caller.answer()).body == b"1234567890"
+
+
+@pytest.mark.parametrize("path", [b"/invocations", SAGEMAKER])
+@pytest.mark.parametrize("held", [False, True])
+async def test_a_body_over_the_limit(path: bytes, held: bool) -> None:
+    async with rig(body_limit_bytes=100) as wire:
+        model = await wire.model(place=not held)
+        caller = await wire.call(b"POST %b HTTP/1.1\r\nHost: x\r\nX-Request-Id: r1\r\nContent-Length: 101\r\n\r\n" % path)
+        answer = await caller.answer()
+        if path == SAGEMAKER:
+            assert (answer.status, answer.fields["x-amzn-errortype"]) == (400, "ValidationError")
+            assert json.loads(answer.body) == {"message": "Request r1 has oversize body."}
+        else:
+            assert answer.status == 413
+        assert (model.connections, wire.desk.refusals) == (0, [Cause.BODY_TOO_LARGE])
+
+
+@pytest.mark.parametrize("held", [False, True])
+async def test_a_chunked_body_over_the_limit_is_noticed_as_it_grows(held: bool) -> None:
+    begun = asyncio.Event()
+
+    async def script(connection: Connection) -> None:
+        await connection.head()
+        begun.set()
+        await connection.closed()
+
+    async with rig(body_limit_bytes=100) as wire:
+        await wire.model(script, place=not held)
+        caller = await wire.call(b"POST /invocations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n" + b"x" * 90)
+        await (wire.desk.held.get() if held else begun.wait())
+        await caller.send(b"x" * 10 + b"\r\n")
+        assert (await caller.answer()).status == 413
+        if held:
+            await wire.desk.left.get()
+        else:
+            assert (await wire.desk.ends.get()).outcome is Outcome.ABANDONED
+
+
+async def test_the_processs_bound_on_held_bytes() -> None:
+    async with rig(held_limit=12) as wire:
+        first = await wire.call(post(b"0123456789"))
+        await wire.desk.held.get()
+        second = await wire.call(post(b"0123456789"))
+        answer = await second.answer()
+        assert (answer.status, answer.fields["retry-after"]) == (503, "1")
+        await wire.desk.left.get()
+        await wire.model()
+        assert (await first.answer()).body == b"0123456789"
+
+
+async def test_a_malformed_chunk_while_held() -> None:
+    async with rig() as wire:
+        caller = await wire.call(b"POST /invocations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await wire.desk.held.get()
+        await caller.send(b"zz\r\n")
+        assert (await caller.answer()).status == 400
+        await wire.desk.left.get()
+
+
+async def test_a_held_request_that_is_refused() -> None:
+    async with rig() as wire:
+        caller = await wire.call(post(path=SAGEMAKER))
+        call = await wire.desk.held.get()
+        wire.desk.waiting.clear()
+        call.refuse(Refusal(Cause.CANNOT_START, "The image does not exist."))
+        answer = await caller.answer()
+        assert (answer.status, answer.fields["x-amzn-errortype"]) == (424, "ModelError")
+        assert "The image does not exist." in json.loads(answer.body)["Message"]
+
+
+async def test_connect_refused_goes_to_another_pod_and_nothing_was_sent_to_the_first() -> None:
+    async with rig() as wire:
+        gone = await wire.model(place=False, pod="gone")
+        await gone.stop()
+        wire.desk.add(gone.port, "gone")
+        await wire.model(pod="good")
+        caller = await wire.call(post())
+        assert (await caller.answer()).body == b"hello"
+        assert [place.pod for place in wire.desk.places] == ["good"]
+
+
+async def test_connect_refused_without_another_pod_is_held_again() -> None:
+    async with rig() as wire:
+        gone = await wire.model(place=False)
+        await gone.stop()
+        wire.desk.add(gone.port, "gone")
+        caller = await wire.call(post())
+        await wire.desk.held.get()
+        await wire.model(pod="good")
+        assert (await caller.answer()).body == b"hello"
+
+
+async def test_a_look_up_that_finds_the_endpoint() -> None:
+    async with rig() as wire:
+        await wire.model()
+        caller = await wire.call(post(path=b"/lookup"))
+        lookup = wire.front.lookup
+        assert isinstance(lookup, TestLookup)
+        await until(lambda: lookup.callback)
+        lookup.callback(wire.desk)
+        assert (await caller.answer()).body == b"hello"
+
+
+async def test_a_look_up_that_finds_nothing() -> None:
+    async with rig() as wire:
+        caller = await wire.call(post(path=b"/lookup"))
+        lookup = wire.front.lookup
+        assert isinstance(lookup, TestLookup)
+        await until(lambda: lookup.callback)
+        lookup.callback(Refusal(Cause.UNKNOWN_ENDPOINT, "There is no endpoint Iris."))
+        assert (await caller.answer()).status == 404
+
+
+async def test_a_look_up_is_cancelled_when_its_client_leaves() -> None:
+    async with rig() as wire:
+        caller = await wire.call(post(path=b"/lookup"))
+        lookup = wire.front.lookup
+        assert isinstance(lookup, TestLookup)
+        await until(lambda: lookup.callback)
+        caller.close()
+        await lookup.cancelled.wait()
+
+
+async def test_an_address_that_names_nothing() -> None:
+    async with rig() as wire:
+        answer = await (await wire.call(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")).answer(b"GET")
+        assert (answer.status, json.loads(answer.body)) == (404, {"message": "No such address.", "cause": "unknown_address"})
+
+
+async def test_more_connections_than_allowed_are_told_so() -> None:
+    async with rig(connection_limit=2) as wire:
+        await wire.model()
+        callers = [await wire.call(), await wire.call()]
+        await until(lambda: wire.listener.connections >= 2)
+        extra = await wire.call(post())
+        assert (await extra.answer()).status == 503
+        await callers[0].send(post())
+        assert (await callers[0].answer()).status == 200
+
+
+async def test_a_client_that_leaves_while_its_connection_to_the_pod_is_being_made() -> None:
+    """Nothing was written, so the place is given back at once."""
+    with deaf_port() as port:
+        async with rig(connect_seconds=30) as wire:
+            wire.desk.add(port, "deaf")
+            caller = await wire.call(post())
+            await until(lambda: wire.desk.running)
+            reset(caller.writer)
+            assert (await wire.desk.ends.get()).outcome is Outcome.ABANDONED
+
+
+async def test_a_connect_that_takes_too_long_is_no_better_than_one_refused() -> None:
+    with deaf_port() as port:
+        async with rig(connect_seconds=0.01) as wire:
+            wire.desk.add(port, "deaf")
+            await wire.model(pod="good")
+            assert (await (await wire.call(post())).answer()).body == b"hello"
+
+
+async def test_half_closed_after_its_request_was_sent_is_answered() -> None:
+    go_on = asyncio.Event()
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await go_on.wait()
+        await connection.answer(b"late")
+
+    async with rig() as wire:
+        model = await wire.model(script)
+        caller = await wire.call(post())
+        await model.requests.get()
+        caller.writer.write_eof()
+        go_on.set()
+        assert (await caller.answer()).body == b"late"
+        assert await caller.closed() == b""
