@@ -3,7 +3,6 @@ PYTHON ?= python3
 HACK = $(PYTHON) -m hack
 # Makes a switch of a variable: KEEP=1 leaves the cluster up after `make test`.
 KEEP_SWITCH = $(if $(filter 1,$(KEEP)),--keep)
-NODES ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check generate up down shell journeys clean campaign bench-coldstart bench-warm
@@ -24,7 +23,7 @@ generate: ## writes CRDs and reference pages anew from the models
 	@$(HACK) generate
 
 up: ## the cluster of this checkout, with registries (NODES=3 for three nodes)
-	@$(HACK) up --nodes $(NODES)
+	@$(HACK) up $(if $(NODES),--nodes $(NODES))
 
 down: ## removes the cluster; nothing of it is left on the machine
 	@$(HACK) down

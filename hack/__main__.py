@@ -139,7 +139,7 @@ def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(prog="python3 -m hack", description=__doc__)
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     each = {name: commands.add_parser(name, help=text, description=text) for name, (_, _, text) in COMMANDS.items()}
-    each["up"].add_argument("--nodes", type=int, choices=(1, 3), default=1)
+    each["up"].add_argument("--nodes", type=int, choices=(1, 3), help="default: as many as are up, else 1")
     each["up"].add_argument("--fresh", action="store_true", help="a new cluster in any case")
     each["load"].add_argument("image")
     each["run"].add_argument("words", nargs=argparse.REMAINDER)

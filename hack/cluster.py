@@ -18,12 +18,16 @@ _BIN = paths.run() / "bin"
 _GENERATION = "1"  # raise it when clusters that are up must be made anew
 
 
-def up(*, nodes: int = 1, fresh: bool = False) -> None:
-    """Brings up engine, cluster and registries; what is there already costs nothing. `fresh`: a new cluster in any case. Call under the cluster's lock."""
+def up(*, nodes: int | None = None, fresh: bool = False) -> None:
+    """Brings up engine, cluster and registries; what is there already costs nothing. `nodes`: as many as are up, else one. `fresh`: a new cluster in any case.
+
+    Call under the cluster's lock.
+    """
     leftovers.note_owner()
     toolbox.ensure(*toolbox.CLIENTS)
     engine = engines.up()
     _link_programs(engine)
+    nodes = nodes or _read_state().get("wanted", {}).get("nodes", 1)
     image, built = nodeimage.ensure_image(engine)
     wanted = {"image": image, "nodes": nodes, "generation": _GENERATION}
     if fresh or not _is_whole(engine, wanted):
@@ -73,10 +77,11 @@ def _create(engine: Engine, image: str, nodes: int, built: bool) -> None:
         command = [*kind, *(f"--{name}={value}" for name, value in options.items())]
         shell.run(command, "cluster", env={**engine.env, "PATH": f"{_BIN}:{os.environ['PATH']}"})
         every = network.nodes(kubectl(engine), nodes)
+        if engine.own:
+            network.close_dns(kubectl(engine))
+            network.reach(engine, every)
         if built:
             network.connect(engine, every)
-        if engine.own:
-            network.reach(engine, every)
         for what, condition in (("nodes", "Ready"), ("deployment/coredns", "Available")):
             scope = ["--all"] if what == "nodes" else ["--namespace", "kube-system"]
             shell.run(kubectl(engine, "wait", what, *scope, f"--for=condition={condition}", "--timeout=180s"), "cluster", env=engine.env)
@@ -91,7 +96,7 @@ def _introduce(engine: Engine, wanted: Mapping[str, object]) -> None:
         registry.introduce(engine, node)
     gateway = shell.output(engine.command("port", f"{paths.NAME}-control-plane", f"{kindconfig.GATEWAY_NODE_PORT}/tcp"), env=engine.env).splitlines()[0]
     (paths.run() / "resolv.conf").write_text(
-        f"nameserver {kindconfig.DNS_ADDRESS}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
+        f"nameserver {kindconfig.DNS_SERVICE}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
     )
     draft = _STATE.with_suffix(".new")
     draft.write_text(json.dumps({"wanted": wanted, "gateway": f"http://{gateway}"}, indent=1))

@@ -234,9 +234,7 @@ def _end(pid: int, how: int, seconds: float) -> None:
         return
     try:
         signal.pidfd_send_signal(handle, how)
-        import select
-
-        select.select([handle], [], [], seconds)
+        shell.gone(handle, seconds)
     finally:
         os.close(handle)
 

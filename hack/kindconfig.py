@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-POD_SUBNET, SERVICE_SUBNET, DNS_ADDRESS = "10.244.0.0/16", "10.96.0.0/16", "10.96.0.10"
+POD_SUBNET, SERVICE_SUBNET = "10.244.0.0/16", "10.96.0.0/16"
+API_SERVICE, DNS_SERVICE = "10.96.0.1", "10.96.0.10"
 GATEWAY_NODE_PORT = 30080
 
 

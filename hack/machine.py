@@ -19,6 +19,7 @@ SYSCTLS = (
 )
 # Folders that Docker makes because kind mounts them.
 FOLDERS = ("/lib/modules",)
+PROC_SYS = Path("/proc/sys")
 _CAP_SYS_RESOURCE = 24
 
 
@@ -103,4 +104,4 @@ def _recalled() -> dict | None:  # type: ignore[type-arg]
 
 
 def _sysctl(name: str) -> Path:
-    return Path("/proc/sys") / name.replace(".", "/")
+    return PROC_SYS / name.replace(".", "/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from hack import kindconfig, shell
 from hack.engine import Engine
 from hack.steps import Trouble
 
+_RULES = f"timeout 60 sh -c 'until iptables-save --table nat | grep -q {kindconfig.API_SERVICE}/32; do sleep 0.1; done'"
 _CNI_FILE = "/etc/cni/net.d/10-kindler.conflist"
 
 
@@ -46,9 +48,23 @@ def connect(engine: Engine, every: list[Node]) -> None:
     """Writes CNI files and routes between nodes."""
     for node in every:
         routes = "".join(f"ip route replace {other.pods} via {other.address}; " for other in every if other != node)
-        # Renamed into place: containerd reads the folder at any moment.
-        script = f"set -e; mkdir -p /etc/cni/net.d; cat > {_CNI_FILE}.new; mv {_CNI_FILE}.new {_CNI_FILE}; {routes}"
+        # Pods start as soon as the file is there. One that calls the API server before kube-proxy has written its rules waits half a minute for an
+        # answer that cannot come (so did CoreDNS). Renamed into place: containerd reads the folder at any moment.
+        script = f"set -e; mkdir -p /etc/cni/net.d; cat > {_CNI_FILE}.new; {_RULES}; mv {_CNI_FILE}.new {_CNI_FILE}; {routes}"
         shell.output(engine.command("exec", "--interactive", node.name, "sh", "-c", script), env=engine.env, feed=conflist(node))
+
+
+def closed_corefile(corefile: str) -> str:
+    """The DNS server's settings for a network that nothing can leave: other names than the cluster's don't exist, said at once instead of after seconds."""
+    return re.sub(r"forward \. /etc/resolv\.conf( \{[^}]*\})?", "template ANY ANY {\n       rcode NXDOMAIN\n    }", corefile)
+
+
+def close_dns(kubectl: list[str]) -> None:
+    """Puts closed_corefile into force. Before pods can start: the server reads its settings once."""
+    place = [*kubectl, "--namespace", "kube-system"]
+    found = json.loads(shell.output([*place, "get", "configmap", "coredns", "--output", "json"]))
+    change = {"data": {"Corefile": closed_corefile(found["data"]["Corefile"])}}
+    shell.output([*place, "patch", "configmap", "coredns", "--type", "merge", "--patch", json.dumps(change)])
 
 
 def reach(engine: Engine, every: list[Node]) -> None:

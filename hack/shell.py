@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -85,6 +86,11 @@ def output(argv: Argv, *, env: Mapping[str, str] | None = None, feed: str | None
     if done.returncode != 0:
         raise Trouble(f"{' '.join(map(str, argv))} failed (exit {done.returncode}): {(done.stderr or done.stdout).strip()}")
     return done.stdout.rstrip("\n")
+
+
+def gone(handle: int, seconds: float) -> bool:
+    """Waits until the process behind a pidfd has ended, at most `seconds`; whether it has."""
+    return bool(select.select([handle], [], [], seconds)[0])
 
 
 def succeeds(argv: Argv, *, env: Mapping[str, str] | None = None, timeout: float = 60) -> bool:
