@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from hack import cluster, devenv, engine, images, lock, paths, shell, toolbox
-from hack.steps import Trouble, done, silent_unless_it_fails
+from hack.steps import Trouble, done, say, silent_unless_it_fails
 
 FAST, JOURNEYS = ("tests/unit", "tests/wiring"), ("tests/e2e",)
 CHART = paths.ROOT / "charts" / "kindler"
 
 
 def static() -> None:
-    """Everything that looks at files alone: format, lint, types, import laws, generated files, the chart."""
+    """Everything that looks at files alone. All of it runs before Trouble is raised, so that one look shows all that is wrong."""
     devenv.ensure()
-    tools = devenv.HOME / "bin"
-    _each("format", [tools / "ruff", "format", "--check", "--quiet", "."])
-    _each("lint", [tools / "ruff", "check", "--quiet", "."])
-    _each("types", [tools / "mypy", "--no-error-summary", "-p", "kindler", "-p", "hack"])
-    _each("import laws", [tools / "lint-imports"])
-    _each("generated files are up to date", [devenv.PYTHON, "-m", "hack.generate", "--check"])
     toolbox.ensure("helm")
-    helm = toolbox.TOOLS["helm"].path()
-    _each("the chart: helm lint", [helm, "lint", "--strict", CHART])
-    _each("the chart: helm template", [helm, "template", "kindler", CHART, "--namespace", "kindler-system", "--include-crds"])
+    troubles = []
+    for what, command in _looks():
+        try:
+            shell.run(command, "check", cwd=paths.ROOT)
+            done(what)
+        except Trouble as trouble:
+            say(f"✗ {what}")
+            troubles.append(str(trouble))
+    if troubles:
+        raise Trouble("\n✗ ".join(troubles))
 
 
-def _each(what: str, command: shell.Argv) -> None:
-    shell.run(command, "check", cwd=paths.ROOT)
-    done(what)
+def _looks() -> list[tuple[str, list[str | Path]]]:
+    tools, helm = devenv.HOME / "bin", toolbox.TOOLS["helm"].path()
+    return [
+        ("format", [tools / "ruff", "format", "--check", "--quiet", "."]),
+        ("lint", [tools / "ruff", "check", "--quiet", "."]),
+        ("types", [tools / "mypy", "--no-error-summary", "-p", "kindler", "-p", "hack"]),
+        ("import laws", [tools / "lint-imports"]),
+        ("generated files", [devenv.PYTHON, "-m", "hack.generate", "--check"]),
+        ("chart: helm lint", [helm, "lint", "--strict", CHART]),
+        ("chart: helm template", [helm, "template", "kindler", CHART, "--namespace", "kindler-system", "--include-crds"]),
+    ]
 
 
 def check() -> int:
