@@ -68,6 +68,8 @@ class ReplicaSets:
         status |= {"readyReplicas": ready, "availableReplicas": ready} if ready else {}
         status |= {"conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": why}]} if why else {}
         metadata = replica_set["metadata"]
+        if replica_set.get("status") == status:
+            return
         self._store.update(self._kind, metadata["namespace"], metadata["name"], {"status": status}, "status", "kube-controller-manager")
 
 

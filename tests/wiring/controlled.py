@@ -158,15 +158,17 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def world(folder: Path, monkeypatch: pytest.MonkeyPatch, namespaces: tuple[str, ...] = (NS,), **changed: Any) -> AsyncIterator[World]:
-    """One API server with a kubelet and one activator, no controller yet. `changed`: fields of the settings."""
+async def world(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, namespaces: tuple[str, ...] = (NS,), automatic: bool = True, **changed: Any
+) -> AsyncIterator[World]:
+    """One API server with a kubelet and one activator, no controller yet. `changed`: fields of the settings. `automatic`: see Kubelet."""
     async with ApiServer(namespaces=namespaces) as server:
         monkeypatch.setenv("KUBECONFIG", server.kubeconfig(folder))
         token = folder / "token"
         token.write_text("peer")
         fast: Json = {"lease_seconds": 2.0, "lease_renew_seconds": 1.5, "lease_retry_seconds": 0.3, "metrics_port": 0, "peer_token_path": str(token)}
         settings = replace(controller_settings({}), **fast)
-        made = World(server, Kubelet(server), settings)
+        made = World(server, Kubelet(server, automatic), settings)
         async with _activator(made) as port:
             made.settings = replace(settings, peer_port=port, **changed)
             yield made
