@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.base_protocol import BaseProtocol
 
 from kindler.clients.cluster import ENDPOINTS, PODS, Resource, _encoded, _lines
 from kindler.clients.errors import ApiError, NotFound, Unavailable, from_status, no_answer
