@@ -86,6 +86,10 @@ def bench_coldstart(options: Options) -> int:
     return programs.bench_coldstart(options.words)
 
 
+def bench_warm(options: Options) -> int:
+    return programs.bench_warm(options.words)
+
+
 def campaign(options: Options) -> int:
     return programs.campaign(options.words)
 
@@ -129,10 +133,15 @@ COMMANDS: dict[str, tuple[Callable[[Options], int], bool, str]] = {
     "journeys": (journeys, False, "the journeys alone, on the cluster that is up"),
     "demo": (demo, False, "the story of an endpoint, on a cluster where Kindler is installed"),
     "bench-coldstart": (bench_coldstart, False, "cold starts against Deployment + Service and against the floor"),
+    "bench-warm": (bench_warm, False, "requests per second through the activator against a Go reverse proxy"),
     "campaign": (campaign, False, "what takes longer than CI may"),
     "generate": (generate, False, "CRDs and reference pages, from the models"),
     "clean": (clean, True, "down, and removes what can be made again"),
 }
+
+
+# Commands that hand every word behind them to another program, options too.
+PASSED_ON = ("journeys", "bench-coldstart", "bench-warm", "campaign", "generate")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -143,7 +152,7 @@ def parser() -> argparse.ArgumentParser:
     each["up"].add_argument("--fresh", action="store_true", help="a new cluster in any case")
     each["load"].add_argument("image")
     each["run"].add_argument("words", nargs=argparse.REMAINDER)
-    for name in ("journeys", "bench-coldstart", "campaign", "generate"):
+    for name in PASSED_ON:
         each[name].add_argument("words", nargs=argparse.REMAINDER, help="for the program behind it")
     each["test"].add_argument("--keep", action="store_true", help="leave the cluster up")
     each["clean"].add_argument("--all", action="store_true", help="also the cache that all checkouts share")
@@ -151,7 +160,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    options = parser().parse_args()
+    words = sys.argv[1:]
+    if words and words[0] in PASSED_ON:
+        options = argparse.Namespace(command=words[0], words=words[1:])  # argparse's REMAINDER refuses options that come first
+    else:
+        options = parser().parse_args(words)
     action, alone, _ = COMMANDS[options.command]
     if not alone:
         return action(options)

@@ -46,6 +46,11 @@ def bench_coldstart(words: Sequence[str]) -> int:
     return 0
 
 
+def bench_warm(words: Sequence[str]) -> int:
+    devenv.ensure()
+    return shell.start([devenv.PYTHON, "-m", "hack.bench_warm", *words], cwd=paths.ROOT).wait()
+
+
 def campaign(words: Sequence[str]) -> int:
     devenv.ensure()
     prepare("campaign", [images.coldserver()])

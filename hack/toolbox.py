@@ -93,6 +93,7 @@ TOOLS = {
         Tool("cni", CNI, _all(f"{CNI}/plugins", "main/ptp", "main/loopback", "ipam/host-local", "meta/portmap"), "10 s", inside=True),
         Tool("coredns", "github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"}, "2 min", inside=True),
         Tool("coldserver", "example.invalid/coldserver", {"coldserver": "."}, "5 s", inside=True, folder="coldserver"),
+        Tool("bench-warm", "example.invalid/bench-warm", {"bench-warm": "."}, "5 s", folder="bench_warm"),
         Tool("pause", "example.invalid/tools/pause", {"pause": "."}, "1 s", inside=True),
     )
 }

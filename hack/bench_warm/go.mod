@@ -1,0 +1,3 @@
+module example.invalid/bench-warm
+
+go 1.26
