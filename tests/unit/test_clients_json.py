@@ -86,7 +86,7 @@ def test_no_answer_has_words_too() -> None:
 
 def stream(chunks: list[bytes]) -> aiohttp.StreamReader:
     loop = asyncio.get_running_loop()
-    reader = aiohttp.StreamReader(BaseProtocol(loop), limit=2**16, loop=loop)
+    reader = aiohttp.StreamReader(BaseProtocol(loop), limit=2**30, loop=loop)
     for chunk in chunks:
         reader.feed_data(chunk)
     reader.feed_eof()
