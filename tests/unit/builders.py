@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from kindler.api import names
+from kindler.api.route import Route
+from kindler.api.settings import controller_settings
+from kindler.api.stats import EndpointStats, Stats
+from kindler.core import wanted
+from kindler.core.course import judge
+from kindler.core.facts import Attempt, Course, Kept, Observed, Obstacle, Pool, PoolWish, Routed, Said
+from kindler.core.pods import PodFacts, read
+from kindler.core.podspec import pod_spec
+from kindler.core.revision import Limits, Shape, instances, route_of
 
 NOW = 1_800_000_000.0
 
@@ -62,3 +73,115 @@ def pod(
         "spec": spec,
         "status": {"phase": "Running", "podIP": ip, "conditions": conditions, "containerStatuses": [container]} | status,
     }
+
+
+# --- What the controller sees of one Endpoint
+
+
+SETTINGS = controller_settings({})
+UID = "uid-iris"
+ACTIVATOR = SETTINGS.activator_service
+
+
+def said(config: str = "v1", image: str = "registry.local/iris:1", source: str = "1", **changed: Any) -> Said:
+    """What the Endpoint asks for; `changed`: fields of Shape or Limits."""
+    shape = Shape(image=image, **({"memory_size_in_mb": 1024} | {k: v for k, v in changed.items() if k in Shape.__dataclass_fields__}))
+    limits = {"variant_name": "AllTraffic", "max_concurrency": 10, "max_concurrency_per_instance": 1, "provisioned_concurrency": 0, "idle_timeout": 300}
+    return Said(config, shape, Limits(**(limits | {k: v for k, v in changed.items() if k in Limits.__dataclass_fields__})), (source,))
+
+
+def route(what: Said) -> Route:
+    return route_of("iris", what.shape, what.limits)
+
+
+def endpoint(config: str = "v1", serves: Said | None = None, generation: int = 1, deleting: bool = False, **status: Any) -> dict[str, Any]:
+    """An Endpoint named iris. `serves`: what its status.route came from."""
+    meta = {"name": "iris", "namespace": "team", "uid": UID, "generation": generation, "creationTimestamp": stamp(NOW - 1000)}
+    if deleting:
+        meta["deletionTimestamp"] = stamp(NOW)
+    if serves:
+        status = {"route": route(serves).to_json(), "endpointConfigName": serves.config_name, "endpointStatus": "InService"} | status
+    return {"apiVersion": names.API_VERSION, "kind": "Endpoint", "metadata": meta, "spec": {"endpointConfigName": config}, "status": status}
+
+
+def kept(what: Said, number: int = 0, at: int = int(NOW) - 100, attempt: int = 0, **changed: Any) -> Kept:
+    """The revision of `what`; routed to if it has a number, `at` the moment of its last attempt (and of its routing)."""
+    revision = route(what).revision
+    fields: dict[str, Any] = {
+        "name": f"iris-{revision}",
+        "uid": f"uid-{revision}",
+        "revision": revision,
+        "number": number,
+        "shape": what.shape,
+        "pod_spec": pod_spec(what.shape, SETTINGS),
+        "attempt": Attempt(attempt, at, what.config_name, what.sources),
+        "routed": Routed(route(what), what.config_name, at) if number else None,
+    }
+    return Kept(**(fields | changed))
+
+
+def pool(what: Said, kind: str = names.DEMAND, replicas: int = 1, of: Kept | None = None, **changed: Any) -> Pool:
+    """A ReplicaSet as it was made for the attempt of `of` (default: of kept(what))."""
+    owner = of or kept(what)
+    name = names.pool_name("iris", owner.revision, kind)
+    mark = owner.attempt.id if owner.attempt else ""
+    wish = PoolWish(name, owner.revision, kind, replicas, None, mark)
+    raw = wanted.new_replica_set(observed(), owner, wish)
+    raw["metadata"]["uid"] = changed.pop("uid", f"uid-{name}")
+    if failing := changed.pop("failing", None):
+        raw["status"] = {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": failing}]}
+    if changed.pop("deleting", False):
+        raw["metadata"]["deletionTimestamp"] = stamp(NOW)
+    return wanted.pool_from(raw)
+
+
+def pods_of(of: Pool, count: int | None = None, **changed: Any) -> list[tuple[str, PodFacts]]:
+    """Its pods, as `pod` builds them."""
+    number = of.replicas if count is None else count
+    return [(of.uid, read(pod(name=f"{of.name}-{n}", pool=of.pool, revision=of.revision, owner_uid=of.uid, **changed), NOW)) for n in range(number)]
+
+
+def observed(endpoint_: dict[str, Any] | None = None, said_: Said | Obstacle | None = None, **changed: Any) -> Observed:
+    """Nothing but a new Endpoint, unless `changed` (fields of Observed) says more. Kept revisions stand as manifests, too."""
+    fields: dict[str, Any] = {
+        "endpoint": endpoint_ or endpoint(),
+        "said": said_ or said(),
+        "kept": (),
+        "pools": (),
+        "pods": (),
+        "service": None,
+        "activators": None,
+        "now": NOW,
+    } | changed
+    blank = Observed(**(fields | {"revisions_found": {}}))
+    return replace(blank, revisions_found={k.name: stored(wanted.controller_revision(blank, k), k.uid) for k in blank.kept})
+
+
+def stored(body: dict[str, Any], uid: str) -> dict[str, Any]:
+    """A manifest as the API server gives it back."""
+    return body | {"metadata": body["metadata"] | {"uid": uid}}
+
+
+def serving(what: Said, replicas: int = 1, config: str | None = None, **changed: Any) -> Observed:
+    """In service with `what`: revision, pools with Ready pods, Service."""
+    revision = kept(what, number=1)
+    pools = [pool(what, replicas=replicas, of=revision)]
+    if what.limits.provisioned_concurrency:
+        pools.append(pool(what, names.WARM, instances(what.limits.provisioned_concurrency, route(what)), revision))
+    base = observed(endpoint(config or what.config_name, serves=what), changed.pop("said_", what))
+    fields: dict[str, Any] = {
+        "kept": (revision,),
+        "pools": tuple(pools),
+        "pods": tuple(p for each in pools for p in pods_of(each)),
+        "service": wanted.service(base, ACTIVATOR),
+    } | changed
+    return observed(base.endpoint, base.said, **fields)
+
+
+def stats(revision: str, in_flight: int = 0, older: dict[str, int] | None = None, held: int = 0, warm: int = 0, uid: str = UID) -> Stats:
+    """What one activator says of iris."""
+    return Stats("boot", {"team/iris": EndpointStats(uid, True, revision, in_flight, held, warm, in_flight - warm, older or {})})
+
+
+def decide(seen: Observed) -> Course:
+    return judge(seen, partial(pod_spec, settings=SETTINGS), pin=True)

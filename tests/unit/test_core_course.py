@@ -1,0 +1,337 @@
+"""Where an Endpoint is on its way: creation, update, failure, letting go, as states and what must stand then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.unit.builders import NOW, decide, endpoint, kept, observed, pods_of, pool, route, said, serving, stats
+
+from kindler.api import names
+from kindler.core.attempts import QUIET_START, retry_after
+from kindler.core.course import asks
+from kindler.core.facts import Course, Kind, Observed, Obstacle, Resolved
+
+OLD, NEW = said("v1"), said("v2", memory_size_in_mb=2048)
+WARM = said("v3", provisioned_concurrency=4, max_concurrency_per_instance=2)
+MISSING = Obstacle(Kind.WAIT, "ModelNotFound", "no model")
+
+
+def wishes(course: Course) -> dict[str, tuple[int, int | None]]:
+    return {w.name: (w.start, w.size) for w in course.pools}
+
+
+def demand(what: object) -> str:
+    return route(what).demand_pool  # type: ignore[arg-type]
+
+
+def building(ready: bool = False, begun: float = NOW - 5, attempt: int = 0, **pods: object) -> Observed:
+    """OLD serves, NEW is being brought up."""
+    base = serving(OLD, said_=NEW, config="v2")
+    new = kept(NEW, at=int(begun), attempt=attempt)
+    coming = pool(NEW, of=new)
+    made = pods_of(coming, ready=ready, **pods)  # type: ignore[arg-type]
+    return observed(base.endpoint, NEW, kept=(*base.kept, new), pools=(*base.pools, coming), pods=(*base.pods, *made), service=base.service)
+
+
+# --- Creation
+
+
+def test_a_new_endpoint_begins_with_one_pod_on_demand() -> None:
+    course = decide(observed(said_=OLD))
+    assert wishes(course) == {demand(OLD): (1, None)}
+    assert (course.routed, course.target and course.target.config_name) == (None, "v1")
+    (keep,) = course.keep
+    assert (keep.number, keep.routed, keep.attempt and keep.attempt.number) == (0, None, 0)
+
+
+def test_provisioned_concurrency_begins_with_its_pods_and_none_on_demand() -> None:
+    assert wishes(decide(observed(said_=WARM))) == {route(WARM).warm_pool: (2, 2), demand(WARM): (0, None)}
+
+
+def test_nothing_is_made_while_a_reference_is_missing() -> None:
+    course = decide(observed(said_=MISSING))
+    assert (course.pools, course.keep, course.obstacle) == ((), (), MISSING)
+
+
+@pytest.mark.parametrize(("ready", "routed"), [(False, False), (True, True)])
+def test_the_route_waits_for_the_first_ping(ready: bool, routed: bool) -> None:
+    revision = kept(OLD)
+    made = pool(OLD, of=revision)
+    course = decide(observed(said_=OLD, kept=(revision,), pools=(made,), pods=tuple(pods_of(made, ready=ready))))
+    assert (course.routed is not None) is routed
+    assert (course.target is None) is routed
+    assert course.keep[0].number == int(routed)
+
+
+def test_all_provisioned_pods_must_have_answered() -> None:
+    revision = kept(WARM)
+    warm, cold = pool(WARM, names.WARM, 2, revision), pool(WARM, names.DEMAND, 0, revision)
+    one = decide(observed(said_=WARM, kept=(revision,), pools=(warm, cold), pods=tuple(pods_of(warm, 1))))
+    both = decide(observed(said_=WARM, kept=(revision,), pools=(warm, cold), pods=tuple(pods_of(warm, 2))))
+    assert (one.routed, both.routed is not None) == (None, True)
+
+
+# --- In service
+
+
+def test_in_service_nothing_is_to_come_and_the_demand_pool_is_the_activators() -> None:
+    course = decide(serving(OLD, replicas=3))
+    assert (course.target, course.remove, course.obstacle, course.hindrance, course.again) == (None, (), None, None, None)
+    assert wishes(course) == {demand(OLD): (3, None)}
+
+
+@pytest.mark.parametrize("now", [MISSING, said("v1", image="other:1"), Obstacle(Kind.STALLED, "Invalid", "bad")])
+def test_what_serves_needs_no_reference_any_more(now: object) -> None:
+    before = decide(serving(OLD))
+    course = decide(replace(serving(OLD), said=now))
+    assert (course.routed, course.pools, course.obstacle) == (before.routed, before.pools, None)
+
+
+def test_a_lost_demand_pool_comes_back_as_large_as_what_is_in_flight() -> None:
+    seen = replace(serving(OLD), pools=(), pods=(), activators={"a": stats(route(OLD).revision, in_flight=3, held=1)})
+    assert wishes(decide(seen)) == {demand(OLD): (4, None)}
+
+
+def test_a_lost_route_is_rebuilt_from_the_highest_revision() -> None:
+    seen = serving(OLD)
+    older = kept(NEW, number=7)
+    lost = observed(endpoint("v1"), MISSING, kept=(replace(seen.kept[0], number=9), older), pools=seen.pools, pods=seen.pods)
+    course = decide(lost)
+    assert course.routed is not None
+    assert course.routed.route == route(OLD)
+
+
+@pytest.mark.parametrize("also_pools", [False, True])
+def test_a_lost_revision_is_rebuilt_from_its_pools_or_from_what_is_said(also_pools: bool) -> None:
+    seen = replace(serving(OLD), kept=(), revisions_found={})
+    if also_pools:
+        seen = replace(seen, pools=(), pods=())
+    course = decide(seen)
+    assert course.routed is not None
+    (keep,) = course.keep
+    assert (keep.revision, keep.pod_spec["containers"][0]["image"]) == (route(OLD).revision, "registry.local/iris:1")
+
+
+def test_the_digest_is_held_once_a_pod_of_the_same_repository_is_ready() -> None:
+    (keep,) = decide(serving(OLD)).keep
+    assert keep.resolved == Resolved("registry.local/iris@sha256:abc", int(NOW), True)
+
+
+@pytest.mark.parametrize("image_id", ["", "sha256:abc", "docker.io/library/import-2026@sha256:abc", "registry.local/other@sha256:abc"])
+def test_another_repositorys_digest_is_not_taken(image_id: str) -> None:
+    seen = serving(OLD)
+    (keep,) = decide(replace(seen, pods=tuple(pods_of(seen.pools[0], image_id=image_id)))).keep
+    assert keep.resolved is None
+
+
+# --- Update
+
+
+def test_an_update_brings_up_as_many_pods_as_requests_are_in_flight() -> None:
+    seen = replace(serving(OLD, replicas=5, said_=NEW, config="v2"), activators={"a": stats(route(OLD).revision, 3), "b": stats(route(OLD).revision, 1)})
+    assert asks(seen)
+    course = decide(seen)
+    assert wishes(course) == {demand(NEW): (4, None), demand(OLD): (4, None)}
+    assert course.routed is not None
+    assert course.routed.route == route(OLD)
+    assert course.remove == ()
+
+
+@pytest.mark.parametrize(("busy", "start"), [(0, 1), (1, 1), (99, 10)])
+def test_at_least_one_pod_and_at_most_the_limit(busy: int, start: int) -> None:
+    seen = replace(serving(OLD, said_=NEW, config="v2"), activators={"a": stats(route(OLD).revision, busy)})
+    assert wishes(decide(seen))[demand(NEW)] == (start, None)
+
+
+def test_without_an_answer_as_many_pods_as_there_are() -> None:
+    seen = serving(OLD, replicas=4, said_=NEW, config="v2")
+    for activators in (None, {}, {"a": None}):
+        assert wishes(decide(replace(seen, activators=activators)))[demand(NEW)] == (4, None)
+
+
+def test_the_route_moves_when_the_new_pods_are_ready_and_the_old_ones_stay() -> None:
+    course = decide(building(ready=True))
+    assert course.routed is not None
+    assert (course.routed.route, course.routed.config_name, course.remove) == (route(NEW), "v2", ())
+    assert {k.revision: k.number for k in course.keep} == {route(OLD).revision: 1, route(NEW).revision: 2}
+
+
+def test_equal_content_moves_only_the_route() -> None:
+    wider = said("v2", max_concurrency=50, idle_timeout=7)
+    course = decide(serving(OLD, said_=wider, config="v2"))
+    assert course.routed is not None
+    assert (course.routed.route.max_concurrency, course.routed.route.revision) == (50, route(OLD).revision)
+    assert set(wishes(course)) == {demand(OLD)}
+
+
+def test_more_provisioned_concurrency_is_filled_before_the_route_says_so() -> None:
+    more = replace(WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=8))
+    course = decide(serving(WARM, said_=more, config="v4"))
+    assert course.routed is not None
+    assert wishes(course)[str(route(WARM).warm_pool)] == (4, 4)
+    assert course.routed.route.provisioned_concurrency == 4
+
+
+def test_less_provisioned_concurrency_moves_first_and_shrinks_then() -> None:
+    less = replace(WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=2))
+    course = decide(serving(WARM, said_=less, config="v4"))
+    assert course.routed is not None
+    assert (course.routed.route.provisioned_concurrency, wishes(course)[str(route(WARM).warm_pool)]) == (2, (2, 2))
+    after = serving(less, config="v4")
+    assert wishes(decide(after))[str(route(WARM).warm_pool)] == (1, 1)
+
+
+# --- Letting go
+
+
+def switched(since: float = NOW - 1, **changed: object) -> Observed:
+    """NEW serves since then, OLD's pool still stands."""
+    old, new = kept(OLD, number=1), kept(NEW, number=2, at=int(since))
+    pools = (pool(OLD, of=old), pool(NEW, of=new))
+    return observed(endpoint("v2", serves=NEW), NEW, kept=(old, new), pools=pools, **changed)
+
+
+LET_GO = [
+    # what the activators say                                                                   may the old pool go?
+    (None, False),
+    ({}, False),
+    ({"a": None}, False),
+    ({"a": stats(route(OLD).revision)}, False),
+    ({"a": stats(route(NEW).revision, older={route(OLD).revision: 1})}, False),
+    ({"a": stats(route(NEW).revision), "b": None}, False),
+    ({"a": stats(route(NEW).revision), "b": stats(route(OLD).revision)}, False),
+    ({"a": stats(route(NEW).revision, older={route(OLD).revision: 0})}, True),
+    ({"a": stats(route(NEW).revision), "b": stats("", uid="another")}, True),
+    ({"a": stats(route(NEW).revision)}, True),
+]
+
+
+@pytest.mark.parametrize(("told", "may"), LET_GO)
+def test_the_old_goes_when_every_activator_has_let_go(told: object, may: bool) -> None:
+    course = decide(switched(activators=told))
+    assert [p.revision for p in course.remove] == ([route(OLD).revision] if may else [])
+    assert (course.again is not None) is not may
+
+
+@pytest.mark.parametrize(("since", "may"), [(64, False), (65, True)])
+def test_the_old_goes_after_the_longest_invocation_in_any_case(since: int, may: bool) -> None:
+    assert bool(decide(switched(NOW - since, activators={"a": None})).remove) is may
+
+
+def test_a_revision_that_never_served_goes_at_once() -> None:
+    base = serving(OLD)
+    given_up = kept(NEW)
+    seen = observed(base.endpoint, OLD, kept=(*base.kept, given_up), pools=(*base.pools, pool(NEW, of=given_up)), pods=base.pods)
+    assert [p.revision for p in decide(seen).remove] == [given_up.revision]
+    assert {k.revision for k in decide(replace(seen, pools=base.pools)).keep} == {base.kept[0].revision}
+
+
+def test_the_way_back_is_a_new_attempt_on_new_pods() -> None:
+    seen = replace(switched(NOW - 1), endpoint=endpoint("v1", serves=NEW), said=OLD)
+    course = decide(replace(seen, activators={"a": stats(route(NEW).revision)}))
+    assert course.attempt is not None
+    assert course.attempt.at == int(NOW)
+    assert [p.revision for p in course.remove] == [route(OLD).revision]
+    assert course.routed is not None
+    assert course.routed.route == route(NEW)
+
+
+# --- Failure
+
+
+@pytest.mark.parametrize(
+    ("pods", "begun", "reason"),
+    [
+        ({"waiting": ("ErrImagePull", "x")}, 5, None),
+        ({"waiting": ("ErrImagePull", "x")}, 180, "ErrImagePull"),
+        ({"waiting": ("ImagePullBackOff", "x")}, 5, "ImagePullBackOff"),
+        ({"ended": ("Error", 1, 1.0), "restarts": 1}, 5, None),
+        ({"ended": ("Error", 1, 1.0), "restarts": 2}, 15, "CrashLoopBackOff"),
+        ({"started": NOW - 200}, 205, "PingFailing"),
+        ({"started": None}, 180 + QUIET_START - 1, None),
+        ({"started": None}, 180 + QUIET_START, "StartTimeout"),
+    ],
+)
+def test_what_counts_as_failure(pods: dict[str, object], begun: int, reason: str | None) -> None:
+    course = decide(building(begun=NOW - begun, **pods))
+    assert (course.failure.reason if course.failure else None) == reason
+    assert course.routed is not None
+    assert course.routed.route == route(OLD)
+
+
+def failed(begun: float, number: int, source: str = "1") -> Observed:
+    seen = building(begun=NOW - begun, attempt=number, waiting=("ImagePullBackOff", "x"))
+    what = replace(NEW, sources=(source,))
+    told = {"failedRevision": route(NEW).revision, "failureReason": "it was not there", "conditions": [{"type": "Stalled", "reason": "ImagePullBackOff"}]}
+    return replace(seen, said=what, endpoint=endpoint("v2", serves=OLD, **told))
+
+
+@pytest.mark.parametrize(
+    ("begun", "number", "source", "attempt"),
+    [(19, 0, "1", 0), (20, 0, "1", 1), (39, 1, "1", 1), (40, 1, "1", 2), (599, 9, "1", 9), (600, 9, "1", 10), (1, 5, "2", 0)],
+)
+def test_attempts_begin_after_growing_pauses_and_at_once_when_something_changed(begun: int, number: int, source: str, attempt: int) -> None:
+    course = decide(failed(begun, number, source))
+    assert course.attempt is not None
+    assert course.attempt.number == attempt
+    assert course.failure is not None
+    again = (begun, number) != (int(NOW - course.attempt.at), course.attempt.number)
+    assert [p.revision for p in course.remove] == ([route(NEW).revision] if again else []), "the failed pods go when the next attempt begins"
+
+
+def test_pauses_grow_to_ten_minutes() -> None:
+    pauses = [retry_after(n) for n in range(40)]
+    assert pauses[0] == 20
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 600
+
+
+def test_a_failure_is_told_until_it_works() -> None:
+    seen = failed(begun=3, number=0)
+    quiet = replace(seen, pods=tuple(pods_of(seen.pools[0])))
+    course = decide(quiet)
+    assert course.failure is not None
+    assert course.failure.message == "it was not there"
+
+
+def test_one_cache_may_lag_behind_the_other() -> None:
+    """The pool of the next attempt is seen before the ControllerRevision that tells of it."""
+    seen = building(begun=NOW - 30)
+    later = pool(NEW, of=kept(NEW, at=int(NOW) - 2, attempt=1))
+    assert decide(replace(seen, pools=(seen.pools[0], later))).remove == ()
+    new = observed(said_=NEW, pools=(later,))
+    assert decide(new).remove == ()
+
+
+# --- In service, but pods do not start
+
+
+@pytest.mark.parametrize(
+    ("pods", "created", "hindrance", "available"),
+    [
+        ({"ready": False, "started": None}, 5, None, True),
+        ({"ready": False, "waiting": ("ImagePullBackOff", "x")}, 5, "ImagePullBackOff", False),
+        ({"ready": False, "waiting": ("ErrImagePull", "x")}, 5, None, True),
+        ({"ready": False, "waiting": ("ErrImagePull", "x")}, 180, "ErrImagePull", False),
+    ],
+)
+def test_waking_pods_in_trouble(pods: dict[str, object], created: int, hindrance: str | None, available: bool) -> None:
+    seen = serving(OLD)
+    course = decide(replace(seen, pods=tuple(pods_of(seen.pools[0], created=NOW - created, **pods))))  # type: ignore[arg-type]
+    assert (course.hindrance.reason if course.hindrance else None, course.available) == (hindrance, available)
+
+
+def test_quota_is_told_at_once_and_a_ready_pod_outweighs_it() -> None:
+    failing = pool(OLD, of=kept(OLD, number=1), failing="exceeded quota: none")
+    without = decide(replace(serving(OLD), pools=(failing,), pods=()))
+    assert (without.hindrance and without.hindrance.reason, without.available) == ("QuotaExceeded", False)
+    assert decide(replace(serving(OLD), pools=(failing,), pods=tuple(pods_of(failing)))).hindrance is None
+
+
+def test_a_warm_pool_in_trouble_is_told_while_others_answer() -> None:
+    seen = serving(WARM)
+    cold, warm = seen.pools
+    pods = (*pods_of(cold), *pods_of(warm, ready=False, waiting=("ImagePullBackOff", "x")))
+    course = decide(replace(seen, pods=pods))
+    assert (course.hindrance and course.hindrance.reason, course.available) == ("ImagePullBackOff", True)
