@@ -202,6 +202,18 @@ async def test_a_lease_that_somebody_labels_or_deletes_is_kept(watched: Watched)
         assert lease.leading and not lost.done()
 
 
+async def test_a_standby_gives_a_deleted_lease_back_to_its_holder(watched: Watched) -> None:
+    async with here(watched, "a") as first, here(watched, "b") as second, first.hold() as lost:
+        waiting = asyncio.create_task(second.hold().__aenter__())
+        await watched.server.until(lambda: [r for r in watched.server.log if matching("get", "leases")(r)][2:])  # the standby has seen the Lease
+        watched.server.faults.fail(500, WRITES)  # the holder is late, the standby's look comes first
+        watched.server.store.delete(watched.server.store.kind("leases"), "default", "leader")
+        await watched.renewed()
+        assert first.leading and not lost.done() and {holder for _, holder in watched.holders} == {"a"}
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+
 async def test_a_lease_that_another_took_is_lost_at_once(watched: Watched) -> None:
     async with here(watched) as lease, lease.hold() as lost:
         await watched.renewed()

@@ -95,14 +95,12 @@ class Lease:
             await asyncio.sleep(until_free if 0 < until_free < self._times.retry / 2 else self._times.retry / 2)
 
     async def _taken(self) -> bool:
-        """One look at the Lease; True when it was free and is ours now."""
+        """One look at the Lease; True when it was free and is ours now. One that somebody deleted is its last holder's until it would have run out."""
         found = await self._look()
-        if found is not None:
-            version = found["metadata"]["resourceVersion"]
-            if version != self._seen:
-                self._seen, self._free_at = version, _now() + self._term(found)
-            if _now() < self._free_at:
-                return False
+        if found is not None and found["metadata"]["resourceVersion"] != self._seen:
+            self._seen, self._free_at = found["metadata"]["resourceVersion"], _now() + self._term(found)
+        if _now() < self._free_at:
+            return False
         await self._write(found)
         return True
 
