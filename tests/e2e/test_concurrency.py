@@ -8,7 +8,7 @@ from collections import Counter
 
 from tests.e2e.support import manifests
 from tests.e2e.support.gateway import Load, together
-from tests.e2e.support.journey import Journey
+from tests.e2e.support.journey import Journey, started
 
 
 def test_never_two_requests_in_a_pod_and_never_more_than_the_limit(journey: Journey) -> None:
@@ -17,12 +17,15 @@ def test_never_two_requests_in_a_pod_and_never_more_than_the_limit(journey: Jour
     journey.asleep()
     with Load(10, lambda: journey.invoke(body={"sleep": random.choice((0, 0, 0.05, 0.3))})) as load:
         journey.api.until_all("pods", journey.namespace, lambda pods: len(pods) == 6, timeout=90)
-        assert [answer.status for answer in together(3, lambda _: journey.gateway.request("GET", path(journey, "ping")))] == [200] * 3
+        journey.api.until_all("pods", journey.namespace, lambda pods: all(started(pod) for pod in pods), timeout=90)
+        assert journey.gateway.request("GET", path(journey, "ping")).status == 200, "pods that are all at work are there nevertheless"
     assert set(load.statuses()) <= {200, 429}, load.failed((200, 429))[:5]
     served = [answer for answer in load.answers if answer.status == 200]
     assert {answer.headers["x-echo-concurrent"] for answer in served} == {"1"}
     assert len({answer.headers["x-echo-hostname"] for answer in served}) <= 6
     journey.asleep()
+    assert journey.gateway.request("GET", path(journey, "ping")).status == 503, "a health check wakes nothing"
+    assert not journey.pods()
 
 
 def test_several_in_a_pod_when_the_config_says_so(journey: Journey) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hack.kubeapi import KubeApi
@@ -40,7 +41,7 @@ def test_what_the_user_must_mend(journey: Journey) -> None:
         assert rows.condition(found, "Ready")["message"] == found["status"]["failureReason"]
         refused = journey.invoke(name)
         assert refused.status == 503, refused
-        assert any(event["type"] == "Warning" for event in journey.events(name)), "kubectl describe shows it"
+        journey.api.until_all("events", journey.namespace, lambda events: any(warns_of(event, name) for event in events))  # noqa: B023
     for name in causes:
         journey.kubectl.patch("kep", name, {"spec": {"endpointConfigName": "good"}})
     for name in causes:
@@ -82,3 +83,8 @@ def test_a_private_image_needs_its_secret(journey: Journey) -> None:
     journey.kubectl("create", "secret", "docker-registry", "registry", *words)
     journey.reaches("echo", rows.IN_SERVICE)
     assert journey.invoke().status == 200
+
+
+def warns_of(event: dict[str, Any], name: str) -> bool:
+    """Whether `kubectl describe kep NAME` shows this event as a warning."""
+    return bool(event["type"] == "Warning" and event["involvedObject"].get("kind") == "Endpoint" and event["involvedObject"].get("name") == name)

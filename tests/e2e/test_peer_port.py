@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import http.client
+from contextlib import closing
 
 from hack.kubeapi import KubeApi
 from tests.e2e.support.kubectl import Kubectl
 
 
 def ask(host: str, token: str | None) -> int:
-    connection = http.client.HTTPConnection(host, 8081, timeout=10)
-    connection.request("GET", "/stats", headers={"Authorization": f"Bearer {token}"} if token else {})
-    return connection.getresponse().status
+    with closing(http.client.HTTPConnection(host, 8081, timeout=10)) as connection:
+        connection.request("GET", "/stats", headers={"Authorization": f"Bearer {token}"} if token else {})
+        return connection.getresponse().status
 
 
 def test_stats_need_a_token_of_the_right_audience(system: Kubectl, api: KubeApi) -> None:

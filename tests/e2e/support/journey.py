@@ -21,6 +21,12 @@ def owned_by(found: Json, uid: str) -> bool:
     return any(owner["uid"] == uid for owner in found["metadata"].get("ownerReferences", []))
 
 
+def started(pod: Json) -> bool:
+    """The kubelet's startupProbe has succeeded."""
+    statuses = pod["status"].get("containerStatuses", [])
+    return bool(statuses) and all(status.get("started") for status in statuses)
+
+
 @dataclass
 class Journey:
     """`namespace` enforces Pod Security `restricted` and is removed when the test is over."""
