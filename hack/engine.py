@@ -119,7 +119,8 @@ def find(name: str = paths.NAME) -> Engine | None:
         version = shell.output([docker, "info", "--format", "{{.CgroupVersion}}"], timeout=20)
     except Trouble:
         return None
-    return Engine(own=False, docker=docker, prefix=(), env={"DOCKER_BUILDKIT": "1"}, cgroup_v1=version == "1", restricted=False)
+    env = {"DOCKER_BUILDKIT": "1"}
+    return Engine(own=False, docker=docker, prefix=(), env=env, cgroup_v1=version == "1", restricted=machine.lacks_sys_resource())
 
 
 def up() -> Engine:

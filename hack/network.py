@@ -55,8 +55,9 @@ def connect(engine: Engine, every: list[Node]) -> None:
 
 
 def closed_corefile(corefile: str) -> str:
-    """The DNS server's settings for a network that nothing can leave: other names than the cluster's don't exist, said at once instead of after seconds."""
-    return re.sub(r"forward \. /etc/resolv\.conf( \{[^}]*\})?", "template ANY ANY {\n       rcode NXDOMAIN\n    }", corefile)
+    """The DNS server's settings for a network that nothing can leave: without a server to forward to, other names than the cluster's fail at once, not
+    after seconds."""
+    return re.sub(r" *forward \. /etc/resolv\.conf( \{[^}]*\})?\n", "", corefile)
 
 
 def close_dns(kubectl: list[str]) -> None:
