@@ -118,7 +118,8 @@ def prediction() -> None:
 
 def sleep() -> None:
     title("3. Nobody asks: it sleeps, and no pod runs")
-    say(f"The last pod is gone {asleep():.1f} s later. The endpoint stays in service:")
+    say(f"The last pod is gone {asleep():.1f} s later. The endpoint stays in service (pods are counted there at most every 10 s):")
+    shell("kubectl wait kep/iris --for=jsonpath='{.status.productionVariants[0].demandInstanceCount}'=0 --timeout=30s", show=False)
     shell("kubectl get kep iris")
 
 
@@ -132,7 +133,7 @@ def wake() -> None:
 
 
 def throttle() -> None:
-    title("5. Thirty requests at the same moment, maxConcurrency 5, again from zero: five are served, the others are throttled at once")
+    title("5. Thirty requests at once, again from zero, at maxConcurrency 5: five are served, the rest is throttled")
     asleep(show=False)
     out, _ = shell(f"seq 30 | xargs -P 30 -I + curl -s -o /dev/null -w '%{{http_code}} %{{time_total}}\\n' {REQUEST}", output=False)
     times: dict[str, list[float]] = {}
@@ -193,6 +194,8 @@ def main() -> None:
             chapter()
     except StoryError as error:
         sys.exit(f"✗ {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nstopped; `make demo` starts the story again from its beginning, `make down` removes everything")
 
 
 if __name__ == "__main__":
