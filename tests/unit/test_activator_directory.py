@@ -43,8 +43,8 @@ def shown_pool(uid: str = "r1", owner: str = "e1", kind: str = "Endpoint") -> di
     return keep_pool({"metadata": meta, "spec": {"replicas": 1}})
 
 
-def shown_pod(name: str = "p1", owner: str = "r1") -> dict[str, Any]:
-    pod = builders.pod(name, owner_uid=owner)
+def shown_pod(name: str = "p1", owner: str = "r1", deleting: bool = False) -> dict[str, Any]:
+    pod = builders.pod(name, owner_uid=owner, deleting=deleting)
     pod["metadata"] |= {"namespace": "team", "resourceVersion": "1"}
     return keep_pod(pod)
 
@@ -142,3 +142,55 @@ def test_what_is_gone_is_forgotten() -> None:
     assert seen.hands.probing == {}
     seen.directory.pool(shown_pool(), None)
     assert desk.pools.sizes == {}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(("endpoint", "pool", "pod"))))
+def test_in_whatever_order_they_are_deleted_no_pod_no_place_and_no_probe_is_left(order: tuple[str, ...]) -> None:
+    seen = Seen()
+    shown = {"endpoint": shown_endpoint(), "pool": shown_pool(), "pod": shown_pod(), "young": shown_pod("p2")}
+    seen.directory.endpoint(None, shown["endpoint"])
+    seen.directory.pool(None, shown["pool"])
+    seen.directory.pod(None, shown["pod"])
+    pod, answered = seen.hands.probing.pop("p1")
+    answered(pod)
+    seen.directory.pod(None, shown["young"])
+    desk = seen.directory.desks["e1"]
+    assert desk.pools.usable()
+    for what in order:
+        if what == "pod":
+            for name in ("pod", "young"):
+                seen.directory.pod(shown[name], going := shown_pod(shown[name]["metadata"]["name"], deleting=True))
+                seen.directory.pod(going, None)
+        else:
+            getattr(seen.directory, what)(shown[what], None)
+        assert (desk.pools.usable(), desk.pools.placement.take(), seen.hands.probing) == (None, None, {}), what
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(("pool", "pod"))))
+def test_a_revision_that_comes_back_meets_no_pod_of_its_first_life(order: tuple[str, ...]) -> None:
+    """The address of such a pod may be another endpoint's by now: a ping that is answered there would make it a place."""
+    seen = Seen()
+    seen.directory.endpoint(None, shown_endpoint())
+    seen.directory.pool(None, shown_pool())
+    seen.directory.pod(None, shown_pod())
+    pod, answered = seen.hands.probing.pop("p1")
+    answered(pod)
+    desk = seen.directory.desks["e1"]
+    desk.reroute(route("new"))
+    for what in order:
+        seen.directory.pool(shown_pool(), None) if what == "pool" else seen.directory.pod(shown_pod(), None)
+    desk.reroute(route())
+
+    assert desk.pools.pods == {}
+    assert seen.hands.probing == {}
+
+
+def test_an_orphaned_pod_is_nobodys() -> None:
+    seen = Seen()
+    seen.directory.endpoint(None, shown_endpoint())
+    seen.directory.pool(None, shown_pool())
+    seen.directory.pod(None, shown_pod())
+    seen.directory.pod(shown_pod(), shown_pod(owner=""))
+
+    assert seen.directory.desks["e1"].pools.pods == {}
+    assert seen.hands.probing == {}

@@ -99,6 +99,9 @@ class Directory:
             self._pools.pop(facts.uid, None)
             if desk is not None:
                 desk.pools.drop_size(facts.name)
+                for uid in self._pods.get(facts.uid, ()):  # they go with it, and nothing leads from them to the desk any more
+                    desk.pools.gone(uid)
+                desk.settle()
             return
         self._pools[facts.uid] = facts
         if desk is not None:
@@ -117,6 +120,8 @@ class Directory:
 
     def pod(self, old: Object | None, new: Object | None) -> None:
         """A pod (as `keep_pod` left it) appeared, changed or went."""
+        if old is not None and new is not None and old["owner"] != new["owner"]:
+            self.pod(old, None)  # orphaned or adopted
         value = new or old or {}
         facts: PodFacts = value["facts"]
         owner: str = value["owner"]
