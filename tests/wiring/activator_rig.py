@@ -156,6 +156,9 @@ class Rig:
         self.route(name, warm=warm, **route)
         return endpoint
 
+    def delete(self, plural: str, name: str, group: str = "") -> None:
+        self.server.store.delete(self._kind(plural, group), NAMESPACE, name)
+
     # Looking
 
     def _kind(self, plural: str, group: str = "") -> Any:

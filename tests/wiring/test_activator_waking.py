@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.apiserver.faults import matching
 from tests.apiserver.kubelet import Behaviour
 from tests.wiring.activator_rig import Rig
 from tests.wiring.activator_rig import rig as make
 
+from kindler.api import names
 from kindler.api.settings import activator_settings
 
 
@@ -74,6 +76,31 @@ async def test_a_pod_that_can_never_start_is_told_at_once_with_its_reason(rig: R
     rig.heal()
     await rig.until(rig.desk().pools.usable)
     assert (await rig.invoke()).status == 200, "once it is mended, it serves"
+
+
+@pytest.mark.parametrize("again", ["endpoint", "pool"])
+async def test_a_pool_that_comes_back_under_its_name_is_woken_although_the_old_one_is_still_being_written(rig: Rig, again: str) -> None:
+    endpoint = rig.serving(startup=10)
+    await rig.until(rig.desk)
+    refused = rig.server.faults.fail(503, matching("patch", "replicasets", subresource="scale"), times=10**6)
+    call = rig.begin()
+    await rig.until(lambda: refused.met)
+    if again == "endpoint":
+        rig.delete("endpoints", "iris", names.GROUP)
+        assert (await call).status == 404
+    else:
+        rig.delete("replicasets", "iris-abc-demand", "apps")
+    await rig.until(lambda: not (rig.desk() and rig.desk().pools.sizes))
+    if again == "endpoint":
+        rig.serving(startup=10)
+        await rig.until(rig.desk)
+        call = rig.begin()
+    else:
+        rig.pools(endpoint)
+    await rig.until(lambda: (size := rig.desk().pools.demand_size()) and size.asked)
+    rig.server.faults.clear()
+
+    assert (await call).status == 200
 
 
 async def test_what_may_heal_waits_out_the_startup_time(rig: Rig) -> None:

@@ -85,8 +85,10 @@ class Pools:
         size.show(facts, self._clock())
 
     def drop_size(self, name: str) -> None:
-        """A ReplicaSet is not there any more."""
-        self.sizes.pop(name, None)
+        """A ReplicaSet is not there any more: what was asked of it is not asked of one that comes back under its name."""
+        size = self.sizes.pop(name, None)
+        if size is not None:
+            size.asked = None
 
     def close(self) -> None:
         """The endpoint is gone: no pod takes anything any more, what is in flight finishes."""

@@ -24,7 +24,7 @@ class PoolFacts:
 
 @dataclass(slots=True)
 class PoolSize:
-    """`asked` is the number not yet written, None when nothing is to be written. Times in monotonic seconds.
+    """`asked` is the number not yet written, None when nothing is to be written; `writing`: somebody is at it. Times in monotonic seconds.
 
     `raised`: since when the pool is as large as it is, at the earliest since we know it.
     """
@@ -35,6 +35,7 @@ class PoolSize:
     raised: float
     trouble: Trouble | None = None
     asked: int | None = None
+    writing: bool = False
     written: float = -ECHO
     shown: int | None = None  # by the watch, not yet believed when it came within the echo of a write
 

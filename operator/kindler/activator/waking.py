@@ -33,8 +33,7 @@ class Writer:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sizes: set[tuple[str, str]] = set()  # pools with a PATCH in flight
-        self._costs: set[str] = set()  # uids likewise
+        self._costs: set[str] = set()  # uids of pods with a PATCH in flight
         self._cost_pace = Bucket(COSTS_PER_SECOND, COSTS_AT_ONCE)
         self._delete_pace = Bucket(DELETES_PER_SECOND, DELETES_AT_ONCE)
         self._deleting: set[str] = set()
@@ -47,10 +46,9 @@ class Writer:
     def scale(self, size: PoolSize, replicas: int) -> None:
         """Wants the pool to have `replicas`."""
         size.asked = replicas
-        key = (size.namespace, size.name)
-        if key not in self._sizes:
-            self._sizes.add(key)
-            self._start(self._scale(size, key))
+        if not size.writing:
+            size.writing = True
+            self._start(self._scale(size))
 
     def cost(self, namespace: str, pod: Pod, value: int) -> None:
         """Wants the pod to carry this deletion cost. Above the rate nothing happens: whoever wants it looks again at the next round."""
@@ -75,7 +73,7 @@ class Writer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _scale(self, size: PoolSize, key: tuple[str, str]) -> None:
+    async def _scale(self, size: PoolSize) -> None:
         async def write() -> None:
             while (wanted := size.asked) is not None:
                 await self._cluster.scale(REPLICASETS, size.namespace, size.name, wanted)
@@ -85,7 +83,7 @@ class Writer:
             await self._persist(f"size of {size.namespace}/{size.name}", write)
         finally:
             size.asked = None
-            self._sizes.discard(key)
+            size.writing = False
 
     async def _cost(self, namespace: str, pod: Pod) -> None:
         async def write() -> None:
