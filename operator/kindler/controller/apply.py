@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from kindler.api import conditions, names
-from kindler.clients.cluster import CONTROLLER_REVISIONS, REPLICASETS, SERVICES, ApiError, Cluster, Conflict, Forbidden, Invalid, Object, Resource
+from kindler.clients.cluster import CONTROLLER_REVISIONS, REPLICASETS, SERVICES, ApiError, Cluster, Conflict, Invalid, Object, Resource
 from kindler.controller.metrics import Metrics
 from kindler.core.facts import Action, Apply, Create, Delete, Kind, Observed, Obstacle, Scale
 from kindler.core.wanted import is_ours
@@ -15,6 +15,7 @@ from kindler.core.wanted import is_ours
 log = logging.getLogger(__name__)
 
 RESOURCES: Final[dict[str, Resource]] = {kind.kind: kind for kind in (REPLICASETS, SERVICES, CONTROLLER_REVISIONS)}
+PATIENCE: Final = 3  # passes that may fail in a row before the user is told of it
 
 
 class Deposed(Exception):
@@ -29,8 +30,11 @@ class Hand:
         self._metrics = metrics
         self._leading = leading
 
-    async def act(self, seen: Observed, actions: tuple[Action, ...]) -> tuple[Obstacle, ...]:
-        """Does them in order, up to the first that is blocked. Raises ApiError when the API server could not be asked, and Deposed."""
+    async def act(self, seen: Observed, actions: tuple[Action, ...], failures: int = 0) -> tuple[Obstacle, ...]:
+        """Does them in order, up to the first that is blocked. `failures`: how many passes in a row failed before.
+
+        Raises ApiError when the API server could not be asked and the next pass may do better, and Deposed.
+        """
         obstacles: list[Obstacle] = []
         for action in actions:
             if not self._leading():
@@ -39,13 +43,10 @@ class Hand:
             log.info("%s/%s: %s %s %s", seen.namespace, seen.name, verb, action.kind, action.name)
             self._metrics.writes.labels(action.kind, verb).inc()
             try:
-                await self._do(seen, RESOURCES[action.kind], action)
-                continue
-            except Conflict as trouble:
-                if not (trouble.already_exists and isinstance(action, Create)):
+                obstacle = await self._do(seen, RESOURCES[action.kind], action)
+            except ApiError as trouble:
+                if not _to_be_told(trouble, failures):
                     raise
-                obstacle = await self._taken(seen, RESOURCES[action.kind], action)
-            except (Forbidden, Invalid) as trouble:
                 obstacle = _refused(action, trouble)
             if obstacle:
                 obstacles.append(obstacle)
@@ -53,15 +54,25 @@ class Hand:
                     break
         return tuple(obstacles)
 
-    async def _do(self, seen: Observed, resource: Resource, action: Action) -> None:
+    async def _do(self, seen: Observed, resource: Resource, action: Action) -> Obstacle | None:
         if isinstance(action, Create):
-            await self._cluster.create(resource, seen.namespace, dict(action.body), names.CREATOR)
-        elif isinstance(action, Apply):
+            return await self._create(seen, resource, action)
+        if isinstance(action, Apply):
             await self._cluster.apply(resource, seen.namespace, action.name, dict(action.body), names.APPLIER)
         elif isinstance(action, Scale):
             await self._cluster.scale(resource, seen.namespace, action.name, action.replicas)
         elif isinstance(action, Delete):
             await self._cluster.delete(resource, seen.namespace, action.name, uid=action.uid)
+        return None
+
+    async def _create(self, seen: Observed, resource: Resource, action: Create) -> Obstacle | None:
+        try:
+            await self._cluster.create(resource, seen.namespace, dict(action.body), names.CREATOR)
+        except Conflict as trouble:
+            if not trouble.already_exists:
+                raise
+            return await self._taken(seen, resource, action)
+        return None
 
     async def _taken(self, seen: Observed, resource: Resource, action: Create) -> Obstacle | None:
         """An object of that name exists. Ours (made a moment ago, or robbed of its label) is made to look as it should; another's is an obstacle."""
@@ -75,7 +86,8 @@ class Hand:
             await self._cluster.apply(resource, seen.namespace, action.name, body, names.APPLIER)
             return None
         if _of_a_former(found, seen):
-            raise Conflict(409, "Conflict", f"{resource.kind} {action.name} of an Endpoint that was deleted is still going")
+            going = f"Waiting until the {resource.kind} {action.name} of the former Endpoint of this name is gone. If it stays, look at its finalizers."
+            return Obstacle(Kind.WAIT, conditions.NAME_TAKEN, going, blocking=resource is not SERVICES)
         message = (
             f"A {resource.kind} named {action.name} exists in namespace {seen.namespace} and does not belong to this endpoint. "
             f"Delete or rename it, or create the Endpoint under another name."
@@ -83,9 +95,23 @@ class Hand:
         return Obstacle(Kind.STALLED, conditions.NAME_TAKEN, message, blocking=resource is not SERVICES)
 
 
+def _to_be_told(trouble: ApiError, failures: int) -> bool:
+    """Whether the user is told: at once of what is refused for a reason of its own, of any other trouble when it lasts.
+
+    answer                                             told
+    ------                                             ----
+    400, 403, 422, other 4xx                           at once: a rule, a quota, a right, a webhook says no
+    5xx that names a webhook                           at once: nobody but its owner can mend it
+    401, 404, 409, 410, 429, other 5xx, no answer      from the fourth pass in a row on
+    """
+    passing = trouble.status in (401, 404, 409, 410, 429) or not 400 <= trouble.status < 500
+    return not passing or "webhook" in trouble.message or failures >= PATIENCE
+
+
 def _refused(action: Action, trouble: ApiError) -> Obstacle:
-    reason = "QuotaExceeded" if "exceeded quota" in trouble.message else "FailedCreate" if isinstance(trouble, Forbidden) else conditions.INVALID
-    kind = Kind.STALLED if isinstance(trouble, Invalid) else Kind.ERROR
+    quota, invalid = "exceeded quota" in trouble.message, isinstance(trouble, Invalid)
+    reason = "QuotaExceeded" if quota else conditions.INVALID if invalid else "FailedCreate"
+    kind = Kind.STALLED if invalid else Kind.ERROR
     return Obstacle(kind, reason, f"The cluster refuses the {action.kind} {action.name}: {trouble.message.rstrip('.')}. Mend what it names.")
 
 

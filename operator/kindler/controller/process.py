@@ -148,7 +148,7 @@ class Controller:
     async def _pass(self, key: Key) -> None:
         began, outcome = time.monotonic(), "error"
         try:
-            result = await self.reconciler.reconcile(key)
+            result = await self.reconciler.reconcile(key, self.work.failures(key))
             outcome = result.outcome
             if result.gone:
                 self.work.forget(key)

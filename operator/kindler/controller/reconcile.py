@@ -55,16 +55,19 @@ class Reconciler:
         self._recorder = recorder
         self._clock = clock
 
-    async def reconcile(self, key: Key) -> Result:
-        """One pass. Raises ApiError when the API server could not be asked or the facts were out of date: it is to be done again."""
-        return await (self._endpoint(key) if key.kind == "Endpoint" else self._accept(key))
+    async def reconcile(self, key: Key, failures: int = 0) -> Result:
+        """One pass, after so many `failures` in a row.
 
-    async def _endpoint(self, key: Key) -> Result:
+        Raises ApiError when the API server could not be asked or the facts were out of date: it is to be done again.
+        """
+        return await (self._endpoint(key, failures) if key.kind == "Endpoint" else self._accept(key))
+
+    async def _endpoint(self, key: Key, failures: int) -> Result:
         seen = await self._observer.observe(key)
         if seen is None:
             return Result("done", gone=True)
         course = judge(seen, partial(pod_spec, settings=self._settings), self._settings.pin_image_digest)
-        obstacles = await self._hand.act(seen, plan(seen, course, self._settings.activator_service))
+        obstacles = await self._hand.act(seen, plan(seen, course, self._settings.activator_service), failures)
         if any(o.blocking for o in obstacles) and course.routed and course.routed.route.to_json() != seen.status.get("route"):
             return Result("error", again=OBSTACLE_LOOK)  # the route moves only on ground that stands
         answer = status(seen, course, obstacles)

@@ -109,6 +109,10 @@ class Work(Generic[K]):
 
     # Telling
 
+    def failures(self, key: K) -> int:
+        """How often in a row the work on a key that is known has failed."""
+        return self._states[key].failures
+
     @property
     def depth(self) -> int:
         """Keys that wait for a worker."""

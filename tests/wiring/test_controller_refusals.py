@@ -1,0 +1,54 @@
+"""What the cluster refuses: the user is told, whatever the status code, and what can go on goes on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.apiserver import matching
+from tests.wiring.controlled import NS, World, config, endpoint, model, world
+
+IN_SERVICE = ("InService", "True", "True")
+CREATING = ("Creating", "False", "False", "Reconciling")
+FOR_EVER = float("inf")
+
+
+@pytest.fixture
+async def w(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    async with world(tmp_path, monkeypatch) as made:
+        await made.start()
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "at_once"),
+    [
+        (400, 'admission webhook "policy.example.com" denied the request: no owner is named', True),
+        (500, 'Internal error occurred: failed calling webhook "policy.example.com": connection refused', True),
+        (500, "etcdserver: no space left", False),
+        (404, "the server could not find the requested resource", False),
+    ],
+)
+async def test_a_refusal_of_any_kind_is_told_and_heals(w: World, status: int, message: str, at_once: bool) -> None:
+    fault = w.server.faults.fail(status, matching("create", "replicasets"), times=FOR_EVER, message=message)
+    w.apply(model(), config(), endpoint())
+    await w.until(lambda: message in str(w.status().get("conditions")))
+    assert w.row() == CREATING
+    assert (fault.met == 1) is at_once, "what may pass is not told at its first occurrence"
+    fault.end()
+    await w.reaches("echo", *IN_SERVICE)
+
+
+async def test_a_child_of_a_former_endpoint_that_does_not_go_is_told(w: World) -> None:
+    w.apply(model(), config(), endpoint())
+    status = await w.reaches("echo", *IN_SERVICE)
+    pool = status["route"]["pools"]["demand"]
+    w.patch("replicasets", pool, {"metadata": {"finalizers": ["example.com/hold"]}}, group="apps")
+    w.delete("endpoints", "echo")
+    w.apply(endpoint())
+    await w.until(lambda: f"{pool} of the former Endpoint" in str(w.status().get("conditions")))
+    assert w.row() == CREATING
+    w.patch("replicasets", pool, {"metadata": {"finalizers": None}}, group="apps")
+    await w.reaches("echo", *IN_SERVICE)
+    assert w.find("replicasets", pool, NS, "apps")
