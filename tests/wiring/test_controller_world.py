@@ -180,6 +180,26 @@ async def test_a_leader_that_stops_hands_over_at_once(w: World) -> None:
     await w.until(lambda: standby.awake, seconds=w.settings.lease_seconds / 2)
 
 
+async def test_a_new_leader_whose_ear_is_behind_keeps_what_serves(w: World) -> None:
+    """Its watch of Endpoints is silent while the former leader updates: what it has heard names a revision that serves no more."""
+    w.apply(config("bigger", memory=2048))
+    leader, standby = w.controllers[0][0], await w.start()
+    await standby.listed.wait()
+    await standby.children.synced()
+    take, clock = standby.ear._take, standby.reconciler._observer._clock
+    standby.ear._take = lambda kind, event, value: None if kind.kind == "Endpoint" else take(kind, event, value)  # type: ignore[method-assign]
+    standby.reconciler._observer._clock = lambda: clock() + 100  # beyond the longest invocation
+    w.rename("echo", "bigger")
+    await w.until(lambda: w.status()["endpointConfigName"] == "bigger")
+    w.serve()
+    await w.until(lambda: len(w.pools()) == 1)
+    (serving,) = w.all("replicasets", APPS)
+    await w.kill(leader)
+    await w.until(lambda: passes(standby))
+    await quiet(w, 2)
+    assert serving["metadata"]["uid"] in [x["metadata"]["uid"] for x in w.all("replicasets", APPS)]
+
+
 async def test_a_leader_that_lost_its_lease_ends(w: World) -> None:
     (_, _, task, _) = w.controllers[0]
     lease = w.server.store.kind("leases", "coordination.k8s.io")

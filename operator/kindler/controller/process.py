@@ -116,27 +116,37 @@ class Controller:
         await self.children.synced()
         await self.listed.wait()
         async with self.lease.hold() as lost:
-            self.awake = True
-            for key in self.directory.everything():
-                self.work.ring(key)
-            workers = [asyncio.create_task(self._worker(), name=f"worker {n}") for n in range(WORKERS)]
+            tasks = [asyncio.create_task(self._wake(), name="wake")]
+            tasks += [asyncio.create_task(self._worker(), name=f"worker {n}") for n in range(WORKERS)]
             try:
                 return await asyncio.shield(lost)
             finally:
-                await _end(workers)
+                await _end(tasks)
+
+    async def _wake(self) -> None:
+        """Looks at everything, once that is as new as what the former leader decided from: pools that serve would seem left over to an ear that is behind."""
+        await self._compared()
+        self.awake = True
+        for key in self.directory.everything():
+            self.work.ring(key)
 
     async def _compare(self) -> None:
         """Makes good what no event told: at the start, and then now and again."""
-        pause = 0.2
+        while True:
+            await self._compared()
+            self.listed.set()
+            await asyncio.sleep(self.settings.resync_seconds * random.uniform(0.9, 1.1))
+
+    async def _compared(self) -> None:
+        """Returns when the three kinds were listed, however often that takes."""
+        pause = 0.4
         while True:
             try:
-                await self.ear.compare()
-                self.listed.set()
-                pause = self.settings.resync_seconds
+                return await self.ear.compare()
             except ApiError as trouble:
                 log.warning("the three kinds could not be listed: %s", trouble)
-                pause = min(10.0, pause * 2)
             await asyncio.sleep(pause * random.uniform(0.9, 1.1))
+            pause = min(10.0, pause * 2)
 
     # Work
 
