@@ -81,3 +81,16 @@ async def test_a_comparison_finds_what_vanished_unheard(tmp_path: Path, monkeypa
         await ear.compare()
         assert len(heard.words) == 3
         await cluster.close()
+
+
+async def test_a_late_word_about_a_former_object_does_not_drop_its_successor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ApiServer(namespaces=("team",)) as server:
+        cluster, ear, heard = await listening(server, tmp_path, monkeypatch)
+        former = await cluster.create(MODELS, "team", model("a"))
+        await cluster.delete(MODELS, "team", "a")
+        await cluster.create(MODELS, "team", model("a"))
+        await ear.compare()
+        ear._take(MODELS, "DELETED", former)
+        assert heard.words == [("new", "a")]
+        assert set(ear.heard[MODELS]) == {("team", "a")}
+        await cluster.close()

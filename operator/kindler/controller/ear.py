@@ -115,7 +115,9 @@ class Ear:
 
     def _take(self, kind: Resource, event: str | None, value: Object) -> None:
         if event == "DELETED":
-            self._drop(kind, _name(value))
+            held = self.heard[kind].get(_name(value))
+            if held is not None and held["metadata"]["uid"] == value["metadata"]["uid"]:  # a late word about a former object is not about its successor
+                self._drop(kind, _name(value))
         else:  # ADDED, MODIFIED, or None for what was there before
             self._put(kind, value)
 
