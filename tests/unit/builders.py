@@ -13,7 +13,7 @@ from kindler.api.settings import controller_settings
 from kindler.api.stats import EndpointStats, Stats
 from kindler.core import wanted
 from kindler.core.course import judge
-from kindler.core.facts import Attempt, Course, Kept, Observed, Obstacle, Pool, PoolWish, Routed, Said
+from kindler.core.facts import Attempt, Course, Kept, Observed, Obstacle, Pool, PoolWish, Resolved, Routed, Said
 from kindler.core.pods import PodFacts, read
 from kindler.core.podspec import pod_spec
 from kindler.core.revision import Limits, Shape, instances, route_of
@@ -116,6 +116,7 @@ def kept(what: Said, number: int = 0, at: int = int(NOW) - 100, attempt: int = 0
         "pod_spec": pod_spec(what.shape, SETTINGS),
         "attempt": Attempt(attempt, at, what.config_name, what.sources),
         "routed": Routed(route(what), what.config_name, at) if number else None,
+        "resolved": Resolved(f"{what.shape.image.partition(':')[0]}@sha256:abc", at, True) if number else None,
     }
     return Kept(**(fields | changed))
 

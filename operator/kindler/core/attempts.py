@@ -65,7 +65,8 @@ def _verdict(seen: Observed, route: Route, attempt: Attempt, overdue: float, sam
             return trouble
     if troubles and overdue >= 0:
         return troubles[0]
-    if overdue >= QUIET_START:
+    complete = len(pools) == (2 if route.warm_pool else 1)  # a pool that cannot be made is told of by whoever tries to make it
+    if complete and overdue >= QUIET_START:
         text = "The pods have said nothing since they were asked for. Look at them: kubectl describe pods -l"
         return Trouble("StartTimeout", f"{text} {names.LABEL_ENDPOINT}={seen.name}.", False)
     return None

@@ -242,8 +242,12 @@ def _wishes(seen: Observed, present: Routed | None, build: _Build | None, keep: 
 
 
 def _stays(pool: Pool, wishes: tuple[PoolWish, ...]) -> bool:
+    """Whether it is wished for, and made for the present attempt; a target's only pool that somebody scaled to zero would never come up."""
     wish = next((w for w in wishes if w.name == pool.name), None)
-    return wish is not None and (not wish.attempt or pool.attempt == wish.attempt)
+    if wish is None or not wish.attempt:
+        return wish is not None
+    alone = not any(w.attempt and w is not wish for w in wishes)
+    return pool.attempt == wish.attempt and (pool.replicas > 0 or not alone)
 
 
 def _again(seen: Observed, present: Routed | None, pending: _Build | None, leftover: bool) -> float | None:

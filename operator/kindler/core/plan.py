@@ -1,6 +1,7 @@
 """What is wanted against what is found: a short ordered list of writes. Empty when all stands as it should; what is not ours never appears in it.
 
-Order: what a later write relies on comes first. The revision before its pools (a pool without it could not be rebuilt), the Service, then what goes.
+Order: what a later write relies on comes first. A revision before its pools (a pool without it could not be rebuilt), the Service, then that a revision
+is routed to (its pools stand by then), then what goes.
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ def plan(seen: Observed, course: Course, activator: str) -> tuple[Action, ...]:
     if seen.deleting:
         return ()
     revisions = {k.revision: k for k in course.keep}
+    routed = course.routed.route.revision if course.routed else None
+    kept = [(k, action) for k in course.keep for action in _revision(seen, k)]
     return (
-        *(a for kept in course.keep for a in _revision(seen, kept)),
+        *(action for k, action in kept if k.revision != routed or isinstance(action, Create)),
         *(a for wish in course.pools for a in _pool(seen, course, revisions.get(wish.revision), wish)),
         *_service(seen, course, activator),
+        *(action for k, action in kept if k.revision == routed and isinstance(action, Apply)),
         *(Delete(POOL, pool.name, pool.uid) for pool in course.remove),
         *(Delete(REVISION, old.name, old.uid) for old in seen.kept if old.revision not in revisions),
         *(Delete(REVISION, name, raw["metadata"]["uid"]) for name, raw in seen.revisions_found.items() if wanted.kept_from(raw) is None),

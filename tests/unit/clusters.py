@@ -1,0 +1,123 @@
+"""A cluster in miniature for the decisions of the controller: carries out actions, makes pods Ready, keeps what the status says. In virtual time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.unit import builders
+from tests.unit.builders import ACTIVATOR, NOW, decide, stats
+
+from kindler.api.stats import Stats
+from kindler.core import wanted
+from kindler.core.facts import Action, Apply, Create, Delete, Kind, Observed, Obstacle, Said, Scale
+from kindler.core.plan import plan
+from kindler.core.pods import PodFacts, Trouble, read
+from kindler.core.status import status
+
+Json = dict[str, Any]
+
+
+@dataclass(repr=False)
+class MiniCluster:
+    """`objects` by (kind, name), ours and others'. `broken`: images whose pods never come up."""
+
+    endpoint: Json
+    said: Said | Obstacle
+    objects: dict[tuple[str, str], Json] = field(default_factory=dict)
+    broken: frozenset[str] = frozenset()
+    now: float = NOW
+    made: int = 0
+    touched: list[Action] = field(default_factory=list)
+
+    def step(self) -> tuple[Action, ...]:
+        """One pass; returns what it changed, and lets as much time go by as it asked for."""
+        before = len(self.touched)
+        seen = self.observe()
+        course = decide(seen)
+        actions = plan(seen, course, ACTIVATOR)
+        obstacles = self._carry_out(actions)
+        moved = course.routed is not None and course.routed.route.to_json() != seen.status.get("route")
+        if not (moved and any(o.blocking for o in obstacles)):
+            self.endpoint = self.endpoint | {"status": status(seen, course, obstacles)}
+        self.now += course.again if course.again is not None else 1.0
+        return tuple(self.touched[before:])
+
+    def settle(self, most: int = 60) -> int:
+        """Steps until one changes nothing; returns how many that took."""
+        for count in range(most):
+            before = self.endpoint
+            if not self.step() and before["status"] == self.endpoint["status"]:
+                return count
+        raise AssertionError(f"no rest in {self} after {most} passes; the last did {[(type(a).__name__, a.kind, a.name) for a in self.touched[-6:]]}")
+
+    def __repr__(self) -> str:
+        found = {
+            name: (kind, "ours" if wanted.is_ours(raw, builders.UID) else "not ours", raw.get("spec", {}).get("replicas"), raw["metadata"].get("annotations"))
+            for (kind, name), raw in self.objects.items()
+        }
+        return f"said {self.said} status {self.endpoint['status']} objects {found}"
+
+    def observe(self) -> Observed:
+        ours = {key: raw for key, raw in self.objects.items() if wanted.is_ours(raw, builders.UID)}
+        pools = tuple(wanted.pool_from(raw) for (kind, _), raw in ours.items() if kind == "ReplicaSet")
+        revisions = {name: raw for (kind, name), raw in ours.items() if kind == "ControllerRevision"}
+        route = self.endpoint["status"].get("route")
+        told: dict[str, Stats | None] = {"a": stats(route["revision"])} if route else {}
+        return Observed(
+            endpoint=self.endpoint,
+            said=self.said,
+            kept=tuple(k for k in map(wanted.kept_from, revisions.values()) if k),
+            revisions_found=revisions,
+            pools=pools,
+            pods=tuple((p.uid, facts) for p in pools for facts in self._pods(p.name, p.replicas)),
+            service=ours.get(("Service", "iris")),
+            activators=told,
+            now=self.now,
+        )
+
+    def _pods(self, name: str, count: int) -> list[PodFacts]:
+        raw = self.objects["ReplicaSet", name]
+        labels, image = raw["spec"]["template"]["metadata"]["labels"], raw["spec"]["template"]["spec"]["containers"][0]["image"]
+        fine = image.partition("@")[0] not in self.broken
+        facts = read(builders.pod(name=name, pool=labels["serving.kindler.dev/pool"], ready=fine, image_id=""), self.now)
+        return [facts if fine else replace(facts, trouble=Trouble("ImagePullBackOff", "It is not there.", True))] * count
+
+    def _carry_out(self, actions: tuple[Action, ...]) -> tuple[Obstacle, ...]:
+        obstacles = []
+        for action in actions:
+            key = action.kind, action.name
+            if isinstance(action, Create) and key in self.objects:
+                assert not wanted.is_ours(self.objects[key], builders.UID), f"{key} is made twice"
+                obstacles.append(Obstacle(Kind.STALLED, "NameTaken", f"{key} is taken.", blocking=action.kind != "Service"))
+                if obstacles[-1].blocking:
+                    break
+                continue
+            self.touched.append(action)
+            self._do(key, action)
+        return tuple(obstacles)
+
+    def _do(self, key: tuple[str, str], action: Action) -> None:
+        if isinstance(action, Create):
+            self.made += 1
+            self.objects[key] = builders.stored(dict(action.body), f"made-{self.made}")
+            return
+        found = self.objects[key]
+        assert wanted.is_ours(found, builders.UID), f"{key} is not ours, and is touched"
+        if isinstance(action, Apply):
+            assert "replicas" not in action.body.get("spec", {}), "whoever sizes a pool says its size"
+            assert key[0] != "ControllerRevision" or action.body["data"] == found["data"], "data never changes"
+            self.objects[key] = _over(found, action.body)
+        elif isinstance(action, Scale):
+            assert key[1].endswith("-warm"), "the demand pool is the activator's"
+            found["spec"]["replicas"] = action.replicas
+        elif isinstance(action, Delete):
+            assert found["metadata"]["uid"] == action.uid
+            del self.objects[key]
+
+
+def _over(found: Any, body: Any) -> Any:
+    """As server-side apply leaves it: what was applied stands, the rest stays."""
+    if isinstance(found, dict) and isinstance(body, dict):
+        return found | {k: _over(found.get(k), v) for k, v in body.items()}
+    return body

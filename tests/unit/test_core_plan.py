@@ -1,0 +1,189 @@
+"""The plan: from any found state to rest, and then nothing more; what is not ours is never touched."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.unit.builders import ACTIVATOR, NOW, decide, endpoint, kept, observed, pool, route, said, serving, stored
+from tests.unit.clusters import MiniCluster
+
+from kindler.core import wanted
+from kindler.core.facts import Apply, Create, Delete, Kept, Kind, Obstacle, PoolWish, Said, Scale
+from kindler.core.plan import covers, plan
+
+OLD, NEW = said("v1"), said("v2", memory_size_in_mb=2048)
+WARM = said("v3", memory_size_in_mb=3072, provisioned_concurrency=4, max_concurrency_per_instance=2)
+WIDER = said("v4", max_concurrency=50)
+EVERY = (OLD, NEW, WARM, WIDER)
+MISSING = Obstacle(Kind.WAIT, "ModelNotFound", "no model")
+TAKEN = Obstacle(Kind.STALLED, "NameTaken", "an older one has it")
+
+
+def kinds(actions: object) -> list[tuple[str, str]]:
+    return [(type(a).__name__, a.kind) for a in actions]  # type: ignore[attr-defined]
+
+
+# --- Step by step
+
+
+def test_a_new_endpoint_needs_three_writes_and_then_none() -> None:
+    cluster = MiniCluster(endpoint(), OLD)
+    assert kinds(cluster.step()) == [("Create", "ControllerRevision"), ("Create", "ReplicaSet"), ("Create", "Service")]
+    assert kinds(cluster.step()) == [("Apply", "ControllerRevision")], "routed to: its number rises"
+    assert cluster.step() == ()
+    assert cluster.endpoint["status"]["endpointStatus"] == "InService"
+
+
+def test_an_update_ends_with_nothing_of_the_old_one() -> None:
+    cluster = MiniCluster(endpoint(), OLD)
+    cluster.settle()
+    cluster.endpoint, cluster.said = cluster.endpoint | {"spec": {"endpointConfigName": "v2"}}, NEW
+    cluster.settle()
+    assert {name for kind, name in cluster.objects if kind != "Service"} == {f"iris-{route(NEW).revision}", route(NEW).demand_pool}
+
+
+def test_a_broken_update_leaves_what_serves_and_is_tried_again_and_again() -> None:
+    cluster = MiniCluster(endpoint(), OLD)
+    cluster.settle()
+    before = cluster.endpoint["status"]["route"]
+    broken = said("v2", image="broken:1")
+    cluster.endpoint, cluster.said, cluster.broken = cluster.endpoint | {"spec": {"endpointConfigName": "v2"}}, broken, frozenset({"broken:1"})
+    began = cluster.now
+    for _ in range(60):
+        cluster.step()
+        assert cluster.endpoint["status"]["route"] == before
+    made = sum(isinstance(a, Create) and a.name == route(broken).demand_pool for a in cluster.touched)
+    hours = (cluster.now - began) / 3600
+    assert 3 <= made <= 8 + 6 * hours, f"{made} attempts in {hours:.1f} hours"
+    assert cluster.endpoint["status"]["failedRevision"] == route(broken).revision
+    cluster.broken = frozenset()
+    cluster.settle()
+    assert cluster.endpoint["status"]["endpointConfigName"] == "v2"
+
+
+def test_nothing_is_written_for_what_is_being_deleted() -> None:
+    seen = replace(serving(OLD), endpoint=endpoint(serves=OLD, deleting=True), pools=(), service=None)
+    assert plan(seen, decide(seen), ACTIVATOR) == ()
+
+
+def test_a_pool_is_applied_without_its_size() -> None:
+    seen = serving(OLD, replicas=3)
+    raw = copy.deepcopy(dict(seen.pools[0].found))
+    raw["spec"]["template"]["spec"]["enableServiceLinks"] = True
+    actions = plan(replace(seen, pools=(wanted.pool_from(raw),)), decide(seen), ACTIVATOR)
+    (apply,) = [a for a in actions if isinstance(a, Apply) and a.kind == "ReplicaSet"]
+    assert "replicas" not in apply.body["spec"]
+
+
+def test_what_a_revision_was_made_with_outlives_other_settings() -> None:
+    """Another Kindler, or another ratio: pods of a revision that serves are not changed."""
+    seen = serving(OLD)
+    old_spec = copy.deepcopy(dict(seen.kept[0].pod_spec))
+    old_spec["containers"][0]["resources"]["requests"]["memory"] = "7Mi"
+    revision = replace(seen.kept[0], pod_spec=old_spec)
+    wish = PoolWish(route(OLD).demand_pool, revision.revision, "demand", 1, None)
+    raw = stored(wanted.new_replica_set(seen, revision, wish), "uid")
+    seen = observed(seen.endpoint, OLD, kept=(revision,), pools=(wanted.pool_from(raw),), service=seen.service)
+    assert all(a.kind == "ControllerRevision" for a in plan(seen, decide(seen), ACTIVATOR))
+
+
+def test_a_revision_that_cannot_be_read_goes() -> None:
+    seen = serving(OLD)
+    name = f"iris-{route(OLD).revision}"
+    spoilt = {"metadata": {"name": name, "uid": "spoilt", "labels": {}}, "data": {"nothing": 1}}
+    seen = replace(seen, kept=(), revisions_found={name: spoilt})
+    assert Delete("ControllerRevision", name, "spoilt") in plan(seen, decide(seen), ACTIVATOR)
+
+
+COVERS: list[tuple[Any, Any, bool]] = [
+    # found, wanted, does the wanted stand?
+    ({"a": 1, "b": 2}, {"a": 1}, True),
+    ({"a": 1}, {"a": 2}, False),
+    ({}, {"a": 1}, False),
+    ({"a": [1, 2]}, {"a": [1]}, False),
+    ({"a": [{"x": 1, "more": 2}]}, {"a": [{"x": 1}]}, True),
+    ({"name": "A"}, {"name": "A", "value": ""}, True),
+    ({"resources": {"limits": {"memory": "512Mi"}}}, {"resources": {"limits": {"memory": "0.5Gi"}}}, True),
+    ({"resources": {"limits": {"cpu": "1"}}}, {"resources": {"limits": {"cpu": "1000m"}}}, True),
+    ({"resources": {"limits": {"cpu": "1"}}}, {"resources": {"limits": {"cpu": "1001m"}}}, False),
+    ({"memory": "512Mi"}, {"memory": "0.5Gi"}, False),
+    (None, {"a": 1}, False),
+]
+
+
+@pytest.mark.parametrize(("found", "want", "stands"), COVERS)
+def test_what_others_added_is_no_difference(found: Any, want: Any, stands: bool) -> None:
+    assert covers(found, want) is stands
+
+
+# --- From any state
+
+
+@st.composite
+def clusters(draw: st.DrawFn) -> MiniCluster:
+    """Any mixture of revisions, pools and Service, ours and spoilt and others', with any status, whatever the spec says."""
+    what = draw(st.sampled_from(EVERY))
+    serves = draw(st.sampled_from((None, *EVERY)))
+    spoken: Said | Obstacle = draw(st.sampled_from((what, MISSING, TAKEN)))
+    cluster = MiniCluster(endpoint(what.config_name, serves=serves), spoken)
+    numbers = draw(st.permutations(range(1, 5)))
+    for each, number in zip(EVERY, numbers, strict=True):
+        revision = kept(each, number=draw(st.sampled_from((0, number))), at=int(NOW) - draw(st.integers(0, 5000)), attempt=draw(st.integers(0, 3)))
+        _add_revision(draw, cluster, revision)
+        for kind in ("demand", "warm"):
+            _add_pool(draw, cluster, each, revision, kind)
+    if draw(st.booleans()):
+        base = wanted.service(observed(), ACTIVATOR)
+        base["spec"]["externalName"] = draw(st.sampled_from((ACTIVATOR, "elsewhere.invalid")))
+        cluster.objects["Service", "iris"] = _whose(draw, stored(base, "uid-service"))
+    return cluster
+
+
+def _add_revision(draw: st.DrawFn, cluster: MiniCluster, revision: Kept) -> None:
+    if draw(st.booleans()):
+        raw = stored(wanted.controller_revision(observed(), revision), revision.uid)
+        if draw(st.integers(0, 9)) == 0:
+            raw["metadata"].pop("annotations")
+        cluster.objects["ControllerRevision", revision.name] = _whose(draw, raw)
+
+
+def _add_pool(draw: st.DrawFn, cluster: MiniCluster, what: Said, revision: Kept, kind: str) -> None:
+    if draw(st.integers(0, 2)):
+        return
+    raw = copy.deepcopy(dict(pool(what, kind, draw(st.integers(0, 5)), revision).found))
+    match draw(st.integers(0, 5)):
+        case 0:
+            raw["metadata"].pop("annotations")
+        case 1:
+            raw["spec"]["template"]["spec"]["enableServiceLinks"] = True
+        case 2:
+            raw["metadata"]["annotations"] = {wanted.ATTEMPT: f"{int(NOW) - 99}-7"}
+    cluster.objects["ReplicaSet", raw["metadata"]["name"]] = _whose(draw, raw)
+
+
+def _whose(draw: st.DrawFn, raw: dict[str, Any]) -> dict[str, Any]:
+    """One in eight belongs to somebody else."""
+    if draw(st.integers(0, 7)) == 0:
+        raw["metadata"]["ownerReferences"] = draw(st.sampled_from(([], [{"kind": "Endpoint", "name": "iris", "uid": "another"}])))
+    return raw
+
+
+@settings(max_examples=400, deadline=None)
+@given(clusters())
+@example(MiniCluster(endpoint(), OLD))
+def test_from_any_state_to_rest_and_never_at_others_cost(cluster: MiniCluster) -> None:
+    foreign = {k: copy.deepcopy(v) for k, v in cluster.objects.items() if not wanted.is_ours(v, "uid-iris")}
+    cluster.settle()
+    assert {k: cluster.objects.get(k) for k in foreign} == foreign, "what is not ours is as it was"
+    assert cluster.step() == (), f"a second plan is empty: {cluster}"
+    status = cluster.endpoint["status"]
+    if not isinstance(cluster.said, Obstacle) and not foreign:
+        assert status["endpointStatus"] == "InService"
+        assert status["endpointConfigName"] == cluster.said.config_name
+        assert {p.name for p in cluster.observe().pools} == set(status["route"]["pools"].values()), "and nothing else is left"
+    assert not any(isinstance(a, Scale) and a.name.endswith("-demand") for a in cluster.touched)

@@ -1,0 +1,169 @@
+"""Every row of the status table, its words, and what a write is worth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.builders import NOW, decide, endpoint, kept, observed, pods_of, pool, route, said, serving, stamp
+
+from kindler.api import names
+from kindler.core.facts import Kind, Observed, Obstacle
+from kindler.core.status import only_counts_differ, status
+
+OLD, NEW = said("v1"), said("v2", memory_size_in_mb=2048)
+WARM = said("v3", provisioned_concurrency=2)
+NO_MODEL = Obstacle(Kind.WAIT, "ModelNotFound", "Could not find model.")
+TAKEN = Obstacle(Kind.STALLED, "NameTaken", "An older one has the name.")
+SERVICE_TAKEN = Obstacle(Kind.STALLED, "NameTaken", "The Service is somebody else's.", blocking=False)
+REFUSED = Obstacle(Kind.ERROR, "QuotaExceeded", "No more ReplicaSets.")
+GOING = Obstacle(Kind.WAIT, "Going", "The former one is still going.")
+
+
+def coming(what: Any = OLD, base: Observed | None = None, begun: float = NOW - 5, **pods: Any) -> Observed:
+    """`what` is being brought up, beside what `base` serves."""
+    revision = kept(what, at=int(begun))
+    made = pool(what, of=revision)
+    before = base or observed(endpoint(what.config_name), what)
+    return observed(
+        endpoint(what.config_name, serves=OLD if base else None),
+        what,
+        kept=(*before.kept, revision),
+        pools=(*before.pools, made),
+        pods=(*before.pods, *pods_of(made, **({"ready": False} | pods))),
+        service=before.service,
+    )
+
+
+BROKEN: dict[str, Any] = {"waiting": ("ImagePullBackOff", "x")}
+IN_SERVICE = serving(OLD)
+WOKEN_BADLY = replace(IN_SERVICE, pods=tuple(pods_of(IN_SERVICE.pools[0], ready=False, **BROKEN)))
+WARM_BADLY = replace(
+    serving(WARM), pods=tuple(p for each, bad in zip(serving(WARM).pools, ({}, {"ready": False} | BROKEN), strict=True) for p in pods_of(each, **bad))
+)
+ASLEEP = replace(serving(OLD, replicas=0), pods=())
+
+ROWS: list[tuple[str, Observed, tuple[Obstacle, ...], tuple[str, str, str, str, str], bool]] = [
+    # moment, facts, what the cluster said against writes -> endpointStatus, Ready, its reason, Available, mark; failureReason?
+    ("new", observed(), (), ("Creating", "False", "Creating", "False", "Reconciling"), False),
+    ("being built", coming(), (), ("Creating", "False", "Creating", "False", "Reconciling"), False),
+    ("a former one's child still going", observed(), (GOING,), ("Creating", "False", "Creating", "False", "Reconciling"), False),
+    ("reference missing at creation", observed(said_=NO_MODEL), (), ("Creating", "False", "ModelNotFound", "False", "Reconciling"), False),
+    ("the creation failed", coming(**BROKEN), (), ("Failed", "False", "CreationFailed", "False", "Stalled"), True),
+    ("refused for a while", coming(), (REFUSED,), ("Creating", "False", "Creating", "False", "Reconciling"), False),
+    ("refused for too long", coming(begun=NOW - 180), (REFUSED,), ("Failed", "False", "CreationFailed", "False", "Stalled"), True),
+    ("name taken at creation", observed(said_=TAKEN), (), ("Failed", "False", "NameTaken", "False", "Stalled"), True),
+    ("a pool's name taken at creation", observed(), (TAKEN,), ("Failed", "False", "NameTaken", "False", "Stalled"), True),
+    ("serves", IN_SERVICE, (), ("InService", "True", "InService", "True", ""), False),
+    ("asleep", ASLEEP, (), ("InService", "True", "InService", "True", ""), False),
+    ("references of what serves deleted", replace(IN_SERVICE, said=NO_MODEL), (), ("InService", "True", "InService", "True", ""), False),
+    ("update under way", coming(NEW, IN_SERVICE), (), ("Updating", "Unknown", "Updating", "True", "Reconciling"), False),
+    ("the update failed", coming(NEW, IN_SERVICE, **BROKEN), (), ("InService", "False", "UpdateFailed", "True", "Stalled"), True),
+    ("the update names what is missing", serving(OLD, said_=NO_MODEL, config="v2"), (), ("InService", "False", "ModelNotFound", "True", "Reconciling"), False),
+    ("the update names what is refused", serving(OLD, said_=TAKEN, config="v2"), (), ("InService", "False", "NameTaken", "True", "Stalled"), True),
+    ("an older one has the name of what serves", replace(IN_SERVICE, said=TAKEN), (), ("InService", "False", "NameTaken", "True", "Stalled"), True),
+    ("pods cannot start when woken", WOKEN_BADLY, (), ("InService", "False", "CannotStart", "False", ""), False),
+    ("warm pods cannot start, others answer", WARM_BADLY, (), ("InService", "False", "CannotStart", "True", ""), False),
+    ("the Service's name is taken", IN_SERVICE, (SERVICE_TAKEN,), ("InService", "False", "NameTaken", "True", "Stalled"), True),
+    ("the Service's name is taken, being built", coming(), (SERVICE_TAKEN,), ("Creating", "False", "Creating", "False", "Reconciling"), False),
+    ("a child is refused", IN_SERVICE, (REFUSED,), ("InService", "False", "QuotaExceeded", "True", ""), False),
+    ("being deleted", replace(IN_SERVICE, endpoint=endpoint(serves=OLD, deleting=True)), (), ("Deleting", "False", "Deleting", "False", "Reconciling"), False),
+]
+
+
+def shown(seen: Observed, obstacles: tuple[Obstacle, ...] = ()) -> dict[str, Any]:
+    return status(seen, decide(seen), obstacles)
+
+
+@pytest.mark.parametrize(("seen", "obstacles", "row", "failed"), [r[1:] for r in ROWS], ids=[r[0] for r in ROWS])
+def test_every_moment_has_its_row(seen: Observed, obstacles: tuple[Obstacle, ...], row: tuple[str, ...], failed: bool) -> None:
+    told = shown(seen, obstacles)
+    conditions = {c["type"]: c for c in told["conditions"]}
+    mark = "".join(sorted(set(conditions) - {"Ready", "Available"}))
+    ready = conditions["Ready"]
+    assert (told["endpointStatus"], ready["status"], ready["reason"], conditions["Available"]["status"], mark) == row
+    assert ("failureReason" in told) is failed
+    if failed:
+        assert told["failureReason"] == ready["message"]
+    assert all(c["observedGeneration"] == 1 and c["message"] and c["reason"] for c in conditions.values())
+    assert mark == "" or conditions[mark]["status"] == "True"
+
+
+def test_nothing_changes_when_nothing_happens() -> None:
+    for _, seen, obstacles, *_ in ROWS:
+        if not seen.kept and not isinstance(seen.said, Obstacle):
+            continue  # its attempt is only about to begin
+        first = shown(seen, obstacles)
+        later = replace(seen, endpoint=dict(seen.endpoint) | {"status": first}, now=NOW + 1)
+        assert shown(later, obstacles) == first
+
+
+def test_a_transition_time_moves_only_with_the_status() -> None:
+    before = shown(IN_SERVICE)
+    later = replace(WOKEN_BADLY, endpoint=dict(WOKEN_BADLY.endpoint) | {"status": before}, now=NOW + 60)
+    at = {c["type"]: c["lastTransitionTime"] for c in shown(later)["conditions"]}
+    assert at == {"Ready": stamp(NOW + 60), "Available": stamp(NOW + 60)}
+    generation = dict(IN_SERVICE.endpoint) | {"status": before}
+    generation["metadata"] = generation["metadata"] | {"generation": 2}
+    again = shown(replace(IN_SERVICE, endpoint=generation, now=NOW + 60))
+    assert {(c["observedGeneration"], c["lastTransitionTime"]) for c in again["conditions"]} == {(2, stamp(NOW))}
+
+
+def test_what_serves_and_what_is_to_come() -> None:
+    told = shown(coming(NEW, IN_SERVICE))
+    assert (told["endpointConfigName"], told["route"]["revision"]) == ("v1", route(OLD).revision)
+    (variant,) = told["productionVariants"]
+    assert variant["currentServerlessConfig"]["memorySizeInMB"] == 1024
+    assert variant["desiredServerlessConfig"]["memorySizeInMB"] == 2048
+    assert (variant["currentInstanceCount"], variant["demandInstanceCount"], variant["warmInstanceCount"]) == (1, 1, 0)
+    assert variant["deployedImages"][0] | {"resolutionTime": ""} == {
+        "specifiedImage": "registry.local/iris:1",
+        "resolvedImage": "registry.local/iris@sha256:abc",
+        "resolutionTime": "",
+    }
+    pending = told["pendingDeploymentSummary"]
+    assert (pending["endpointConfigName"], pending["startTime"]) == ("v2", stamp(NOW - 5))
+    assert pending["productionVariants"][0]["variantStatus"][0]["status"] == "Updating"
+    assert "productionVariants" not in shown(coming()), "during creation, as on SageMaker"
+
+
+WORDS = [
+    (BROKEN, "make sure all images included in the model for the production variant AllTraffic exist"),
+    ({"ended": ("Error", 137, 181.0), "restarts": 1}, "The primary container for production variant AllTraffic did not pass the ping health check."),
+    ({"ended": ("OOMKilled", 137, 2.0), "restarts": 2}, "larger memorySizeInMB"),
+]
+
+
+@pytest.mark.parametrize(("pods", "words"), WORDS)
+def test_failures_in_sagemakers_words(pods: dict[str, Any], words: str) -> None:
+    first = shown(coming(**pods))
+    assert words in first["failureReason"]
+    again = coming()  # the next attempt, not failed yet
+    told = shown(replace(again, endpoint=dict(again.endpoint) | {"status": first}))
+    assert told["failureReason"] == first["failureReason"], "told until it works, and said once"
+    assert told["failedRevision"] == route(OLD).revision
+
+
+def test_last_modified_moves_with_what_sagemaker_calls_a_change() -> None:
+    seen = replace(IN_SERVICE, endpoint=endpoint(serves=OLD, lastModifiedTime=stamp(NOW - 500)))
+    assert shown(seen)["lastModifiedTime"] == stamp(NOW - 500)
+    assert shown(replace(seen, now=NOW + 9, pods=()))["lastModifiedTime"] == stamp(NOW - 500)
+    failed = coming(NEW, IN_SERVICE, **BROKEN)
+    assert shown(failed)["lastModifiedTime"] == stamp(NOW)
+
+
+def test_counts_alone_are_not_worth_a_write() -> None:
+    old = shown(IN_SERVICE)
+    more = shown(serving(OLD, replicas=3))
+    assert only_counts_differ(more, old)
+    assert not only_counts_differ(old, old)
+    assert not only_counts_differ(shown(WOKEN_BADLY), old)
+
+
+def test_fields_without_effect_are_listed() -> None:
+    seen = observed()
+    raw = dict(seen.endpoint) | {"spec": {"endpointConfigName": "v1", "deploymentConfig": {"rollingUpdatePolicy": {"waitIntervalInSeconds": 1}}}}
+    (ignored,) = shown(replace(seen, endpoint=raw))["ignoredFields"]
+    assert ignored["field"] == "spec.deploymentConfig"
+    assert names.endpoint_url("iris", "team") == shown(seen)["url"]
