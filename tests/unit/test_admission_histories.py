@@ -149,6 +149,8 @@ class History:
                 assert pod.place.in_use == per_place.get(pod.facts.uid, 0), "no place is lost or doubled"
         free = [*pools.placement.free_warm, *pools.placement.free_demand]
         assert not (free and self.waiting), "nobody waits while a place is free"
+        going = [p.facts.name for p in pools.demand() if p.chosen and p.usable and p.in_use < self.per_instance]
+        assert not (going and self.waiting), "nor while a pod that answers is to go"
         for place in free:
             pod = pools.pods[place.uid]
             assert place.in_use < self.per_instance

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.unit.desks import World, route
 
 from kindler.activator import sleeping
-from kindler.activator.calls import Outcome
+from kindler.activator.calls import Outcome, Place
 from kindler.api import names
 from kindler.core.pods import Trouble
 from kindler.core.sleeping import LOW_COST
@@ -47,6 +47,26 @@ def test_a_chosen_pod_takes_nothing_and_comes_back_for_load() -> None:
     assert not pod.chosen
     assert world.hands.costs == {"idle": 0}, "its cost is raised again"
     assert world.hands.scaled[-1] == ("iris-abc-demand", 2), "and the pool stays as it is"
+
+
+def test_a_chosen_pod_that_answers_comes_back_when_the_only_other_one_cannot_be_reached() -> None:
+    world = World(route(idle=10, limit=4))
+    calls = [world.call(), world.call()]
+    world.start("late")
+    world.start("idle")
+    world.finish(calls[1])
+    rounds(world, 5)
+    world.finish(calls[0])
+    rounds(world, 6)
+    assert world.desk.pools.pods["uid-idle"].chosen
+    running = world.call()
+    assert running.got is not None
+    assert running.got.pod == "late"
+    second = world.desk.unreachable(running, running.got)
+
+    assert isinstance(second, Place)
+    assert second.pod == "idle"
+    assert world.desk.held == 0
 
 
 def test_two_seconds_after_its_cost_the_pool_is_made_smaller_and_load_raises_it_again() -> None:
@@ -153,3 +173,15 @@ def test_a_process_that_is_going_puts_nothing_to_sleep_but_tells_who_waited_too_
     assert world.hands.scaled == scaled
     sleeping.round_of(world.desk, world.hands, world.now)
     assert world.hands.scaled == [*scaled, ("iris-abc-demand", 0)]
+
+
+def test_a_pool_made_smaller_within_the_echo_of_our_own_write_is_raised_again_while_somebody_waits() -> None:
+    world = World(route())
+    world.call()
+    world.desk.pools.sizes["iris-abc-demand"].done(1, world.now)
+    world.now += 1
+    world.pool("iris-abc-demand", "abc", 0)
+    assert world.hands.scaled == [("iris-abc-demand", 1)], "it may be what the pool was before our write"
+    rounds(world, 4)
+
+    assert world.hands.scaled == [("iris-abc-demand", 1)] * 2

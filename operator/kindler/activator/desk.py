@@ -49,7 +49,7 @@ class EndpointDesk:
     def __init__(self, identity: Identity, hands: Hands, teller: Teller, clock: Callable[[], float]) -> None:
         self.identity = identity
         self.terms = Terms(identity.endpoint, identity.namespace, "", b"/invocations", 60.0)
-        self.pools = Pools(identity.namespace, hands, clock, self._serve)
+        self.pools = Pools(identity.namespace, hands, clock, self.settle)
         self.counts = Counts()
         self.unserved = f"Endpoint {identity.endpoint} is being created: it has no revision to serve yet."
         self.closed = False
@@ -111,15 +111,18 @@ class EndpointDesk:
             self._admission.done(call)
             return self._refusal(call, self._absent())
         other = self.pools.placement.take()
+        if other is None:
+            self.pools.wake(len(self._admission.waiting) + 1)
+            other = self.pools.placement.take()  # a pod that was to go may have come back
         if other is not None:
             self._admission.run(call, other, self._clock())
+            self._serve()
             return other
         trouble = self.pools.hopeless()
         if trouble is not None:
             self._admission.done(call)
             return self._refusal(call, self._doom(trouble))
         self._admission.wait_again(call)
-        self.pools.wake(len(self._admission.waiting))
         return None
 
     def refused(self, call: Call | None, refusal: Refusal) -> None:

@@ -20,7 +20,7 @@ from kindler.core.pods import PodFacts, Trouble
 
 
 class Pools:
-    """`opened` is called whenever a pod became usable. Times in monotonic seconds."""
+    """`opened` is called whenever a pod became usable, also one that was to go. Times in monotonic seconds."""
 
     def __init__(self, namespace: str, hands: Hands, clock: Callable[[], float], opened: Callable[[], None]) -> None:
         self.namespace = namespace
@@ -125,7 +125,7 @@ class Pools:
         pod.usable = True
         if not pod.chosen:
             self.placement.add(pod.place, warm=facts.pool == names.WARM)
-            self._opened()
+        self._opened()
 
     def _probe(self, pod: Pod) -> None:
         route, facts = self.route, pod.facts
@@ -181,10 +181,14 @@ class Pools:
         if size is None:
             return  # asked again when the ReplicaSet shows itself
         wanted = self.wanted(held)
-        chosen = sorted((p for p in self.demand() if p.chosen), key=lambda p: (p.lowered, -_last_used(p)))
+        chosen = sorted((p for p in self.demand() if p.chosen), key=lambda p: (not p.usable, p.lowered, -_last_used(p)))
         missing = wanted - (size.replicas - sum(not p.lowered for p in chosen))
-        for pod in chosen[: max(0, missing)]:
-            self.take_back(pod)
+        room = self.placement.room(warm=True) + self.placement.room(warm=False)
+        for pod in chosen:
+            if missing > 0 or (pod.usable and room < held):  # pods that do not answer count in `replicas`, but serve nobody
+                self.take_back(pod)
+                missing -= 1
+                room += self.placement.per_instance - pod.in_use if pod.usable else 0
         if wanted > size.replicas:
             size.raised = self._clock()
             self._hands.scale(size, wanted)

@@ -13,10 +13,14 @@ def round_of(desk: EndpointDesk, hands: Hands, now: float, going: bool = False) 
     """Whatever time alone brings about for this endpoint. A process that is `going` puts nothing to sleep: what is idle here may be at work for another."""
     desk.expire(now)
     pools, route = desk.pools, desk.pools.route
-    if route is None or desk.closed or going:
+    if route is None or desk.closed:
         return
     size = pools.demand_size()
-    if not pools.pods and (size is None or not size.replicas):
+    if size is not None:
+        size.settle(now)
+    if desk.held:
+        desk.settle()  # events do the same at once; this is the net under them: nobody waits because one was lost or came at a bad moment
+    if going or (not pools.pods and (size is None or not size.replicas)):
         return  # asleep: most endpoints, most of the time
     for pod in list(pools.serving()):
         if not pod.usable and standing.wedged(pod.facts, pod.in_use, now - pod.silent_since, route.startup_timeout_in_seconds):
@@ -31,7 +35,6 @@ def _sleep(desk: EndpointDesk, hands: Hands, now: float) -> None:
     size = pools.demand_size()
     if size is None or route is None:
         return
-    size.settle(now)
     pods = {p.facts.uid: p for p in pools.demand()}
     sleepers = tuple(_sleeper(p, route.startup_timeout_in_seconds) for p in pods.values())
     step = sleeping.step(sleeping.Pool(size.replicas, size.raised, pools.wanted(desk.held), sleepers), route.idle_timeout_in_seconds, now)
