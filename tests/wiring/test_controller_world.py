@@ -73,6 +73,16 @@ async def test_an_edited_child_is_mended(w: World, kind: str, patch: dict[str, o
     await w.reaches("echo", *IN_SERVICE)
 
 
+async def test_a_revision_without_its_label_comes_back_and_updates_go_on(w: World) -> None:
+    (revision,) = w.all("controllerrevisions", APPS)
+    w.patch("controllerrevisions", revision["metadata"]["name"], {"metadata": {"labels": {"serving.kindler.dev/endpoint": None}}}, group=APPS)
+    await w.until(lambda: "serving.kindler.dev/endpoint" in w.all("controllerrevisions", APPS)[0]["metadata"]["labels"])
+    w.apply(config("bigger", memory=2048))
+    w.rename("echo", "bigger")
+    await w.until(lambda: w.status()["endpointConfigName"] == "bigger")
+    await w.reaches("echo", *IN_SERVICE)
+
+
 async def test_sizes_that_others_set_are_left_alone(w: World) -> None:
     (pool,) = w.pools()
     w.patch("replicasets", pool, {"spec": {"replicas": 2}}, group=APPS)

@@ -10,6 +10,7 @@ from kindler.api import conditions, names
 from kindler.clients.cluster import CONTROLLER_REVISIONS, REPLICASETS, SERVICES, ApiError, Cluster, Conflict, Invalid, Object, Resource
 from kindler.controller.metrics import Metrics
 from kindler.core.facts import Action, Apply, Create, Delete, Kind, Observed, Obstacle, Scale
+from kindler.core.plan import covers
 from kindler.core.wanted import is_ours
 
 log = logging.getLogger(__name__)
@@ -75,15 +76,14 @@ class Hand:
         return None
 
     async def _taken(self, seen: Observed, resource: Resource, action: Create) -> Obstacle | None:
-        """An object of that name exists. Ours (made a moment ago, or robbed of its label) is made to look as it should; another's is an obstacle."""
+        """An object of that name exists. Ours (made a moment ago, or robbed of its labels) gets them back, and is seen again then; another's is an obstacle."""
         found = await self._cluster.get(resource, seen.namespace, action.name)
         if found is None:
             raise Conflict(409, "Conflict", f"{resource.kind} {action.name} went while it was looked at")
         if is_ours(found, seen.uid):
-            if _labelled(found, seen):
-                return None
-            body = {k: v for k, v in action.body.items() if k != "spec"} | ({"spec": _unsized(action.body["spec"])} if "spec" in action.body else {})
-            await self._cluster.apply(resource, seen.namespace, action.name, body, names.APPLIER)
+            labels = {"metadata": {"labels": action.body["metadata"]["labels"]}}
+            if not covers(found, labels):
+                await self._cluster.merge_patch(resource, seen.namespace, action.name, labels, field_manager=names.APPLIER)
             return None
         if _of_a_former(found, seen):
             going = f"Waiting until the {resource.kind} {action.name} of the former Endpoint of this name is gone. If it stays, look at its finalizers."
@@ -115,15 +115,7 @@ def _refused(action: Action, trouble: ApiError) -> Obstacle:
     return Obstacle(kind, reason, f"The cluster refuses the {action.kind} {action.name}: {trouble.message.rstrip('.')}. Mend what it names.")
 
 
-def _labelled(found: Object, seen: Observed) -> bool:
-    return bool((found["metadata"].get("labels") or {}).get(names.LABEL_ENDPOINT) == seen.name)
-
-
 def _of_a_former(found: Object, seen: Observed) -> bool:
     """Whether it belonged to an Endpoint of this name that is gone: garbage collection is on its way."""
     owners = found["metadata"].get("ownerReferences") or ()
     return any(o.get("kind") == "Endpoint" and o.get("name") == seen.name and str(o.get("apiVersion", "")).startswith(names.GROUP) for o in owners)
-
-
-def _unsized(spec: Object) -> Object:
-    return {k: v for k, v in spec.items() if k != "replicas"}

@@ -44,7 +44,9 @@ def _revision(seen: Observed, kept: Kept) -> Iterator[Action]:
     found = seen.revisions_found.get(kept.name)
     if found is None:
         yield Create(REVISION, kept.name, body)
-    elif wanted.kept_from(found) and not covers(found, body):  # what cannot be read goes first: its data never changes
+        return
+    del body["data"]  # it never changes, and written in another way (by a backup, by another Kindler) it is refused with all the rest
+    if wanted.kept_from(found) and not covers(found, body):  # what cannot be read goes first
         yield Apply(REVISION, kept.name, body)
 
 
