@@ -1,0 +1,81 @@
+"""Which changes of status become Events; and the status of Models and EndpointConfigs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.unit.builders import NOW, stamp
+
+from kindler.core.acceptance import acceptance
+from kindler.core.facts import Kind, Obstacle
+from kindler.core.telling import told
+
+Json = dict[str, Any]
+
+
+def status(word: str, ready: str, reason: str, message: str = "why", route: str = "", config: str = "v1") -> Json:
+    conditions = [{"type": "Ready", "status": ready, "reason": reason, "message": message}]
+    return {"endpointStatus": word, "conditions": conditions} | ({"route": {"revision": route}, "endpointConfigName": config} if route else {})
+
+
+NEW: Json = {"observedGeneration": -1}
+CREATING = status("Creating", "False", "Creating")
+WAITS = status("Creating", "False", "ModelNotFound")
+SERVES = status("InService", "True", "InService", route="a")
+UPDATING = status("Updating", "Unknown", "Updating", route="a")
+UPDATED = status("InService", "True", "InService", route="b", config="v2")
+FAILED = status("Failed", "False", "CreationFailed")
+UPDATE_FAILED = status("InService", "False", "UpdateFailed", route="a")
+CANNOT = status("InService", "False", "CannotStart", route="a")
+
+CHANGES: list[tuple[Json, Json, list[str]]] = [
+    (NEW, CREATING, ["Normal Creating"]),
+    (NEW, WAITS, ["Warning ModelNotFound"]),
+    (WAITS, CREATING, []),
+    (CREATING, CREATING, []),
+    (CREATING, status("Creating", "False", "Creating", "another word"), []),
+    (CREATING, SERVES, ["Normal InService"]),
+    (CREATING, FAILED, ["Warning CreationFailed"]),
+    (FAILED, FAILED, []),
+    (FAILED, status("Failed", "False", "CreationFailed", "another cause"), ["Warning CreationFailed"]),
+    (FAILED, SERVES, ["Normal InService"]),
+    (SERVES, SERVES, []),
+    (SERVES, UPDATING, ["Normal Updating"]),
+    (UPDATING, status("Updating", "Unknown", "Updating", "another word", route="a"), []),
+    (UPDATING, UPDATED, ["Normal Updated"]),
+    (SERVES, UPDATED, ["Normal Updated"]),
+    (UPDATING, UPDATE_FAILED, ["Warning UpdateFailed", "Normal RolledBack"]),
+    (UPDATE_FAILED, status("InService", "False", "UpdateFailed", "another cause", route="a"), ["Warning UpdateFailed"]),
+    (UPDATE_FAILED, SERVES, ["Normal InService"]),
+    (UPDATE_FAILED, UPDATED, ["Normal Updated"]),
+    (SERVES, CANNOT, ["Warning CannotStart"]),
+    (CANNOT, SERVES, ["Normal InService"]),
+    (SERVES, status("Deleting", "False", "Deleting", route="a"), []),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "events"), CHANGES)
+def test_what_the_user_is_told(old: Json, new: Json, events: list[str]) -> None:
+    assert [f"{event.type} {event.reason}" for event in told(old, new)] == events
+
+
+RAW: Json = {"metadata": {"name": "m", "generation": 3}, "spec": {"primaryContainer": {"image": "a:1"}, "executionRoleARN": "arn:x"}}
+
+
+def test_a_model_is_accepted_whatever_it_refers_to() -> None:
+    found = acceptance("Model", RAW, None, [f"c{n:02}" for n in range(12)], NOW)
+    assert found["observedGeneration"] == 3
+    (ready,) = found["conditions"]
+    assert (ready["type"], ready["status"], ready["reason"], ready["observedGeneration"]) == ("Ready", "True", "Accepted", 3)
+    assert found["usedBy"] == {"count": 12, "first": [f"c{n:02}" for n in range(10)]}
+    assert found["ignoredFields"][0]["field"] == "spec.executionRoleARN"
+    assert acceptance("Model", RAW | {"status": found}, None, [f"c{n:02}" for n in range(12)], NOW + 99) == found
+
+
+def test_a_name_that_is_taken_stalls() -> None:
+    found = acceptance("Model", RAW, Obstacle(Kind.STALLED, "NameTaken", "older"), (), NOW)
+    assert {c["type"]: (c["status"], c["reason"]) for c in found["conditions"]} == {"Ready": ("False", "NameTaken"), "Stalled": ("True", "NameTaken")}
+    assert found["usedBy"] == {"count": 0}
+    freed = acceptance("Model", RAW | {"status": found}, None, (), NOW + 5)
+    assert [(c["type"], c["lastTransitionTime"]) for c in freed["conditions"]] == [("Ready", stamp(NOW + 5))]
