@@ -167,9 +167,12 @@ class Lookup(Protocol):
     def cancel(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestHead:
-    """What the front door needs of a scanned head. Bytes as received, `host` lower-cased without port, `namespace` from X-Kindler-Namespace."""
+    """What the front door needs of a scanned head. `host` is lower-cased without port, `namespace` comes from X-Kindler-Namespace.
+
+    Not frozen only because that costs a microsecond a request; nobody changes it.
+    """
 
     method: bytes
     target: bytes  # origin form, with query

@@ -324,7 +324,7 @@ class Caller:
         while True:
             event = parser.next_event()
             if event is h11.NEED_DATA:
-                parser.receive_data(await self._some(parser, fields))
+                parser.receive_data(await self._some(fields))
             elif isinstance(event, h11.InformationalResponse):
                 return Answer(event.status_code, {}, b"")
             elif isinstance(event, h11.Response):
@@ -335,11 +335,16 @@ class Caller:
                 assert isinstance(event, h11.EndOfMessage)
                 return Answer(status, fields, body)
 
-    async def _some(self, parser: h11.Connection, fields: dict[str, str]) -> bytes:
-        """The next bytes that belong to the answer being read, at most."""
-        if "transfer-encoding" in fields:  # one byte at a time, so that the next answer stays unread
-            return await self.reader.read(1)
-        return await self.reader.read(int(fields["content-length"])) if "content-length" in fields else await self.reader.read(65536)
+    async def _some(self, fields: dict[str, str]) -> bytes:
+        """The next bytes that belong to the answer being read, at most: the next answer stays unread."""
+        if "transfer-encoding" not in fields:
+            return await self.reader.read(int(fields["content-length"])) if "content-length" in fields else await self.reader.read(65536)
+        data = await self.reader.readuntil(b"\r\n")
+        if size := int(data.partition(b";")[0], 16):
+            return data + await self.reader.readexactly(size + 2)
+        while (line := await self.reader.readuntil(b"\r\n")) != b"\r\n":
+            data += line
+        return data + line
 
     async def closed(self) -> bytes:
         """Reads until the other side closes. Raises ConnectionResetError when it cuts."""

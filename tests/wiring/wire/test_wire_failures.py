@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import sys
 from dataclasses import replace
 
 import h11
@@ -387,6 +389,31 @@ async def test_kept_connections_are_closed_when_their_pod_goes() -> None:
         close_idle(place)
         assert place.idle == []
         await until(lambda: not wire.listener._shared.upstreams)
+
+
+async def test_a_client_that_vanished_without_a_word_is_looked_for() -> None:
+    """Its packets cannot be made to vanish here; that the kernel asks after it can be read off."""
+    async with rig() as wire:
+        await wire.call()
+        await until(lambda: wire.listener.connections)
+        (client,) = wire.listener._shared.clients
+        sock = client.transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        if sys.platform == "linux":
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 15
+
+
+async def test_a_flood_of_interim_heads() -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000)
+
+    async with rig() as wire:
+        await wire.model(script)
+        caller = await wire.call(post())
+        while (answer := await caller.answer()).status == 103:
+            pass
+        assert answer.status == 502
 
 
 HOSTILE = [

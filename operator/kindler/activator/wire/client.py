@@ -133,7 +133,8 @@ class Client(asyncio.Protocol):
         self.deadline = NEVER
         self._exchange = exchange = Exchange(self, found, now)
         exchange.start(data)
-        self._expect_body()
+        if not exchange.body.complete:
+            self._expect_body()
 
     def _expect_body(self) -> None:
         """Sets the deadline for the next piece of the body; none while we ourselves do not read."""
@@ -174,7 +175,8 @@ class Client(asyncio.Protocol):
     def finish(self, complete: bool) -> None:
         """The answer was written to its end. `complete`: the request had been read to its end, so that another may follow."""
         self._exchange = None
-        self.resume_reading()
+        if self._paused:
+            self.resume_reading()
         if self.closing or not complete:
             self._close(lingering=not self.half_closed)
         elif self._pending:

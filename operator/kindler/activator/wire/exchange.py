@@ -18,7 +18,7 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Final, cast
 
-from kindler.activator.calls import Cause, ColdStart, Desk, Lookup, Missed, Outcome, Place, Purpose, Refusal, RequestHead, Style
+from kindler.activator.calls import Cause, ColdStart, Desk, Lookup, Missed, Outcome, Place, Purpose, Refusal, Style
 from kindler.activator.wire import answers, upstream
 from kindler.activator.wire.body import Body
 from kindler.activator.wire.chunked import BadChunk
@@ -79,7 +79,7 @@ class Exchange:
         self.shared.exchanges += 1
         client, head = self.client, self._head
         assert client is not None
-        found = self.shared.front.find(RequestHead(head.method, head.target, head.host, head.namespace))
+        found = self.shared.front.find(head)
         self.style = found.style
         try:
             end = self.body.feed(data, head.end)
@@ -166,12 +166,14 @@ class Exchange:
         terms = self._desk.terms
         self.state = SENT
         self._upstream = connection
-        connection.begin(self, now + terms.invocation_timeout)
+        connection.exchange = self
+        connection.deadline = now + terms.invocation_timeout
         head = upstream_head(self._raw, self._head, terms.invocations_path, self.request_id)
         connection.transport.write(head + self._raw[self._head.end :])
         if self._rest is not None:
             connection.transport.write(self._rest)
-        self._invite()
+        if self._head.expects:
+            self._invite()
         self._let_go()
         if self.client.write_paused:
             connection.pause_reading()
@@ -233,7 +235,9 @@ class Exchange:
     # ---- the model's answer, told by the upstream connection
 
     def interim(self, head: Answer, data: bytes) -> None:
-        """A 1xx head. 100 is not passed on: whether to send the body is settled between client and wire."""
+        """A 1xx head. 100 is not passed on: whether to send the body is settled between client and wire. Raises BadAnswer."""
+        if head.status == 101:
+            raise BadAnswer("a switch of protocols that nobody asked for")
         if self.client is not None and self._head.minor == b"1" and head.status != 100:
             self.client.write(client_head(data, head, b""))
 
@@ -378,7 +382,8 @@ class Exchange:
     def _over(self, outcome: Outcome) -> None:
         """Lets go of everything, and of the place last: the desk may give it to the next request at once."""
         self.state = OVER
-        self._let_go()
+        if self._raw:
+            self._let_go()
         self._upstream = self._task = self._lookup = None
         self.shared.exchanges -= 1
         place, self.place = self.place, None

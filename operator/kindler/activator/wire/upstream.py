@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from kindler.activator.calls import Place
 from kindler.activator.wire import response
 from kindler.activator.wire.body import Body
 from kindler.activator.wire.chunked import BadChunk
-from kindler.activator.wire.response import UNTIL_CLOSE, Answer, BadAnswer
+from kindler.activator.wire.response import UNTIL_CLOSE, BadAnswer
 from kindler.activator.wire.shared import NEVER, Shared
 
 if TYPE_CHECKING:
     from kindler.activator.wire.exchange import Exchange
+
+
+INTERIM_LIMIT: Final = 16  # 1xx heads in one read
 
 
 class Upstream(asyncio.Protocol):
@@ -69,7 +72,8 @@ class Upstream(asyncio.Protocol):
         elif self._body is not None and self._body.framing == UNTIL_CLOSE and exc is None:
             self._complete(exchange)
         else:
-            self._fail("closed the connection before its answer was complete" if self._body or self._buffer else "closed the connection without an answer")
+            begun = self._body is not None or self._buffer
+            self._fail("closed the connection before its answer was complete" if begun else "closed the connection without an answer")
 
     def pause_writing(self) -> None:
         if self.exchange is not None:
@@ -86,11 +90,6 @@ class Upstream(asyncio.Protocol):
 
     # ---- the answer
 
-    def begin(self, exchange: Exchange, deadline: float) -> None:
-        """Takes on an exchange, whose request the caller now writes."""
-        self.exchange = exchange
-        self.deadline = deadline
-
     def _read_head(self, exchange: Exchange, data: bytes) -> None:
         if self._buffer:
             known = max(0, len(self._buffer) - 3)
@@ -99,11 +98,17 @@ class Upstream(asyncio.Protocol):
                 self._buffer = data
                 return
         try:
-            answer = self._past_interim(exchange, data)
-            if answer is None:
+            interim = 0
+            while (head := response.scan(data, exchange.to_head)) is not None and head.status < 200:
+                interim += 1
+                if interim > INTERIM_LIMIT:
+                    raise BadAnswer(f"more than {INTERIM_LIMIT} interim heads at once")
+                exchange.interim(head, data)
+                data = data[head.end :]
+            if head is None:
+                self._buffer = data
                 return
-            data, head = answer
-            self._body = body = Body(head.framing, head.length)
+            body = Body(head.framing, head.length)
             end = body.feed(data, head.end)
             exchange.answer_begins(head, data if end == len(data) else data[:end])
         except (BadAnswer, BadChunk) as bad:
@@ -112,18 +117,8 @@ class Upstream(asyncio.Protocol):
         self._keep = head.keep and end == len(data)
         if body.complete:
             self._complete(exchange)
-
-    def _past_interim(self, exchange: Exchange, data: bytes) -> tuple[bytes, Answer] | None:
-        """The final head and the bytes that begin with it; passes on the interim heads (1xx) before it. None while it is incomplete. Raises BadAnswer."""
-        while (head := response.scan(data, exchange.to_head)) is not None:
-            if head.status >= 200:
-                return data, head
-            if head.status == 101:
-                raise BadAnswer("a switch of protocols that nobody asked for")
-            exchange.interim(head, data)
-            data = data[head.end :]
-        self._buffer = data
-        return None
+        else:
+            self._body = body
 
     def _read_body(self, exchange: Exchange, body: Body, data: bytes) -> None:
         try:
@@ -141,9 +136,11 @@ class Upstream(asyncio.Protocol):
     def _complete(self, exchange: Exchange) -> None:
         self.exchange = self._body = None
         self._idle_limit = NEVER
-        if self._keep and exchange.body.complete and not self.closed and not self.place.closing:
+        sent = exchange.body.complete and not self.transport.get_write_buffer_size()
+        if self._keep and sent and not self.closed and not self.place.closing:
             self.deadline = monotonic() + self.shared.settings.pod_idle_seconds
-            self.resume_reading()
+            if self._paused:
+                self.resume_reading()
             self.place.idle.append(self)
         else:
             self.close()
