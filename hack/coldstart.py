@@ -36,7 +36,7 @@ ARMS = ("kindler", "service", "floor")
 POLL = 0.010
 WHAT = {
     "kindler": "first request at zero, through the activator",
-    "service": "the same pod: Deployment + readinessProbe + Service",
+    "service": "the same pod, behind a Deployment and a Service",
     "floor": "the same pod, asked directly",
 }
 
@@ -219,11 +219,11 @@ def server_timing(header: str) -> dict[str, float]:
 
 
 def table(results: dict[str, Json]) -> str:
-    lines = [f"{'':54}{'n':>4}{'median':>9}{'p90':>9}{'min':>9}{'max':>9}   ms"]
+    lines = [f"{'':56}{'n':>4}{'median':>9}{'p90':>9}{'min':>9}{'max':>9}   ms"]
     for arm in ARMS:
         r = results[arm]
         moments = " · ".join(f"{name} {value:g}" for name, value in r["moments"].items())
-        lines += [f"{arm:8}{WHAT[arm]:46}"[:54] + f"{r['n']:4}{r['median']:9.0f}{r['p90']:9.0f}{r['min']:9.0f}{r['max']:9.0f}", f"        {moments}"]
+        lines += [f"{arm:8}{WHAT[arm]:48}{r['n']:4}{r['median']:9.0f}{r['p90']:9.0f}{r['min']:9.0f}{r['max']:9.0f}", f"        {moments}"]
     return "\n".join(lines)
 
 
@@ -255,7 +255,7 @@ def report(samples: dict[str, list[Sample]], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     facts = {
         "unit": "ms",
-        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release()}",
+        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release().partition('-')[0]}",
         "results": results,
         "ratioToService": round(to_service, 3),
         "ratioToFloor": round(to_floor, 3),
