@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -58,6 +59,11 @@ class World:
         for value in objects:
             kind = self.server.store.kind(value["kind"].lower() + "s", "serving.kindler.dev")
             self.server.store.create(kind, value["metadata"]["namespace"], value, "kubectl")
+
+    async def younger(self, *objects: Json) -> None:
+        """Applies what must be younger than all before: creationTimestamps are whole seconds, and the uid would settle a tie."""
+        await asyncio.sleep(1.01 - time.time() % 1)
+        self.apply(*objects)
 
     def rename(self, name: str, config_name: str, namespace: str = NS) -> None:
         """Names another EndpointConfig: UpdateEndpoint."""

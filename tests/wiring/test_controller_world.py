@@ -95,7 +95,7 @@ async def test_sizes_that_others_set_are_left_alone(w: World) -> None:
 
 
 async def test_the_oldest_has_the_name_whatever_its_case(w: World) -> None:
-    w.apply(endpoint("younger", endpointName="Echo"))
+    await w.younger(endpoint("younger", endpointName="Echo"))
     status = await w.reaches("younger", *FAILED)
     assert w.reason("younger") == "NameTaken"
     assert "echo" in status["failureReason"]
@@ -105,7 +105,7 @@ async def test_the_oldest_has_the_name_whatever_its_case(w: World) -> None:
 
 
 async def test_a_younger_model_waits_until_the_name_is_free(w: World) -> None:
-    w.apply(model("younger", modelName="echo", environment={"A": "1"}))
+    await w.younger(model("younger", modelName="echo", environment={"A": "1"}))
     await w.until(lambda: w.reason("younger", "Stalled", "models") == "NameTaken")
     assert w.reason("echo", plural="models") == "Accepted"
     w.delete("models", "echo")
