@@ -104,7 +104,7 @@ def clean() -> None:
 
 def three_manifests() -> None:
     title("1. Three manifests: what runs, how much of it, and its name")
-    shell("kubectl apply -f examples/iris/model.yaml -f examples/iris/endpointconfig.yaml -f examples/iris/endpoint.yaml")
+    shell("kubectl apply -f examples/iris/")
     _, seconds = shell("kubectl wait kep/iris --for=condition=Ready --timeout=180s")
     say(f"In service after {seconds:.1f} s: one pod was started and has answered /ping.")
 
@@ -178,7 +178,7 @@ def what_next() -> None:
     title("What to try next")
     say(f"""The cluster is still up. `make shell` opens a shell with kubectl, helm and curl as it needs them:
 
-  kubectl apply -f examples/iris/model.yaml -f examples/iris/endpointconfig.yaml -f examples/iris/endpoint.yaml
+  kubectl apply -f examples/iris/
   curl -s {REQUEST}
   kubectl get kindler
   kubectl describe kep iris
