@@ -334,6 +334,13 @@ def test_waking_pods_in_trouble(pods: dict[str, object], created: int, hindrance
     assert (course.hindrance.reason if course.hindrance else None, course.available) == (hindrance, available)
 
 
+def test_a_pod_that_was_evicted_and_lies_about_hinders_nothing() -> None:
+    asleep = serving(OLD, replicas=0)
+    corpse = pods_of(asleep.pools[0], 1, created=NOW - 9999, ready=False, started=None, phase="Failed", reason="Evicted", message="low on storage")
+    course = decide(replace(asleep, pods=tuple(corpse)))
+    assert (course.hindrance, course.available) == (None, True)
+
+
 def test_quota_is_told_at_once_and_a_ready_pod_outweighs_it() -> None:
     failing = pool(OLD, of=kept(OLD, number=1), failing="exceeded quota: none")
     without = decide(replace(serving(OLD), pools=(failing,), pods=()))

@@ -155,8 +155,8 @@ class Observed:
         return next((p for p in self.pools if p.name == name), None)
 
     def of(self, pool: Pool | None) -> tuple[PodFacts, ...]:
-        """The pods of a pool that are not on their way out."""
-        return tuple(facts for uid, facts in self.pods if pool is not None and uid == pool.uid and not facts.deleting)
+        """The pods of a pool that have not ended and are not on their way out."""
+        return tuple(facts for uid, facts in self.pods if pool is not None and uid == pool.uid and not facts.deleting and not facts.ended)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class PodFacts:
     """One model pod. Times are epoch seconds; None = has not happened, or is not known.
 
     `started`: since when its container runs now (None while it does not run). `ready`: the kubelet's word; the first True means that the health path
-    answered. `ip` may be reused by another pod: `uid` tells them apart. `image_id` is what the runtime resolved the image to, empty before.
+    answered. `ended`: it has ended on its node for good (evicted, lost); its ReplicaSet has made another one, and it may lie about for long. `ip` may be reused by another pod: `uid` tells them apart. `image_id` is what the runtime resolved the image to, empty before.
     """
 
     name: str
@@ -51,6 +51,7 @@ class PodFacts:
     deletion_cost: int
     trouble: Trouble | None
     image_id: str
+    ended: bool = False
 
 
 def read(pod: Mapping[str, Any], now: float) -> PodFacts:
@@ -78,6 +79,7 @@ def read(pod: Mapping[str, Any], now: float) -> PodFacts:
         deletion_cost=_cost(meta.get("annotations") or {}),
         trouble=None if ready or deleting else _trouble(pod, conditions, container, now),
         image_id=container.get("imageID") or "",
+        ended=status.get("phase") in ("Failed", "Succeeded"),
     )
 
 
