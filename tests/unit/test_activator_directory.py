@@ -194,3 +194,18 @@ def test_an_orphaned_pod_is_nobodys() -> None:
 
     assert seen.directory.desks["e1"].pools.pods == {}
     assert seen.hands.probing == {}
+
+
+def test_an_endpoint_made_again_takes_the_place_of_one_whose_deletion_was_not_told_and_not_the_other_way_round() -> None:
+    seen = Seen()
+    old, young = shown_endpoint(uid="e1"), shown_endpoint(uid="e2", created="2026-02-01T00:00:00Z")
+    seen.directory.endpoint(None, old)
+    seen.directory.found(young)
+    assert list(seen.directory.desks) == ["e2"]
+    seen.directory.found(old)
+    assert list(seen.directory.desks) == ["e2"], "a look-up that was slow"
+    desk = seen.directory.by_name("team", "iris")
+    assert desk is seen.directory.by_object("team", "iris") is seen.directory.desks["e2"]
+    assert seen.directory.unseen(young)
+    seen.directory.endpoint(None, young)
+    assert not seen.directory.unseen(young)

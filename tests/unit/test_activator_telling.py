@@ -102,7 +102,7 @@ def test_the_access_log_is_written_in_batches_of_whole_json_lines() -> None:
 
 def test_held_bytes_have_a_bound() -> None:
     settings = activator_settings({"KINDLER_HELD_BYTES_LIMIT": "100"})
-    door = Door(settings, cast(Any, None), cast(Any, SimpleNamespace()), Ownership())
+    door = Door(settings, cast(Any, None), cast(Any, SimpleNamespace()), Ownership(), lambda: True)
 
     assert door.hold_bytes(60)
     assert not door.hold_bytes(41)

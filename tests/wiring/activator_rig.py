@@ -103,7 +103,7 @@ class Rig:
         model = Model(pod["metadata"]["name"], f"127.0.{1 + number // 250}.{1 + number % 250}", self)
         self.models[model.pod] = model
         if self.kubelet.behave(pod) in (Behaviour.READY, Behaviour.NEVER_PINGS):
-            self._spawn(model.start(self.port))
+            self.spawn(model.start(self.port))
         return model.host
 
     def heal(self) -> None:
@@ -111,10 +111,10 @@ class Rig:
         self.kubelet.behave = lambda _: Behaviour.READY
         for model in self.models.values():
             if model.server is None:
-                self._spawn(model.start(self.port))
+                self.spawn(model.start(self.port))
         self.kubelet.poke()
 
-    def _spawn(self, work: Any) -> asyncio.Task[Any]:
+    def spawn(self, work: Any) -> asyncio.Task[Any]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -158,6 +158,11 @@ class Rig:
 
     def delete(self, plural: str, name: str, group: str = "") -> None:
         self.server.store.delete(self._kind(plural, group), NAMESPACE, name)
+
+    async def hush(self, resource: str) -> None:
+        """The watch shows no more of this kind, and stays open."""
+        await self.until(lambda: self.server.watches.of(resource))
+        self.server.watches.hush(resource)
 
     # Looking
 
@@ -205,7 +210,7 @@ class Rig:
 
     def begin(self, name: str = "iris", body: str = "x") -> asyncio.Task[Answer]:
         """An invocation under way."""
-        return self._spawn(self.invoke(name, body))
+        return self.spawn(self.invoke(name, body))
 
     async def stop(self) -> None:
         self.gate.set()

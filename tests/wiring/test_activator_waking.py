@@ -13,6 +13,8 @@ from tests.apiserver.kubelet import Behaviour
 from tests.wiring.activator_rig import Rig
 from tests.wiring.activator_rig import rig as make
 
+from kindler.activator import lookups
+from kindler.activator.lookups import LOOKUPS_AT_ONCE
 from kindler.api import names
 from kindler.api.settings import activator_settings
 
@@ -169,7 +171,7 @@ async def test_an_endpoint_is_found_by_each_of_its_names(rig: Rig) -> None:
 
 
 async def test_an_endpoint_that_the_watch_has_not_shown_is_looked_up(rig: Rig) -> None:
-    rig.server.watches.hush("endpoints")
+    await rig.hush("endpoints")
     rig.serving()
     answer = await rig.invoke()
 
@@ -179,11 +181,62 @@ async def test_an_endpoint_that_the_watch_has_not_shown_is_looked_up(rig: Rig) -
 async def test_a_route_that_the_watch_has_not_shown_is_looked_up(rig: Rig) -> None:
     rig.pools(rig.endpoint(sagemaker="Iris-Model"))
     await rig.until(rig.desk)
-    rig.server.watches.hush("endpoints")
+    await rig.hush("endpoints")
     rig.route()
     answer = await rig.invoke("Iris-Model")
 
     assert answer.status == 200
+
+
+async def test_a_look_up_by_object_is_no_answer_to_one_by_sagemakers_name(rig: Rig) -> None:
+    await rig.hush("endpoints")
+    rig.serving(sagemaker="Other", demand=1)
+    asked = rig.server.faults.hold(matching("get", "endpoints"), times=2)
+    by_object = rig.spawn(rig.request("POST", "/invocations", "object", {"Host": "iris.default"}))
+    await asked.arrived.wait()
+    by_name = rig.begin("iris", "name")
+    await rig.until(lambda: asked.met == 2)
+    asked.end()
+
+    assert (await by_object).status == 200
+    assert (await by_name).status == 404
+    assert [model.served for model in rig.models.values()] == [["object"]]
+
+
+async def test_what_cannot_be_looked_up_is_not_said_to_be_absent(rig: Rig) -> None:
+    rig.server.faults.fail(503, matching("get", "endpoints"), times=2)
+    plain = await rig.invoke("nobody")
+    sagemaker = await rig.request("POST", "/endpoints/nobody/invocations", "x")
+    assert (plain.status, sagemaker.status) == (503, 503)
+    assert sagemaker.headers["retry-after"] == "1"
+    assert (await rig.invoke("nobody")).status == 404
+
+
+async def test_whoever_asks_is_answered_also_when_the_answer_cannot_be_read(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookups, "keep_endpoint", lambda value: value["no such thing"])
+    await rig.hush("endpoints")
+    rig.endpoint()
+    answers = await asyncio.gather(*(rig.invoke() for _ in range(3)))
+
+    assert [answer.status for answer in answers] == [503] * 3
+
+
+async def test_before_all_was_listed_too_many_look_ups_say_nothing_of_an_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with make(tmp_path, monkeypatch, before=lambda server: server.faults.fail(503, matching("list", "endpoints"), times=10**6)) as rig:
+        answers = await asyncio.gather(*(rig.invoke(f"n{n}") for n in range(LOOKUPS_AT_ONCE + 20)))
+
+        assert {answer.status for answer in answers} == {404, 503}
+
+
+async def test_an_endpoint_that_only_a_look_up_has_shown_goes_when_it_is_deleted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookups, "CONFIRM_SECONDS", 0.05)
+    await rig.hush("endpoints")
+    rig.serving(demand=1)
+    assert (await rig.invoke()).status == 200
+    rig.delete("endpoints", "iris", names.GROUP)
+    await rig.until(lambda: rig.desk() is None)
+
+    assert (await rig.invoke()).status == 404
 
 
 async def test_unknown_names_reach_the_api_server_at_a_limited_rate(rig: Rig) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kindler.activator.calls import Cause, Found, Missed, Refusal, RequestHead
 from kindler.activator.desk import EndpointDesk
 from kindler.activator.lookups import Lookups
@@ -17,16 +19,16 @@ Key = tuple[bytes, bytes, bytes, bytes | None]
 
 
 class Door:
-    """`missed` counts requests that named no endpoint."""
+    """`missed` counts requests that named no endpoint. `synced` says whether the directory knows all endpoints that there were."""
 
-    def __init__(self, settings: ActivatorSettings, cluster: Cluster, directory: Directory, ownership: Ownership) -> None:
+    def __init__(self, settings: ActivatorSettings, cluster: Cluster, directory: Directory, ownership: Ownership, synced: Callable[[], bool]) -> None:
         self.missed: dict[Cause, int] = {}
         self.held_bytes = 0
         self.closing = False
         self._settings = settings
         self._directory = directory
         self._ownership = ownership
-        self._lookups = Lookups(cluster, directory, settings.common.namespaces, self._desk)
+        self._lookups = Lookups(cluster, directory, settings.common.namespaces, self._desk, synced)
         self._found: dict[Key, Found] = {}
         directory.changed = self._found.clear
 

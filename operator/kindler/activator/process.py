@@ -83,7 +83,7 @@ class Activator:
         self.prober = Prober(settings.probe_interval_seconds, settings.probe_timeout_seconds)
         self.hands = RealHands(self.prober, self.writer, close_idle)
         self.directory = Directory(lambda identity: EndpointDesk(identity, self.hands, self.telling, time.monotonic))
-        self.door = Door(settings, self.cluster, self.directory, self.ownership)
+        self.door = Door(settings, self.cluster, self.directory, self.ownership, lambda: self.synced)
         accounts = (f"system:serviceaccount:{common.system_namespace}:{common.release}-{process}" for process in ("controller", "activator"))
         self.tokens = Tokens(self.cluster, names.PEER_AUDIENCE, frozenset(accounts))
         self.informers = self._informers()
@@ -193,12 +193,16 @@ class Activator:
         bound: int = runner.addresses[0][1]
         return bound
 
+    @property
+    def synced(self) -> bool:
+        """Whether everything was listed once."""
+        return all(informer.synced.is_set() for informer in self.informers)
+
     def health(self) -> admin.Health:
         """What the admin port says."""
         heard = min(informer.last_event for informer in self.informers)
         now = time.monotonic()
-        synced = all(informer.synced.is_set() for informer in self.informers)
-        return admin.Health(synced, self.accepting, now - self.last_round, now - heard if heard else None, self.writer.unwritten, self.writer.trouble)
+        return admin.Health(self.synced, self.accepting, now - self.last_round, now - heard if heard else None, self.writer.unwritten, self.writer.trouble)
 
     def _samples(self) -> Iterator[metrics.Family]:
         """Metrics of the process as a whole."""

@@ -32,6 +32,7 @@ class Directory:
         self._named: dict[tuple[str, str], list[EndpointDesk]] = {}  # (namespace, SageMaker name in lower case), the owner of the name first
         self._pools: dict[str, PoolFacts] = {}  # by uid
         self._pods: dict[str, dict[str, PodFacts]] = {}  # by uid of the ReplicaSet, then of the pod
+        self._unseen: set[str] = set()  # uids of endpoints that only a look-up has shown
 
     def by_object(self, namespace: str, name: str) -> EndpointDesk | None:
         """The endpoint with this metadata.name."""
@@ -51,6 +52,25 @@ class Directory:
 
     def endpoint(self, old: Object | None, new: Object | None) -> None:
         """An Endpoint (as `keep_endpoint` left it) appeared, changed or went."""
+        self._unseen.discard((new or old or {})["metadata"]["uid"])
+        self._endpoint(old, new)
+
+    def found(self, value: Object) -> None:
+        """An Endpoint that a look-up shows: perhaps ahead of the watch, perhaps behind it."""
+        identity: Identity = value["identity"]
+        other = self._objects.get((identity.namespace, identity.name))
+        if other is not None and other.identity.uid != identity.uid and other.identity.created >= identity.created:
+            return  # the watch has shown its successor
+        known = identity.uid in self.desks
+        self._endpoint(None, value)
+        if not known and identity.uid in self.desks:
+            self._unseen.add(identity.uid)
+
+    def unseen(self, value: Object) -> bool:
+        """Whether the watch has said nothing yet of an Endpoint that a look-up has shown."""
+        return value["metadata"]["uid"] in self._unseen
+
+    def _endpoint(self, old: Object | None, new: Object | None) -> None:
         if new is None or new["deleting"]:
             gone = new or old
             if gone is not None:
@@ -64,6 +84,9 @@ class Directory:
             desk.reroute(route)
 
     def _open(self, identity: Identity) -> EndpointDesk:
+        other = self._objects.get((identity.namespace, identity.name))
+        if other is not None:
+            self._close(other.identity.uid)  # its deletion was not told
         desk = self.desks[identity.uid] = self._open_desk(identity)
         self._objects[identity.namespace, identity.name] = desk
         owners = self._named.setdefault((identity.namespace, identity.endpoint.lower()), [])
