@@ -1,0 +1,64 @@
+"""The controller as a process of its own: `python -m kindler controller`, its signals, exit status and metrics port."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+from tests.wiring.controlled import config, endpoint, model, world
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+async def start(environ: dict[str, str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "kindler", "controller", env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+
+
+async def test_it_serves_tells_and_goes_in_peace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world(tmp_path, monkeypatch) as w:
+        port = free_port()
+        names = {"KUBECONFIG": str(tmp_path / "kubeconfig"), "KINDLER_METRICS_PORT": str(port), "KINDLER_PEER_PORT": str(w.settings.peer_port), "HOME": "/tmp"}
+        process = await start(names)
+        try:
+            w.apply(model(), config(), endpoint())
+            await w.reaches("echo", "InService", "True", "True")
+            assert await ask(port, "/healthz") == (200, "ok\n")
+            assert await ask(port, "/readyz") == (200, "ok\n")
+            status, text = await ask(port, "/metrics")
+            assert status == 200
+            written = 'kindler_controller_writes_total{kind="ReplicaSet",verb="create"} 1.0'
+            for line in ("kindler_controller_leader 1.0", "kindler_controller_queue_depth", written):
+                assert line in text
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(15):
+                _, errors = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert process.returncode == 0, errors.decode()
+        assert b"Traceback" not in errors
+        (lease,) = w.all("leases", "coordination.k8s.io", "kindler-system")
+        assert lease["spec"]["holderIdentity"] == "", "the next one leads at once"
+
+
+async def ask(port: int, path: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as response:
+        return response.status, await response.text()
+
+
+async def test_settings_that_cannot_be_used_are_named() -> None:
+    process = await start({"KINDLER_RESYNC_SECONDS": "often"})
+    _, errors = await process.communicate()
+    assert process.returncode == 2
+    assert "KINDLER_RESYNC_SECONDS='often' is not a number" in errors.decode()
