@@ -8,6 +8,7 @@ import pytest
 from tests.unit.builders import NOW, decide, endpoint, kept, observed, pods_of, pool, route, said, serving, stats
 
 from kindler.api import names
+from kindler.api.stats import Stats
 from kindler.core.attempts import QUIET_START, retry_after
 from kindler.core.course import asks
 from kindler.core.facts import Course, Kind, Observed, Obstacle, Resolved
@@ -219,6 +220,21 @@ def test_the_old_goes_when_every_activator_has_let_go(told: object, may: bool) -
     course = decide(switched(activators=told))
     assert [p.revision for p in course.remove] == ([route(OLD).revision] if may else [])
     assert (course.again is not None) is not may
+
+
+NEEDED = [stats(route(OLD).revision), stats(route(NEW).revision, older={route(OLD).revision: 1})]
+
+
+@pytest.mark.parametrize("told", NEEDED)
+@pytest.mark.parametrize(("since", "may"), [(100, False), (664, False), (665, True)])
+def test_an_activator_that_needs_the_old_outweighs_the_clock(told: Stats, since: int, may: bool) -> None:
+    """What this controller has heard may be behind: status may have moved on."""
+    assert bool(decide(switched(NOW - since, activators={"a": None, "b": told})).remove) is may
+
+
+def test_a_revision_that_is_served_though_nobody_kept_that_is_not_let_go() -> None:
+    seen = switched(NOW - 100, activators={"a": stats(route(OLD).revision)})
+    assert decide(replace(seen, kept=(kept(OLD), seen.kept[1]))).remove == ()
 
 
 @pytest.mark.parametrize(("since", "may"), [(64, False), (65, True)])

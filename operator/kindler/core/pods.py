@@ -34,7 +34,8 @@ class PodFacts:
     """One model pod. Times are epoch seconds; None = has not happened, or is not known.
 
     `started`: since when its container runs now (None while it does not run). `ready`: the kubelet's word; the first True means that the health path
-    answered. `ended`: it has ended on its node for good (evicted, lost); its ReplicaSet has made another one, and it may lie about for long. `ip` may be reused by another pod: `uid` tells them apart. `image_id` is what the runtime resolved the image to, empty before.
+    answered. `ended`: for good (evicted, lost with its node); its ReplicaSet has made another, and it may lie about for long. `ip` may be reused by
+    another pod: `uid` tells them apart. `image_id` is what the runtime resolved the image to, empty before.
     """
 
     name: str
