@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -130,9 +129,5 @@ class Buildah(Builder):
 
 
 def choose(engine: Engine) -> Builder:
-    """Docker's builder where the engine is the machine's; else buildah, installed when it is missing."""
-    if not engine.own:
-        return Builder(engine)
-    if shutil.which("buildah") is None:
-        machine.need("buildah")
-    return Buildah(engine)
+    """Docker's builder where the engine is the machine's, else buildah."""
+    return Buildah(engine) if engine.own else Builder(engine)

@@ -21,7 +21,8 @@ from pathlib import Path
 from hack import lock, machine, paths, shell
 from hack.steps import Trouble, done, step
 
-PACKAGES = ("docker.io", "iptables", "conntrack", "runc", "iproute2")
+# The engine; and what makes images for it, which reaches nothing outside itself.
+PACKAGES = ("docker.io", "iptables", "conntrack", "runc", "iproute2", "mmdebstrap", "buildah")
 NODES = f"io.x-k8s.kind.cluster={paths.NAME}"  # kind's label on the containers that are nodes
 START_SECONDS = REMOVE_SECONDS = 60
 

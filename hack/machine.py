@@ -40,10 +40,10 @@ def need(*packages: str) -> None:
     """Installs the Debian packages that are missing when root; else raises Trouble with the line that installs them."""
     if not shutil.which("dpkg-query"):
         raise Trouble(f"needed: {', '.join(packages)}. This machine has no Debian packages: start a Docker engine here, then nothing of that is needed")
-    missing = [name for name in packages if not shell.succeeds(["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}", name]) or not _installed(name)]
+    missing = [name for name in packages if not _installed(name)]
     if not missing:
         return
-    line = f"apt-get install --no-install-recommends {' '.join(missing)}"
+    line = f"apt-get install {' '.join(missing)}"
     if os.geteuid() != 0:
         raise Trouble(f"packages are missing: run `sudo {line}`, or start a Docker engine, and start again")
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
@@ -53,7 +53,10 @@ def need(*packages: str) -> None:
 
 
 def _installed(package: str) -> bool:
-    return shell.output(["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}", package]).startswith("ii")
+    try:
+        return shell.output(["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}", package]).startswith("ii")
+    except Trouble:
+        return False
 
 
 def isolated(argv: shell.Argv) -> list[str | Path]:
