@@ -15,6 +15,15 @@ def test_a_pod_rests_longer_with_each_failure_and_the_first_is_free(failures: in
 
 
 @pytest.mark.parametrize(
+    ("waited", "hopeless", "pause"),
+    [(0, False, 0.015), (3, False, 0.015), (10, False, 0.05), (50, False, 0.25), (1e6, False, 0.25), (0, True, 0.25)],
+)
+def test_a_pod_that_starts_is_asked_less_often_the_longer_it_takes(waited: float, hopeless: bool, pause: float) -> None:
+    assert standing.between_pings(waited, hopeless, 0.015) == pytest.approx(pause)
+    assert standing.between_pings(waited, hopeless, 0.5) == 0.5, "never more often than is set"
+
+
+@pytest.mark.parametrize(
     ("facts", "in_use", "silent", "verdict"),
     [
         ({}, 0, 191, True),

@@ -45,7 +45,7 @@ class Pools:
         self.placement = Placement(route.max_concurrency_per_instance)
         for pod in self.pods.values():
             if pod.facts.revision == route.revision:
-                self._probe(pod)
+                self.probe(pod)
             else:
                 self._close(pod)
 
@@ -66,7 +66,7 @@ class Pools:
                 if before.started is not None:
                     self._lose(pod)
         if pod.active:
-            self._probe(pod)
+            self.probe(pod)
         else:
             self._close(pod)
 
@@ -106,7 +106,7 @@ class Pools:
             return
         self.shaky[place.uid] = self.shaky.get(place.uid, 0) + 1
         self._lose(pod)
-        self._probe(pod)
+        self.probe(pod)
 
     def usable(self) -> Place | None:
         """Any pod that answers, also one that is to go."""
@@ -127,7 +127,8 @@ class Pools:
             self.placement.add(pod.place, warm=facts.pool == names.WARM)
         self._opened()
 
-    def _probe(self, pod: Pod) -> None:
+    def probe(self, pod: Pod) -> None:
+        """Pings a pod that might become a place, unless that is under way."""
         route, facts = self.route, pod.facts
         if route is None or facts.revision != route.revision or pod.usable or pod.probed or facts.ip is None or not pod.active:
             return

@@ -1,27 +1,36 @@
 """Pings pods directly, from the moment the watch shows an address: the first 200 makes a place, seconds before the kubelet and kube-proxy would.
 
-One small task a pod that does not answer yet, raw HTTP on a fresh connection each time. A pod that starts is asked every 10 to 25 ms (more than
-about 30 at once share what the process can spare); one that answered before and then failed is asked less and less often, since it may be at work.
+One small task a pod that does not answer yet, raw HTTP on a fresh connection each time. A pod that starts is asked often at first and then less (more
+than about 30 at once share what the process can spare); one that answered before and then failed still less, since it may be at work.
+
+Connections end with a reset: an orderly end would stay in the connection table of the node for two minutes, and thousands of them would fill it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import struct
+import time
 from collections.abc import Callable
+from functools import partial
+from typing import cast
 
 from kindler.activator.pods import Pod
+from kindler.core import standing
 from kindler.core.pacing import grown
 
 log = logging.getLogger(__name__)
 
 PINGS_PER_SECOND = 2000.0  # of the whole process: a refused one costs about 60 us
 LONGEST_AGAIN = 1.0  # seconds between pings of a pod that answered before
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER
 CONNECT_TIMEOUT = 0.25  # a packet lost while the pod's network is being made must not cost a whole second of retransmission
 
 
 class Prober:
-    """`interval` and `timeout` in seconds."""
+    """`interval`: the shortest between two pings of a pod, `timeout`: for one answer; in seconds."""
 
     def __init__(self, interval: float, timeout: float) -> None:
         self._interval = interval
@@ -33,6 +42,7 @@ class Prober:
         self.forget(pod)
         task = asyncio.get_running_loop().create_task(self._until(pod, port, path, rest, again, answered), name=f"probe {pod.facts.name}")
         self._tasks[pod.facts.uid] = task
+        task.add_done_callback(partial(self._ended, pod))
 
     def forget(self, pod: Pod) -> None:
         """Ends the probe of a pod, if there is one."""
@@ -56,11 +66,23 @@ class Prober:
         failures = 0
         while not await ping(host, port, request, self._timeout):
             failures += 1
-            pause = grown(self._interval, failures, LONGEST_AGAIN) if again else self._interval
+            pause = grown(self._interval, failures, LONGEST_AGAIN) if again else self._pause(pod)
             await asyncio.sleep(max(pause, len(self._tasks) / PINGS_PER_SECOND))
         if self._tasks.get(pod.facts.uid) is asyncio.current_task():
             del self._tasks[pod.facts.uid]
             answered(pod)
+
+    def _pause(self, pod: Pod) -> float:
+        began = max(pod.silent_since, pod.ip or 0.0)
+        trouble = pod.facts.trouble
+        return standing.between_pings(time.monotonic() - began, trouble is not None and trouble.final, self._interval)
+
+    def _ended(self, pod: Pod, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (trouble := task.exception()) is not None:
+            log.error("the probe of pod %s broke: it begins anew", pod.facts.name, exc_info=trouble)
+            if self._tasks.get(pod.facts.uid) is task:
+                del self._tasks[pod.facts.uid]
+                pod.probed = False
 
 
 async def ping(host: str, port: int, request: bytes, seconds: float) -> bool:
@@ -86,6 +108,9 @@ class _Answer(asyncio.Protocol):
     def __init__(self) -> None:
         self.good: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._start = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(socket.socket, transport.get_extra_info("socket")).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
     def data_received(self, data: bytes) -> None:
         self._start += data[:16]

@@ -23,6 +23,7 @@ def round_of(desk: EndpointDesk, hands: Hands, now: float, going: bool = False) 
     if going or (not pools.pods and (size is None or not size.replicas)):
         return  # asleep: most endpoints, most of the time
     for pod in list(pools.serving()):
+        pools.probe(pod)  # a probe that broke begins anew
         if not pod.usable and standing.wedged(pod.facts, pod.in_use, now - pod.silent_since, route.startup_timeout_in_seconds):
             hands.delete(pools.namespace, pod, f"it has not answered {route.health_path} for {now - pod.silent_since:.0f} s")
         elif pod.facts.pool == names.WARM and pod.place is not None:

@@ -10,11 +10,20 @@ from kindler.core.pods import PodFacts, Trouble
 
 MARGIN: Final = 10.0  # seconds beyond the startup time: the kubelet restarts a container that never answered, and goes first
 FIRST_REST, LONGEST_REST = 0.1, 10.0
+PING_SHARE, LONGEST_PING = 0.005, 0.25
 
 
 def rest(failures: int) -> float:
     """Seconds that a pod rests after `failures` in a row before it is asked again. The first is free: a keep-alive race is no illness."""
     return 0.0 if failures <= 1 else grown(FIRST_REST, failures - 1, LONGEST_REST)
+
+
+def between_pings(waited: float, hopeless: bool, shortest: float) -> float:
+    """Seconds until a pod that starts since `waited` seconds is asked again: a small share of that, so that asking costs little and finds out soon.
+
+    waited 1 s: `shortest`; 10 s: 50 ms; from 50 s on, and where there is nothing to be hoped for: 250 ms. On average half of it is lost.
+    """
+    return max(shortest, LONGEST_PING if hopeless else min(LONGEST_PING, waited * PING_SHARE))
 
 
 def wedged(facts: PodFacts, in_use: int, silent: float, startup_timeout: float) -> bool:

@@ -1,0 +1,101 @@
+"""Pings of pods that start: how often, what they leave behind, and that they never end for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.unit import builders
+
+from kindler.activator import probing
+from kindler.activator.pods import Pod
+from kindler.activator.probing import Prober
+from kindler.core import pods
+
+HOST = "127.0.0.77"
+
+
+class Loading:
+    """A model server that answers 503 until it is `ready`. `pings`: how often it was asked."""
+
+    def __init__(self) -> None:
+        self.pings = 0
+        self.ready = False
+        self.enough = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        self.pings += 1
+        if self.pings >= 20:
+            self.enough.set()
+        writer.write(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % (200 if self.ready else 503))
+        writer.close()
+
+
+@pytest.fixture
+async def loading() -> AsyncIterator[tuple[Loading, int]]:
+    model = Loading()
+    async with await asyncio.start_server(model.serve, HOST, 0) as server:
+        yield model, server.sockets[0].getsockname()[1]
+
+
+@pytest.fixture
+async def prober() -> AsyncIterator[Prober]:
+    one = Prober(interval=0.005, timeout=2)
+    yield one
+    await one.close()
+
+
+def starting(waited: float = 0.0) -> Pod:
+    """A pod that has its address since `waited` seconds."""
+    return Pod(replace(pods.read(builders.pod(), builders.NOW), ip=HOST), time.monotonic() - waited)
+
+
+def in_time_wait(port: int) -> list[str]:
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [row[1] for row in rows if row[3] == "06" and f":{port:04X}" in row[1] + row[2]]
+
+
+async def test_pings_leave_nothing_in_the_tables_of_the_node(loading: tuple[Loading, int], prober: Prober) -> None:
+    model, port = loading
+    answered = asyncio.Event()
+    prober.probe(starting(), port, "/ping", 0, False, lambda _: answered.set())
+    await model.enough.wait()
+    model.ready = True
+    await answered.wait()
+
+    assert in_time_wait(port) == []
+
+
+async def test_who_loads_long_is_asked_less_often(loading: tuple[Loading, int], prober: Prober) -> None:
+    model, port = loading
+    other = Loading()
+    async with await asyncio.start_server(other.serve, HOST, 0) as server:
+        prober.probe(starting(), port, "/ping", 0, False, lambda _: None)
+        slow = starting(waited=60)
+        slow.facts = replace(slow.facts, uid="slow")
+        prober.probe(slow, server.sockets[0].getsockname()[1], "/ping", 0, False, lambda _: None)
+        await model.enough.wait()
+
+    assert other.pings * 2 < model.pings
+
+
+async def test_a_probe_that_breaks_can_begin_anew(prober: Prober, monkeypatch: pytest.MonkeyPatch, loading: tuple[Loading, int]) -> None:
+    async def broken(*_: object) -> bool:
+        raise RuntimeError("nobody thought of this")
+
+    pod = starting()
+    pod.probed = True
+    with monkeypatch.context() as patch:
+        patch.setattr(probing, "ping", broken)
+        prober.probe(pod, loading[1], "/ping", 0, False, lambda _: None)
+        while pod.probed:  # noqa: ASYNC110 - the inside of a pod: nothing tells
+            await asyncio.sleep(0)
+    loading[0].ready = True
+    answered = asyncio.Event()
+    prober.probe(pod, loading[1], "/ping", 0, False, lambda _: answered.set())
+    await answered.wait()
