@@ -22,7 +22,7 @@ from kindler.activator.pods import Pod
 from kindler.activator.routes import Directory, keep_endpoint, keep_pod, keep_pool
 from kindler.activator.sizes import PoolSize
 from kindler.activator.telling import Telling
-from kindler.activator.wire import close_idle, start
+from kindler.activator.wire import Listener, close_idle, start
 from kindler.api import names
 from kindler.api.route import Route
 from kindler.api.settings import activator_settings
@@ -69,21 +69,26 @@ def objects(port: int, pods: list[str]) -> tuple[dict[str, Any], dict[str, Any],
     ]  # fmt: skip
 
 
-async def main(port: int, pod_port: int, pods: list[str]) -> None:
+async def serve(port: int, pod_port: int, pods: list[str]) -> Listener:
+    """Serves the endpoint `iris` of the namespace `default` on `port` of loopback."""
     settings = activator_settings({})
     telling, hands = Telling(access_log=False), Hands()
     directory = Directory(lambda identity: EndpointDesk(identity, hands, telling, time.monotonic))
-    door = Door(settings, Cluster(), directory, Ownership())
+    door = Door(settings, Cluster(), directory, Ownership(), lambda: True)
     endpoint, pool, its_pods = objects(pod_port, pods)
     directory.endpoint(None, keep_endpoint(endpoint))
     directory.pool(None, keep_pool(pool))
     for pod in its_pods:
         directory.pod(None, keep_pod(pod))
-    await start(settings, door, "127.0.0.1", port)
+    return await start(settings, door, "127.0.0.1", port)
+
+
+async def main() -> None:
+    await serve(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
     gc.collect()
     gc.freeze()
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))
+    uvloop.run(main())

@@ -354,6 +354,11 @@ class Caller:
         self.writer.close()
 
 
+async def connect(port: int) -> Caller:
+    """A client's connection to a port of loopback."""
+    return Caller(*await asyncio.open_connection(HOST, port, limit=1 << 16))
+
+
 @dataclass
 class Rig:
     """A listener with its desk. `call()` opens a client's connection."""
@@ -367,8 +372,7 @@ class Rig:
         self._models: list[Model] = []
 
     async def call(self, data: bytes = b"") -> Caller:
-        reader, writer = await asyncio.open_connection(HOST, self.listener.port, limit=1 << 16)
-        caller = Caller(reader, writer)
+        caller = await connect(self.listener.port)
         self._callers.append(caller)
         if data:
             await caller.send(data)
@@ -432,8 +436,8 @@ async def until(condition: Callable[[], object]) -> None:
         await asyncio.sleep(0.001)
 
 
-def post(body: bytes = b"hello", path: bytes = b"/invocations", fields: bytes = b"") -> bytes:
-    return b"POST %b HTTP/1.1\r\nHost: iris.shop\r\n%bContent-Length: %d\r\n\r\n%b" % (path, fields, len(body), body)
+def post(body: bytes = b"hello", path: bytes = b"/invocations", fields: bytes = b"", host: bytes = b"iris.shop") -> bytes:
+    return b"POST %b HTTP/1.1\r\nHost: %b\r\n%bContent-Length: %d\r\n\r\n%b" % (path, host, fields, len(body), body)
 
 
 SAGEMAKER = b"/endpoints/Iris/invocations"
