@@ -1,17 +1,17 @@
-"""The wire between real sockets: a desk that keeps the seam's promises in its simplest form, models that follow a script, and clients that send bytes."""
+"""The wire between real sockets: a desk that keeps the seam's promises in its simplest form, and clients that send bytes."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import h11
+from tests.wiring.wire.models import HOST, Model, Script, echo
 
 from kindler.activator.calls import (
     Call,
@@ -32,124 +32,11 @@ from kindler.activator.calls import (
 from kindler.activator.wire import Listener, start
 from kindler.api.settings import ActivatorSettings, activator_settings
 
-HOST = "127.0.0.1"
 TERMS = Terms("Iris", "shop", "AllTraffic", b"/invocations", 10.0)
-
-Script = Callable[["Connection"], Awaitable[None]]
 
 
 def settings(**changes: Any) -> ActivatorSettings:
     return replace(activator_settings({}), **changes)
-
-
-def reset(writer: asyncio.StreamWriter) -> None:
-    """Closes so that the other side sees a reset."""
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
-
-
-# ---- models
-
-
-@dataclass
-class Request:
-    """What a model saw. `head` as it came, `body` decoded."""
-
-    head: bytes
-    method: str
-    target: str
-    fields: dict[str, str]
-    body: bytes
-
-
-class Connection:
-    """One connection to a model, in the hands of a script."""
-
-    def __init__(self, model: Model, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.model = model
-        self.reader = reader
-        self.writer = writer
-
-    async def head(self) -> tuple[bytes, h11.Request]:
-        """Reads one head only. Raises IncompleteReadError when none comes."""
-        raw = await self.reader.readuntil(b"\r\n\r\n")
-        parser = h11.Connection(h11.SERVER)
-        parser.receive_data(raw)
-        event = parser.next_event()
-        assert isinstance(event, h11.Request)
-        return raw, event
-
-    async def request(self) -> Request:
-        """Reads a whole request, with h11, and nothing behind it."""
-        raw, event = await self.head()
-        fields = {name.decode(): value.decode() for name, value in event.headers}
-        body = b""
-        if "content-length" in fields:
-            body = await self.reader.readexactly(int(fields["content-length"]))
-        elif "transfer-encoding" in fields:
-            while size := int((await self.reader.readuntil(b"\r\n")).split(b";")[0], 16):
-                body += (await self.reader.readexactly(size + 2))[:-2]
-            while await self.reader.readuntil(b"\r\n") != b"\r\n":
-                pass
-        request = Request(raw, event.method.decode(), event.target.decode(), fields, body)
-        self.model.requests.put_nowait(request)
-        return request
-
-    async def send(self, data: bytes) -> None:
-        self.writer.write(data)
-        await self.writer.drain()
-
-    async def answer(self, body: bytes = b"ok", status: int = 200, fields: bytes = b"") -> None:
-        await self.send(b"HTTP/1.1 %d X\r\n%bContent-Length: %d\r\n\r\n%b" % (status, fields, len(body), body))
-
-    async def closed(self) -> bytes:
-        """Waits for the other side to close; what came before."""
-        return await self.reader.read()
-
-
-async def echo(connection: Connection) -> None:
-    """The plainest of models: answers each request with its body."""
-    while True:
-        request = await connection.request()
-        await connection.answer(request.body)
-
-
-class Model:
-    """A server that runs `script` for each connection. `together`: the most scripts between `enter` and `leave` at once."""
-
-    def __init__(self, script: Script) -> None:
-        self.script = script
-        self.requests: asyncio.Queue[Request] = asyncio.Queue()
-        self.connections = 0
-        self.failure: BaseException | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, HOST, 0, limit=1 << 20)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            await self.script(Connection(self, reader, writer))
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        except BaseException as failure:
-            self.failure = failure
-        finally:
-            self._tasks.discard(task)
-            writer.close()
-
-    async def stop(self) -> None:
-        self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self.failure is not None:
-            raise self.failure
 
 
 # ---- the desk

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hack.bench_warm.serve import serve
-from tests.wiring.wire.rig import HOST, Model, connect, echo, post
+from tests.wiring.wire.models import HOST, Model, echo
+from tests.wiring.wire.rig import connect, post
 
 
 async def test_the_path_that_is_measured() -> None:

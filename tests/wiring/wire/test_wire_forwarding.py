@@ -6,7 +6,8 @@ import asyncio
 import json
 
 import pytest
-from tests.wiring.wire.rig import SAGEMAKER, Connection, TestDesk, post, rig, until
+from tests.wiring.wire.models import Connection
+from tests.wiring.wire.rig import SAGEMAKER, TestDesk, post, rig, until
 
 from kindler.activator.calls import ColdStart, Outcome
 

@@ -6,7 +6,8 @@ import asyncio
 import json
 
 import pytest
-from tests.wiring.wire.rig import SAGEMAKER, Connection, TestDesk, TestLookup, deaf_port, post, reset, rig, until
+from tests.wiring.wire.models import Connection, reset
+from tests.wiring.wire.rig import SAGEMAKER, TestDesk, TestLookup, deaf_port, post, rig, until
 
 from kindler.activator.calls import Cause, Outcome, Refusal
 

@@ -8,7 +8,8 @@ from collections import Counter
 
 import h11
 import pytest
-from tests.wiring.wire.rig import Connection, Rig, TestDesk, post, reset, rig
+from tests.wiring.wire.models import Connection, reset
+from tests.wiring.wire.rig import Rig, TestDesk, post, rig
 
 BROKEN = (ConnectionError, asyncio.IncompleteReadError, h11.RemoteProtocolError)
 

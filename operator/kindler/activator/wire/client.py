@@ -97,16 +97,16 @@ class Client(asyncio.Protocol):
         self.write_paused = True
         self._unwritten = self.transport.get_write_buffer_size()
         self._stalled_until = monotonic() + self.shared.settings.client_write_seconds
-        if self._exchange is not None:
-            self._exchange.hold_model()
+        if self._exchange is not None and self._exchange.connection is not None:
+            self._exchange.connection.pause_reading()
 
     def resume_writing(self) -> None:
         self.write_paused = False
         self._stalled_until = NEVER
-        if self._exchange is not None:
-            self._exchange.release_model()
-        elif self._pending:
+        if self._exchange is None:
             self._read_pending()
+        elif self._exchange.connection is not None:
+            self._exchange.connection.resume_reading()
 
     # ---- requests
 
@@ -157,7 +157,7 @@ class Client(asyncio.Protocol):
             if data:
                 self._read_head(data)
             if self.half_closed and self._exchange is None:
-                self.transport.close()
+                self.transport.close()  # the last one was answered, or will never be whole
 
     # ---- answers, told by the exchange
 

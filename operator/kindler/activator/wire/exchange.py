@@ -40,11 +40,11 @@ CLIENT_LEFT: Final = 499  # the status that is counted for a request whose clien
 
 
 class Exchange:
-    """A `Call`. `client` is None once it left or was answered; `place` is set from placement until the desk was told of the end."""
+    """A `Call`. `client` is None once it left or was answered; `place` is set from placement until the desk was told of the end, `connection` while SENT."""
 
     __slots__ = (
-        "_begun", "_desk", "_error", "_head", "_lookup", "_raw", "_rest", "_sent", "_status", "_task", "_upstream",
-        "arrived", "body", "client", "cold", "held_bytes", "place", "purpose", "request_id", "shared", "state", "style", "to_head",
+        "_begun", "_desk", "_error", "_head", "_lookup", "_raw", "_rest", "_sent", "_status", "_task",
+        "arrived", "body", "client", "cold", "connection", "held_bytes", "place", "purpose", "request_id", "shared", "state", "style", "to_head",
     )  # fmt: skip
 
     def __init__(self, client: Client, head: Head, arrived: float) -> None:
@@ -66,7 +66,7 @@ class Exchange:
         self._desk: Desk | None = None
         self._lookup: Lookup | None = None
         self._task: asyncio.Task[None] | None = None  # the connect
-        self._upstream: Upstream | None = None
+        self.connection: Upstream | None = None
         self._begun = False  # bytes of the answer went to the client
         self._error: answers.OriginalError | None = None  # a model's own error, to be told in SageMaker's form
         self._status = 0
@@ -165,7 +165,7 @@ class Exchange:
         assert self._desk is not None and self.client is not None
         terms = self._desk.terms
         self.state = SENT
-        self._upstream = connection
+        self.connection = connection
         connection.exchange = self
         connection.deadline = now + terms.invocation_timeout
         head = upstream_head(self._raw, self._head, terms.invocations_path, self.request_id)
@@ -192,8 +192,8 @@ class Exchange:
             data = data[:end]
         if self._too_large():
             return
-        if self._upstream is not None:
-            self._upstream.transport.write(data)
+        if self.connection is not None:
+            self.connection.transport.write(data)
         elif self._hold(len(data)):
             if self._rest is None:
                 self._rest = bytearray()
@@ -288,26 +288,6 @@ class Exchange:
         assert self._desk is not None
         self._break_off(Refusal(Cause.MODEL_TIMEOUT, f"The model did not answer within {self._desk.terms.invocation_timeout:g} s."), Outcome.TIMED_OUT)
 
-    def hold_client(self) -> None:
-        """The model does not keep up with the body."""
-        if self.client is not None:
-            self.client.pause_reading()
-
-    def release_client(self) -> None:
-        """The model takes more of the body."""
-        if self.client is not None:
-            self.client.resume_reading()
-
-    def hold_model(self) -> None:
-        """The client does not keep up with the answer."""
-        if self._upstream is not None:
-            self._upstream.pause_reading()
-
-    def release_model(self) -> None:
-        """The client takes more of the answer."""
-        if self._upstream is not None:
-            self._upstream.resume_reading()
-
     # ---- answers of our own, and ends
 
     def client_left(self) -> None:
@@ -334,11 +314,11 @@ class Exchange:
         """Takes the request back from where it is. What was sent stays with the model until it answers or closes."""
         state = self.state
         if state == SENT:
-            assert self._upstream is not None
+            assert self.connection is not None
             if self.body.complete:
-                self._upstream.resume_reading()
+                self.connection.resume_reading()
             else:
-                self._upstream.end_request()
+                self.connection.end_request()
             return
         self._status = status
         if self._lookup is not None:
@@ -384,7 +364,7 @@ class Exchange:
         self.state = OVER
         if self._raw:
             self._let_go()
-        self._upstream = self._task = self._lookup = None
+        self.connection = self._task = self._lookup = None
         self.shared.exchanges -= 1
         place, self.place = self.place, None
         if place is not None and self._desk is not None:

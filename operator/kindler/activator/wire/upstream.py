@@ -76,12 +76,12 @@ class Upstream(asyncio.Protocol):
             self._fail("closed the connection before its answer was complete" if begun else "closed the connection without an answer")
 
     def pause_writing(self) -> None:
-        if self.exchange is not None:
-            self.exchange.hold_client()
+        if self.exchange is not None and self.exchange.client is not None:
+            self.exchange.client.pause_reading()
 
     def resume_writing(self) -> None:
-        if self.exchange is not None:
-            self.exchange.release_client()
+        if self.exchange is not None and self.exchange.client is not None:
+            self.exchange.client.resume_reading()
 
     @property
     def answering(self) -> bool:

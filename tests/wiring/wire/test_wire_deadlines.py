@@ -1,0 +1,166 @@
+"""Whoever is too slow, and what slowness may cost: every wait has its end, and memory its bound."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+
+import h11
+import pytest
+from tests.wiring.wire.models import Connection
+from tests.wiring.wire.rig import SAGEMAKER, TERMS, TestDesk, post, rig, until
+
+from kindler.activator.calls import Cause, Outcome
+
+CUT = (h11.RemoteProtocolError, ConnectionResetError, asyncio.IncompleteReadError)
+
+
+@pytest.mark.parametrize("path", [b"/invocations", SAGEMAKER])
+async def test_the_models_time(path: bytes) -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.closed()
+
+    desk = TestDesk()
+    desk.terms = replace(TERMS, invocation_timeout=0.05)
+    async with rig(desk) as wire:
+        await wire.model(script)
+        answer = await (await wire.call(post(path=path))).answer()
+        if path == SAGEMAKER:
+            assert answer.status == 424
+            assert "Your invocation timed out while waiting for a response from container primary." in json.loads(answer.body)["Message"]
+        else:
+            assert answer.status == 504
+        end = await desk.ends.get()
+        assert (end.outcome, end.status) == (Outcome.TIMED_OUT, answer.status)
+
+
+async def test_the_models_time_is_over_in_the_middle_of_its_answer() -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        await connection.closed()
+
+    desk = TestDesk()
+    desk.terms = replace(TERMS, invocation_timeout=0.05)
+    async with rig(desk) as wire:
+        await wire.model(script)
+        with pytest.raises(CUT):
+            await (await wire.call(post())).answer()
+        assert (await desk.ends.get()).outcome is Outcome.TIMED_OUT
+
+
+async def test_an_answer_that_does_not_go_on() -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+        await connection.closed()
+
+    async with rig(answer_idle_seconds=0.05) as wire:
+        await wire.model(script)
+        with pytest.raises(CUT):
+            await (await wire.call(post())).answer()
+        assert (await wire.desk.ends.get()).outcome is Outcome.BROKE_OFF
+
+
+async def test_a_head_that_does_not_come_to_its_end() -> None:
+    async with rig(head_seconds=0.05) as wire:
+        caller = await wire.call(b"POST /invocations HTTP/1.1\r\nHost:")
+        assert (await caller.answer()).status == 408
+        assert await caller.closed() == b""
+
+
+async def test_a_client_that_never_asks_is_let_go() -> None:
+    async with rig(client_idle_seconds=0.05) as wire:
+        assert await (await wire.call()).closed() == b""
+
+
+@pytest.mark.parametrize("held", [False, True])
+async def test_a_body_that_does_not_go_on(held: bool) -> None:
+    async def script(connection: Connection) -> None:
+        await connection.head()
+        await connection.closed()
+
+    async with rig(body_idle_seconds=0.05) as wire:
+        await wire.model(script, place=not held)
+        caller = await wire.call(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
+        assert (await caller.answer()).status == 408
+        assert wire.desk.refusals == [Cause.REQUEST_TIMEOUT]
+        if held:
+            await wire.desk.left.get()
+        else:
+            assert (await wire.desk.ends.get()).outcome is Outcome.ABANDONED
+
+
+async def test_a_slow_reader_slows_the_model_and_bounds_memory() -> None:
+    """The model can write only what sockets and two buffers take, until the client reads."""
+    total, written = 64 << 20, 0
+
+    async def script(connection: Connection) -> None:
+        nonlocal written
+        await connection.request()
+        await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % total)
+        while written < total:
+            await connection.send(b"x" * 65536)
+            written += 65536
+
+    async with rig() as wire:
+        await wire.model(script)
+        caller = await wire.call(post())
+        await caller.reader.readuntil(b"\r\n\r\n")
+        caller.writer.transport.pause_reading()
+        last = -1
+        while last != written:  # until nothing moves any more
+            last = written
+            await asyncio.sleep(0.1)
+        assert written < total / 2
+        assert max(client.transport.get_write_buffer_size() for client in wire.listener._shared.clients) < 1 << 20
+        caller.writer.transport.resume_reading()
+        assert len(await caller.reader.readexactly(total)) == total
+
+
+async def test_a_reader_that_takes_nothing_is_cut() -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            await connection.send(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+
+    async with rig(client_write_seconds=0.05) as wire:
+        await wire.model(script)
+        caller = await wire.call(post())
+        caller.writer.transport.pause_reading()
+        await until(lambda: not wire.listener.connections)
+        desk = wire.desk
+        desk.terms = TERMS
+        await wire.listener.stop()  # the answer would be read and dropped for the model's whole time
+        assert (await desk.ends.get()).outcome is Outcome.BROKE_OFF
+
+
+async def test_a_slow_model_slows_the_client() -> None:
+    """What the client can send is bounded until the model reads."""
+    read = asyncio.Event()
+    body = b"x" * (32 << 20)
+
+    async def script(connection: Connection) -> None:
+        await connection.head()
+        connection.writer.transport.pause_reading()
+        await read.wait()
+        connection.writer.transport.resume_reading()
+        await connection.reader.readexactly(len(body))
+        await connection.answer(b"all")
+
+    async with rig(body_limit_bytes=1 << 30) as wire:
+        await wire.model(script)
+        caller = await wire.call()
+        sending = asyncio.create_task(caller.send(post(body)))
+        last = -1
+        while last != wire.listener.bytes_received or last == 0:
+            last = wire.listener.bytes_received
+            await asyncio.sleep(0.1)
+        assert last < len(body) / 2
+        assert max(upstream.transport.get_write_buffer_size() for upstream in wire.listener._shared.upstreams) < 1 << 20
+        read.set()
+        assert (await caller.answer()).body == b"all"
+        await sending
