@@ -42,11 +42,12 @@ class Tokens:
         self._read = -FRESH_SECONDS
         self._pace = Bucket(REFRESHES_PER_SECOND, REFRESHES_AT_ONCE)
         self._lock = asyncio.Lock()
+        self._refreshing: asyncio.Task[None] | None = None
 
     async def check(self, authorization: str) -> Denied | None:
         """None for a good `Authorization` header, else why not."""
         scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        if scheme.lower() != "bearer" or not token.isascii() or not token:
             return Denied(401, f"show a ServiceAccount token for the audience {self._audience!r}")
         try:
             header = jwt.get_unverified_header(token)
@@ -79,14 +80,29 @@ class Tokens:
         return None
 
     async def _key(self, kid: str) -> jwt.PyJWK | None:
-        """The key of this id; reads the cluster's keys when it is unknown or they have grown old, at a limited rate."""
-        old = time.monotonic() - self._read > FRESH_SECONDS
-        if kid not in self._keys or old:
+        """The key of this id. An unknown one is waited for while the cluster's keys are read again, at a limited rate; old ones are renewed meanwhile."""
+        key, now = self._keys.get(kid), time.monotonic()
+        if key is None:
             async with self._lock:
-                now = time.monotonic()
-                if (kid not in self._keys or now - self._read > FRESH_SECONDS) and self._pace.take(now):
+                if kid not in self._keys and self._pace.take(time.monotonic()):
                     await self._refresh()
-        return self._keys.get(kid)
+            return self._keys.get(kid)
+        if now - self._read > FRESH_SECONDS and self._refreshing is None and self._pace.take(now):
+            self._refreshing = asyncio.get_running_loop().create_task(self._renew(), name="renewal of token keys")
+        return key
+
+    async def _renew(self) -> None:
+        try:
+            async with self._lock:
+                await self._refresh()
+        finally:
+            self._refreshing = None
+
+    async def close(self) -> None:
+        """Ends a renewal that is under way."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.gather(self._refreshing, return_exceptions=True)
 
     async def _refresh(self) -> None:
         try:
