@@ -17,12 +17,15 @@ from typing import Any
 import aiohttp
 import jwt
 import pytest
+from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.apiserver.faults import matching
+from tests.apiserver.faults import Request, matching
 from tests.wiring.activator_rig import Rig, free_port
 from tests.wiring.activator_rig import rig as make
 
+from kindler.activator.site import serve
+from kindler.activator.tokens import FRESH_SECONDS
 from kindler.api import names
 from kindler.api.stats import Stats
 
@@ -163,6 +166,77 @@ async def test_known_keys_serve_with_the_api_server_away_and_unknown_ones_say_so
     await rig.server.down()
     assert await status_of(rig, issuer.token()) == 200
     await rig.server.up()
+
+
+async def test_old_keys_are_renewed_without_anybody_waiting_for_the_api_server(rig: Rig, issuer: Issuer) -> None:
+    def fetch(request: Request) -> bool:
+        return request.path == "/openid/v1/jwks"
+
+    tokens = rig.activator.tokens
+    assert await status_of(rig, issuer.token()) == 200
+    tokens._read -= FRESH_SECONDS + 1
+    held = rig.server.faults.hold(fetch, times=10**6)
+    assert [await status_of(rig, issuer.token()) for _ in range(3)] == [200] * 3
+    await held.arrived.wait()
+    assert held.met == 1, "one renewal at a time"
+    rig.server.raw["/openid/v1/jwks"] = issuer.published("two")
+    held.end()
+    await rig.until(lambda: tokens._refreshing is None)
+    assert (await status_of(rig, issuer.token()), await status_of(rig, issuer.token("two"))) == (401, 200)
+
+
+async def exchanged(port: int, raw: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(raw)
+    answer = await reader.readuntil(b"\r\n")
+    writer.close()
+    return answer
+
+
+async def test_what_is_no_token_is_refused_without_a_traceback(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    answer = await exchanged(rig.activator.ports.peer, b"GET /stats HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \xe9.\xe9.\xe9\r\n\r\n")
+
+    assert b" 401 " in answer
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+async def told_ok(_: web.Request) -> web.Response:
+    return web.Response(text="ok")
+
+
+async def site(connections: int, head_seconds: float) -> tuple[web.AppRunner, int]:
+    app = web.Application()
+    app.router.add_get("/", told_ok)
+    return await serve(app, free_port(), connections, head_seconds)
+
+
+async def test_who_connects_must_ask_in_time_and_who_has_asked_may_stay() -> None:
+    runner, port = await site(connections=10, head_seconds=0.2)
+    silent, slow, good = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+    slow[1].write(b"GET / HT")
+    good[1].write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert b" 200 " in await good[0].readuntil(b"\r\n\r\nok")
+    assert (await silent[0].read(), await slow[0].read()) == (b"", b"")
+    good[1].write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert b" 200 " in await good[0].readuntil(b"\r\n\r\nok")
+    for _, writer in (silent, slow, good):
+        writer.close()
+    await runner.cleanup()
+
+
+async def test_at_the_limit_a_newcomer_takes_the_place_of_a_silent_one_and_never_of_one_that_asked() -> None:
+    runner, port = await site(connections=2, head_seconds=60)
+    silent = await asyncio.open_connection("127.0.0.1", port)
+    first, second = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+    assert await silent[0].read() == b""
+    for reader, writer in (first, second):
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b" 200 " in await reader.readuntil(b"\r\n\r\nok")
+    third = await asyncio.open_connection("127.0.0.1", port)
+    assert await third[0].read() == b""
+    for _, writer in (silent, first, second, third):
+        writer.close()
+    await runner.cleanup()
 
 
 async def test_health_readiness_and_metrics(rig: Rig) -> None:

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from kindler.activator import admin, logs, metrics, peer, sleeping
+from kindler.activator import admin, logs, metrics, peer, site, sleeping
 from kindler.activator.calls import Cause, Refusal
 from kindler.activator.desk import EndpointDesk
 from kindler.activator.frontdoor import Door
@@ -170,6 +170,7 @@ class Activator:
             await self.listener.stop()
         for runner in self._runners:
             await runner.cleanup()
+        await self.tokens.close()
         await self.door.close()
         await self.prober.close()
         await self.writer.close()
@@ -185,12 +186,8 @@ class Activator:
         ]
 
     async def _site(self, port: int, application: web.Application) -> int:
-        """Serves the application; the port (of use when 0 was asked for)."""
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
-        await runner.setup()
+        runner, bound = await site.serve(application, port)
         self._runners.append(runner)
-        await web.TCPSite(runner, port=port).start()
-        bound: int = runner.addresses[0][1]
         return bound
 
     @property
