@@ -95,6 +95,19 @@ def test_final_trouble_answers_all_who_wait_at_once_and_who_comes_later_too() ->
         assert PULL.message in call.refusal.reason
 
 
+def test_a_pod_that_served_and_crashed_too_often_is_waited_for() -> None:
+    world = World(route())
+    world.start("a")
+    world.finish(world.call())
+    world.show("a", started=None, ready=False, trouble=Trouble("OOMKilled", "It needed more.", final=True))
+    held = world.call()
+    assert (held.got, held.refusal) == (None, None)
+    world.show("a", started=2.0)
+    world.answer("a")
+
+    assert held.got is not None
+
+
 def test_one_hopeless_pod_among_good_ones_refuses_nobody() -> None:
     world = World(route())
     world.start("good")

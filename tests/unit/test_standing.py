@@ -47,10 +47,16 @@ def test_a_pool_is_hopeless_only_when_each_of_its_pods_is() -> None:
         return pods.read(builders.pod(ready=False, started=None, waiting=waiting), builders.NOW)
 
     final, passing, starting = read("ImagePullBackOff"), read("ErrImagePull"), read(None)
-    assert standing.hopeless([final, final]) == final.trouble
-    assert standing.hopeless([]) is None
-    assert standing.hopeless([final, passing]) is None
-    assert standing.hopeless([starting, final]) is None
+
+    def verdict(*facts: pods.PodFacts, answered: bool = False) -> pods.Trouble | None:
+        return standing.hopeless((one, answered) for one in facts)
+
+    assert verdict(final, final) == final.trouble
+    assert verdict() is None
+    assert verdict(final, passing) is None
+    assert verdict(starting, final) is None
+    assert verdict(final, answered=True) is None
+    assert standing.hopeless([(final, True), (final, False)]) is None
 
 
 def test_a_bucket_lets_a_burst_through_and_then_the_rate() -> None:

@@ -213,7 +213,7 @@ class Pools:
     def hopeless(self) -> Trouble | None:
         """Why the endpoint cannot start at all, None while it may."""
         pods = list(self.serving())
-        return None if any(p.usable for p in pods) else standing.hopeless(p.facts for p in pods)
+        return None if any(p.usable for p in pods) else standing.hopeless((p.facts, p.ping is not None) for p in pods)
 
     def trouble(self) -> Trouble | None:
         """What keeps pods from starting, if anything is known."""

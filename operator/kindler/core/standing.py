@@ -36,9 +36,16 @@ def wedged(facts: PodFacts, in_use: int, silent: float, startup_timeout: float) 
     return silent > startup_timeout + MARGIN
 
 
-def hopeless(pods: Iterable[PodFacts]) -> Trouble | None:
-    """Why none of these pods, which do not answer, can ever start: the trouble of the first, if each of them is in final trouble; None while one may."""
-    troubles = [p.trouble for p in pods]
+def hopeless(pods: Iterable[tuple[PodFacts, bool]]) -> Trouble | None:
+    """Why none of these pods, which do not answer now, can ever start: the trouble of the first, if there is no hope for each of them.
+
+    Each comes with whether it ever answered a ping in its life:
+
+        its trouble       never answered    answered before
+        none, or passing  may start         may start
+        final             no hope           may start: what it is made of is good, it is being restarted; who waits, waits for the startup time at most
+    """
+    troubles = [None if answered else facts.trouble for facts, answered in pods]
     if not troubles or not all(t is not None and t.final for t in troubles):
         return None
     return troubles[0]
