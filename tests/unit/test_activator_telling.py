@@ -32,12 +32,17 @@ def test_metrics_of_an_endpoint() -> None:
     world.finish(first, status=200)
     world.finish(second, Outcome.TIMED_OUT, 0)
     running = world.call()
-    lines = "".join(metrics.pieces([world.desk], [("up", "gauge", [("", 1), ('x="y"', 2.5)])])).splitlines()
+    held = world.call()
+    world.desk.gone(held)
+    world.desk.gone(held)
+    lines = "".join(metrics.pieces([world.desk], [("up", "gauge", [("", 1), ('x="y"', 2.5), ('x="z"', 1234567891)])])).splitlines()
 
     assert running.got is not None
     for wanted in (
         "up 1",
         'up{x="y"} 2.5',
+        'up{x="z"} 1234567891',
+        f'kindler_invocations_total{{{LABELS},outcome="client_left"}} 1',
         f'kindler_invocations_total{{{LABELS},outcome="ok"}} 1',
         f'kindler_invocations_total{{{LABELS},outcome="timed_out"}} 1',
         f'kindler_invocations_total{{{LABELS},outcome="throttled"}} 1',

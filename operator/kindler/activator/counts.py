@@ -60,6 +60,10 @@ class Counts:
             self.throttled += 1
         self.outcomes[cause.value] = self.outcomes.get(cause.value, 0) + 1
 
+    def left(self) -> None:
+        """A client was gone before its call had a place."""
+        self.outcomes["client_left"] = self.outcomes.get("client_left", 0) + 1
+
     def started(self, phases: dict[str, int]) -> None:
         """A cold start; `phases` in milliseconds since it was asked for."""
         for name, milliseconds in phases.items():

@@ -83,7 +83,8 @@ class EndpointDesk:
 
     def gone(self, call: Call) -> None:
         """A held call's client left; it never reaches the model."""
-        self._admission.leave(call)
+        if self._admission.leave(call):
+            self.counts.left()
 
     def finished(self, call: Call, place: Place, outcome: Outcome, status: int, received: int, sent: int) -> None:
         """The place is free; whoever waits longest gets it."""

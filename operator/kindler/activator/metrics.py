@@ -33,7 +33,7 @@ def pieces(desks: Iterable[EndpointDesk], process: Iterable[Family]) -> Iterator
     """The whole text in pieces: first what belongs to no endpoint."""
     lines = []
     for name, kind, values in process:
-        lines += [f"# TYPE {name} {kind}", *(f"{name}{{{labels}}} {value:g}" if labels else f"{name} {value:g}" for labels, value in values)]
+        lines += [f"# TYPE {name} {kind}", *(f"{name}{{{labels}}} {value}" if labels else f"{name} {value}" for labels, value in values)]
     yield _text(lines)
     # A family's samples must stand together: one round over the desks per family, each in pieces.
     known = list(desks)
