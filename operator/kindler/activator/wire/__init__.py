@@ -4,7 +4,7 @@ Lives here: scanners and the two connection state machines. Must not live here: 
 
     head  response  chunked  body  answers      pure: bytes in, values out
     client -> exchange -> upstream              a client's connection, one request, a connection to a pod
-    listener  sweep  shared                     the port, its clock, what all connections share
+    listener  sweep  shared  sockets            the port, its clock, what all connections share, what the kernel is asked
 """
 
 from kindler.activator.wire.listener import Listener, start

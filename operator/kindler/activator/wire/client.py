@@ -9,22 +9,18 @@ A client that half-closes: taken for gone while its request is held or incomplet
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from time import monotonic
 from typing import Final, cast
 
 from kindler.activator.calls import Cause, Refusal, Style
-from kindler.activator.wire import answers, head
+from kindler.activator.wire import answers, head, sockets
 from kindler.activator.wire.exchange import HELD, LOOKING, Exchange
 from kindler.activator.wire.head import BadHead
 from kindler.activator.wire.shared import NEVER, Shared
 
 PIPELINE_LIMIT: Final = 64 * 1024  # bytes sent ahead of an answer that are kept
 REFUSED_LIMIT: Final = 256  # connections beyond the limit that are told so at the same time; others are cut
-LINGER_SECONDS: Final = 2.0  # how long what a refused client still sends is read and dropped: closing at once would destroy the answer on its way
-
-_RESET: Final = struct.pack("ii", 1, 0)
+LINGER_SECONDS: Final = 2.0  # how long, once it has its last answer, what a client still sends is read and dropped: a close would make its kernel drop both
 
 
 class Client(asyncio.Protocol):
@@ -48,7 +44,7 @@ class Client(asyncio.Protocol):
         self._pending = b""  # what came behind the request under way
         self._ignoring = False  # the last answer is on its way; what comes is dropped
         self._paused = False  # reading is paused, since the model does not keep up
-        self._unwritten = 0  # bytes in the transport's buffer at the last sweep
+        self._unwritten = 0  # bytes that waited for the client to take them at the last sweep
         self._stalled_until = NEVER
 
     # ---- the transport's events
@@ -81,8 +77,13 @@ class Client(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         exchange = self._exchange
-        if exchange is None or exchange.state in (LOOKING, HELD) or not exchange.body.complete:
-            return False  # closes
+        if exchange is None:
+            over = self._ignoring or not self._pending
+        else:
+            over = exchange.state in (LOOKING, HELD) or not exchange.body.complete
+        if over:
+            self.leave()
+            return False
         self.half_closed = True
         return True
 
@@ -102,7 +103,8 @@ class Client(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.write_paused = False
-        self._stalled_until = NEVER
+        if not self._ignoring:
+            self._stalled_until = NEVER
         if self._exchange is None:
             self._read_pending()
         elif self._exchange.connection is not None:
@@ -156,8 +158,8 @@ class Client(asyncio.Protocol):
             data, self._pending = self._pending, b""
             if data:
                 self._read_head(data)
-            if self.half_closed and self._exchange is None:
-                self.transport.close()  # the last one was answered, or will never be whole
+            if self.half_closed and self._exchange is None and not self._pending:
+                self._close(lingering=False)  # the last one was answered, or will never be whole
 
     # ---- answers, told by the exchange
 
@@ -187,17 +189,14 @@ class Client(asyncio.Protocol):
             self.deadline = monotonic() + self.shared.settings.client_idle_seconds
 
     def cut(self) -> None:
-        """Cuts the connection so that the client sees it: after a plain close, an answer that ends with the connection would look complete."""
-        sock = self.transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        """Ends the connection so that the client sees that not all has come."""
         self._ignoring = True
-        self.transport.abort()
+        sockets.reset(self.transport)
 
     def leave(self) -> None:
-        """The client cannot be there any more: takes its request back."""
+        """The client cannot be there any more, or will not: takes its request back."""
         self._withdraw()
-        self.transport.close()
+        self._close(lingering=False)
 
     def pause_reading(self) -> None:
         """The model does not keep up with the body."""
@@ -221,19 +220,15 @@ class Client(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """Called by the sweep when `deadline` is over, or while the client does not keep up."""
-        if self.write_paused:
-            unwritten = self.transport.get_write_buffer_size()
-            if unwritten < self._unwritten:
-                self._stalled_until = now + self.shared.settings.client_write_seconds
-            elif now >= self._stalled_until:
-                self.cut()
-                return
-            self._unwritten = unwritten
+        if self._ignoring:
+            self._check_end(now)
+            return
+        if self.write_paused and self._stuck(self.transport.get_write_buffer_size(), now):
+            self.cut()
+            return
         if now < self.deadline:
             return
-        if self._ignoring:
-            self.cut()
-        elif self._exchange is not None:
+        if self._exchange is not None:
             self._exchange.give_up(Refusal(Cause.REQUEST_TIMEOUT, f"No more of the body came for {self.shared.settings.body_idle_seconds:g} s."))
         elif self._buffer:
             self._reject(Refusal(Cause.REQUEST_TIMEOUT, f"The request's head did not come within {self.shared.settings.head_seconds:g} s."))
@@ -241,6 +236,25 @@ class Client(asyncio.Protocol):
             self._close(lingering=False)
 
     # ---- ends
+
+    def _check_end(self, now: float) -> None:
+        """The last answer is on its way. As long as the client takes any of it, it gets the time for all of it; only then does the time to linger begin."""
+        left = sockets.unsent(self.transport)
+        if left:
+            if self._stuck(left, now):
+                self.cut()
+        elif self._stalled_until != NEVER:
+            self._stalled_until = NEVER
+            self.deadline = now + LINGER_SECONDS
+        elif now >= self.deadline:
+            self.transport.abort()
+
+    def _stuck(self, left: int, now: float) -> bool:
+        """Whether the client has taken nothing for too long. `left`: bytes that wait for it to take them."""
+        if left < self._unwritten:
+            self._stalled_until = now + self.shared.settings.client_write_seconds
+        self._unwritten = left
+        return now >= self._stalled_until
 
     def _withdraw(self) -> None:
         exchange, self._exchange = self._exchange, None
@@ -255,14 +269,14 @@ class Client(asyncio.Protocol):
         self._close(lingering=True)
 
     def _close(self, lingering: bool) -> None:
-        """Closes when everything is written. Lingering: sends our end first and drops what still comes, for a while, or until the client closes."""
+        """Closes when everything is sent. Lingering: sends our end first and drops what still comes, for a while, or until the client closes."""
         self._ignoring = True
         self._buffer = self._pending = b""
         if self.transport.is_closing():
             return
+        self.deadline = now = monotonic()  # looked at by each sweep from now on
+        self._stalled_until = now + self.shared.settings.client_write_seconds
         if lingering:
-            self.deadline = monotonic() + LINGER_SECONDS
             self.transport.write_eof()
         else:
-            self.deadline = monotonic() + self.shared.settings.client_write_seconds
             self.transport.close()

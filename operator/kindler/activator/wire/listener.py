@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import sys
 from typing import Final
 
 from kindler.activator.calls import FrontDoor
 from kindler.activator.wire.client import Client
 from kindler.activator.wire.shared import Shared
+from kindler.activator.wire.sockets import notice_lost_peers
 from kindler.activator.wire.sweep import Sweeper
 from kindler.api.settings import ActivatorSettings
 
@@ -84,15 +83,3 @@ async def start(settings: ActivatorSettings, front: FrontDoor, host: str | None 
     for sock in server.sockets:
         notice_lost_peers(sock)
     return Listener(shared, server)
-
-
-def notice_lost_peers(sock: socket.socket) -> None:
-    """Lets the kernel find out that a client is not there any more of whom nothing is heard, not even that it left: its held request must not reach a model.
-
-    Connections inherit this from the listening socket (on Linux), so that it costs nothing per connection.
-    """
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if sys.platform == "linux":
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
