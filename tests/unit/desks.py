@@ -126,7 +126,7 @@ class World:
             self.desk.reroute(first)
 
     def pool(self, name: str, revision: str, replicas: int, trouble: Trouble | None = None) -> None:
-        self.desk.pools.show_size(PoolFacts(f"uid-{name}", name, IDENTITY.uid, revision, replicas, trouble))
+        self.desk.pools.show_size(PoolFacts(IDENTITY.namespace, f"uid-{name}", name, IDENTITY.uid, revision, replicas, trouble))
         self.desk.settle()
 
     def show(self, name: str, pool: str = names.DEMAND, revision: str = "abc", **changes: object) -> None:

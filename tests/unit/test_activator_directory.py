@@ -35,17 +35,17 @@ def shown_endpoint(
     return keep_endpoint({"metadata": meta, "spec": spec, "status": ({"route": route().to_json()} if routed else {}) | status})
 
 
-def shown_pool(uid: str = "r1", owner: str = "e1", kind: str = "Endpoint") -> dict[str, Any]:
+def shown_pool(uid: str = "r1", owner: str = "e1", kind: str = "Endpoint", namespace: str = "team") -> dict[str, Any]:
     meta = {
-        "name": "iris-abc-demand", "namespace": "team", "uid": uid, "resourceVersion": "1", "labels": {names.LABEL_REVISION: "abc"},
+        "name": "iris-abc-demand", "namespace": namespace, "uid": uid, "resourceVersion": "1", "labels": {names.LABEL_REVISION: "abc"},
         "ownerReferences": [{"kind": kind, "name": "iris", "uid": owner, "controller": True}],
     }  # fmt: skip
     return keep_pool({"metadata": meta, "spec": {"replicas": 1}})
 
 
-def shown_pod(name: str = "p1", owner: str = "r1", deleting: bool = False) -> dict[str, Any]:
+def shown_pod(name: str = "p1", owner: str = "r1", deleting: bool = False, namespace: str = "team") -> dict[str, Any]:
     pod = builders.pod(name, owner_uid=owner, deleting=deleting)
-    pod["metadata"] |= {"namespace": "team", "resourceVersion": "1"}
+    pod["metadata"] |= {"namespace": namespace, "resourceVersion": "1"}
     return keep_pod(pod)
 
 
@@ -66,6 +66,8 @@ def test_whatever_the_order_the_pod_is_pinged() -> None:
         (shown_pool(uid="r0"), shown_pod()),  # the pod is of another ReplicaSet
         (shown_pool(kind="Deployment"), shown_pod()),  # not ours, whatever its labels say
         (shown_pool(), shown_pod(owner="")),
+        (shown_pool(), shown_pod(namespace="other")),  # of another tenant, who knows the ReplicaSet's uid
+        (shown_pool(namespace="other"), shown_pod(namespace="other")),  # or the Endpoint's
     ],
 )
 def test_labels_and_names_alone_make_no_place(pool: dict[str, Any], pod: dict[str, Any]) -> None:

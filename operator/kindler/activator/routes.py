@@ -1,6 +1,7 @@
 """What the watches show, brought to the desks: Endpoints with their routes, their ReplicaSets, and the pods of those.
 
-Everything is tied together by uid, never by name: an Endpoint, ReplicaSet or pod that was made again under the same name is another one.
+Everything is tied together by uid, never by name: an Endpoint, ReplicaSet or pod that was made again under the same name is another one. And only within
+a namespace: an owner reference may name a uid of any, for a moment, and would bring one tenant's requests to another's pod.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from kindler.core.pods import PodFacts
 
 log = logging.getLogger(__name__)
 
+Owner = tuple[str, str]  # namespace and uid
+
 
 class Directory:
     """All desks of this process. `changed` is called when an address may lead elsewhere than before."""
@@ -30,8 +33,9 @@ class Directory:
         self._open_desk = open_desk
         self._objects: dict[tuple[str, str], EndpointDesk] = {}  # (namespace, metadata.name)
         self._named: dict[tuple[str, str], list[EndpointDesk]] = {}  # (namespace, SageMaker name in lower case), the owner of the name first
-        self._pools: dict[str, PoolFacts] = {}  # by uid
-        self._pods: dict[str, dict[str, PodFacts]] = {}  # by uid of the ReplicaSet, then of the pod
+        self._pools: dict[Owner, PoolFacts] = {}
+        self._owned: dict[Owner, dict[str, PoolFacts]] = {}  # by Endpoint, then by uid
+        self._pods: dict[Owner, dict[str, PodFacts]] = {}  # by ReplicaSet, then by uid
         self._unseen: set[str] = set()  # uids of endpoints that only a look-up has shown
 
     def by_object(self, namespace: str, name: str) -> EndpointDesk | None:
@@ -92,9 +96,8 @@ class Directory:
         owners = self._named.setdefault((identity.namespace, identity.endpoint.lower()), [])
         owners.append(desk)
         owners.sort(key=lambda d: (d.identity.created, d.identity.uid))
-        for facts in self._pools.values():
-            if facts.owner == identity.uid:
-                self._fill(desk, facts)
+        for facts in self._owned.get((identity.namespace, identity.uid), {}).values():
+            self._fill(desk, facts)
         self.changed()
         return desk
 
@@ -117,16 +120,18 @@ class Directory:
     def pool(self, old: Object | None, new: Object | None) -> None:
         """A ReplicaSet (as `keep_pool` left it) appeared, changed or went."""
         facts: PoolFacts = (new or old or {})["facts"]
-        desk = self.desks.get(facts.owner)
+        pool, owner = (facts.namespace, facts.uid), (facts.namespace, facts.owner)
+        desk = self._desk(owner)
         if new is None:
-            self._pools.pop(facts.uid, None)
+            self._pools.pop(pool, None)
+            _pop(self._owned, owner, facts.uid)
             if desk is not None:
                 desk.pools.drop_size(facts.name)
-                for uid in self._pods.get(facts.uid, ()):  # they go with it, and nothing leads from them to the desk any more
+                for uid in self._pods.get(pool, ()):  # they go with it, and nothing leads from them to the desk any more
                     desk.pools.gone(uid)
                 desk.settle()
             return
-        self._pools[facts.uid] = facts
+        self._pools[pool] = self._owned.setdefault(owner, {})[facts.uid] = facts
         if desk is not None:
             if old is None:
                 self._fill(desk, facts)
@@ -136,8 +141,12 @@ class Directory:
 
     def _fill(self, desk: EndpointDesk, facts: PoolFacts) -> None:
         desk.pools.show_size(facts)
-        for pod in self._pods.get(facts.uid, {}).values():
+        for pod in self._pods.get((facts.namespace, facts.uid), {}).values():
             desk.pools.show(pod)
+
+    def _desk(self, owner: Owner) -> EndpointDesk | None:
+        desk = self.desks.get(owner[1])
+        return desk if desk is not None and desk.identity.namespace == owner[0] else None
 
     # Pods
 
@@ -147,14 +156,11 @@ class Directory:
             self.pod(old, None)  # orphaned or adopted
         value = new or old or {}
         facts: PodFacts = value["facts"]
-        owner: str = value["owner"]
+        owner: Owner = value["owner"]
         pool = self._pools.get(owner)
-        desk = self.desks.get(pool.owner) if pool else None
+        desk = self._desk((pool.namespace, pool.owner)) if pool else None
         if new is None:
-            pods = self._pods.get(owner, {})
-            pods.pop(facts.uid, None)
-            if not pods:
-                self._pods.pop(owner, None)
+            _pop(self._pods, owner, facts.uid)
             if desk is not None:
                 desk.pools.gone(facts.uid)
                 desk.settle()
@@ -163,6 +169,13 @@ class Directory:
         if desk is not None:
             desk.pools.show(facts)
             desk.settle()
+
+
+def _pop(groups: dict[Owner, dict[str, Any]], owner: Owner, uid: str) -> None:
+    group = groups.get(owner, {})
+    group.pop(uid, None)
+    if not group:
+        groups.pop(owner, None)
 
 
 # What the informers keep of an object: what is needed here, read once.
@@ -186,13 +199,14 @@ def keep_pool(value: Object) -> Object:
     labels = meta.get("labels") or {}
     replicas = (value.get("spec") or {}).get("replicas", 1)
     owner = _controller(meta, "Endpoint")
-    facts = PoolFacts(meta["uid"], meta["name"], owner, labels.get(names.LABEL_REVISION, ""), replicas, pod_facts.pool_trouble(value))
+    facts = PoolFacts(meta["namespace"], meta["uid"], meta["name"], owner, labels.get(names.LABEL_REVISION, ""), replicas, pod_facts.pool_trouble(value))
     return _kept(meta) | {"facts": facts}
 
 
 def keep_pod(value: Object) -> Object:
     """A pod: its facts, and which ReplicaSet it belongs to."""
-    return _kept(value["metadata"]) | {"facts": pod_facts.read(value, time.time()), "owner": _controller(value["metadata"], "ReplicaSet")}
+    meta = value["metadata"]
+    return _kept(meta) | {"facts": pod_facts.read(value, time.time()), "owner": (meta["namespace"], _controller(meta, "ReplicaSet"))}
 
 
 def _kept(meta: dict[str, Any]) -> Object:

@@ -14,6 +14,7 @@ ECHO: Final = 5.0  # seconds after a write during which the watch may still show
 class PoolFacts:
     """A ReplicaSet of ours. `owner`: uid of its Endpoint. `trouble`: why it cannot create pods."""
 
+    namespace: str
     uid: str
     name: str
     owner: str
