@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.unit.builders import NOW, decide, endpoint, kept, observed, pods_of, pool, route, said, serving, stats
+from tests.unit.builders import NOW, decide, endpoint, kept, observed, pods_of, pool, route, said, serving, stamp, stats
 
 from kindler.api import names
 from kindler.api.stats import Stats
 from kindler.core.attempts import QUIET_START, retry_after
 from kindler.core.course import asks
-from kindler.core.facts import Course, Kind, Observed, Obstacle, Resolved
+from kindler.core.facts import Attempt, Course, Kind, Observed, Obstacle, Resolved
 
 OLD, NEW = said("v1"), said("v2", memory_size_in_mb=2048)
 WARM = said("v3", provisioned_concurrency=4, max_concurrency_per_instance=2)
@@ -40,14 +40,14 @@ def building(ready: bool = False, begun: float = NOW - 5, attempt: int = 0, **po
 
 def test_a_new_endpoint_begins_with_one_pod_on_demand() -> None:
     course = decide(observed(said_=OLD))
-    assert wishes(course) == {demand(OLD): (1, None)}
+    assert wishes(course) == {demand(OLD): (1, 1)}
     assert (course.routed, course.target and course.target.config_name) == (None, "v1")
     (keep,) = course.keep
     assert (keep.number, keep.routed, keep.attempt and keep.attempt.number) == (0, None, 0)
 
 
 def test_provisioned_concurrency_begins_with_its_pods_and_none_on_demand() -> None:
-    assert wishes(decide(observed(said_=WARM))) == {route(WARM).warm_pool: (2, 2), demand(WARM): (0, None)}
+    assert wishes(decide(observed(said_=WARM))) == {route(WARM).warm_pool: (2, 2), demand(WARM): (0, 0)}
 
 
 def test_nothing_is_made_while_a_reference_is_missing() -> None:
@@ -140,7 +140,7 @@ def test_an_update_brings_up_as_many_pods_as_requests_are_in_flight() -> None:
     seen = replace(serving(OLD, replicas=5, said_=NEW, config="v2"), activators={"a": stats(route(OLD).revision, 3), "b": stats(route(OLD).revision, 1)})
     assert asks(seen)
     course = decide(seen)
-    assert wishes(course) == {demand(NEW): (4, None), demand(OLD): (4, None)}
+    assert wishes(course) == {demand(NEW): (4, 4), demand(OLD): (4, None)}
     assert course.routed is not None
     assert course.routed.route == route(OLD)
     assert course.remove == ()
@@ -149,13 +149,13 @@ def test_an_update_brings_up_as_many_pods_as_requests_are_in_flight() -> None:
 @pytest.mark.parametrize(("busy", "start"), [(0, 1), (1, 1), (99, 10)])
 def test_at_least_one_pod_and_at_most_the_limit(busy: int, start: int) -> None:
     seen = replace(serving(OLD, said_=NEW, config="v2"), activators={"a": stats(route(OLD).revision, busy)})
-    assert wishes(decide(seen))[demand(NEW)] == (start, None)
+    assert wishes(decide(seen))[demand(NEW)] == (start, start)
 
 
 def test_without_an_answer_as_many_pods_as_there_are() -> None:
     seen = serving(OLD, replicas=4, said_=NEW, config="v2")
     for activators in (None, {}, {"a": None}):
-        assert wishes(decide(replace(seen, activators=activators)))[demand(NEW)] == (4, None)
+        assert wishes(decide(replace(seen, activators=activators)))[demand(NEW)] == (4, 4)
 
 
 def test_the_route_moves_when_the_new_pods_are_ready_and_the_old_ones_stay() -> None:
@@ -195,7 +195,7 @@ def test_less_provisioned_concurrency_moves_first_and_shrinks_then() -> None:
 
 def switched(since: float = NOW - 1, **changed: object) -> Observed:
     """NEW serves since then, OLD's pool still stands."""
-    old, new = kept(OLD, number=1), kept(NEW, number=2, at=int(since))
+    old, new = kept(OLD, number=1, at=int(since) - 100), kept(NEW, number=2, at=int(since))
     pools = (pool(OLD, of=old), pool(NEW, of=new))
     return observed(endpoint("v2", serves=NEW), NEW, kept=(old, new), pools=pools, **changed)
 
@@ -232,6 +232,13 @@ def test_an_activator_that_needs_the_old_outweighs_the_clock(told: Stats, since:
     assert bool(decide(switched(NOW - since, activators={"a": None, "b": told})).remove) is may
 
 
+def test_a_view_of_status_that_is_behind_takes_nothing_that_serves() -> None:
+    """OLD serves since long, as this controller has it; the activators have been told of NEW since."""
+    seen = switched(NOW - 1, activators={"a": stats(route(NEW).revision)})
+    behind = replace(seen, endpoint=endpoint("v1", serves=OLD), said=OLD, kept=(kept(OLD, number=1, at=int(NOW) - 9999), seen.kept[1]), now=NOW + 100)
+    assert decide(behind).remove == ()
+
+
 def test_a_revision_that_is_served_though_nobody_kept_that_is_not_let_go() -> None:
     seen = switched(NOW - 100, activators={"a": stats(route(OLD).revision)})
     assert decide(replace(seen, kept=(kept(OLD), seen.kept[1]))).remove == ()
@@ -250,19 +257,63 @@ def test_a_revision_that_never_served_goes_at_once() -> None:
     assert {k.revision for k in decide(replace(seen, pools=base.pools)).keep} == {base.kept[0].revision}
 
 
-def test_a_pool_that_is_to_come_and_was_scaled_to_zero_is_made_anew() -> None:
+def test_a_pool_that_is_to_come_is_the_controllers_to_raise_and_never_made_smaller() -> None:
     revision = kept(OLD)
-    assert [p.name for p in decide(observed(kept=(revision,), pools=(pool(OLD, replicas=0, of=revision),))).remove] == [demand(OLD)]
+    for size, wish in ((0, (1, 1)), (5, (1, 5))):
+        course = decide(observed(kept=(revision,), pools=(pool(OLD, replicas=size, of=revision),)))
+        assert (wishes(course)[demand(OLD)], course.remove) == (wish, ())
 
 
-def test_the_way_back_is_a_new_attempt_on_new_pods() -> None:
-    seen = replace(switched(NOW - 1), endpoint=endpoint("v1", serves=NEW), said=OLD)
-    course = decide(replace(seen, activators={"a": stats(route(NEW).revision)}))
+def way_back(older: int = 1, replicas: int = 3, **changed: object) -> Observed:
+    """From NEW, which serves since a second, to OLD, whose pods still stand."""
+    seen = switched(NOW - 1, activators={"a": stats(route(NEW).revision, 4, older={route(OLD).revision: older})}, **changed)
+    old = pool(OLD, replicas=replicas, of=seen.kept[0])
+    pods = (*pods_of(old), *pods_of(seen.pools[1]))
+    return replace(seen, endpoint=endpoint("v1", serves=NEW), said=OLD, pools=(old, seen.pools[1]), pods=pods)
+
+
+@pytest.mark.parametrize("older", [0, 1])
+def test_the_way_back_is_a_new_attempt_on_the_pods_that_stand(older: int) -> None:
+    course = decide(way_back(older))
     assert course.attempt is not None
-    assert course.attempt.at == int(NOW)
-    assert [p.revision for p in course.remove] == [route(OLD).revision]
+    assert (course.attempt.at, course.attempt.number, course.failure, course.remove) == (int(NOW), 0, None, ())
+    assert wishes(course)[demand(OLD)] == (4, 4), "raised to what is in flight"
+    course = decide(way_back(older, replicas=5))
     assert course.routed is not None
-    assert course.routed.route == route(NEW)
+    assert (course.routed.route, course.remove) == (route(OLD), ())
+
+
+def test_a_clock_that_is_behind_begins_no_attempt_twice() -> None:
+    """Another replica routed to NEW by a clock 30 s ahead, and now leads no more."""
+    seen = way_back()
+    old, new = seen.kept
+    seen = replace(seen, kept=(old, replace(new, routed=replace(new.routed, at=int(NOW) + 30))))
+    first = decide(seen)
+    later = replace(seen, kept=tuple(k for k in first.keep), now=NOW + 1)
+    assert decide(later).attempt == first.attempt
+
+
+def test_a_second_try_of_growth_is_not_born_failed() -> None:
+    """It failed an hour ago, and the EndpointConfig that serves was named again meanwhile."""
+    more = replace(WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=8))
+    seen = serving(WARM, said_=replace(more, sources=("2",)), config="v4")
+    revision = replace(seen.kept[0], attempt=Attempt(3, int(NOW) - 3600, "v4", ("1",)))
+    course = decide(replace(seen, kept=(revision,)))
+    assert (course.failure, course.attempt and course.attempt.number) == (None, 0)
+
+
+def test_growth_from_none_does_not_take_its_pool_away_while_a_cache_lags() -> None:
+    warm = said("v2", provisioned_concurrency=2)
+    seen = serving(OLD, said_=warm, config="v2")
+    made = pool(warm, names.WARM, 2, kept(warm, at=int(NOW) - 2))
+    assert decide(replace(seen, pools=(*seen.pools, made))).remove == ()
+
+
+def test_what_nothing_keeps_has_the_deadline_that_status_tells() -> None:
+    """A quota leaves no room for the ControllerRevision."""
+    pending = {"endpointConfigName": "v1", "startTime": stamp(NOW - 200)}
+    course = decide(observed(endpoint(pendingDeploymentSummary=pending), OLD))
+    assert course.deadline == NOW - 20
 
 
 # --- Failure
@@ -289,7 +340,10 @@ def test_what_counts_as_failure(pods: dict[str, object], begun: int, reason: str
 
 
 def failed(begun: float, number: int, source: str = "1") -> Observed:
+    """NEW failed `begun` seconds ago."""
     seen = building(begun=NOW - begun, attempt=number, waiting=("ImagePullBackOff", "x"))
+    last = replace(seen.kept[1], attempt=Attempt(number, int(NOW - begun), "v2", NEW.sources, failed=int(NOW - begun)))
+    seen = replace(seen, kept=(seen.kept[0], last))
     what = replace(NEW, sources=(source,))
     told = {"failedRevision": route(NEW).revision, "failureReason": "it was not there", "conditions": [{"type": "Stalled", "reason": "ImagePullBackOff"}]}
     return replace(seen, said=what, endpoint=endpoint("v2", serves=OLD, **told))
@@ -306,6 +360,17 @@ def test_attempts_begin_after_growing_pauses_and_at_once_when_something_changed(
     assert course.failure is not None
     again = (begun, number) != (int(NOW - course.attempt.at), course.attempt.number)
     assert [p.revision for p in course.remove] == ([route(NEW).revision] if again else []), "the failed pods go when the next attempt begins"
+
+
+def test_the_pause_counts_from_the_failure_and_the_next_attempt_begins_with_one_pod() -> None:
+    """A verdict that took as long as the startup time would else be followed by no pause at all."""
+    seen = replace(building(begun=NOW - 205, started=NOW - 200), activators={"a": stats(route(OLD).revision, 5)})
+    course = decide(seen)
+    assert course.attempt is not None
+    assert (course.attempt.number, course.attempt.failed, wishes(course)[demand(NEW)]) == (0, int(NOW), (5, 5))
+    course = decide(replace(seen, kept=course.keep, now=NOW + 20))
+    assert course.attempt is not None
+    assert (course.attempt.number, wishes(course)[demand(NEW)]) == (1, (1, 1))
 
 
 def test_pauses_grow_to_ten_minutes() -> None:

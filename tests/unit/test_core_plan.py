@@ -13,7 +13,7 @@ from tests.unit.builders import ACTIVATOR, NOW, decide, endpoint, kept, observed
 from tests.unit.clusters import MiniCluster
 
 from kindler.core import wanted
-from kindler.core.facts import Apply, Create, Delete, Kept, Kind, Obstacle, PoolWish, Said, Scale
+from kindler.core.facts import Apply, Create, Delete, Kept, Kind, Obstacle, PoolWish, Said
 from kindler.core.plan import covers, plan
 
 OLD, NEW = said("v1"), said("v2", memory_size_in_mb=2048)
@@ -186,4 +186,3 @@ def test_from_any_state_to_rest_and_never_at_others_cost(cluster: MiniCluster) -
         assert status["endpointStatus"] == "InService"
         assert status["endpointConfigName"] == cluster.said.config_name
         assert {p.name for p in cluster.observe().pools} == set(status["route"]["pools"].values()), "and nothing else is left"
-    assert not any(isinstance(a, Scale) and a.name.endswith("-demand") for a in cluster.touched)

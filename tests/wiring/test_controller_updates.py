@@ -176,6 +176,25 @@ async def test_there_and_back_again(w: World) -> None:
     await w.until(lambda: [k["revision"] for k in w.all("controllerrevisions", "apps")] == [3])
 
 
+async def test_the_way_back_takes_the_old_pods_that_still_stand(w: World) -> None:
+    """A request of an hour may still run in them: neither does the way back wait for it, nor does it end it."""
+    w.apply(config("long", limit=8, invocationTimeoutInSeconds=3600))
+    w.rename("echo", "long")
+    await w.until(lambda: w.status()["endpointConfigName"] == "long")
+    w.serve()
+    await w.until(lambda: len(w.pools()) == 1 and len(w.all("pods")) == 1)
+    first, pods = w.status()["route"]["revision"], {p["metadata"]["uid"] for p in w.all("pods")}
+    clock = w.controllers[0][0].reconciler._observer._clock
+    w.rename("echo", "bigger")
+    await w.until(lambda: w.status()["endpointConfigName"] == "bigger")
+    w.serve(older={first: 1})
+    w.controllers[0][0].reconciler._observer._clock = lambda: clock() + 10
+    w.rename("echo", "long")
+    await w.until(lambda: w.status()["endpointConfigName"] == "long")
+    w.serve()
+    await w.until(lambda: {p["metadata"]["uid"] for p in w.all("pods")} == pods)
+
+
 async def test_a_status_that_could_not_be_written_loses_no_pod(w: World) -> None:
     """Between the ControllerRevision and the status the switch can break off: the next pass finishes it, on the same pods."""
     w.kubelet.behave = lambda pod: Behaviour.NEVER_PINGS if "2Gi" in str(pod["spec"]) else Behaviour.READY

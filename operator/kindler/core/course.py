@@ -165,17 +165,25 @@ def _build(seen: Observed, present: Routed | None, render: Render) -> _Build | N
     if kept is None:
         kept = Kept(names.revision_name(seen.name, revision), "", revision, 0, said.shape, render(said.shape))
     tried, failure, deadline = attempts.attempt(seen, kept, target.route, said, same)
-    wishes = _target_wishes(seen, present, target.route, tried.id, same)
-    full = all(_is_full(seen, wish, same) for wish in wishes) and (same or any(f.ready for w in wishes for f in seen.of(seen.pool(w.name))))
+    wishes = _target_wishes(seen, present, target.route, tried, same)
+    full = all(_is_full(seen, wish) for wish in wishes)
     return _Build(target, kept, tried, wishes, same, full, None if full else failure, deadline)
 
 
-def _target_wishes(seen: Observed, present: Routed | None, route: Route, attempt: str, same: bool) -> tuple[PoolWish, ...]:
-    warm = instances(route.provisioned_concurrency, route)
-    wishes = [PoolWish(route.warm_pool, route.revision, names.WARM, warm, warm, attempt)] if route.warm_pool else []
+def _target_wishes(seen: Observed, present: Routed | None, route: Route, attempt: Attempt, same: bool) -> tuple[PoolWish, ...]:
+    """The target's pools. The demand pool is the controller's to size until it is routed to: never made smaller, since it may come with pods that served."""
+    warm, demand = seen.pool(route.warm_pool), seen.pool(route.demand_pool)
+    unproven = attempt.number > 0 and not same and not any(f.ready for pool in (warm, demand) for f in seen.of(pool))
+    most = 1 if unproven else route.max_concurrency  # what has failed is tried again with one pod, not with hundreds
+    wishes = []
+    if route.warm_pool:
+        size = min(most, instances(route.provisioned_concurrency, route))
+        serves = present is not None and present.route.warm_pool == route.warm_pool
+        wishes.append(PoolWish(route.warm_pool, route.revision, names.WARM, size, size, "" if serves else attempt.id))
     if not same:
-        start = max(_demand(seen, present, route), 0 if route.warm_pool else 1)
-        wishes.append(PoolWish(route.demand_pool, route.revision, names.DEMAND, start, None, attempt))
+        start = min(most, max(_demand(seen, present, route), 0 if route.warm_pool else 1))
+        size = max(start, demand.replicas if demand else 0)
+        wishes.append(PoolWish(route.demand_pool, route.revision, names.DEMAND, start, size, attempt.id))
     return tuple(wishes)
 
 
@@ -193,11 +201,9 @@ def _demand(seen: Observed, present: Routed | None, route: Route) -> int:
     return min(most, max(0, instances(busy, route) - instances(route.provisioned_concurrency, route)))
 
 
-def _is_full(seen: Observed, wish: PoolWish, same: bool) -> bool:
+def _is_full(seen: Observed, wish: PoolWish) -> bool:
     pool = seen.pool(wish.name)
-    if pool is None or pool.deleting or not (same or pool.attempt == wish.attempt) or pool.replicas < (wish.size or 0):
-        return False
-    return sum(f.ready for f in seen.of(pool)) >= pool.replicas
+    return pool is not None and not pool.deleting and wish.attempt in ("", pool.attempt) and sum(f.ready for f in seen.of(pool)) >= wish.start
 
 
 # --- What is kept, what stands
@@ -242,12 +248,8 @@ def _wishes(seen: Observed, present: Routed | None, build: _Build | None, keep: 
 
 
 def _stays(pool: Pool, wishes: tuple[PoolWish, ...]) -> bool:
-    """Whether it is wished for, and made for the present attempt; a target's only pool that somebody scaled to zero would never come up."""
     wish = next((w for w in wishes if w.name == pool.name), None)
-    if wish is None or not wish.attempt:
-        return wish is not None
-    alone = not any(w.attempt and w is not wish for w in wishes)
-    return pool.attempt == wish.attempt and (pool.replicas > 0 or not alone)
+    return wish is not None and wish.attempt in ("", pool.attempt)
 
 
 def _again(seen: Observed, present: Routed | None, pending: _Build | None, leftover: bool) -> float | None:
@@ -256,7 +258,7 @@ def _again(seen: Observed, present: Routed | None, pending: _Build | None, lefto
     if pending:
         moments += [pending.deadline, pending.deadline + attempts.QUIET_START]
         if pending.failure:
-            moments.append(pending.attempt.at + attempts.retry_after(pending.attempt.number))
+            moments.append(attempts.retry_at(pending.attempt))
     for route in (r.route for r in (present, pending and pending.target) if r):
         startup = route.startup_timeout_in_seconds
         for pool in (seen.pool(route.demand_pool), seen.pool(route.warm_pool)):

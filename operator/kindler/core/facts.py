@@ -45,17 +45,24 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to bring a revision up for a configuration. `at`: epoch seconds of its begin; `number` counts failures in a row before it."""
+    """One try to bring a revision up for a configuration. `at`: epoch seconds of its begin; `number` counts failures in a row before it.
+
+    `after`: the highest revision number when it began; one that was routed to since is higher, whatever the clocks. `failed`: since when it counts as
+    failed, 0 while it does not. `adopts`: the revision has served before, and its pools that still stand will do, whichever try they were made for.
+    """
 
     number: int
     at: int
     config_name: str
     sources: tuple[str, ...]
+    after: int = 0
+    failed: int = 0
+    adopts: bool = False
 
     @property
     def id(self) -> str:
-        """What marks the pools that were made for it."""
-        return f"{self.at}-{self.number}"
+        """What marks the pools that were made for it; empty where any will do."""
+        return "" if self.adopts else f"{self.at}-{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +168,10 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class PoolWish:
-    """A pool that must stand. `start`: its size when it has to be created; `size`: what the controller keeps it at, None where it is not the one to size it."""
+    """A pool that must stand, with `start` pods at least. `size`: what the controller keeps it at, None where it is not the one to size it.
+
+    `attempt`: the Attempt.id that it must be marked with; empty where any mark will do.
+    """
 
     name: str
     revision: str

@@ -20,8 +20,9 @@ def let_go(seen: Observed, present: Routed | None, pool: Pool) -> bool:
     """
     if present is None:
         return True
-    longest = max([present.route.invocation_timeout_in_seconds] + [k.routed.route.invocation_timeout_in_seconds for k in seen.kept if k.routed])
-    overdue = seen.now - (present.at + longest + LET_GO_MARGIN)
+    routes = [present, *(k.routed for k in seen.kept if k.routed)]
+    longest = max(r.route.invocation_timeout_in_seconds for r in routes)
+    overdue = seen.now - max(r.at for r in routes) - longest - LET_GO_MARGIN
     answers = tuple((seen.activators or {}).values())
     if any(_needs(seen, pool, stats) for stats in answers):
         return overdue >= VETO
