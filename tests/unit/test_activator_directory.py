@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.unit import builders
 from tests.unit.desks import NotingHands, NotingTeller, route
 
+from kindler.activator.calls import Found, RequestHead
 from kindler.activator.desk import EndpointDesk
+from kindler.activator.frontdoor import REMEMBERED, Door
+from kindler.activator.ownership import Ownership
 from kindler.activator.routes import Directory, keep_endpoint, keep_pod, keep_pool
 from kindler.api import names
+from kindler.api.settings import activator_settings
 
 
 class Seen:
@@ -98,6 +102,25 @@ def test_a_name_belongs_to_the_oldest_and_is_called_exactly() -> None:
     seen.directory.endpoint(old, None)
     assert seen.directory.by_name("team", "iris") is first
     assert seen.changes == 3
+
+
+def test_the_door_remembers_few_and_short_heads() -> None:
+    seen = Seen()
+    seen.directory.endpoint(None, shown_endpoint())
+    door = Door(activator_settings({}), cast(Any, None), seen.directory, Ownership(), lambda: True)
+
+    def find(query: bytes, namespace: bytes | None = None) -> Found:
+        found = door.find(RequestHead(b"POST", b"/namespaces/team/endpoints/iris/invocations?" + query, b"h", namespace))
+        assert isinstance(found, Found)
+        assert found.desk is seen.directory.desks["e1"]
+        return found
+
+    assert find(b"a") is find(b"a")
+    assert find(b"a" * 600) is not find(b"a" * 600)
+    assert find(b"a", b"x" * 600) is not find(b"a", b"x" * 600)
+    for number in range(2 * REMEMBERED):
+        find(b"%d" % number)
+    assert len(door._found) <= REMEMBERED
 
 
 def test_a_route_that_is_lost_or_unreadable_serves_on() -> None:

@@ -14,6 +14,7 @@ from kindler.clients.cluster import Cluster
 from kindler.core.addresses import Address, NoAddress, resolve
 
 REMEMBERED = 4096  # heads whose answer is known: clients send the same few over and over
+REMEMBERED_BYTES = 512  # of one: what is longer is read anew each time, so that nobody fills the memory with it
 
 Key = tuple[bytes, bytes, bytes, bytes | None]
 
@@ -44,9 +45,11 @@ class Door:
             return self._miss(Missed(address.style, Refusal(Cause.UNKNOWN_ADDRESS, address.reason)))
         desk = self._desk(address)
         if desk is not None and desk.pools.route is not None:
-            if len(self._found) >= REMEMBERED:
-                self._found.clear()
-            found = self._found[key] = Found(address.purpose, address.style, desk)
+            found = Found(address.purpose, address.style, desk)
+            if len(head.target) + len(head.host) + len(head.namespace or b"") <= REMEMBERED_BYTES:
+                if len(self._found) >= REMEMBERED:
+                    self._found.clear()
+                self._found[key] = found
             return found
         # Who has just seen an endpoint appear, or become ready, may be ahead of our watch: it is looked up before it is refused.
         pending = self._lookups.ask(address, desk.identity.name if desk else address.name.lower())
