@@ -7,6 +7,7 @@ import base64
 import hmac
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -24,6 +25,7 @@ from tests.apiserver.faults import Request, matching
 from tests.wiring.activator_rig import Rig, free_port
 from tests.wiring.activator_rig import rig as make
 
+from kindler.activator import process
 from kindler.activator.site import serve
 from kindler.activator.tokens import FRESH_SECONDS
 from kindler.api import names
@@ -285,17 +287,17 @@ async def test_sigterm_lets_requests_finish_and_ends_with_status_zero(tmp_path: 
         ports = {name: free_port() for name in ("PUBLIC", "PEER", "ADMIN")}
         environment = os.environ | {f"KINDLER_{name}_PORT": str(port) for name, port in ports.items()}
         environment |= {"KINDLER_SHUTDOWN_GRACE_SECONDS": "8", "KINDLER_ACCESS_LOG": "true"}
-        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "kindler", "activator", env=environment, stdout=asyncio.subprocess.PIPE)
-        assert process.stdout is not None
+        child = await asyncio.create_subprocess_exec(sys.executable, "-m", "kindler", "activator", env=environment, stdout=asyncio.subprocess.PIPE)
+        assert child.stdout is not None
         rig.activator.ports = rig.activator.ports._replace(public=ports["PUBLIC"], admin=ports["ADMIN"])
         try:
-            lines = await read_until(process.stdout, "listens")
+            lines = await read_until(child.stdout, "listens")
             await says_ready(rig, 200)
             rig.gate.clear()
             running = rig.begin(body="running")
             await rig.until(lambda: any(model.now for model in rig.models.values()))
-            process.send_signal(signal.SIGTERM)
-            lines += await read_until(process.stdout, "going")
+            child.send_signal(signal.SIGTERM)
+            lines += await read_until(child.stdout, "going")
             await says_ready(rig, 200)
             late = rig.begin(body="late")
             await rig.until(lambda: sum(model.now for model in rig.models.values()) == 2)
@@ -303,12 +305,12 @@ async def test_sigterm_lets_requests_finish_and_ends_with_status_zero(tmp_path: 
             answers = [await running, await late]
             assert [answer.status for answer in answers] == [200, 200]
             assert answers[1].headers["connection"].lower() == "close"
-            lines += [json.loads(line) for line in (await process.stdout.read()).splitlines()]
-            assert await process.wait() == 0
+            lines += [json.loads(line) for line in (await child.stdout.read()).splitlines()]
+            assert await child.wait() == 0
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
         access = [line for line in lines if "outcome" in line]
         assert {(line["endpoint"], line["outcome"], line["status"], line["received"]) for line in access} == {
             ("iris", "answered", 200, 7),
@@ -320,12 +322,37 @@ async def test_sigterm_lets_requests_finish_and_ends_with_status_zero(tmp_path: 
             await rig.invoke()
 
 
+async def test_a_part_that_breaks_begins_anew_and_nobody_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    async with make(tmp_path, monkeypatch) as rig:
+        monkeypatch.setattr(process, "PAUSE_SECONDS", 0.01)
+        pods = rig.activator.informers[2]
+        await rig.until(lambda: rig.server.watches.of("pods"))
+        with monkeypatch.context() as patch:
+            patch.setattr(pods, "_put", lambda value: value["no such thing"])
+            rig.serving(demand=1)
+            await rig.until(lambda: "begins anew" in caplog.text)
+        assert (await rig.invoke()).status == 200
+
+
+def test_as_many_files_may_be_open_as_the_hard_limit_allows(caplog: pytest.LogCaptureFixture) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, hard), hard))
+    try:
+        process.raise_descriptors(hard // 2)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+        assert caplog.text == ""
+        process.raise_descriptors(hard)
+        assert "too few" in caplog.text
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 @pytest.mark.parametrize(("name", "value"), [("KINDLER_PUBLIC_PORT", "many"), ("KINDLER_ACCESS_LOG", "maybe")])
 async def test_a_bad_setting_ends_the_process_with_a_sentence(name: str, value: str) -> None:
-    process = await asyncio.create_subprocess_exec(
+    child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "kindler", "activator", env=os.environ | {name: value}, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
     )
-    _, told = await process.communicate()
+    _, told = await child.communicate()
 
-    assert process.returncode == 2
+    assert child.returncode == 2
     assert f"{name}={value!r}" in told.decode()

@@ -6,12 +6,13 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from aiohttp import web
@@ -36,6 +37,7 @@ from kindler.clients.informer import Informer
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 0.5
+PAUSE_SECONDS = 1.0  # before a part that broke begins anew
 LAG_SECONDS = 10.0  # after SIGTERM: kube-proxies lag, and where there is one replica they send here until its successor is ready
 LAST_SECONDS = 1.0  # before the grace period ends: who still waits for a pod is told
 
@@ -48,8 +50,17 @@ def run() -> int:
         print(f"kindler activator: {trouble}", file=sys.stderr)
         return 2
     logs.configure(settings.common.log_level)
+    raise_descriptors(settings.connection_limit)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(Activator(settings).run())
+
+
+def raise_descriptors(connections: int) -> None:
+    """Allows this process as many open files as it may have: container runtimes begin at 1,024, and each connection takes one, or two with its pod's."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if most != resource.RLIM_INFINITY and most < 2 * connections:
+        log.warning("at most %d files may be open, too few for %d connections and as many to pods: raise the limit of the container runtime", most, connections)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -60,6 +71,16 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
         return asyncio.new_event_loop
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
+
+
+async def _keep_going(part: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs a part of the process for ever: what breaks begins anew, since to end would cut off every client."""
+    while True:
+        try:
+            await part()
+        except Exception:
+            log.exception("%s broke and begins anew", part.__qualname__)
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
 class Ports(NamedTuple):
@@ -127,8 +148,8 @@ class Activator:
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(informer.run()) for informer in self.informers]
-            tasks += [group.create_task(self._rounds()), group.create_task(self.telling.run())]
+            work = [*(informer.run for informer in self.informers), self._rounds, self.telling.run]
+            tasks = [group.create_task(_keep_going(part)) for part in work]
             await self.stop.wait()
             await self._drain()
             for task in tasks:
@@ -156,6 +177,7 @@ class Activator:
 
     async def _rounds(self) -> None:
         """What time alone brings about, for each endpoint."""
+        broken: dict[str, int] = {}  # rounds that failed, by uid: told at the 1st, 2nd, 4th, 8th …
         while True:
             await asyncio.sleep(ROUND_SECONDS)
             now = self.last_round = time.monotonic()
@@ -163,7 +185,9 @@ class Activator:
                 try:
                     sleeping.round_of(desk, self.hands, now, self.door.closing)
                 except Exception:  # one endpoint's trouble must not end the others' rounds
-                    log.exception("the round of endpoint %s/%s failed", desk.identity.namespace, desk.identity.name)
+                    count = broken[desk.identity.uid] = broken.get(desk.identity.uid, 0) + 1
+                    if count & (count - 1) == 0:
+                        log.exception("the round of endpoint %s/%s failed", desk.identity.namespace, desk.identity.name)
 
     async def _close(self) -> None:
         if self.listener is not None:
