@@ -139,6 +139,17 @@ def test_the_startup_time_ends_the_waiting_with_the_reason() -> None:
     assert late.refusal is None
 
 
+def test_who_waited_for_busy_pods_is_told_so() -> None:
+    world = World(route(startup=100))
+    world.start("a")
+    _, held = world.call(), world.call()
+    world.now += 100
+    world.desk.expire(world.now)
+
+    assert held.refusal is not None
+    assert "stayed busy" in held.refusal.reason
+
+
 def test_without_a_route_it_is_being_created() -> None:
     world = World()
     refusal = world.call().refusal

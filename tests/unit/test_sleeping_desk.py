@@ -148,6 +148,16 @@ def test_a_pod_that_fell_silent_is_given_up_and_one_that_works_is_not() -> None:
     assert world.hands.deleted == ["a"]
 
 
+def test_a_silent_pod_may_still_work_for_a_process_that_is_gone() -> None:
+    world = World(route(idle=600, startup=5))
+    world.call()
+    world.show("a")
+    rounds(world, 60)
+    assert world.hands.deleted == [], "an invocation may take 60 s"
+    rounds(world, 11)
+    assert "a" in world.hands.deleted
+
+
 def test_idle_warm_pods_carry_a_low_cost_and_are_never_scaled() -> None:
     world = World(route(provisioned=1, idle=5))
     world.start("w", names.WARM)

@@ -163,6 +163,8 @@ class EndpointDesk:
             trouble = self.pools.trouble()
             why = trouble.message if trouble else f"No pod answered {route.health_path}."
             reason = f"Endpoint {self.terms.endpoint} did not start within {route.startup_timeout_in_seconds} s. {why}"
+            if self.pools.usable():
+                reason = f"Endpoint {self.terms.endpoint} had no free place within {route.startup_timeout_in_seconds} s: its pods stayed busy."
             call.refuse(self._refusal(call, Refusal(Cause.START_TIMEOUT, reason)))
 
     def close(self) -> None:

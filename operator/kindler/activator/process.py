@@ -37,6 +37,7 @@ from kindler.clients.informer import Informer
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 0.5
+LIST_PAGE = 100  # objects: 500 pods are 3.6 MB of JSON, and parsing them would hold up every request for 0.1 s
 PAUSE_SECONDS = 1.0  # before a part that broke begins anew
 LAG_SECONDS = 10.0  # after SIGTERM: kube-proxies lag, and where there is one replica they send here until its successor is ready
 LAST_SECONDS = 1.0  # before the grace period ends: who still waits for a pod is told
@@ -97,7 +98,7 @@ class Activator:
     def __init__(self, settings: ActivatorSettings) -> None:
         common = settings.common
         self.settings = settings
-        self.cluster = Cluster()
+        self.cluster = Cluster(page_size=LIST_PAGE)
         self.ownership = Ownership()
         self.telling = Telling(settings.access_log)
         self.writer = Writer(self.cluster)

@@ -22,9 +22,10 @@ def round_of(desk: EndpointDesk, hands: Hands, now: float, going: bool = False) 
         desk.settle()  # events do the same at once; this is the net under them: nobody waits because one was lost or came at a bad moment
     if going or (not pools.pods and (size is None or not size.replicas)):
         return  # asleep: most endpoints, most of the time
+    patience = max(route.startup_timeout_in_seconds, route.invocation_timeout_in_seconds)  # it may still work for a process that is gone
     for pod in list(pools.serving()):
         pools.probe(pod)  # a probe that broke begins anew
-        if not pod.usable and standing.wedged(pod.facts, pod.in_use, now - pod.silent_since, route.startup_timeout_in_seconds):
+        if not pod.usable and standing.wedged(pod.facts, pod.in_use, now - pod.silent_since, patience):
             hands.delete(pools.namespace, pod, f"it has not answered {route.health_path} for {now - pod.silent_since:.0f} s")
         elif pod.facts.pool == names.WARM and pod.place is not None:
             hands.cost(pools.namespace, pod, sleeping.warm_cost(pod.in_use, pod.place.last_used, now))
