@@ -184,5 +184,5 @@ def stats(revision: str, in_flight: int = 0, older: dict[str, int] | None = None
     return Stats("boot", {"team/iris": EndpointStats(uid, True, revision, in_flight, held, warm, in_flight - warm, older or {})})
 
 
-def decide(seen: Observed) -> Course:
-    return judge(seen, partial(pod_spec, settings=SETTINGS), pin=True)
+def decide(seen: Observed, hold: bool = False) -> Course:
+    return judge(seen, partial(pod_spec, settings=SETTINGS), pin=True, hold=hold)

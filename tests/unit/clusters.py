@@ -37,9 +37,9 @@ class MiniCluster:
         course = decide(seen)
         actions = plan(seen, course, ACTIVATOR)
         obstacles = self._carry_out(actions)
-        moved = course.routed is not None and course.routed.route.to_json() != seen.status.get("route")
-        if not (moved and any(o.blocking for o in obstacles)):
-            self.endpoint = self.endpoint | {"status": status(seen, course, obstacles)}
+        if any(o.blocking for o in obstacles):
+            course = decide(seen, hold=True)
+        self.endpoint = self.endpoint | {"status": status(seen, course, obstacles)}
         touched = tuple(self.touched[before:])
         self.now += course.again if course.again is not None and not touched else 1.0
         return touched

@@ -122,6 +122,15 @@ def unresolved(image_id: str) -> Observed:
     return replace(seen, kept=(revision,), pools=(made,), pods=tuple(pods_of(made, image_id=image_id)))
 
 
+def test_what_serves_survives_the_loss_of_its_revision_and_its_sleeping_pool() -> None:
+    """An update is under way: what is said tells nothing of what serves, its provisioned pool does."""
+    seen = serving(WARM, said_=NEW, config="v2")
+    course = decide(replace(seen, kept=(), revisions_found={}, pools=seen.pools[1:]))
+    assert course.routed is not None
+    assert (course.routed.route, course.remove) == (route(WARM), ())
+    assert demand(WARM) in wishes(course)
+
+
 def test_the_digest_is_held_once_a_pod_of_the_same_repository_is_ready() -> None:
     (keep,) = decide(unresolved("registry.local/iris@sha256:abc")).keep
     assert keep.resolved == Resolved("registry.local/iris@sha256:abc", int(NOW), True)
@@ -188,6 +197,16 @@ def test_less_provisioned_concurrency_moves_first_and_shrinks_then() -> None:
     assert (course.routed.route.provisioned_concurrency, wishes(course)[str(route(WARM).warm_pool)]) == (2, (2, 2))
     after = serving(less, config="v4")
     assert wishes(decide(after))[str(route(WARM).warm_pool)] == (1, 1)
+
+
+@pytest.mark.parametrize("provisioned", [0, 2, 4])
+def test_a_bad_pod_does_not_hold_up_what_needs_no_more_pods(provisioned: int) -> None:
+    less = replace(WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=provisioned, idle_timeout=7))
+    seen = serving(WARM, said_=less, config="v4")
+    cold, warm = seen.pools
+    course = decide(replace(seen, pods=(*pods_of(cold), *pods_of(warm, 1), *pods_of(warm, 1, ready=False, waiting=("ImagePullBackOff", "x")))))
+    assert course.routed is not None
+    assert (course.routed.config_name, course.failure) == ("v4", None)
 
 
 # --- Letting go

@@ -67,6 +67,7 @@ ROWS: list[tuple[str, Observed, tuple[Obstacle, ...], tuple[str, str, str, str, 
     ("warm pods cannot start, others answer", WARM_BADLY, (), ("InService", "False", "CannotStart", "True", ""), False),
     ("the Service's name is taken", IN_SERVICE, (SERVICE_TAKEN,), ("InService", "False", "NameTaken", "True", "Stalled"), True),
     ("the Service's name is taken, being built", coming(), (SERVICE_TAKEN,), ("Creating", "False", "Creating", "False", "Reconciling"), False),
+    ("the Service is refused", IN_SERVICE, (replace(REFUSED, blocking=False),), ("InService", "False", "QuotaExceeded", "True", ""), False),
     ("a child is refused", IN_SERVICE, (REFUSED,), ("InService", "False", "QuotaExceeded", "True", ""), False),
     ("being deleted", replace(IN_SERVICE, endpoint=endpoint(serves=OLD, deleting=True)), (), ("Deleting", "False", "Deleting", "False", "Reconciling"), False),
 ]

@@ -9,6 +9,8 @@ import pytest
 from tests.apiserver import matching
 from tests.wiring.controlled import NS, World, config, endpoint, model, world
 
+from kindler.controller.directory import Key
+
 IN_SERVICE = ("InService", "True", "True")
 CREATING = ("Creating", "False", "False", "Reconciling")
 FOR_EVER = float("inf")
@@ -52,3 +54,30 @@ async def test_a_child_of_a_former_endpoint_that_does_not_go_is_told(w: World) -
     w.patch("replicasets", pool, {"metadata": {"finalizers": None}}, group="apps")
     await w.reaches("echo", *IN_SERVICE)
     assert w.find("replicasets", pool, NS, "apps")
+
+
+async def test_a_service_that_is_refused_stops_neither_creation_nor_update(w: World) -> None:
+    message = 'services "echo" is forbidden: exceeded quota: none, requested: services=1'
+    fault = w.server.faults.fail(403, matching("create", "services"), times=FOR_EVER, message=message)
+    w.apply(model(), config(), config("bigger", memory=2048), endpoint())
+    await w.reaches("echo", "InService", "False", "True")
+    assert w.reason() == "QuotaExceeded"
+    assert "url" not in w.status(), "no Service of ours has that name"
+    w.rename("echo", "bigger")
+    await w.until(lambda: w.status()["endpointConfigName"] == "bigger")
+    fault.end()
+    w.controllers[0][0].ring(Key("Endpoint", NS, "echo"))
+    await w.reaches("echo", *IN_SERVICE)
+
+
+async def test_an_update_that_is_blocked_is_told_and_does_not_move_the_route(w: World) -> None:
+    w.apply(model(), config(), config("bigger", memory=2048), endpoint())
+    before = (await w.reaches("echo", *IN_SERVICE))["route"]
+    fault = w.server.faults.fail(403, matching("patch", "controllerrevisions"), times=FOR_EVER, message="not today")
+    w.rename("echo", "bigger")
+    await w.until(lambda: "not today" in str(w.status()["conditions"]))
+    assert w.row() == ("Updating", "Unknown", "True", "Reconciling")
+    assert w.status()["route"] == before
+    fault.end()
+    w.controllers[0][0].ring(Key("Endpoint", NS, "echo"))
+    await w.until(lambda: w.status()["endpointConfigName"] == "bigger")

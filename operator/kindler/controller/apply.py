@@ -112,7 +112,8 @@ def _refused(action: Action, trouble: ApiError) -> Obstacle:
     quota, invalid = "exceeded quota" in trouble.message, isinstance(trouble, Invalid)
     reason = "QuotaExceeded" if quota else conditions.INVALID if invalid else "FailedCreate"
     kind = Kind.STALLED if invalid else Kind.ERROR
-    return Obstacle(kind, reason, f"The cluster refuses the {action.kind} {action.name}: {trouble.message.rstrip('.')}. Mend what it names.")
+    message = f"The cluster refuses the {action.kind} {action.name}: {trouble.message.rstrip('.')}. Mend what it names."
+    return Obstacle(kind, reason, message, blocking=RESOURCES[action.kind] is not SERVICES)
 
 
 def _of_a_former(found: Object, seen: Observed) -> bool:

@@ -66,10 +66,11 @@ class Reconciler:
         seen = await self._observer.observe(key)
         if seen is None:
             return Result("done", gone=True)
-        course = judge(seen, partial(pod_spec, settings=self._settings), self._settings.pin_image_digest)
+        decide = partial(judge, seen, partial(pod_spec, settings=self._settings), self._settings.pin_image_digest)
+        course = decide()
         obstacles = await self._hand.act(seen, plan(seen, course, self._settings.activator_service), failures)
-        if any(o.blocking for o in obstacles) and course.routed and course.routed.route.to_json() != seen.status.get("route"):
-            return Result("error", again=OBSTACLE_LOOK)  # the route moves only on ground that stands
+        if any(o.blocking for o in obstacles):
+            course = decide(hold=True)  # the route moves only on ground that stands
         answer = status(seen, course, obstacles)
         counts = await self._reporter.report(RESOURCES[key.kind], dict(seen.endpoint), answer)
         await self._tell(seen, answer)

@@ -50,21 +50,25 @@ class _Build:
     deadline: float
 
 
-def judge(seen: Observed, render: Render, pin: bool) -> Course:
-    """`render` makes the pod spec of a new revision; `pin`: hold new pods to the digest that the runtime found."""
+def judge(seen: Observed, render: Render, pin: bool, hold: bool = False) -> Course:
+    """`render` makes the pod spec of a new revision; `pin`: hold new pods to the digest that the runtime found.
+
+    `hold`: what stands in the way of the writes of this pass keeps the route from moving.
+    """
     if seen.deleting:
         return Course(keep=seen.kept, available=False)
     present = _present(seen)
     build = _build(seen, present, render)
-    routed = present
-    if build is not None and build.full:
+    routed = present if not hold or "route" in seen.status else None
+    moves = build is not None and build.full and not hold
+    if build is not None and moves:
         routed = replace(build.target, at=int(seen.now))
     keep = _keep(seen, present, build, routed, render)
     wishes = _wishes(seen, present, build, keep)
     unwished = tuple(p for p in seen.pools if not _stays(p, wishes))
     remove = tuple(p for p in unwished if not p.deleting and let_go(seen, present, p)) if routed is present else ()
     hindrance, available = _serving(seen, present)
-    pending = build if build is not None and not build.full else None
+    pending = build if not moves else None
     course = Course(
         keep=tuple(replace(k, resolved=resolved(seen, k, pin)) for k in keep.values()),
         pools=wishes,
@@ -100,7 +104,8 @@ def _present(seen: Observed) -> Routed | None:
         return routed.routed if routed else None
     kept = next((k for k in seen.kept if k.revision == route.revision), None)
     before = kept.routed if kept else None
-    if kept is None and seen.pool(route.demand_pool) is None and not (isinstance(seen.said, Said) and revision_of(seen.said.shape) == route.revision):
+    stands = kept is not None or any(seen.pool(name) for name in (route.demand_pool, route.warm_pool))
+    if not stands and not (isinstance(seen.said, Said) and revision_of(seen.said.shape) == route.revision):
         return None  # the revision and its pools are lost, and nobody says any more what they were
     at = before.at if before else int(seen.now)
     config = seen.status.get("endpointConfigName") or (before.config_name if before else "")
@@ -166,7 +171,7 @@ def _build(seen: Observed, present: Routed | None, render: Render) -> _Build | N
         kept = Kept(names.revision_name(seen.name, revision), "", revision, 0, said.shape, render(said.shape))
     tried, failure, deadline = attempts.attempt(seen, kept, target.route, said, same)
     wishes = _target_wishes(seen, present, target.route, tried, same)
-    full = all(_is_full(seen, wish) for wish in wishes)
+    full = _has_room(present, target.route) or all(_is_full(seen, wish) for wish in wishes)
     return _Build(target, kept, tried, wishes, same, full, None if full else failure, deadline)
 
 
@@ -199,6 +204,12 @@ def _demand(seen: Observed, present: Routed | None, route: Route) -> int:
         pods = len(seen.of(seen.pool(present.route.demand_pool))) + len(seen.of(seen.pool(present.route.warm_pool)))
         busy = pods * present.route.max_concurrency_per_instance
     return min(most, max(0, instances(busy, route) - instances(route.provisioned_concurrency, route)))
+
+
+def _has_room(present: Routed | None, target: Route) -> bool:
+    """Whether what serves is all that the target needs: then no pod in trouble may hold it up."""
+    serving = present.route if present else None
+    return serving is not None and serving.revision == target.revision and serving.provisioned_concurrency >= target.provisioned_concurrency
 
 
 def _is_full(seen: Observed, wish: PoolWish) -> bool:

@@ -71,7 +71,7 @@ def status(seen: Observed, course: Course, obstacles: tuple[Obstacle, ...] = ())
         "productionVariants": variants,
         "pendingDeploymentSummary": _pending(seen, course) if course.target and not row.failed and not seen.deleting else None,
         "route": course.routed.route.to_json() if course.routed else None,
-        "url": names.endpoint_url(seen.name, seen.namespace),
+        "url": names.endpoint_url(seen.name, seen.namespace) if all(o.blocking for o in obstacles) else None,  # else that name leads to somebody else
         "ignoredFields": [f.to_json() for f in ignored_fields("Endpoint", seen.endpoint["spec"], seen.endpoint["metadata"].get("annotations") or {})] or None,
         "creationTime": seen.endpoint["metadata"].get("creationTimestamp"),
         "ackResourceMetadata": seen.status.get("ackResourceMetadata"),
@@ -104,11 +104,12 @@ def _row(seen: Observed, course: Course, obstacles: tuple[Obstacle, ...]) -> Row
         return Row(word, ready, word, _progress(seen, course, told), c.RECONCILING, word)
     if not serves:
         return Row(c.CREATING, c.FALSE, c.CREATING, told.message if told else "The endpoint is being created.", c.RECONCILING, c.CREATING)
-    if told:
-        return Row(c.IN_SERVICE, c.FALSE, told.reason, told.message)
+    beside = next(iter(obstacles), None)
+    if refused := told or (beside if beside and beside.kind is Kind.ERROR else None):
+        return Row(c.IN_SERVICE, c.FALSE, refused.reason, refused.message)
     if course.hindrance:
         return Row(c.IN_SERVICE, c.FALSE, c.CANNOT_START, spoken(course.hindrance, course.routed.route.variant_name if course.routed else ""))
-    if beside := next(iter(obstacles), None):
+    if beside:
         return _obstructed(beside, serves)
     return Row(c.IN_SERVICE, c.TRUE, c.IN_SERVICE, "The endpoint is in service.")
 
