@@ -146,12 +146,18 @@ class Client(asyncio.Protocol):
             self.deadline = monotonic() + self.shared.settings.body_idle_seconds if waiting else NEVER
 
     def keep(self, data: bytes) -> None:
-        """Keeps what came behind the request under way; beyond the bound the connection ends with the present answer."""
-        if len(self._pending) + len(data) > PIPELINE_LIMIT:
-            self.closing = True
-            self._pending = b""
-        elif not self.closing:
-            self._pending += data
+        """Keeps what came behind the request under way; beyond the bound the connection ends with the present answer, or at once where none is due.
+
+        Nothing may be read on behind what was dropped: it would begin in the middle of a request.
+        """
+        if len(self._pending) + len(data) <= PIPELINE_LIMIT:
+            if not self.closing:
+                self._pending += data
+            return
+        self.closing = True
+        self._pending = b""
+        if self._exchange is None:
+            self._close(lingering=True)
 
     def _read_pending(self) -> None:
         if self._exchange is None and not self.write_paused and not self._ignoring:
