@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -47,8 +48,8 @@ def shown_pool(uid: str = "r1", owner: str = "e1", kind: str = "Endpoint", names
     return keep_pool({"metadata": meta, "spec": {"replicas": 1}})
 
 
-def shown_pod(name: str = "p1", owner: str = "r1", deleting: bool = False, namespace: str = "team") -> dict[str, Any]:
-    pod = builders.pod(name, owner_uid=owner, deleting=deleting)
+def shown_pod(name: str = "p1", owner: str = "r1", deleting: bool = False, namespace: str = "team", age: float = 10) -> dict[str, Any]:
+    pod = builders.pod(name, owner_uid=owner, deleting=deleting, created=builders.NOW - age)
     pod["metadata"] |= {"namespace": namespace, "resourceVersion": "1"}
     return keep_pod(pod)
 
@@ -208,6 +209,29 @@ def test_a_revision_that_comes_back_meets_no_pod_of_its_first_life(order: tuple[
 
     assert desk.pools.pods == {}
     assert seen.hands.probing == {}
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_address_is_the_youngest_pods(late: bool) -> None:
+    """The watch lags: a pod that is gone in truth still shows the address that another endpoint's pod has by now."""
+    seen = Seen()
+    for name, endpoint, pool in (("iris", "e1", "r1"), ("rose", "e2", "r2")):
+        seen.directory.endpoint(None, shown_endpoint(name, endpoint))
+        seen.directory.pool(None, shown_pool(pool, endpoint))
+    old, young = shown_pod("old", "r1", age=100), shown_pod("young", "r2", age=1)
+    for pod in (young, old) if late else (old, young):
+        seen.directory.pod(None, pod)
+    assert list(seen.hands.probing) == ["young"]
+    assert seen.directory.desks["e1"].pools.pods == {}
+    seen.directory.pod(old, old)
+    seen.directory.pod(old, None)
+    assert list(seen.hands.probing) == ["young"]
+    moved = shown_pod("young", "r2", age=1)
+    moved["facts"] = replace(moved["facts"], ip="10.0.0.8")
+    seen.directory.pod(young, moved)
+    assert list(seen.directory._addresses) == ["10.0.0.8"]
+    seen.directory.pod(moved, None)
+    assert seen.directory._addresses == {}
 
 
 def test_an_orphaned_pod_is_nobodys() -> None:

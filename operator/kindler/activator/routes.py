@@ -36,6 +36,7 @@ class Directory:
         self._pools: dict[Owner, PoolFacts] = {}
         self._owned: dict[Owner, dict[str, PoolFacts]] = {}  # by Endpoint, then by uid
         self._pods: dict[Owner, dict[str, PodFacts]] = {}  # by ReplicaSet, then by uid
+        self._addresses: dict[str, tuple[Owner, PodFacts]] = {}  # IP -> the youngest pod that has it
         self._unseen: set[str] = set()  # uids of endpoints that only a look-up has shown
 
     def by_object(self, namespace: str, name: str) -> EndpointDesk | None:
@@ -159,16 +160,31 @@ class Directory:
         owner: Owner = value["owner"]
         pool = self._pools.get(owner)
         desk = self._desk((pool.namespace, pool.owner)) if pool else None
+        if old is not None and (holder := self._addresses.get(old["facts"].ip)) and holder[1].uid == facts.uid:
+            del self._addresses[old["facts"].ip]
         if new is None:
             _pop(self._pods, owner, facts.uid)
             if desk is not None:
                 desk.pools.gone(facts.uid)
                 desk.settle()
             return
+        if facts.ip and not self._holds(facts.ip, owner, facts):
+            return
         self._pods.setdefault(owner, {})[facts.uid] = facts
         if desk is not None:
             desk.pools.show(facts)
             desk.settle()
+
+    def _holds(self, ip: str, owner: Owner, facts: PodFacts) -> bool:
+        """Whether the address is this pod's: of two that show one, the younger has it, and the other's end was not told yet (the watch lags)."""
+        holder = self._addresses.get(ip)
+        if holder is not None and holder[1].uid != facts.uid:
+            if holder[1].created > facts.created:
+                return False
+            if holder[1].created < facts.created:
+                self.pod({"facts": holder[1], "owner": holder[0]}, None)
+        self._addresses[ip] = (owner, facts)
+        return True
 
 
 def _pop(groups: dict[Owner, dict[str, Any]], owner: Owner, uid: str) -> None:
