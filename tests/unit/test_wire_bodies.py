@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kindler.activator.wire.body import Body
-from kindler.activator.wire.chunked import LINE_LIMIT, TRAILER_LIMIT, BadChunk, Chunks, payload
+from kindler.activator.wire.chunked import DEBT_LIMIT, LINE_LIMIT, TRAILER_LIMIT, BadChunk, Chunks, payload
 from kindler.activator.wire.head import CHUNKED, LENGTH, NONE
 from kindler.activator.wire.response import UNTIL_CLOSE
 
@@ -108,6 +108,12 @@ def test_what_is_accepted_is_what_the_reference_accepts(data: bytes, more: st.Da
         b"0\r\nContent-Length: 5\r\n",
         b"0\r\ntransfer-encoding: chunked\r\n",
         b"0\r\nHost: x\r\n",
+        b"0\r\nConnection: close\r\n",
+        b"0\r\nx-kindler-namespace: other\r\n",
+        b"0\r\nX-Amzn-RequestId: mine\r\n",
+        b"0\r\nX-Forwarded-For: 127.0.0.1\r\n",
+        b"0\r\nContent_Length: 5\r\n",
+        b"1;" + b"a" * LINE_LIMIT + b"\r\na\r\n",
         b"5;" + b"a" * LINE_LIMIT,
         b"0\r\n" + b"A: b\r\n" * (TRAILER_LIMIT // 6 + 1),
     ],
@@ -116,6 +122,32 @@ def test_what_is_accepted_is_what_the_reference_accepts(data: bytes, more: st.Da
 def test_refused(data: bytes, step: int) -> None:
     with pytest.raises(BadChunk):
         feed(data, list(range(0, len(data), step)))
+
+
+@pytest.mark.parametrize("step", [5, 4096, 256 * 1024])
+@pytest.mark.parametrize(
+    ("chunk", "kept"),
+    [
+        (b"1\r\na\r\n", DEBT_LIMIT // 18),  # about 58,000: an answer written letter by letter
+        (b"1;" + b"x" * 4000 + b"\r\na\r\n", 250),
+        (b"18\r\n" + b"a" * 24 + b"\r\n", None),  # a token each: without end
+    ],
+)
+def test_chunks_that_cost_more_than_they_bring(chunk: bytes, kept: int | None, step: int) -> None:
+    """One peer that writes byte by byte must not take the loop from all others; however its bytes are cut, the bound is the same."""
+    chunks = Chunks()
+    data = chunk * (kept or 5_000)
+    for at in range(0, len(data), step):
+        assert chunks.feed(data[at : at + step]) == -1
+    if kept is not None:
+        with pytest.raises(BadChunk):
+            chunks.feed(chunk * (kept // 10))
+
+
+def test_a_large_chunk_pays_the_debt_of_small_ones() -> None:
+    chunks = Chunks()
+    for _ in range(5):
+        chunks.feed(b"1\r\na\r\n" * (DEBT_LIMIT // 20) + b"%x\r\n%b\r\n" % (DEBT_LIMIT, b"a" * DEBT_LIMIT))
 
 
 @given(bodies(), st.integers(0, 400))
