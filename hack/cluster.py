@@ -92,7 +92,7 @@ def _introduce(engine: Engine, wanted: Mapping[str, object]) -> None:
     """Makes nodes and registries known to each other, and writes down what `run` needs."""
     if _read_state().get("wanted") == wanted:
         return
-    for node in engines.containers(engine, engines.NODES):
+    for node in engines.containers(engine, engines.nodes_label()):
         registry.introduce(engine, node)
     gateway = shell.output(engine.command("port", f"{paths.NAME}-control-plane", f"{kindconfig.GATEWAY_NODE_PORT}/tcp"), env=engine.env).splitlines()[0]
     (paths.run() / "resolv.conf").write_text(
@@ -106,8 +106,8 @@ def _introduce(engine: Engine, wanted: Mapping[str, object]) -> None:
 def _delete(engine: Engine) -> None:
     """Removes cluster and registries, whole or not."""
     _STATE.unlink(missing_ok=True)
-    registry.down(engine)
-    engines.remove(engine, engines.NODES)
+    engines.remove(engine, registry.label())
+    engines.remove(engine, engines.nodes_label())
 
 
 def down() -> None:

@@ -23,7 +23,6 @@ from hack.steps import Trouble, done, step
 
 # The engine; and what makes images for it, which reaches nothing outside itself.
 PACKAGES = ("docker.io", "iptables", "conntrack", "runc", "iproute2", "mmdebstrap", "buildah")
-NODES = f"io.x-k8s.kind.cluster={paths.NAME}"  # kind's label on the containers that are nodes
 START_SECONDS = REMOVE_SECONDS = 60
 
 
@@ -41,6 +40,11 @@ class Engine:
     def command(self, *argv: str | Path) -> list[str | Path]:
         """A docker command line."""
         return [self.docker, *argv]
+
+
+def nodes_label(name: str = paths.NAME) -> str:
+    """kind's label on the containers that are nodes of the checkout's cluster."""
+    return f"io.x-k8s.kind.cluster={name}"
 
 
 def _config(name: str) -> Path:
@@ -144,8 +148,7 @@ def answers(engine: Engine) -> bool:
 
 
 def _start() -> Engine:
-    _prepare()
-    process = None if _outer(paths.NAME) else _launch()
+    process = _launch_once()
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and not (process and process.poll() is not None):
         anchor = _anchor(paths.NAME)
@@ -154,6 +157,25 @@ def _start() -> Engine:
         time.sleep(0.2)
     _kill(paths.NAME)
     raise Trouble(f"dockerd did not start; see {paths.logs() / 'dockerd.log'}")
+
+
+def _launch_once() -> subprocess.Popen[bytes] | None:
+    """Starts dockerd, unless a killed command has just done so. Under the lock, so that no other checkout puts the machine back meanwhile."""
+    home, folder = data(paths.NAME), paths.run()
+    home.mkdir(parents=True, exist_ok=True)
+    if shell.output(["stat", "--file-system", "--format=%T", home]) == "tmpfs":
+        raise Trouble(f"{home} lies in memory (tmpfs), where containers cannot lie: set XDG_CACHE_HOME to a folder on a disk")
+    with lock.held("machine", "start of an engine", wait=True):
+        if _outer(paths.NAME) is not None:
+            return None
+        machine.remember()
+        # An engine that was killed leaves process numbers behind, which mean others in the new process namespace.
+        shutil.rmtree(folder / "exec", ignore_errors=True)
+        (folder / "docker.pid").unlink(missing_ok=True)
+        (folder / "docker").mkdir(parents=True, exist_ok=True)
+        (folder / "docker" / "config.json").write_text("{}")
+        _config(paths.NAME).write_text(json.dumps(daemon_config(paths.NAME, machine.lacks_sys_resource()), indent=1))
+        return _launch()
 
 
 def _launch() -> subprocess.Popen[bytes]:
@@ -172,21 +194,8 @@ def _launch() -> subprocess.Popen[bytes]:
         )
 
 
-def _prepare() -> None:
-    home, folder = data(paths.NAME), paths.run()
-    home.mkdir(parents=True, exist_ok=True)
-    if shell.output(["stat", "--file-system", "--format=%T", home]) == "tmpfs":
-        raise Trouble(f"{home} lies in memory (tmpfs), where containers cannot lie: set XDG_CACHE_HOME to a folder on a disk")
-    (folder / "docker").mkdir(parents=True, exist_ok=True)
-    (folder / "docker" / "config.json").write_text("{}")
-    with lock.held("machine", "start of an engine", wait=True):
-        machine.remember()
-        if _outer(paths.NAME) is None:
-            _config(paths.NAME).write_text(json.dumps(daemon_config(paths.NAME, machine.lacks_sys_resource()), indent=1))
-
-
 def daemon_config(name: str, restricted: bool) -> dict[str, object]:
-    """dockerd's own settings. `restricted`: see hack/engine/runc-restricted."""
+    """dockerd's own settings. `restricted`: see hack/node/runc-restricted."""
     folder = paths.runs() / name
     config: dict[str, object] = {
         "hosts": [f"unix://{folder}/docker.sock"],
@@ -202,21 +211,18 @@ def daemon_config(name: str, restricted: bool) -> dict[str, object]:
     return config
 
 
-def down(name: str = paths.NAME) -> bool:
-    """Ends the checkout's own engine with all that runs in it, and puts the machine back. True if there was something to do."""
-    folder = paths.runs() / name
-    was = _outer(name) is not None or folder.exists()
+def down(name: str = paths.NAME) -> None:
+    """Ends the checkout's own engine with all that runs in it, and puts the machine back when it was the last."""
     _kill(name)
     for group in cgroups(name):
         _remove_cgroup(group)
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(paths.runs() / name, ignore_errors=True)
     if paths.runs().exists():
         with lock.held("machine", "end of an engine", wait=True):
             if not any(_outer(other.name) for other in paths.runs().iterdir() if other.is_dir()):
                 machine.restore()
                 if not os.listdir(paths.runs()):
                     paths.runs().rmdir()
-    return was
 
 
 def _kill(name: str) -> None:

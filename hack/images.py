@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hack import builders, lock, paths, registry, shell, toolbox
 from hack.builders import Builder
-from hack.engine import NODES, Engine, containers
+from hack.engine import Engine, containers, nodes_label
 from hack.steps import done, step
 
 _LIST = paths.run() / "images.json"
@@ -107,7 +107,7 @@ def _refresh(engine: Engine, builder: Builder, base: str, source: Source, addres
 
 def _forget(engine: Engine, image: str) -> None:
     """Nodes pull the image anew, though they have one of that name."""
-    for node in containers(engine, NODES):
+    for node in containers(engine, nodes_label()):
         shell.succeeds(engine.command("exec", node, "ctr", "--namespace", "k8s.io", "images", "rm", image), env=engine.env)
 
 

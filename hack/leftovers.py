@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from hack import engine, paths
+from hack import engine, paths, registry
 from hack.steps import say
 
 
@@ -30,6 +30,10 @@ def remove() -> None:
     """Removes what orphans left, and scratch folders of processes that have ended."""
     for name in orphans():
         say(f"✓ leftover {name}: its checkout is gone, so it is removed")
+        found = engine.find(name)
+        if found is not None and not found.own:
+            engine.remove(found, engine.nodes_label(name))
+            engine.remove(found, registry.label(name))
         engine.down(name)
         shutil.rmtree(engine.data(name), ignore_errors=True)
         (paths.cache() / "engines" / f"{name}.owner").unlink(missing_ok=True)

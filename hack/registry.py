@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hack import archive, paths, shell
-from hack.engine import Engine, remove
-from hack.steps import Trouble, done, step
+from hack.engine import Engine, containers, remove
+from hack.steps import done, step
 from hack.toolbox import TOOLS, ensure
 
 NETWORK = "kind"
@@ -29,41 +29,29 @@ class Registry:
     def container(self) -> str:
         return f"{paths.NAME}-registry-{self.settings}"
 
-    @property
-    def label(self) -> str:
-        return f"dev.kindler.registry={self.container}"
-
 
 OPEN, PRIVATE = Registry("open", "localhost:5000"), Registry("private", "localhost:5001")
 ALL = (OPEN, PRIVATE)
 
 
+def label(name: str = paths.NAME) -> str:
+    """On the registries of the checkout."""
+    return f"kindler={name}"
+
+
 def up(engine: Engine) -> None:
-    """Starts the registries that don't run. The cluster's network must exist."""
-    missing = [registry for registry in ALL if not _runs(engine, registry)]
-    if not missing:
-        done("registries: localhost:5000 and, with credentials, localhost:5001 (as nodes see them)")
+    """Starts the registries, unless they run. The cluster's network must exist."""
+    what = "registries: localhost:5000 and, with credentials, localhost:5001 (as nodes see them)"
+    if len(containers(engine, label())) == len(ALL):
+        done(what)
         return
     ensure("registry")
-    with step("registries: localhost:5000 and, with credentials, localhost:5001 (as nodes see them)", "3 s"):
+    with step(what, "3 s"):
+        remove(engine, label())
         image = _image(engine)
-        for registry in missing:
-            remove(engine, registry.label)
-            shell.run(
-                engine.command(
-                    *("run", "--detach", "--name", registry.container, "--label", registry.label, "--network", NETWORK),
-                    *("--publish", "127.0.0.1::5000", image, "serve", f"/etc/registry/{registry.settings}.yaml"),
-                ),
-                "registry",
-                env=engine.env,
-            )
-
-
-def _runs(engine: Engine, registry: Registry) -> bool:
-    try:
-        return shell.output(engine.command("inspect", "--format", "{{.State.Running}}", registry.container), env=engine.env) == "true"
-    except Trouble:
-        return False
+        for registry in ALL:
+            options = ["--detach", "--name", registry.container, "--label", label(), "--network", NETWORK, "--publish", "127.0.0.1::5000"]
+            shell.run(engine.command("run", *options, image, "serve", f"/etc/registry/{registry.settings}.yaml"), "registry", env=engine.env)
 
 
 def _image(engine: Engine) -> str:
@@ -76,12 +64,6 @@ def _image(engine: Engine) -> str:
             archive.write(folder / "image.tar", [archive.Image([name], {"/registry": tool.path(), **files}, ["/registry"])], folder)
             shell.run(engine.command("load", "--input", folder / "image.tar"), "registry", env=engine.env)
     return name
-
-
-def down(engine: Engine) -> None:
-    """Removes the registries with what was pushed to them."""
-    for registry in ALL:
-        remove(engine, registry.label)
 
 
 def push_address(engine: Engine, registry: Registry) -> str:
