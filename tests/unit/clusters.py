@@ -10,7 +10,7 @@ from tests.unit.builders import ACTIVATOR, NOW, decide, stats
 
 from kindler.api.stats import Stats
 from kindler.core import wanted
-from kindler.core.facts import Action, Apply, Create, Delete, Kind, Observed, Obstacle, Said, Scale
+from kindler.core.facts import Action, Apply, Create, Delete, Kind, Observed, Obstacle, Patch, Said, Scale
 from kindler.core.plan import plan
 from kindler.core.pods import PodFacts, Trouble, read
 from kindler.core.status import status
@@ -105,7 +105,7 @@ class MiniCluster:
             return
         found = self.objects[key]
         assert wanted.is_ours(found, builders.UID), f"{key} is not ours, and is touched"
-        if isinstance(action, Apply):
+        if isinstance(action, Apply | Patch):
             assert "replicas" not in action.body.get("spec", {}), "whoever sizes a pool says its size"
             assert "data" not in action.body, "it never changes"
             self.objects[key] = _over(found, action.body)
@@ -118,7 +118,7 @@ class MiniCluster:
 
 
 def _over(found: Any, body: Any) -> Any:
-    """As server-side apply leaves it: what was applied stands, the rest stays."""
+    """As a merge patch leaves it: what was said stands, the rest stays, lists are replaced."""
     if isinstance(found, dict) and isinstance(body, dict):
         return found | {k: _over(found.get(k), v) for k, v in body.items()}
     return body

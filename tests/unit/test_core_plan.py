@@ -13,7 +13,7 @@ from tests.unit.builders import ACTIVATOR, NOW, decide, endpoint, kept, observed
 from tests.unit.clusters import MiniCluster
 
 from kindler.core import wanted
-from kindler.core.facts import Apply, Create, Delete, Kept, Kind, Obstacle, PoolWish, Said
+from kindler.core.facts import Create, Delete, Kept, Kind, Obstacle, Patch, PoolWish, Said
 from kindler.core.plan import covers, plan
 
 OLD, NEW = said("v1"), said("v2", memory_size_in_mb=2048)
@@ -71,13 +71,13 @@ def test_nothing_is_written_for_what_is_being_deleted() -> None:
     assert plan(seen, decide(seen), ACTIVATOR) == ()
 
 
-def test_a_pool_is_applied_without_its_size() -> None:
+def test_a_pool_is_mended_without_its_size() -> None:
     seen = serving(OLD, replicas=3)
     raw = copy.deepcopy(dict(seen.pools[0].found))
     raw["spec"]["template"]["spec"]["enableServiceLinks"] = True
     actions = plan(replace(seen, pools=(wanted.pool_from(raw),)), decide(seen), ACTIVATOR)
-    (apply,) = [a for a in actions if isinstance(a, Apply) and a.kind == "ReplicaSet"]
-    assert "replicas" not in apply.body["spec"]
+    (patch,) = [a for a in actions if isinstance(a, Patch) and a.kind == "ReplicaSet"]
+    assert "replicas" not in patch.body["spec"]
 
 
 def test_what_a_revision_was_made_with_outlives_other_settings() -> None:

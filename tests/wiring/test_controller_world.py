@@ -12,6 +12,7 @@ import pytest
 from tests.apiserver import matching
 from tests.wiring.controlled import NS, World, config, endpoint, model, world
 
+from kindler.controller.directory import Key
 from kindler.controller.process import Controller
 
 IN_SERVICE = ("InService", "True", "True")
@@ -71,6 +72,17 @@ async def test_an_edited_child_is_mended(w: World, kind: str, patch: dict[str, o
     w.patch(kind, found["metadata"]["name"], patch, group=group)
     await w.until(lambda: healed(w.all(kind, group)[0]))
     await w.reaches("echo", *IN_SERVICE)
+
+
+async def test_what_somebody_adds_to_a_list_of_a_pool_is_taken_out_and_then_nothing_more_is_written(w: World) -> None:
+    (pool,) = w.all("replicasets", APPS)
+    containers = pool["spec"]["template"]["spec"]["containers"]
+    added = [containers[0] | {"env": [*containers[0]["env"], {"name": "ADDED", "value": "1"}]}, {"name": "sidecar", "image": "example.com/sidecar:1"}]
+    w.patch("replicasets", pool["metadata"]["name"], {"spec": {"template": {"spec": {"containers": added}}}}, group=APPS)
+    await w.until(lambda: w.all("replicasets", APPS)[0]["spec"]["template"]["spec"]["containers"] == containers)
+    await quiet(w, 1)
+    w.controllers[0][0].ring(Key("Endpoint", NS, "echo"))
+    assert await quiet(w, 1) == []
 
 
 async def test_a_revision_without_its_label_comes_back_and_updates_go_on(w: World) -> None:

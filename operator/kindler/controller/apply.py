@@ -9,7 +9,7 @@ from typing import Final
 from kindler.api import conditions, names
 from kindler.clients.cluster import CONTROLLER_REVISIONS, REPLICASETS, SERVICES, ApiError, Cluster, Conflict, Invalid, Object, Resource
 from kindler.controller.metrics import Metrics
-from kindler.core.facts import Action, Apply, Create, Delete, Kind, Observed, Obstacle, Scale
+from kindler.core.facts import Action, Apply, Create, Delete, Kind, Observed, Obstacle, Patch, Scale
 from kindler.core.plan import covers
 from kindler.core.wanted import is_ours
 
@@ -60,6 +60,8 @@ class Hand:
             return await self._create(seen, resource, action)
         if isinstance(action, Apply):
             await self._cluster.apply(resource, seen.namespace, action.name, dict(action.body), names.APPLIER)
+        elif isinstance(action, Patch):
+            await self._cluster.merge_patch(resource, seen.namespace, action.name, dict(action.body), field_manager=names.APPLIER)
         elif isinstance(action, Scale):
             await self._cluster.scale(resource, seen.namespace, action.name, action.replicas)
         elif isinstance(action, Delete):

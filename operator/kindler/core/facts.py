@@ -226,6 +226,13 @@ class Apply(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class Patch(Action):
+    """A merge patch with the resourceVersion that was seen. Lists are replaced as a whole: server-side apply leaves in them what others have added."""
+
+    body: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Scale(Action):
     replicas: int = 0
 

@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from kindler.core import wanted
-from kindler.core.facts import Action, Apply, Course, Create, Delete, Kept, Observed, PoolWish, Scale
+from kindler.core.facts import Action, Apply, Course, Create, Delete, Kept, Observed, Patch, PoolWish, Scale
 
 REVISION, POOL, SERVICE = "ControllerRevision", "ReplicaSet", "Service"
 
@@ -59,7 +59,7 @@ def _pool(seen: Observed, course: Course, kept: Kept | None, wish: PoolWish) -> 
         return
     body = wanted.replica_set(seen, kept, wish)
     if not covers(found.found, body):
-        yield Apply(POOL, wish.name, body)
+        yield Patch(POOL, wish.name, body | {"metadata": body["metadata"] | {"resourceVersion": found.found["metadata"].get("resourceVersion")}})
     if wish.size is not None and wish.size != found.replicas:
         yield Scale(POOL, wish.name, wish.size)
 
