@@ -434,6 +434,16 @@ def test_waking_pods_in_trouble(pods: dict[str, object], created: int, hindrance
     assert (course.hindrance.reason if course.hindrance else None, course.available) == (hindrance, available)
 
 
+def test_an_image_that_cannot_be_pulled_is_told_without_flapping() -> None:
+    seen = serving(OLD)
+    told = endpoint(serves=OLD, conditions=[{"type": "Ready", "status": "False", "reason": "CannotStart"}])
+    pulling = tuple(pods_of(seen.pools[0], ready=False, waiting=("ErrImagePull", "x")))
+    starting = tuple(pods_of(seen.pools[0], ready=False))
+    assert decide(replace(seen, pods=pulling)).available
+    assert not decide(replace(seen, endpoint=told, pods=pulling)).available
+    assert decide(replace(seen, endpoint=told, pods=starting)).available
+
+
 def test_a_pod_that_was_evicted_and_lies_about_hinders_nothing() -> None:
     asleep = serving(OLD, replicas=0)
     corpse = pods_of(asleep.pools[0], 1, created=NOW - 9999, ready=False, started=None, phase="Failed", reason="Evicted", message="low on storage")

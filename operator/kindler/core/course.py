@@ -144,14 +144,18 @@ def _serving(seen: Observed, present: Routed | None) -> tuple[Trouble | None, bo
 
 
 def _standing_trouble(seen: Observed, pool: Pool | None, route: Route) -> Trouble | None:
-    """Trouble that will not go by itself, or has lasted for the startup time."""
+    """Trouble that will not go by itself, or has lasted for the startup time, or of which status tells already.
+
+    An image that cannot be pulled is ErrImagePull and ImagePullBackOff by turns, and only the latter is final: told once, it stands while there is any.
+    """
     if pool is None:
         return None
+    told = any(c.get("type") == conditions.READY and c.get("reason") == conditions.CANNOT_START for c in seen.status.get("conditions") or ())
     if pool.trouble and pool.trouble.reason in _TOLD_AT_ONCE:
         return pool.trouble
     for facts in sorted(seen.of(pool), key=lambda f: (f.created, f.name)):
         trouble = facts.trouble
-        if trouble and (trouble.final or seen.now - facts.created >= route.startup_timeout_in_seconds):
+        if trouble and (told or trouble.final or seen.now - facts.created >= route.startup_timeout_in_seconds):
             return trouble
     return None
 
