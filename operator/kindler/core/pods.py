@@ -14,6 +14,7 @@ from kindler.api import names
 
 # A container that ended this often without ever having been ready will not mend itself: the kubelet's first restart comes at once, so this is the third end.
 REPEATED: Final = 2
+END_MARGIN: Final = 120  # seconds that a container may take to end
 _DETAIL_LIMIT: Final = 300
 
 
@@ -151,12 +152,15 @@ def _ended(pod: Mapping[str, Any], container: Mapping[str, Any]) -> Trouble | No
         return None
     words = _words(pod) | {"code": end.get("exitCode"), "detail": _short(end.get("message") or end.get("reason"))}
     reason = _ALIAS.get(end.get("reason", ""), end.get("reason", ""))
+    began, ended = moment(end.get("startedAt")), moment(end.get("finishedAt"))
+    ran = ended - began if began is not None and ended is not None else 0.0
+    # The kubelet ends a container whose startupProbe failed, from a second before its time is over (until twice that, where each ping took its 2 s, and the
+    # hook and the grace after it): the status does not say so, only the time does. What ran for longer has answered, and may again.
+    longest = 2 * words["seconds"] + END_MARGIN
     if reason not in ("OOMKilled", "RunContainerError"):
-        began, ended = moment(end.get("startedAt")), moment(end.get("finishedAt"))
-        # The kubelet ends a container whose startupProbe failed; its status does not say so, only the time does.
-        killed = began is not None and ended is not None and ended - began >= words["seconds"] > 0
-        reason = "PingFailing" if killed else "CrashLoopBackOff"
-    return _said(reason, container.get("restartCount", 0) >= REPEATED, **words)
+        reason = "PingFailing" if 0 < words["seconds"] - 2 <= ran <= longest else "CrashLoopBackOff"
+    served = ran > longest > END_MARGIN
+    return _said(reason, container.get("restartCount", 0) >= REPEATED and not served, **words)
 
 
 def _silent(pod: Mapping[str, Any], container: Mapping[str, Any], now: float) -> Trouble | None:
