@@ -26,7 +26,7 @@ from tests.wiring.activator_rig import Rig, free_port
 from tests.wiring.activator_rig import rig as make
 
 from kindler.activator import process
-from kindler.activator.site import serve
+from kindler.activator.doorway import serve
 from kindler.activator.tokens import FRESH_SECONDS
 from kindler.api import names
 from kindler.api.stats import Stats

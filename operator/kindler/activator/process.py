@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from kindler.activator import admin, logs, metrics, peer, site, sleeping
+from kindler.activator import admin, doorway, logs, metrics, peer, sleeping
 from kindler.activator.calls import Cause, Refusal
 from kindler.activator.desk import EndpointDesk
 from kindler.activator.frontdoor import Door
@@ -211,7 +211,7 @@ class Activator:
         ]
 
     async def _site(self, port: int, application: web.Application) -> int:
-        runner, bound = await site.serve(application, port)
+        runner, bound = await doorway.serve(application, port)
         self._runners.append(runner)
         return bound
 
