@@ -50,26 +50,38 @@ def test_what_the_user_must_mend(journey: Journey) -> None:
         assert journey.invoke(name).status == 200
 
 
+def limit(journey: Journey, what: str, count: int) -> None:
+    """A quota in the journey's namespace, in force when this returns."""
+    journey.kubectl.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "limit"}, "spec": {"hard": {what: str(count)}}})
+    journey.api.until("resourcequotas", journey.namespace, "limit", lambda found: found is not None and bool(found.get("status", {}).get("used")))
+
+
 def test_what_the_cluster_lacks_heals_by_itself(journeys: Callable[[], Journey], full_cluster: Callable[[bool], None]) -> None:
-    """Quota, no node with room, an image that is pushed later: Failed, and in service when what was lacking is there, without a change by the user."""
-    quota, room, late = journeys(), journeys(), journeys()
-    image = f"localhost:5000/{late.namespace}:1"
-    quota.kubectl.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})
-    quota.api.until("resourcequotas", quota.namespace, "none", lambda found: found is not None and "hard" in found.get("status", {}))
-    late.create(image=image)
+    """No quota for pods, no node with room, an image that is pushed later, an update that a quota refuses: side by side, each says its cause, and is in
+    service when what was lacking is there, without a change by the user."""
+    quota, room, late, update = (journeys() for _ in range(4))
+    update.serving(idle=300)
+    limit(update, "count/replicasets.apps", 1)
+    update.kubectl.apply(manifests.config("bigger", model="echo", memory=2048, idle=300, startup=60))
+    update.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "bigger"}})
+    late.create(image=f"localhost:5000/{late.namespace}:1")
     late.reaches("echo", rows.FAILED, timeout=120)
+    limit(quota, "pods", 0)
     full_cluster(True)
     quota.create(startup=60)
     room.create(startup=60)
-    for journey, cause in ((quota, "quota"), (room, "node")):
-        found = journey.reaches("echo", rows.FAILED, timeout=120)
+    for journey, row, cause in ((update, rows.UPDATE_FAILED, "quota"), (quota, rows.FAILED, "quota"), (room, rows.FAILED, "node")):
+        found = journey.reaches("echo", row, timeout=120)
         assert cause in found["status"]["failureReason"], found["status"]["failureReason"]
+    assert update.invoke().status == 200, "the old one serves on"
     full_cluster(False)
-    quota.kubectl.delete("resourcequota", "none")
+    quota.kubectl.delete("resourcequota", "limit")
+    update.kubectl.delete("resourcequota", "limit")
     registry.copy("echo:1", f"{late.namespace}:1")
-    for journey in (quota, room, late):
+    for journey in (quota, room, late, update):
         assert "failureReason" not in journey.reaches("echo", rows.IN_SERVICE, timeout=150)["status"]
         assert journey.invoke().status == 200
+    assert update.endpoint()["status"]["endpointConfigName"] == "bigger"
 
 
 def test_a_private_image_needs_its_secret(journey: Journey) -> None:
