@@ -112,6 +112,7 @@ COVERS: list[tuple[Any, Any, bool]] = [
     ({"resources": {"limits": {"cpu": "1"}}}, {"resources": {"limits": {"cpu": "1000m"}}}, True),
     ({"resources": {"limits": {"cpu": "1"}}}, {"resources": {"limits": {"cpu": "1001m"}}}, False),
     ({"memory": "512Mi"}, {"memory": "0.5Gi"}, False),
+    ({"resources": {"limits": {"memory": "many"}}}, {"resources": {"limits": {"memory": "lots"}}}, False),
     (None, {"a": 1}, False),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -110,6 +111,12 @@ class _Reader:
             raise SettingsError(f"{name}={raw} is out of range: use {low:g} to {high:g}")
         return value
 
+    def size(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        if re.fullmatch(r"[1-9][0-9]*(Ki|Mi|Gi|Ti|k|M|G|T)?", value):
+            return value
+        raise SettingsError(f"{name}={value!r} is no size: use a whole number of bytes, or one with a unit, as 64Mi")
+
     def flag(self, name: str, default: bool) -> bool:
         raw = self.environ.get(name, "").strip().lower()
         if raw in ("", "true", "false"):
@@ -142,7 +149,7 @@ def controller_settings(environ: Mapping[str, str]) -> ControllerSettings:
         memory_request_ratio=read.number("KINDLER_MEMORY_REQUEST_RATIO", 1.0, float, 0.01, 1),
         cpu_request_ratio=read.number("KINDLER_CPU_REQUEST_RATIO", 1.0, float, 0.01, 1),
         mb_per_vcpu=read.number("KINDLER_MB_PER_VCPU", 1769, int, 256, 65536),
-        ephemeral_storage_request=read.text("KINDLER_EPHEMERAL_STORAGE_REQUEST", "64Mi"),
+        ephemeral_storage_request=read.size("KINDLER_EPHEMERAL_STORAGE_REQUEST", "64Mi"),
         pin_image_digest=read.flag("KINDLER_PIN_IMAGE_DIGEST", True),
         resync_seconds=read.number("KINDLER_RESYNC_SECONDS", 300.0, float, 1, 86400),
         metrics_port=read.number("KINDLER_METRICS_PORT", 8082, int, 1, 65535),

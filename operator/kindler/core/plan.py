@@ -81,7 +81,7 @@ def covers(found: Any, want: Any, quantity: bool = False) -> bool:
     if isinstance(want, list | tuple):
         return isinstance(found, list | tuple) and len(found) == len(want) and all(covers(f, w, quantity) for f, w in zip(found, want, strict=True))
     # An empty text is stored as no field.
-    return bool(found == want or (found is None and want == "") or (quantity and _amount(found) == _amount(want)))
+    return bool(found == want or (found is None and want == "") or (quantity and _amount(want) is not None and _amount(found) == _amount(want)))
 
 
 def _amount(text: Any) -> Decimal | None:
