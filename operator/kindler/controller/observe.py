@@ -24,14 +24,17 @@ FRESH_SECONDS: Final = 0.5  # one question to the activators answers for all End
 
 
 class Observer:
-    """`clock` gives epoch seconds, which timestamps of the API server are compared with."""
+    """`clock` gives epoch seconds, which timestamps of the API server are compared with; `monotonic` what the age of answers is measured by."""
 
-    def __init__(self, directory: Directory, children: Children, activators: ActivatorStats, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, directory: Directory, children: Children, activators: ActivatorStats, clock: Callable[[], float], monotonic: Callable[[], float]
+    ) -> None:
         self._directory = directory
         self._children = children
         self._activators = activators
         self._clock = clock
-        self._told: tuple[float, dict[str, Stats | None] | None] = (0.0, None)
+        self._monotonic = monotonic
+        self._told: tuple[float, dict[str, Stats | None] | None] = (-FRESH_SECONDS, None)
         self._asking = asyncio.Lock()
 
     async def observe(self, key: Key) -> Observed | None:
@@ -74,14 +77,14 @@ class Observer:
     async def _ask(self) -> dict[str, Stats | None] | None:
         async with self._asking:
             at, told = self._told
-            if self._clock() - at < FRESH_SECONDS:
+            if self._monotonic() - at < FRESH_SECONDS:
                 return told
             try:
                 told = dict(await self._activators.read())
             except ApiError as trouble:
                 log.warning("which activators there are is not known: %s", trouble)
                 told = None
-            self._told = (self._clock(), told)
+            self._told = (self._monotonic(), told)
             return told
 
 

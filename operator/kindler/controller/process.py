@@ -71,7 +71,7 @@ class Controller:
         self.reconciler = Reconciler(
             settings,
             self.directory,
-            Observer(self.directory, self.children, self.activators, time.time),
+            Observer(self.directory, self.children, self.activators, time.time, time.monotonic),
             Hand(cluster, self.metrics, leading),
             self.reporter,
             self.recorder,
