@@ -150,3 +150,18 @@ async def test_the_age_of_the_oldest_is_told() -> None:
     clock.now += 3
     work.ring("b")
     assert work.age == 3
+
+
+async def test_a_ring_while_a_failing_key_is_worked_on_shortens_its_pause() -> None:
+    """The user may have mended just that."""
+    work, clock = queue()
+    work.ring("a")
+    for _ in range(9):
+        assert taken(work) == ["a"]
+        clock.now += work.failed("a", retry_after=3600)
+    assert taken(work) == ["a"]
+    work.ring("a")
+    assert work.failed("a") == FIRST_PAUSE
+    clock.now += FIRST_PAUSE
+    assert taken(work) == ["a"]
+    assert work.failed("a", retry_after=3600) == LONGEST_PAUSE, "whatever the API server asks for"

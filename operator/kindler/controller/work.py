@@ -64,10 +64,13 @@ class Work(Generic[K]):
             self._schedule(key, state, self._clock() + after)
 
     def failed(self, key: K, retry_after: float | None = None) -> float:
-        """The work on `key` failed: it comes again. Returns the pause in seconds (at least `retry_after`, where the API server asked for that)."""
+        """The work on `key` failed: it comes again. Returns the pause in seconds: at least `retry_after`, where the API server asked for that.
+
+        What rang meanwhile may be what mends it: then it comes again after the first pause, however often it failed.
+        """
         state = self._states[key]
         state.failures += 1
-        pause = max(grown(FIRST_PAUSE, state.failures, LONGEST_PAUSE), retry_after or 0.0)
+        pause = FIRST_PAUSE if state.again else max(grown(FIRST_PAUSE, state.failures, LONGEST_PAUSE), min(retry_after or 0.0, LONGEST_PAUSE))
         self._release(key, state, pause)
         return pause
 
