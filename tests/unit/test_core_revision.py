@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -186,3 +187,13 @@ def test_limits_become_the_route() -> None:
     route = route_of("iris", shape(), limits_of(made.variant))
     assert (route.variant_name, route.max_concurrency, route.provisioned_concurrency, route.idle_timeout_in_seconds) == ("A", 5, 2, 9)
     assert route.warm_pool == f"iris-{BASE}-warm"
+
+
+def test_an_attempt_of_a_newer_kindler_is_read() -> None:
+    revision = kept(said())
+    raw = stored(wanted.controller_revision(observed(), revision), revision.uid)
+    notes = raw["metadata"]["annotations"]
+    notes[wanted.ATTEMPT] = json.dumps(json.loads(notes[wanted.ATTEMPT]) | {"later": 1})
+    found = wanted.kept_from(raw)
+    assert found is not None
+    assert found.attempt == revision.attempt

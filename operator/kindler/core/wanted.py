@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any, Final
 
 from kindler.api import names
@@ -82,7 +82,7 @@ def kept_from(raw: Json) -> Kept | None:
             number=int(raw.get("revision", 0)),
             shape=Shape.from_json(data["shape"]) if "shape" in data else None,
             pod_spec=data["podSpec"],
-            attempt=_read(notes, ATTEMPT, lambda v: replace(Attempt(**v), sources=tuple(v["sources"]))),
+            attempt=_read(notes, ATTEMPT, _attempt),
             routed=_read(notes, ROUTED, lambda v: Routed(Route.from_json(v["route"]), v["configName"], int(v["at"]))),
             resolved=_read(notes, RESOLVED, lambda v: Resolved(**v)),
         )
@@ -123,6 +123,12 @@ def _pinned(kept: Kept) -> Json:
     first, *others = kept.pod_spec["containers"]
     held = dict(first) | {"image": kept.resolved.image, "imagePullPolicy": "IfNotPresent"}
     return dict(kept.pod_spec) | {"containers": [held, *others]}
+
+
+def _attempt(value: Mapping[str, Any]) -> Attempt:
+    """Fields of a newer Kindler are passed over: an update that is under way goes on."""
+    known = {f.name for f in fields(Attempt)}
+    return replace(Attempt(**{k: v for k, v in value.items() if k in known}), sources=tuple(value["sources"]))
 
 
 def _read(notes: Mapping[str, str], key: str, build: Any) -> Any:
