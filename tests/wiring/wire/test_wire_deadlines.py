@@ -11,7 +11,9 @@ import pytest
 from tests.wiring.wire.models import Connection
 from tests.wiring.wire.rig import SAGEMAKER, TERMS, TestDesk, post, rig, until
 
-from kindler.activator.calls import Cause, Outcome
+from kindler.activator.calls import Call, Cause, Outcome, Refusal
+
+HALF = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345"
 
 CUT = (h11.RemoteProtocolError, ConnectionResetError, asyncio.IncompleteReadError)
 
@@ -164,3 +166,21 @@ async def test_a_slow_model_slows_the_client() -> None:
         read.set()
         assert (await caller.answer()).body == b"all"
         await sending
+
+
+class BrokenDesk(TestDesk):
+    """Cannot count what it did not refuse itself."""
+
+    def refused(self, call: Call | None, refusal: Refusal) -> None:
+        raise RuntimeError("on purpose")
+
+
+async def test_one_connections_trouble_does_not_take_the_others_deadlines() -> None:
+    async with rig(BrokenDesk(), body_idle_seconds=0.05, head_seconds=0.05) as wire:
+        first = await wire.call(HALF)
+        await wire.desk.held.get()
+        others = [await wire.call(b"POST /inv") for _ in range(20)]
+        assert [(await other.answer()).status for other in others] == [408] * 20
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            await first.answer()
+        await wire.desk.left.get()

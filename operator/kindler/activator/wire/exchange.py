@@ -298,10 +298,11 @@ class Exchange:
 
     def give_up(self, refusal: Refusal) -> None:
         """The client's request cannot be completed (malformed, too large, too slow): answers while that is possible, and lets go."""
-        client, self.client = self.client, None
+        client = self.client
         assert client is not None
         if self._desk is not None:
             self._desk.refused(self, refusal)
+        self.client = None
         if not self._begun:
             client.write(self._refusal(client, refusal))
         self._withdraw(answers.status_of(refusal.cause, self.style))

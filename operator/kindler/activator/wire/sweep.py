@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from time import monotonic
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from kindler.activator.wire.shared import Shared
+from kindler.activator.wire.shared import NEVER, Shared
+
+if TYPE_CHECKING:
+    from kindler.activator.wire.client import Client
+    from kindler.activator.wire.upstream import Upstream
+
+log = logging.getLogger(__name__)
 
 INTERVAL: Final = 0.25  # seconds: how late a deadline may be noticed
 
@@ -14,10 +21,20 @@ def sweep(shared: Shared, now: float) -> None:
     """Lets every connection whose time is over act on it. About 0.1 ms for 1,000 idle connections."""
     for client in tuple(shared.clients):
         if client.deadline <= now or client.write_paused:
-            client.check(now)
+            _check(client, now)
     for upstream in tuple(shared.upstreams):
         if upstream.deadline <= now or upstream.answering:
-            upstream.check(now)
+            _check(upstream, now)
+
+
+def _check(connection: Client | Upstream, now: float) -> None:
+    """One connection's look at its deadline. Its trouble is its end, not that of the sweep: all others have deadlines too."""
+    try:
+        connection.check(now)
+    except Exception:
+        log.exception("a connection could not act on its deadline, and is cut")
+        connection.deadline = NEVER
+        connection.transport.abort()
 
 
 class Sweeper:
