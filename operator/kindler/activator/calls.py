@@ -131,7 +131,7 @@ class Call(Protocol):
     style: Style
     request_id: bytes
     arrived: float  # monotonic seconds, end of the head
-    held_bytes: int  # bytes of the body kept in memory until a connection takes them
+    held_bytes: int  # bytes of head and body kept in memory until a connection takes them
     cold: ColdStart | None  # set by the desk when the call waited for a pod to start
 
     def dispatch(self, place: Place) -> None:
@@ -203,7 +203,7 @@ class FrontDoor(Protocol):
     def find(self, head: RequestHead) -> Found | Missed: ...
 
     def hold_bytes(self, count: int) -> bool:
-        """Asks for `count` (may be negative: gives back) bytes of the process's bound on held bodies; False = bound reached, nothing taken."""
+        """Asks for `count` (may be negative: gives back) bytes of the process's bound on what is kept of requests; False = bound reached, nothing taken."""
 
     def draining(self) -> bool:
         """True after SIGTERM: answers carry `Connection: close`."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from time import monotonic
 
 import h11
 import pytest
 from tests.wiring.wire.models import Connection
-from tests.wiring.wire.rig import SAGEMAKER, TERMS, TestDesk, post, rig, until
+from tests.wiring.wire.rig import SAGEMAKER, TERMS, TestDesk, TestLookup, post, rig, until
 
 from kindler.activator.calls import Call, Cause, Outcome, Refusal
+from kindler.activator.wire.client import BODY_STEP, LOOKUP_SECONDS
+from kindler.activator.wire.sweep import sweep
 
 HALF = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345"
 
@@ -166,6 +169,67 @@ async def test_a_slow_model_slows_the_client() -> None:
         read.set()
         assert (await caller.answer()).body == b"all"
         await sending
+
+
+@pytest.mark.parametrize("held", [False, True])
+async def test_a_body_that_comes_byte_by_byte(held: bool) -> None:
+    """It would hold a pod for the model's whole time; what comes must also come to something."""
+
+    async def script(connection: Connection) -> None:
+        await connection.head()
+        await connection.closed()
+
+    desk = TestDesk()
+    desk.terms = replace(TERMS, invocation_timeout=300.0)
+    async with rig(desk) as wire:
+        await wire.model(script, place=not held)
+        caller = await wire.call(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n12345")
+        await (wire.desk.held.get() if held else until(lambda: wire.desk.running))
+        (client,) = wire.listener._shared.clients
+
+        async def deadline_after(data: bytes) -> float:
+            want = wire.listener.bytes_received + len(data)
+            await caller.send(data)
+            await until(lambda: wire.listener.bytes_received == want)
+            return client.deadline
+
+        first = client.deadline
+        assert await deadline_after(b"x") == first
+        second = await deadline_after(b"x" * BODY_STEP)
+        assert second > first
+        assert await deadline_after(b"x") == second
+        sweep(wire.listener._shared, second)
+        assert (await caller.answer()).status == 408
+        assert wire.desk.refusals == [Cause.REQUEST_TIMEOUT]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_look_up_that_is_never_answered(whole: bool) -> None:
+    request = post(path=b"/lookup")
+    async with rig() as wire:
+        caller = await wire.call(request if whole else request[:-1])
+        lookup = wire.front.lookup
+        assert isinstance(lookup, TestLookup)
+        await until(lambda: lookup.callback)
+        if not whole:
+            await caller.send(request[-1:])
+            await until(lambda: wire.listener.bytes_received == len(request))
+        sweep(wire.listener._shared, monotonic() + LOOKUP_SECONDS)
+        answer = await caller.answer()
+        assert (answer.status, answer.fields["retry-after"]) == (503, "1")
+        assert lookup.cancelled.is_set()
+
+
+async def test_a_request_that_was_looked_up_in_time_waits_on() -> None:
+    async with rig() as wire:
+        caller = await wire.call(post(path=b"/lookup"))
+        lookup = wire.front.lookup
+        assert isinstance(lookup, TestLookup)
+        await until(lambda: lookup.callback)
+        lookup.callback(wire.desk)
+        sweep(wire.listener._shared, monotonic() + LOOKUP_SECONDS)
+        await wire.model()
+        assert (await caller.answer()).body == b"hello"
 
 
 class BrokenDesk(TestDesk):

@@ -18,6 +18,8 @@ from kindler.activator.wire.exchange import HELD, LOOKING, Exchange
 from kindler.activator.wire.head import BadHead
 from kindler.activator.wire.shared import NEVER, Shared
 
+BODY_STEP: Final = 16 * 1024  # bytes of a body that count as progress: fewer within the settings' time without progress, and it is given up
+LOOKUP_SECONDS: Final = 10.0  # how long a look-up may take; it answers sooner by itself
 PIPELINE_LIMIT: Final = 64 * 1024  # bytes sent ahead of an answer that are kept
 REFUSED_LIMIT: Final = 256  # connections beyond the limit that are told so at the same time; others are cut
 LINGER_SECONDS: Final = 2.0  # how long, once it has its last answer, what a client still sends is read and dropped: a close would make its kernel drop both
@@ -27,7 +29,7 @@ class Client(asyncio.Protocol):
     """`closing`: no request is taken after the present one. `deadline`: monotonic seconds, of whatever is awaited from the client now."""
 
     __slots__ = (
-        "_buffer", "_exchange", "_ignoring", "_paused", "_pending", "_stalled_until", "_unwritten",
+        "_buffer", "_counted", "_exchange", "_ignoring", "_paused", "_pending", "_progress", "_stalled_until", "_unwritten",
         "closing", "deadline", "half_closed", "shared", "transport", "write_paused",
     )  # fmt: skip
 
@@ -42,6 +44,8 @@ class Client(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._buffer = b""  # the beginning of a head
         self._pending = b""  # what came behind the request under way
+        self._counted = 0  # bytes of both that the process's bound on held bytes knows of
+        self._progress = 0  # bytes of the body when its deadline was set
         self._ignoring = False  # the last answer is on its way; what comes is dropped
         self._paused = False  # reading is paused, since the model does not keep up
         self._unwritten = 0  # bytes that waited for the client to take them at the last sweep
@@ -89,6 +93,7 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ignoring = True
+        self._drop()
         self.shared.clients.discard(self)
         self._withdraw()
         if not self.shared.clients:
@@ -119,7 +124,7 @@ class Client(asyncio.Protocol):
             known = max(0, len(self._buffer) - 3)
             data, self._buffer = self._buffer + data, b""
             if data.find(b"\r\n\r\n", known) < 0 and len(data) <= settings.head_limit_bytes:
-                self._buffer = data
+                self._await_head(data)
                 return
         try:
             found = head.scan(data, settings.head_limit_bytes, settings.header_count_limit)
@@ -128,36 +133,66 @@ class Client(asyncio.Protocol):
             return
         now = monotonic()
         if found is None:
-            self._buffer = data
             if not begun:
                 self.deadline = now + settings.head_seconds
+            self._await_head(data)
             return
+        if self._counted:
+            self._count()
         self.deadline = NEVER
         self._exchange = exchange = Exchange(self, found, now)
         exchange.start(data)
-        if not exchange.body.complete:
+        if exchange.state == LOOKING or not exchange.body.complete:
             self._expect_body()
 
+    def _await_head(self, data: bytes) -> None:
+        """Keeps the beginning of a head."""
+        self._buffer = data
+        if not self._count():
+            self._reject(Refusal(Cause.TOO_MANY_HELD_BYTES, "Too many bytes of requests are waiting."))
+
     def _expect_body(self) -> None:
-        """Sets the deadline for the next piece of the body; none while we ourselves do not read."""
+        """Sets the deadline for the next piece of the body, or for the look-up; none while we ourselves do not read."""
         exchange = self._exchange
-        if exchange is not None:
-            waiting = not exchange.body.complete and not self._paused
-            self.deadline = monotonic() + self.shared.settings.body_idle_seconds if waiting else NEVER
+        if exchange is None:
+            return
+        body = exchange.body
+        if body.complete:
+            self.deadline = exchange.arrived + LOOKUP_SECONDS if exchange.state == LOOKING else NEVER
+        elif self._paused:
+            self.deadline = NEVER
+        elif self.deadline == NEVER or body.received - self._progress >= BODY_STEP:
+            self._progress = body.received
+            self.deadline = monotonic() + self.shared.settings.body_idle_seconds
 
     def keep(self, data: bytes) -> None:
         """Keeps what came behind the request under way; beyond the bound the connection ends with the present answer, or at once where none is due.
 
         Nothing may be read on behind what was dropped: it would begin in the middle of a request.
         """
-        if len(self._pending) + len(data) <= PIPELINE_LIMIT:
-            if not self.closing:
-                self._pending += data
+        if self.closing:
+            return
+        self._pending += data
+        if len(self._pending) <= PIPELINE_LIMIT and self._count():
             return
         self.closing = True
-        self._pending = b""
+        self._drop()
         if self._exchange is None:
             self._close(lingering=True)
+
+    def _count(self) -> bool:
+        """Tells the process's bound on held bytes what is kept of requests to come. False when that is too much."""
+        more = len(self._buffer) + len(self._pending) - self._counted
+        if more and not self.shared.front.hold_bytes(more):
+            return False
+        self._counted += more
+        return True
+
+    def _drop(self) -> None:
+        """Forgets what was kept of requests to come."""
+        self._buffer = self._pending = b""
+        if self._counted:
+            self._count()
 
     def _read_pending(self) -> None:
         if self._exchange is None and not self.write_paused and not self._ignoring:
@@ -235,11 +270,22 @@ class Client(asyncio.Protocol):
         if now < self.deadline:
             return
         if self._exchange is not None:
-            self._exchange.give_up(Refusal(Cause.REQUEST_TIMEOUT, f"No more of the body came for {self.shared.settings.body_idle_seconds:g} s."))
+            self._check_request(self._exchange)
         elif self._buffer:
             self._reject(Refusal(Cause.REQUEST_TIMEOUT, f"The request's head did not come within {self.shared.settings.head_seconds:g} s."))
         else:
             self._close(lingering=False)
+
+    def _check_request(self, exchange: Exchange) -> None:
+        """The deadline of the request under way is over: of its body, or of its look-up if that still is what it waits for."""
+        settings = self.shared.settings
+        if not exchange.body.complete:
+            reason = f"Less than {BODY_STEP} bytes of the body came within {settings.body_idle_seconds:g} s, and not its end."
+            exchange.give_up(Refusal(Cause.REQUEST_TIMEOUT, reason))
+        elif exchange.state == LOOKING:
+            exchange.give_up(Refusal(Cause.NOT_READY, "Whether there is such an endpoint could not be found out in time. Try again.", 1))
+        else:
+            self.deadline = NEVER
 
     # ---- ends
 
@@ -277,7 +323,7 @@ class Client(asyncio.Protocol):
     def _close(self, lingering: bool) -> None:
         """Closes when everything is sent. Lingering: sends our end first and drops what still comes, for a while, or until the client closes."""
         self._ignoring = True
-        self._buffer = self._pending = b""
+        self._drop()
         if self.transport.is_closing():
             return
         self.deadline = now = monotonic()  # looked at by each sweep from now on

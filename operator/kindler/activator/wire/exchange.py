@@ -174,7 +174,10 @@ class Exchange:
             connection.transport.write(self._rest)
         if self._head.expects:
             self._invite()
-        self._let_go()
+        if self.held_bytes and connection.backed_up:
+            self._raw, self._rest = b"", None  # counted until the pod has taken them
+        else:
+            self.let_go()
         if self.client.write_paused:
             connection.pause_reading()
 
@@ -208,18 +211,18 @@ class Exchange:
         return True
 
     def _keep_first(self) -> bool:
-        """Accounts for what came of the body together with its head, when it must be kept for a while. False if it was given up."""
-        return bool(self.held_bytes) or self._hold(len(self._raw) - self._head.end)
+        """Accounts for the head and what came with it, when they must be kept for a while. False if it was given up."""
+        return bool(self.held_bytes) or self._hold(len(self._raw))
 
     def _hold(self, count: int) -> bool:
-        if count and not self.shared.front.hold_bytes(count):
+        if not self.shared.front.hold_bytes(count):
             self.give_up(Refusal(Cause.TOO_MANY_HELD_BYTES, "Too many bytes of requests are waiting for pods to start."))
             return False
         self.held_bytes += count
         return True
 
-    def _let_go(self) -> None:
-        """Forgets the request's bytes: sent, or never to be."""
+    def let_go(self) -> None:
+        """Forgets the request's bytes: the pod has them, or never will."""
         self._raw = b""
         self._rest = None
         if self.held_bytes:
@@ -363,8 +366,8 @@ class Exchange:
     def _over(self, outcome: Outcome) -> None:
         """Lets go of everything, and of the place last: the desk may give it to the next request at once."""
         self.state = OVER
-        if self._raw:
-            self._let_go()
+        if self._raw or self.held_bytes:
+            self.let_go()
         self.connection = self._task = self._lookup = None
         self.shared.exchanges -= 1
         place, self.place = self.place, None

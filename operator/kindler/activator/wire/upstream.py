@@ -80,8 +80,16 @@ class Upstream(asyncio.Protocol):
             self.exchange.client.pause_reading()
 
     def resume_writing(self) -> None:
-        if self.exchange is not None and self.exchange.client is not None:
-            self.exchange.client.resume_reading()
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.let_go()
+            if exchange.client is not None:
+                exchange.client.resume_reading()
+
+    @property
+    def backed_up(self) -> bool:
+        """Whether so much of a request waits for the pod to take it that `resume_writing` will tell when it has."""
+        return self.transport.get_write_buffer_size() > self.transport.get_write_buffer_limits()[1]
 
     @property
     def answering(self) -> bool:
