@@ -121,7 +121,8 @@ def _read_fields(head: Head, data: bytes) -> None:
         else:
             _read_dropped(head, name, value.rstrip(b" \t"))
     if length is not None or coding is not None:
-        _read_framing(head, length, coding)
+        ours = coding is not None and data.startswith(b" chunked\r\n", head.fields + block.index(b"\r\ntransfer-encoding:") + 18)
+        _read_framing(head, length, coding, ours)
     if host is not None:
         head.host = host_name(host) if len(host) <= _CACHED_LENGTH else host_name.__wrapped__(host)
     elif head.minor == b"1":
@@ -130,14 +131,15 @@ def _read_fields(head: Head, data: bytes) -> None:
         head.plain = False
 
 
-def _read_framing(head: Head, length: bytes | None, coding: bytes | None) -> None:
+def _read_framing(head: Head, length: bytes | None, coding: bytes | None, ours: bool) -> None:
+    """`ours`: the coding is spelled as we would spell it, so that it may go on as it came."""
     if coding is not None:
         if length is not None:
             raise BadHead("The request has both Content-Length and Transfer-Encoding.")
         if head.minor == b"0" or coding.rstrip(b" \t") != b"chunked":
             raise BadHead("The only transfer coding understood is `chunked`, in HTTP/1.1.")
         head.framing = CHUNKED
-        head.plain = head.plain and coding == b"chunked"
+        head.plain = head.plain and ours
     elif length is not None:
         digits = length.rstrip(b" \t")
         if not digits.isdigit() or len(digits) > 18:
