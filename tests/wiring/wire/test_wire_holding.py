@@ -10,6 +10,7 @@ from tests.wiring.wire.models import Connection, reset
 from tests.wiring.wire.rig import SAGEMAKER, TestDesk, TestLookup, deaf_port, post, rig, until
 
 from kindler.activator.calls import Cause, Outcome, Refusal
+from kindler.activator.wire.exchange import CONNECT_RETRIES
 
 HALF = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345"
 
@@ -194,6 +195,22 @@ async def test_connect_refused_without_another_pod_is_held_again() -> None:
         await wire.desk.held.get()
         await wire.model(pod="good")
         assert (await caller.answer()).body == b"hello"
+
+
+@pytest.mark.parametrize("path", [b"/invocations", SAGEMAKER])
+async def test_pods_that_cannot_be_reached_are_not_all_tried(path: bytes) -> None:
+    """Of a lost node each pod costs the time to connect; nothing was sent, so that the client may well ask again."""
+    async with rig() as wire:
+        gone = await wire.model(place=False)
+        await gone.stop()
+        for number in range(10):
+            wire.desk.add(gone.port, f"gone-{number}")
+        answer = await (await wire.call(post(path=path))).answer()
+        assert answer.status == (503 if path == SAGEMAKER else 502)
+        assert answer.fields["retry-after"] == "1"
+        assert len(wire.desk.places) == 10 - CONNECT_RETRIES
+        end = await wire.desk.ends.get()
+        assert (end.outcome, end.status) == (Outcome.BROKE_OFF, answer.status)
 
 
 async def test_a_look_up_that_finds_the_endpoint() -> None:

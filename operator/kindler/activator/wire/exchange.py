@@ -36,6 +36,7 @@ CONNECTING: Final = 2
 SENT: Final = 3
 OVER: Final = 4
 
+CONNECT_RETRIES: Final = 3  # each may take the settings' time to connect
 CLIENT_LEFT: Final = 499  # the status that is counted for a request whose client was gone before any other
 
 
@@ -43,7 +44,7 @@ class Exchange:
     """A `Call`. `client` is None once it left or was answered; `place` is set from placement until the desk was told of the end, `connection` while SENT."""
 
     __slots__ = (
-        "_begun", "_desk", "_error", "_head", "_lookup", "_raw", "_rest", "_sent", "_status", "_task",
+        "_begun", "_desk", "_error", "_failed", "_head", "_lookup", "_raw", "_rest", "_sent", "_status", "_task",
         "arrived", "body", "client", "cold", "connection", "held_bytes", "place", "purpose", "request_id", "shared", "state", "style", "to_head",
     )  # fmt: skip
 
@@ -67,6 +68,7 @@ class Exchange:
         self._lookup: Lookup | None = None
         self._task: asyncio.Task[None] | None = None  # the connect
         self.connection: Upstream | None = None
+        self._failed = 0  # connects
         self._begun = False  # bytes of the answer went to the client
         self._error: answers.OriginalError | None = None  # a model's own error, to be told in SageMaker's form
         self._status = 0
@@ -153,11 +155,14 @@ class Exchange:
         self._send(connection, monotonic())
 
     def not_connected(self) -> None:
-        """The connect failed: no byte was written, so another place is as good."""
+        """The connect failed: no byte was written, so another place is as good, within a bound."""
         self._task = None
-        place, self.place = self.place, None
-        assert self._desk is not None and place is not None
-        self._follow(self._desk.unreachable(self, place))
+        self._failed += 1
+        if self._failed > CONNECT_RETRIES:
+            self._break_off(Refusal(Cause.MODEL_UNREACHABLE, f"None of {self._failed} pods could be connected to."), Outcome.BROKE_OFF)
+        elif self._desk is not None and self.place is not None:
+            place, self.place = self.place, None
+            self._follow(self._desk.unreachable(self, place))
 
     # ---- the request
 
