@@ -1,5 +1,6 @@
 {{/* What each process may do where endpoints live. Never secrets, never a wildcard: read this to know what Kindler can do to a cluster. */}}
 
+{{/* Of these, writing ReplicaSets, ControllerRevisions and Services is narrowed by policies: policy-controller.yaml. */}}
 {{- define "kindler.rights.controller" -}}
 - apiGroups: [serving.kindler.dev]
   resources: [models, endpointconfigs, endpoints]
