@@ -12,6 +12,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 import kopf
@@ -107,7 +108,8 @@ class Ear:
         async def hear(event: Any, **_: Any) -> None:
             value: Object = dict(event["object"])
             value = {"apiVersion": kind.api_version, "kind": kind.kind} | value
-            loop.call_soon_threadsafe(self._take, kind, event["type"], value)
+            with suppress(RuntimeError):  # the process is ending, and its loop is closed already
+                loop.call_soon_threadsafe(self._take, kind, event["type"], value)
 
         return hear
 
