@@ -78,3 +78,23 @@ async def test_a_held_body_counts_until_the_pod_has_taken_it() -> None:
         read.set()
         await until(lambda: not wire.front.held)
         assert (await caller.answer()).body == b"all"
+
+
+async def test_a_connection_with_unsent_bytes_is_not_kept() -> None:
+    """The model answered without reading the body: what still lies here must neither meet the next request nor stay counted."""
+    body = b"x" * (32 << 20)
+
+    async def script(connection: Connection) -> None:
+        await connection.head()
+        connection.writer.transport.pause_reading()
+        await connection.answer(b"early")
+        await asyncio.Event().wait()
+
+    async with rig(body_limit_bytes=1 << 30) as wire:
+        caller = await wire.call()
+        await caller.send(post(body))
+        await until(lambda: wire.front.held == len(post(body)))
+        await wire.model(script)
+        assert (await caller.answer()).body == b"early"
+        assert wire.desk.places[0].idle == []
+        assert wire.front.held == 0
