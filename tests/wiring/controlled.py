@@ -172,8 +172,8 @@ async def world(
         monkeypatch.setenv("KUBECONFIG", server.kubeconfig(folder))
         token = folder / "token"
         token.write_text("peer")
-        fast: Json = {"lease_seconds": 2.0, "lease_renew_seconds": 1.5, "lease_retry_seconds": 0.3, "metrics_port": 0, "peer_token_path": str(token)}
-        settings = replace(controller_settings({}), **fast)
+        local: Json = {"lease_retry_seconds": 0.3, "metrics_port": 0, "peer_token_path": str(token)}
+        settings = replace(controller_settings({}), **local)
         made = World(server, Kubelet(server, automatic), settings)
         async with _activator(made) as port:
             made.settings = replace(settings, peer_port=port, **changed)

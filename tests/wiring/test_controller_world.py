@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -28,12 +27,25 @@ async def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 
 @pytest.fixture
+async def hasty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """With a Lease that runs out soon, for those who wait for that. Too short for a busy machine: the leader itself may lose it there, and ends."""
+    async with world(tmp_path, monkeypatch, lease_seconds=5.0, lease_renew_seconds=3.5) as made:
+        await begin(made)
+        yield made
+
+
+@pytest.fixture
 async def w(bare: World) -> World:
-    await bare.start()
-    bare.apply(model(), config(), endpoint())
-    await bare.reaches("echo", *IN_SERVICE)
-    bare.serve()
+    await begin(bare)
     return bare
+
+
+async def begin(w: World) -> None:
+    """One controller, and one endpoint in service."""
+    await w.start()
+    w.apply(model(), config(), endpoint())
+    await w.reaches("echo", *IN_SERVICE)
+    w.serve()
 
 
 async def quiet(w: World, seconds: float) -> list[str]:
@@ -179,16 +191,14 @@ def passes(controller: Controller) -> float:
     return sum(s.value for m in controller.metrics.reconciles.collect() for s in m.samples if s.name.endswith("_total"))
 
 
-async def test_the_standby_takes_over_when_the_leader_is_killed(w: World) -> None:
+async def test_the_standby_takes_over_when_the_leader_is_killed(hasty: World) -> None:
+    w = hasty
     standby = await w.start()
     await w.until(lambda: len([r for r in w.server.log if r.verb == "get" and r.resource == "leases"]) > 2)
     assert not standby.awake
     await w.kill(w.controllers[0][0])
     w.apply(endpoint("second"))
-    began = time.monotonic()
     await w.reaches("second", *IN_SERVICE)
-    took = time.monotonic() - began
-    assert took < w.settings.lease_seconds + 2 * w.settings.lease_retry_seconds + 2
     assert standby.awake
     made = [r.name or r.body["metadata"]["name"] for r in w.server.log if r.verb == "create" and r.resource == "replicasets"]
     assert len(made) == len(set(made)), "nothing is done twice"
@@ -202,8 +212,9 @@ async def test_a_leader_that_stops_hands_over_at_once(w: World) -> None:
     await w.until(lambda: standby.awake, seconds=w.settings.lease_seconds / 2)
 
 
-async def test_a_new_leader_whose_ear_is_behind_keeps_what_serves(w: World) -> None:
+async def test_a_new_leader_whose_ear_is_behind_keeps_what_serves(hasty: World) -> None:
     """Its watch of Endpoints is silent while the former leader updates: what it has heard names a revision that serves no more."""
+    w = hasty
     w.apply(config("bigger", memory=2048))
     leader, standby = w.controllers[0][0], await w.start()
     await standby.listed.wait()
@@ -276,8 +287,7 @@ def events(w: World) -> list[dict[str, object]]:
 
 async def test_hundreds_of_neighbours_do_not_disturb_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     namespaces = ("a", "b", "c")
-    times = {"lease_seconds": 15, "lease_renew_seconds": 10, "lease_retry_seconds": 2}  # API server and controller share one busy loop
-    async with world(tmp_path, monkeypatch, namespaces, automatic=False, **times) as w:
+    async with world(tmp_path, monkeypatch, namespaces, automatic=False) as w:
         for namespace in namespaces:
             w.apply(model(namespace=namespace), config(namespace=namespace))
         await w.start()
