@@ -4,12 +4,12 @@ ARG BASE=docker.io/library/python:3.13-slim
 FROM ${BASE} AS dependencies
 COPY requirements.lock /
 # Settings and certificates for the package index come from the machine that builds and stay out of the image. Bytecode is checked by nothing at start:
-# a reproducible build sets all file times to one value, and bytecode by time would be made anew at each start.
+# a reproducible build sets all file times to one value, and bytecode by time would be made anew at each start (-f: pip has left some of that kind).
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=certificates,target=/etc/ssl/certs/ca-certificates.crt \
     python3 -m venv /venv \
     && /venv/bin/pip install --quiet --no-cache-dir --no-compile --require-hashes --only-binary :all: -r /requirements.lock \
     && /venv/bin/pip uninstall --quiet --yes pip setuptools \
-    && /venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /venv/lib
+    && /venv/bin/python -m compileall -f -q --invalidation-mode unchecked-hash /venv/lib
 
 FROM ${BASE} AS code
 COPY operator/kindler /app/kindler
