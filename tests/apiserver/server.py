@@ -230,7 +230,7 @@ class ApiServer:
         page, left = left[:limit], left[limit:]
         if left:
             last = page[-1]["metadata"]
-            token = base64.urlsafe_b64encode(json.dumps([version, last.get("namespace", ""), last["name"]]).encode()).decode()
+            token = base64.urlsafe_b64encode(json.dumps([kind.plural, version, last.get("namespace", ""), last["name"]]).encode()).decode()
             self._pages[token] = left, version
             metadata |= {"continue": token, "remainingItemCount": len(left)}
         if not kind.custom:  # items of built-in lists don't say what they are
