@@ -36,7 +36,7 @@ def test_what_is_deleted_or_made_anew_while_in_use_disturbs_nothing(journey: Jou
     assert journey.reaches("echo", rows.IN_SERVICE)["status"]["route"] == before["status"]["route"]
     assert journey.invoke().status == 200
     journey.kubectl.apply(manifests.model("echo", environment={"OTHER": "1"}), manifests.config("echo", memory=3072, idle=300))
-    journey.api.until("models", journey.namespace, "echo", lambda found: found is not None and found["status"].get("observedGeneration") == 1)
+    journey.let_its_second_pass("models", "echo")
     journey.api.until("endpointconfigs", journey.namespace, "echo", lambda found: found is not None and found["status"].get("observedGeneration") == 1)
     assert journey.invoke().status == 200
     after = journey.reaches("echo", rows.IN_SERVICE)
@@ -46,7 +46,7 @@ def test_what_is_deleted_or_made_anew_while_in_use_disturbs_nothing(journey: Jou
 
 def test_the_oldest_owns_a_name_and_leaves_it_to_the_next(journey: Journey) -> None:
     journey.kubectl.apply(manifests.model("echo", modelName="shared"))
-    journey.api.until("models", journey.namespace, "echo", lambda found: found is not None and found["status"].get("observedGeneration") == 1)
+    journey.let_its_second_pass("models", "echo")
     journey.kubectl.apply(manifests.model("younger", modelName="shared", environment={"OTHER": "1"}))
     journey.kubectl.wait("kmodel", "younger", "condition=Stalled=True")
     assert rows.condition(journey.api.get("models", journey.namespace, "younger"), "Stalled")["reason"] == "NameTaken"

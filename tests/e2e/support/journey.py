@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from hack.kubeapi import KubeApi
@@ -61,6 +63,12 @@ class Journey:
             raise AssertionError(f"wanted {row}, reason {reason}; {late}") from None
         assert found is not None
         return found
+
+    def let_its_second_pass(self, kind: str, name: str) -> None:
+        """Whatever is created after this is younger: creationTimestamp counts whole seconds, and within one it is the uid that decides."""
+        found = self.api.get(kind, self.namespace, name)
+        assert found is not None, f"no {kind} {name}"
+        time.sleep(max(0.0, datetime.fromisoformat(found["metadata"]["creationTimestamp"]).timestamp() + 1 - time.time()))
 
     def endpoint(self, name: str = "echo") -> Json:
         found = self.api.get("endpoints", self.namespace, name)
