@@ -118,7 +118,7 @@ def prediction() -> None:
 
 def sleep() -> None:
     title("3. Nobody asks: it sleeps, and no pod runs")
-    say(f"The last pod is gone {asleep():.1f} s later. The endpoint stays in service (pods are counted there at most every 10 s):")
+    say(f"The last pod is gone {asleep():.1f} s later: idleTimeoutInSeconds is 10 here. The endpoint stays in service (it counts pods every 10 s at most):")
     shell("kubectl wait kep/iris --for=jsonpath='{.status.productionVariants[0].demandInstanceCount}'=0 --timeout=30s", show=False)
     shell("kubectl get kep iris")
 
@@ -144,6 +144,7 @@ def throttle() -> None:
         say(f"  {len(times.get(code, [])):2} × {code} {what:9}  after {found[0]:.3f} to {found[-1]:.3f} s")
     if {code: len(found) for code, found in times.items()} != {"200": 5, "429": 25}:
         raise StoryError(f"not five of thirty were served: {times}")
+    say("Each of the five woke a pod of its own, all at the same moment: on few cores that takes longer than one alone.")
 
 
 def update() -> None:
@@ -171,7 +172,7 @@ def delete() -> None:
     title("8. Delete, and everything is gone")
     shell("kubectl delete kep,kepc,kmodel iris iris-bigger iris-broken --ignore-not-found")
     asleep()
-    shell("kubectl get kindler,replicasets,controllerrevisions,services,pods -l serving.kindler.dev/endpoint")
+    shell("kubectl get replicasets,controllerrevisions,services,pods -l serving.kindler.dev/endpoint=iris")
 
 
 def what_next() -> None:
@@ -179,6 +180,7 @@ def what_next() -> None:
     say(f"""The cluster is still up. `make shell` opens a shell with kubectl, helm and curl as it needs them:
 
   kubectl apply -f examples/iris/
+  kubectl wait kep/iris --for=condition=Ready --timeout=180s
   curl -s {REQUEST}
   kubectl get kindler
   kubectl describe kep iris
