@@ -156,6 +156,15 @@ def test_a_failed_creation_is_told_with_its_reason() -> None:
     assert value["unserved"] == "Endpoint iris could not be created: The image cannot be pulled."
 
 
+def test_what_is_being_created_says_what_it_waits_for() -> None:
+    """In the controller's words, where it has said more than that it is at work."""
+    waits = {"type": "Ready", "status": "False", "reason": "EndpointConfigNotFound", "message": 'Could not find endpoint configuration "iris".'}
+    assert shown_endpoint(routed=False, conditions=[waits])["unserved"] == 'Endpoint iris is being created. Could not find endpoint configuration "iris".'
+    works = {"type": "Ready", "status": "False", "reason": "Creating", "message": "The endpoint is being created."}
+    for told in ([works], []):
+        assert shown_endpoint(routed=False, conditions=told)["unserved"] == "Endpoint iris is being created: it has no revision to serve yet."
+
+
 def test_what_is_gone_is_forgotten() -> None:
     seen = Seen()
     seen.directory.endpoint(None, shown_endpoint())

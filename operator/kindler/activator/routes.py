@@ -13,7 +13,7 @@ from typing import Any
 
 from kindler.activator.desk import EndpointDesk, Identity
 from kindler.activator.sizes import PoolFacts
-from kindler.api import names
+from kindler.api import conditions, names
 from kindler.api.route import Route
 from kindler.clients.cluster import Object
 from kindler.core import pods as pod_facts
@@ -202,11 +202,18 @@ def keep_endpoint(value: Object) -> Object:
     meta, status = value["metadata"], value.get("status") or {}
     endpoint = (value.get("spec") or {}).get("endpointName") or meta["name"]
     identity = Identity(meta["uid"], meta["namespace"], meta["name"], endpoint, meta.get("creationTimestamp") or "")
-    unserved = f"Endpoint {endpoint} is being created: it has no revision to serve yet."
-    if status.get("failureReason"):
-        unserved = f"Endpoint {endpoint} could not be created: {status['failureReason']}"
     deleting = meta.get("deletionTimestamp") is not None
-    return _kept(meta) | {"identity": identity, "route": _route(status.get("route"), meta), "unserved": unserved, "deleting": deleting}
+    return _kept(meta) | {"identity": identity, "route": _route(status.get("route"), meta), "unserved": _unserved(endpoint, status), "deleting": deleting}
+
+
+def _unserved(endpoint: str, status: Object) -> str:
+    """Why an Endpoint without a route does not serve, in the controller's words where it has said more than that it is at work."""
+    if status.get("failureReason"):
+        return f"Endpoint {endpoint} could not be created: {status['failureReason']}"
+    ready: Object = next((c for c in status.get("conditions") or () if c.get("type") == conditions.READY), {})
+    if ready.get("reason", conditions.CREATING) == conditions.CREATING:
+        return f"Endpoint {endpoint} is being created: it has no revision to serve yet."
+    return f"Endpoint {endpoint} is being created. {ready.get('message', '')}"
 
 
 def keep_pool(value: Object) -> Object:

@@ -41,7 +41,7 @@ class Kind:
 
 
 _READY = Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether the present spec is in effect.")
-_WHY = Column("Reason", '.status.conditions[?(@.type=="Ready")].message', "Why it is not ready.", priority=1)
+_WHY = Column("Reason", '.status.conditions[?(@.type=="Ready")].message', "Why it is ready, or is not.", priority=1)
 _USED = Column("Used", ".status.usedBy.count", "How many objects refer to it.", "integer")
 _VARIANT = ".spec.productionVariants[0]"
 _AGE = Column("Age", ".metadata.creationTimestamp", "Since when it exists.", "date")
@@ -115,7 +115,7 @@ KINDS: Final = (
             Column("Max", ".status.route.maxConcurrency", "The most requests at the same time.", "integer"),
             Column("URL", ".status.url", "Where a client in the cluster posts requests."),
             _AGE,
-            Column("Reason", ".status.failureReason", "Why the creation or the last update failed.", priority=1),
+            _WHY,
         ),
         rules=(
             Rule(
