@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import jsonschema
+
 from tests.apiserver.kinds import Kind
 from tests.apiserver.refusal import invalid
 

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
+
 from tests.apiserver import discovery
 from tests.apiserver.collector import Collector
 from tests.apiserver.faults import Fault, Faults, Request

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+
 from tests.apiserver.faults import Request
 from tests.apiserver.kinds import Kind
 from tests.apiserver.refusal import Refused

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
+
 from hack.kubeapi import ApiError, KubeApi
 from tests.e2e.support import evidence, installation
 from tests.e2e.support.gateway import Gateway

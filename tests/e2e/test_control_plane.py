@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+
 from hack.kubeapi import KubeApi
 from tests.e2e.support import manifests, rows
 from tests.e2e.support.gateway import Load

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from hack.kubeapi import KubeApi
 from tests.e2e.support import manifests, registry, rows
 from tests.e2e.support.journey import Journey

@@ -7,13 +7,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
+from kindler.api.ignored import SPECS
+from kindler.api.kinds import KINDS, Kind
 from tests.e2e.objects.ask import Asker, asking
 from tests.e2e.objects.case import REFUSED, Case
 from tests.e2e.objects.table import CASES, complaint
 from tests.e2e.support.kubectl import Kubectl, command
-
-from kindler.api.ignored import SPECS
-from kindler.api.kinds import KINDS, Kind
 
 
 @pytest.fixture(scope="module")

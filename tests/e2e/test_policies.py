@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from hack.kubeapi import ApiError
 from tests.e2e.support import manifests
 from tests.e2e.support.journey import LABEL, Journey

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from tests.e2e.support.journey import LABEL, Journey
 from tests.e2e.support.kubectl import Kubectl
 from tests.e2e.test_policies import pool, refused

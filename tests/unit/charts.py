@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from hack.toolbox import TOOLS
 
 Json = dict[str, Any]

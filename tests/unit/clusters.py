@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.unit import builders
-from tests.unit.builders import ACTIVATOR, NOW, decide, stats
-
 from kindler.api.stats import Stats
 from kindler.core import wanted
 from kindler.core.facts import Action, Apply, Create, Delete, Kind, Observed, Obstacle, Patch, Said, Scale
 from kindler.core.plan import plan
 from kindler.core.pods import PodFacts, Trouble, read
 from kindler.core.status import status
+from tests.unit import builders
+from tests.unit.builders import ACTIVATOR, NOW, decide, stats
 
 Json = dict[str, Any]
 

@@ -7,8 +7,6 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-from tests.unit import builders
-from tests.unit.desks import NotingHands, NotingTeller, route
 
 from kindler.activator.calls import Found, RequestHead
 from kindler.activator.desk import EndpointDesk
@@ -17,6 +15,8 @@ from kindler.activator.ownership import Ownership
 from kindler.activator.routes import Directory, keep_endpoint, keep_pod, keep_pool
 from kindler.api import names
 from kindler.api.settings import activator_settings
+from tests.unit import builders
+from tests.unit.desks import NotingHands, NotingTeller, route
 
 
 class Seen:

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from tests.unit.desks import IDENTITY, Request, World, route
 
 from kindler.activator import metrics
 from kindler.activator.calls import Cause, Outcome, Place, Refusal
@@ -18,6 +17,7 @@ from kindler.activator.ownership import Ownership
 from kindler.activator.telling import FLUSH_LINES, Telling
 from kindler.api import names
 from kindler.api.settings import activator_settings
+from tests.unit.desks import IDENTITY, Request, World, route
 
 LABELS = 'namespace="team",endpoint="Iris",variant="AllTraffic"'
 

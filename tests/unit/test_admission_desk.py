@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.desks import World, route
 
 from kindler.activator.calls import Cause, Outcome, Place, Purpose
 from kindler.api import names
 from kindler.core.pods import Trouble
+from tests.unit.desks import World, route
 
 PULL = Trouble("ImagePullBackOff", "The image cannot be pulled.", final=True)
 NO_NODE = Trouble("Unschedulable", "No node has room for the pod.", final=False)

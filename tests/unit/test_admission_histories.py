@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.desks import Request, World, route
 
 from kindler.activator import sleeping
 from kindler.activator.calls import Cause, Outcome, Place
 from kindler.api import names
+from tests.unit.desks import Request, World, route
 
 REVISIONS = ("abc", "new")
 OFTEN = ("call", "finish", "create", "ping", "round")

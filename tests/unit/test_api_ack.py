@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.e2e.objects.ack import MANIFESTS
 
 from kindler.api.crd import schema
 from kindler.api.ignored import SPECS
+from tests.e2e.objects.ack import MANIFESTS
 
 TAGS = [{"key": "string", "value": "string"}]
 VPC = {"securityGroupIDs": ["string"], "subnets": ["string"]}

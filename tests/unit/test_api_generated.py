@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from hack import generate
 from hack.generate import OUTPUTS, ROOT, Output
-
 from kindler.api.base import Block, Kept
 from kindler.api.kinds import KINDS, Kind
 from kindler.api.shape import children, markers

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from hack.generate import ROOT
 from pydantic import ValidationError
+
+from hack.generate import ROOT
+from kindler.api.ignored import SPECS, ignored_fields
 from tests.e2e.objects.case import ACCEPTED, REFUSED, WARNED, Case
 from tests.e2e.objects.table import CASES, PAGE
-
-from kindler.api.ignored import SPECS, ignored_fields
 
 ROWS = {line.split(" | ")[0].removeprefix("| "): line for line in (ROOT / PAGE).read_text(encoding="utf-8").splitlines() if line.startswith("| ")}
 GOOD = [case for case in CASES if case.verdict != REFUSED and case.change is None]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.unit.charts import CHART, environment, only, rendered, run
 
 from kindler.api import names
 from kindler.api.settings import activator_settings, controller_settings
+from tests.unit.charts import CHART, environment, only, rendered, run
 
 SETTINGS = Path(__file__).parents[2] / "operator" / "kindler" / "api" / "settings.py"
 PROCESSES = ("controller", "activator")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from tests.unit.charts import Json, only, rendered
 
 from kindler.api import names
+from tests.unit.charts import Json, only, rendered
 
 PROCESSES = ("controller", "activator")
 SECRETS_AND_OTHER_ROADS_TO_POWER = {

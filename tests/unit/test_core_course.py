@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.unit.builders import NOW, decide, endpoint, kept, observed, pods_of, pool, route, said, serving, stamp, stats
 
 from kindler.api import names
 from kindler.api.stats import Stats
 from kindler.core.attempts import QUIET_START, retry_after
 from kindler.core.course import asks
 from kindler.core.facts import Attempt, Course, Kind, Observed, Obstacle, Resolved
+from tests.unit.builders import NOW, decide, endpoint, kept, observed, pods_of, pool, route, said, serving, stamp, stats
 
 OLD, NEW = said("v1"), said("v2", memory_size_in_mb=2048)
 WARM = said("v3", provisioned_concurrency=4, max_concurrency_per_instance=2)

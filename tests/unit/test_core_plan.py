@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.unit.builders import ACTIVATOR, NOW, decide, endpoint, kept, observed, pool, route, said, serving, stored
-from tests.unit.clusters import MiniCluster
 
 from kindler.core import wanted
 from kindler.core.facts import Create, Delete, Kept, Kind, Obstacle, Patch, PoolWish, Said
 from kindler.core.plan import covers, plan
+from tests.unit.builders import ACTIVATOR, NOW, decide, endpoint, kept, observed, pool, route, said, serving, stored
+from tests.unit.clusters import MiniCluster
 
 OLD, NEW = said("v1"), said("v2", memory_size_in_mb=2048)
 WARM = said("v3", memory_size_in_mb=3072, provisioned_concurrency=4, max_concurrency_per_instance=2)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.builders import SETTINGS, kept, observed, said, stored
 
 from kindler.api import names
 from kindler.api.endpointconfig import EndpointConfigSpec
@@ -16,6 +15,7 @@ from kindler.core import wanted
 from kindler.core.facts import PoolWish
 from kindler.core.podspec import pod_spec
 from kindler.core.revision import Shape, limits_of, revision_of, route_of, shape_of
+from tests.unit.builders import SETTINGS, kept, observed, said, stored
 
 IMAGE = {"image": "registry.local/iris:1"}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.builders import NOW, stamp
 
 from kindler.core.acceptance import acceptance
 from kindler.core.facts import Kind, Obstacle
 from kindler.core.telling import told
+from tests.unit.builders import NOW, stamp
 
 Json = dict[str, Any]
 

@@ -10,6 +10,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
 from hack import archive, builders, engine, images, kindconfig, leftovers, lock, machine, network, paths, shell, steps, toolbox
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.unit.builders import SETTINGS, said
-
 from kindler.core.podspec import pod_spec
+from tests.unit.builders import SETTINGS, said
 
 
 def spec(read_only: bool) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from tests.unit.desks import World, route
-
 from kindler.activator import sleeping
 from kindler.activator.calls import Outcome, Place
 from kindler.api import names
 from kindler.core.pods import Trouble
 from kindler.core.sleeping import LOW_COST
+from tests.unit.desks import World, route
 
 
 def rounds(world: World, seconds: float) -> None:

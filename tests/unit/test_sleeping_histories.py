@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.desks import Request, World, route
 
 from kindler.activator import sleeping
+from tests.unit.desks import Request, World, route
 
 POOL = "iris-abc-demand"
 IDLE = 3

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit import builders
 
 from kindler.core import pods, standing
 from kindler.core.pacing import Bucket, grown
+from tests.unit import builders
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(0, 0), (1, 0), (2, 0.1), (3, 0.2), (5, 0.8), (50, 10)])

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from tests.apiserver import ApiServer, Object
-from tests.apiserver.kubelet import Behaviour, Kubelet
 
 from kindler.activator.process import Activator
 from kindler.api import names
 from kindler.api.route import Route
 from kindler.api.settings import ActivatorSettings, activator_settings
+from tests.apiserver import ApiServer, Object
+from tests.apiserver.kubelet import Behaviour, Kubelet
 
 NAMESPACE = "default"
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.apiserver import ApiServer, Kubelet
 
 from kindler.api.settings import ControllerSettings, controller_settings
 from kindler.api.stats import EndpointStats, Stats
 from kindler.clients.cluster import Cluster
 from kindler.controller.process import Controller
+from tests.apiserver import ApiServer, Kubelet
 
 Json = dict[str, Any]
 NS = "team"

@@ -21,15 +21,15 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.apiserver.faults import Request, matching
-from tests.wiring.activator_rig import Rig, free_port
-from tests.wiring.activator_rig import rig as make
 
 from kindler.activator import process
 from kindler.activator.doorway import serve
 from kindler.activator.tokens import FRESH_SECONDS
 from kindler.api import names
 from kindler.api.stats import Stats
+from tests.apiserver.faults import Request, matching
+from tests.wiring.activator_rig import Rig, free_port
+from tests.wiring.activator_rig import rig as make
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 CONTROLLER = "system:serviceaccount:kindler-system:kindler-controller"

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit import builders
 
 from kindler.activator import probing
 from kindler.activator.pods import Pod
 from kindler.activator.probing import Prober
 from kindler.core import pods
+from tests.unit import builders
 
 HOST = "127.0.0.77"
 

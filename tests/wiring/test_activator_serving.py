@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.apiserver.faults import matching
-from tests.wiring.activator_rig import NAMESPACE, Rig
-from tests.wiring.activator_rig import rig as make
 
 from kindler.api import names
 from kindler.core.sleeping import LOW_COST
+from tests.apiserver.faults import matching
+from tests.wiring.activator_rig import NAMESPACE, Rig
+from tests.wiring.activator_rig import rig as make
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.apiserver.faults import matching
-from tests.apiserver.kubelet import Behaviour
-from tests.wiring.activator_rig import Rig
-from tests.wiring.activator_rig import rig as make
 
 from kindler.activator import lookups
 from kindler.activator.lookups import LOOKUPS_AT_ONCE
 from kindler.api import names
 from kindler.api.settings import activator_settings
+from tests.apiserver.faults import matching
+from tests.apiserver.kubelet import Behaviour
+from tests.wiring.activator_rig import Rig
+from tests.wiring.activator_rig import rig as make
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.apiserver import ApiServer
 
 from kindler.clients.cluster import Cluster
+from tests.apiserver import ApiServer
 
 pytest.register_assert_rewrite("tests.apiserver.conformance")
 

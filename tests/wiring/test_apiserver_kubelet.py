@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.apiserver import ApiServer, Object
 from tests.apiserver.kubelet import Behaviour, Kubelet
 

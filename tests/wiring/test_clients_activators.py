@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from tests.apiserver import ApiServer
 
 from kindler.api.stats import EndpointStats, Stats
 from kindler.clients.activators import ActivatorStats
 from kindler.clients.cluster import Cluster, Unavailable
+from tests.apiserver import ApiServer
 
 SELECTOR = "app.kubernetes.io/component=activator"
 STATS = Stats("boot", {"n/e": EndpointStats("uid", True, "abc", 3, 1, 0, 2, {"old": 1})})

@@ -16,7 +16,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from kubernetes.aio.config import incluster_config
-from tests.apiserver import ApiServer, matching
 
 from kindler.clients import cluster as module
 from kindler.clients.cluster import (
@@ -33,6 +32,7 @@ from kindler.clients.cluster import (
     NotFound,
     Unavailable,
 )
+from tests.apiserver import ApiServer, matching
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.apiserver import ApiServer, Refused, matching
 
 from kindler.clients.cluster import MODELS, PODS, Cluster, Object
 from kindler.clients.informer import Informer
+from tests.apiserver import ApiServer, Refused, matching
 
 SILENCE = 0.5  # instead of 70 s
 LISTS = matching("list", "models")

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.apiserver import ApiServer, Change, matching
 
 from kindler.clients.cluster import Cluster, Object
 from kindler.clients.lease import Lease, LeaseTimes
+from tests.apiserver import ApiServer, Change, matching
 
 TIMES = LeaseTimes(lease=2, renew=1.2, retry=0.4)
 WRITES = matching("update", "leases")

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from tests.apiserver import Behaviour
 from tests.wiring.controlled import NS, World, config, endpoint, model, world
 

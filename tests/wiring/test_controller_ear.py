@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.apiserver import ApiServer
 
 from kindler.clients.cluster import ENDPOINTS, MODELS, Cluster, Resource
 from kindler.controller.ear import Ear
+from tests.apiserver import ApiServer
 
 
 def model(name: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+
 from tests.wiring.controlled import config, endpoint, model, world
 
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.apiserver import matching
-from tests.wiring.controlled import NS, World, config, endpoint, model, world
 
 from kindler.controller.directory import Key
+from tests.apiserver import matching
+from tests.wiring.controlled import NS, World, config, endpoint, model, world
 
 IN_SERVICE = ("InService", "True", "True")
 CREATING = ("Creating", "False", "False", "Reconciling")

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from tests.apiserver import matching
-from tests.wiring.controlled import NS, World, config, endpoint, model, world
 
 from kindler.controller.directory import Key
 from kindler.controller.process import Controller
+from tests.apiserver import matching
+from tests.wiring.controlled import NS, World, config, endpoint, model, world
 
 IN_SERVICE = ("InService", "True", "True")
 FAILED = ("Failed", "False", "False", "Stalled")

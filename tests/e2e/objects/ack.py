@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import yaml
+
 from tests.e2e.objects.case import ACCEPTED, REFUSED, WARNED, Case, Json
 
 MANIFESTS: Final[tuple[Json, ...]] = tuple(yaml.safe_load_all(Path(__file__).with_name("ack.yaml").read_text(encoding="utf-8")))

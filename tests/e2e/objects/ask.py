@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from tests.e2e.objects.case import ACCEPTED, REFUSED, WARNED, Case, Json
-
 from kindler.api import names
 from kindler.api.kinds import KINDS
+from tests.e2e.objects.case import ACCEPTED, REFUSED, WARNED, Case, Json
 
 _PLURALS = {kind.kind: kind.plural for kind in KINDS}
 _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import h11
-from tests.wiring.wire.models import HOST, Model, Script, echo
 
 from kindler.activator.calls import (
     Call,
@@ -31,6 +30,7 @@ from kindler.activator.calls import (
 )
 from kindler.activator.wire import Listener, start
 from kindler.api.settings import ActivatorSettings, activator_settings
+from tests.wiring.wire.models import HOST, Model, Script, echo
 
 TERMS = Terms("Iris", "shop", "AllTraffic", b"/invocations", 10.0)
 

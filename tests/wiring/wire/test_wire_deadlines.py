@@ -9,12 +9,12 @@ from time import monotonic
 
 import h11
 import pytest
-from tests.wiring.wire.models import Connection
-from tests.wiring.wire.rig import SAGEMAKER, TERMS, TestDesk, TestLookup, post, rig, until
 
 from kindler.activator.calls import Call, Cause, Outcome, Refusal
 from kindler.activator.wire.client import BODY_STEP, LOOKUP_SECONDS
 from kindler.activator.wire.sweep import sweep
+from tests.wiring.wire.models import Connection
+from tests.wiring.wire.rig import SAGEMAKER, TERMS, TestDesk, TestLookup, post, rig, until
 
 HALF = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345"
 

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from time import monotonic
 
 import pytest
-from tests.wiring.wire.models import Connection
-from tests.wiring.wire.rig import HOST, Caller, Rig, post, rig, until
 
 from kindler.activator.wire import client
 from kindler.activator.wire.sweep import sweep
+from tests.wiring.wire.models import Connection
+from tests.wiring.wire.rig import HOST, Caller, Rig, post, rig, until
 
 SIZE = 3_000_000
 LAST_ANSWERS = ["close", "1.0", "until-close", "draining", "half-close"]

@@ -9,11 +9,11 @@ import sys
 
 import h11
 import pytest
-from tests.wiring.wire.models import Connection, reset
-from tests.wiring.wire.rig import SAGEMAKER, TestDesk, post, rig, until
 
 from kindler.activator.calls import Outcome
 from kindler.activator.wire import close_idle
+from tests.wiring.wire.models import Connection, reset
+from tests.wiring.wire.rig import SAGEMAKER, TestDesk, post, rig, until
 
 CUT = (h11.RemoteProtocolError, ConnectionResetError, asyncio.IncompleteReadError)
 

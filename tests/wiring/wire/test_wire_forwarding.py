@@ -6,10 +6,10 @@ import asyncio
 import json
 
 import pytest
-from tests.wiring.wire.models import Connection
-from tests.wiring.wire.rig import SAGEMAKER, TestDesk, post, rig, until
 
 from kindler.activator.calls import ColdStart, Outcome
+from tests.wiring.wire.models import Connection
+from tests.wiring.wire.rig import SAGEMAKER, TestDesk, post, rig, until
 
 
 async def test_a_request_and_its_answer() -> None:

@@ -6,11 +6,11 @@ import asyncio
 import json
 
 import pytest
-from tests.wiring.wire.models import Connection, reset
-from tests.wiring.wire.rig import SAGEMAKER, TestDesk, TestLookup, deaf_port, post, rig, until
 
 from kindler.activator.calls import Cause, Outcome, Refusal
 from kindler.activator.wire.exchange import CONNECT_RETRIES
+from tests.wiring.wire.models import Connection, reset
+from tests.wiring.wire.rig import SAGEMAKER, TestDesk, TestLookup, deaf_port, post, rig, until
 
 HALF = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from tests.wiring.wire.rig import post, rig
 
 HOSTILE = [

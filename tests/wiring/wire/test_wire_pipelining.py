@@ -6,9 +6,9 @@ import asyncio
 import socket
 
 import pytest
-from tests.wiring.wire.rig import HOST, Rig, post, rig, until
 
 from kindler.activator.wire.client import PIPELINE_LIMIT, Client
+from tests.wiring.wire.rig import HOST, Rig, post, rig, until
 
 MISSED = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -8,6 +8,7 @@ from collections import Counter
 
 import h11
 import pytest
+
 from tests.wiring.wire.models import Connection, reset
 from tests.wiring.wire.rig import Rig, TestDesk, post, rig
 
