@@ -129,6 +129,6 @@ def _model_error(status: int, original: str, see: str) -> dict[str, Any]:
 
 
 def _whole(status: int, extra: bytes, body: dict[str, Any], with_body: bool) -> bytes:
-    content = json.dumps(body, ensure_ascii=False).encode()
+    content = json.dumps(body, ensure_ascii=False).encode() + b"\n"  # for people at a shell
     head = b"HTTP/1.1 %d %b\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     return head % (status, HTTPStatus(status).phrase.encode(), extra, len(content)) + (content if with_body else b"")
