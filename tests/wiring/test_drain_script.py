@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import socket
+import struct
 from collections.abc import AsyncIterator
 
 import pytest
@@ -53,6 +55,17 @@ async def test_it_lasts_as_long_as_a_connection_is_open(shell: str, path: str) -
             _, said = await process.communicate()
         assert process.returncode == 0
         assert len(said) < 200, "the kubelet keeps what a hook says"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+async def test_it_sees_the_connection_while_others_come_and_go(shell: str) -> None:
+    """The kernel's list moves under the reader: one look that passes the connection over would end the pod, and cut its request off."""
+    async with connected() as (port, _, _), connected() as (busy_port, _, _), draining(shell, port, "/nonexistent") as process:
+        for _ in range(200):
+            for passing in [await asyncio.open_connection("127.0.0.1", busy_port) for _ in range(20)]:
+                passing[1].transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # leaves no TIME_WAIT
+                passing[1].close()
+        assert process.returncode is None
 
 
 async def test_it_ends_when_nothing_is_connected() -> None:
