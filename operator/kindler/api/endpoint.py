@@ -6,7 +6,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, MaxLen
 
-from kindler.api.base import Block, Kept, Name, ShortText, Tags, name_rule
+from kindler.api.autoscaling import ScalableTarget
+from kindler.api.base import Block, Kept, ListMap, Name, ShortText, Tags, name_rule
 
 _SECONDS = Annotated[int, Ge(0), Le(28800)]
 _GUARDRAILS = "an update always goes all at once, with the old configuration kept until the new one serves"
@@ -93,6 +94,8 @@ class EndpointSpec(Block):
     (SageMaker's UpdateEndpoint): the old configuration serves until the new one is ready. It may be created later: the Endpoint then waits for it."""
     deployment_config: Annotated[DeploymentConfig, Kept(_GUARDRAILS, warn=True)] | None = None
     """Canary, linear and rolling updates with alarms. Without effect: serverless endpoints update all at once."""
+    autoscaling: Annotated[tuple[ScalableTarget, ...], ListMap("variantName"), MaxLen(10)] | None = None
+    """Added by Kindler: provisioned concurrency that scales itself, by target metrics and schedules, in the words of Application Auto Scaling."""
     tags: Tags | None = None
     """Keys and values for your own use: stored, and not interpreted. May be changed at any time; at most 50."""
 

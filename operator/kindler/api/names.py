@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Final
 
 GROUP: Final = "serving.kindler.dev"
@@ -52,3 +54,23 @@ def service_name(endpoint: str) -> str:
 def endpoint_url(endpoint: str, namespace: str) -> str:
     """Where a client in the cluster sends requests."""
     return f"http://{service_name(endpoint)}.{namespace}/invocations"
+
+
+# What HPAs read. One fixed metric name each, so that rights to read them need no wildcard; which endpoint and policy is meant stands in the selector.
+EXTERNAL_METRICS: Final = "external.metrics.k8s.io"
+CUSTOM_METRICS: Final = "custom.metrics.k8s.io"
+METRIC_EXECUTIONS: Final = "concurrent-executions"  # of the predefined type: executions and held requests, spill-over included
+METRIC_CUSTOMIZED: Final = "customized-metric"  # of a customized one: its value times the provisioned concurrency that stands
+LABEL_POLICY: Final = f"{GROUP}/policy"  # policy_key, beside LABEL_ENDPOINT
+
+
+def autoscaler_name(endpoint: str) -> str:
+    """Name of the HorizontalPodAutoscaler of an Endpoint's warm pool."""
+    return f"{endpoint}-warm"
+
+
+def policy_key(policy: str) -> str:
+    """A scaling policy's name as a label value: itself where it is one, else a hash."""
+    if re.fullmatch("[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?", policy):
+        return policy
+    return hashlib.sha256(policy.encode()).hexdigest()[:32]

@@ -22,6 +22,9 @@ from yarl import URL
 
 from kindler.clients.errors import ApiError, Conflict, Forbidden, Gone, Invalid, NotFound, Unavailable, from_status, no_answer
 from kindler.clients.resources import (
+    API_SERVICES,
+    AUTOSCALERS,
+    CONFIG_MAPS,
     CONTROLLER_REVISIONS,
     ENDPOINT_CONFIGS,
     ENDPOINTS,
@@ -35,6 +38,9 @@ from kindler.clients.resources import (
 )
 
 __all__ = [
+    "API_SERVICES",
+    "AUTOSCALERS",
+    "CONFIG_MAPS",
     "CONTROLLER_REVISIONS",
     "ENDPOINTS",
     "ENDPOINT_CONFIGS",
