@@ -11,6 +11,7 @@ READY: Final = "Ready"  # the present spec is fully in effect
 AVAILABLE: Final = "Available"  # the endpoint answers requests, also from zero
 RECONCILING: Final = "Reconciling"  # under way
 STALLED: Final = "Stalled"  # waits for the user
+SCALING_ACTIVE: Final = "ScalingActive"  # only with spec.autoscaling: provisioned concurrency follows its metrics and schedules; does not touch Ready
 
 TRUE: Final = "True"
 FALSE: Final = "False"
@@ -25,6 +26,17 @@ INVALID: Final = "Invalid"  # stored under older rules, or refused by the API se
 CREATION_FAILED: Final = "CreationFailed"
 UPDATE_FAILED: Final = "UpdateFailed"
 CANNOT_START: Final = "CannotStart"  # in service, but pods do not come up when woken
+INVALID_AUTOSCALING: Final = "InvalidAutoscaling"  # spec.autoscaling names a variant, schedule or metric that cannot be served; the valid rest acts
+
+# Reasons of ScalingActive, each with the status it goes with.
+METRICS_AVAILABLE: Final = "MetricsAvailable"  # True: the HPA reads the metric of every policy
+COMPUTED: Final = "Computed"  # True: no API for metrics is free in this cluster, the controller computes the size and pins the HPA to it
+SCHEDULED: Final = "Scheduled"  # True: there are no policies, the size is held within the bounds in force
+MAXIMUM_IS_ZERO: Final = "MaximumIsZero"  # True: the maximum in force is 0, so nothing is provisioned and no policy acts
+NO_METRICS: Final = "NoMetrics"  # False: the metric of a policy cannot be read; the size holds, and is not scaled in
+SUSPENDED: Final = "Suspended"  # False: spec suspends scaling out and in, the size moves by bounds alone
+CANNOT_SCALE: Final = "CannotScale"  # False: the HPA cannot be written, or cannot scale its ReplicaSet
+NOT_SCALED_YET: Final = "NotScaledYet"  # Unknown: the HPA stands and has not looked at its metrics yet
 
 # endpointStatus, SageMaker's words. Each of the first four is also the reason of conditions at that moment.
 CREATING: Final = "Creating"
@@ -36,6 +48,11 @@ OUT_OF_SERVICE: Final = "OutOfService"
 ROLLING_BACK: Final = "RollingBack"
 SYSTEM_UPDATING: Final = "SystemUpdating"
 UPDATE_ROLLBACK_FAILED: Final = "UpdateRollbackFailed"
+
+# Results of a scaling activity, Application Auto Scaling's words (FAILED, above, is the fourth).
+IN_PROGRESS: Final = "InProgress"  # instances have not answered yet
+SUCCESSFUL: Final = "Successful"  # the size is reached
+OVERRIDDEN: Final = "Overridden"  # a later change came before it was reached
 
 ENDPOINT_STATUSES: Final = (OUT_OF_SERVICE, CREATING, UPDATING, SYSTEM_UPDATING, ROLLING_BACK, IN_SERVICE, DELETING, FAILED, UPDATE_ROLLBACK_FAILED)
 

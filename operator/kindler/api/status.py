@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from annotated_types import MaxLen
 
+from kindler.api.autoscalingstatus import ScalableTargetStatuses, ScalingActivities
 from kindler.api.base import Block, ListMap
 
 
@@ -17,7 +18,7 @@ class ConditionStatus(Block):
     """One condition, as Kubernetes writes them."""
 
     type: str
-    """What it is about: Ready, Available, Reconciling, Stalled."""
+    """What it is about: Ready, Available, Reconciling, Stalled, ScalingActive."""
     status: Literal["True", "False", "Unknown"]
     """Whether it holds: True, False or Unknown."""
     observed_generation: int | None = None
@@ -67,7 +68,8 @@ class SharedStatus(Block):
     observed_generation: int | None = None
     """The metadata.generation that this status speaks of; -1: not yet looked at."""
     conditions: Annotated[tuple[ConditionStatus, ...], ListMap("type")] | None = None
-    """Ready (the present spec is in effect), Available (an Endpoint answers requests), and, only while true, Reconciling and Stalled."""
+    """Ready (the present spec is in effect), Available (an Endpoint answers requests), with spec.autoscaling ScalingActive (provisioned concurrency follows
+    its metrics and schedules), and, only while true, Reconciling and Stalled."""
     ignored_fields: tuple[IgnoredFieldStatus, ...] | None = None
     """Added by Kindler: fields and annotations of this object that have no effect, each with the reason."""
     ack_resource_metadata: ACKResourceMetadata | None = None
@@ -222,6 +224,10 @@ class EndpointStatus(SharedStatus):
     """The configuration on its way into service, while the endpoint is created or updated."""
     route: RouteStatus | None = None
     """Added by Kindler: what activators serve for this endpoint."""
+    autoscaling: ScalableTargetStatuses | None = None
+    """Added by Kindler: for each entry of spec.autoscaling the bounds in force, the size, and which scheduled action acted last and acts next."""
+    scaling_activities: ScalingActivities | None = None
+    """Added by Kindler: the last ten changes of the desired provisioned concurrency with their causes, the latest first."""
     url: str | None = None
     """Added by Kindler: where a client in the cluster posts requests."""
     creation_time: datetime | None = None
