@@ -4,26 +4,26 @@ must live with that. Only for the kinds and fields that Kindler writes.
 
 from __future__ import annotations
 
-import math
-import re
-from decimal import Decimal
 from typing import Any
 
+from tests.apiserver import apiservices, autoscalers
 from tests.apiserver.kinds import Kind
+from tests.apiserver.quantities import rounded
 from tests.apiserver.refusal import invalid
-
-_BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-_DECIMAL = {"m": Decimal("0.001"), "": Decimal(1), "k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9)}
 
 
 def complete(kind: Kind, obj: dict[str, Any]) -> None:
-    """Fills in defaults, in place. Raises Refused (422) for what no controller may get wrong."""
+    """Fills in defaults, in place. Raises Refused (400, 422) for what no controller may get wrong."""
     if kind.kind == "ReplicaSet":
         _replicaset(obj)
     elif kind.kind == "Pod":
         _pod_spec(obj["spec"])
     elif kind.kind == "Service":
         _service(obj["spec"])
+    elif kind.kind == "HorizontalPodAutoscaler":
+        autoscalers.complete(obj)
+    elif kind.kind == "APIService":
+        apiservices.complete(obj)
 
 
 def unchangeable(kind: Kind, old: dict[str, Any], new: dict[str, Any]) -> None:
@@ -73,7 +73,7 @@ def _container(container: dict[str, Any]) -> None:
     resources = container.setdefault("resources", {})
     for side in ("limits", "requests"):
         if side in resources:
-            resources[side] = {k: quantity(str(v)) for k, v in resources[side].items()}
+            resources[side] = {k: rounded(str(v)) for k, v in resources[side].items()}
     for name, value in resources.get("limits", {}).items():
         resources.setdefault("requests", {}).setdefault(name, value)
 
@@ -91,24 +91,3 @@ def _service(spec: dict[str, Any]) -> None:
     for port in spec.get("ports", []):
         port.setdefault("protocol", "TCP")
         port.setdefault("targetPort", port["port"])
-
-
-def quantity(text: str) -> str:
-    """A quantity in its canonical form: 1024Mi is stored as 1Gi, 1.5 as 1500m, 0.0579 as 58m, 0.5Gi as 512Mi."""
-    m = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", text)
-    if not m:
-        return text
-    number, suffix = Decimal(m[1]), m[2]
-    if suffix in _BINARY:
-        size = number * _BINARY[suffix]
-        for unit in ("Ti", "Gi", "Mi", "Ki"):
-            if size and size % _BINARY[unit] == 0:
-                return f"{int(size / _BINARY[unit])}{unit}"
-        return str(int(size))
-    if suffix in _DECIMAL:
-        value = number * _DECIMAL[suffix]
-        for unit in ("G", "M", "k", ""):
-            if value and value % _DECIMAL[unit] == 0:
-                return f"{int(value / _DECIMAL[unit])}{unit}"
-        return f"{math.ceil(value / _DECIMAL['m'])}m" if value else "0"
-    return text

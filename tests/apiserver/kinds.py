@@ -51,7 +51,9 @@ def builtin() -> list[Kind]:
         Kind("apps", "v1", "controllerrevisions", "ControllerRevision"),
         Kind("events.k8s.io", "v1", "events", "Event"),
         Kind("coordination.k8s.io", "v1", "leases", "Lease", unconditional=False),
-        Kind("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", status=True),
+        Kind("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", status=True, generation=True),
+        Kind("apiregistration.k8s.io", "v1", "apiservices", "APIService", namespaced=False, status=True, unconditional=False),
+        Kind("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", namespaced=False),
     ]
 
 

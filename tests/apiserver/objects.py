@@ -16,6 +16,8 @@ FIRST_STATUS: dict[str, Object] = {
     "ReplicaSet": {"status": {"replicas": 0}},
     "Namespace": {"status": {"phase": "Active"}},
     "Service": {"status": {"loadBalancer": {}}},
+    "HorizontalPodAutoscaler": {"status": {"desiredReplicas": 0, "currentMetrics": None}},
+    "APIService": {"status": {}},
 }
 
 

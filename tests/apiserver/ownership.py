@@ -62,10 +62,12 @@ def applied(owners: Owners, manager: Manager, live: dict[str, Any], wanted: dict
         raise Refused(409, "Conflict", f"Apply failed with {sum(map(len, taken.values()))} conflict(s): {told}")
     others = {m: paths - differs for m, paths in others.items()}
     result = _merge(copy.deepcopy(live), wanted, "")
-    elsewhere = frozenset().union(*others.values())
-    for path in sorted(owners.get(manager, frozenset()) - said - elsewhere, key=len):
-        if isinstance(path[-1], str) or not any(owned[: len(path)] == path for owned in elsewhere):  # an item stays while anybody owns a part of it
-            _remove(result, path)
+    wanted_by_any = {path[:n] for path in said.union(*others.values()) for n in range(1, len(path) + 1)}
+    for path in sorted(owners.get(manager, frozenset()) - said, key=len):
+        # With it goes the largest object around it in which nobody wants anything: defaults beside it go too.
+        gone = next((path[:n] for n in range(1, len(path) + 1) if path[:n] not in wanted_by_any), None)
+        if gone:
+            _remove(result, gone)
     exist = fields(result)
     after = {m: paths & exist for m, paths in others.items()} | {manager: said}
     return result, {m: paths for m, paths in after.items() if paths}

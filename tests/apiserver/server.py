@@ -32,7 +32,7 @@ class ApiServer:
     It knows the kinds of the repository's own CRD files, and those of `crds`.
 
     async with ApiServer() as server:
-        server.store               objects, to look at and to change behind everybody's back
+        server.store               objects, to look at and to change behind everybody's back; its `admission` refuses (autoscalers.refuse_zero, say)
         server.faults              trouble for the next requests
         server.watches             trouble for open watches
         server.log                 every request so far

@@ -55,6 +55,7 @@ class Store:
         self.version = 1
         self.forgotten = 0  # changes up to this version can no longer be watched
         self.listeners: list[Callable[[Change], None]] = []
+        self.admission: list[Callable[[Kind, Object], None]] = []  # each is shown what is to be stored, and may raise Refused
         self._rows: dict[Kind, dict[Key, _Row]] = {kind: {} for kind in kinds}
         self._history: deque[Change] = deque()
         self._bound = history
@@ -189,6 +190,11 @@ class Store:
         if kind.namespaced and ("", namespace) not in self._rows[self.kind("namespaces")]:
             raise not_found("namespaces", namespace)
 
+    def _admit(self, kind: Kind, new: Object) -> None:
+        complete(kind, new)
+        for look in self.admission:
+            look(kind, new)
+
     def _make(self, kind: Kind, namespace: str, name: str, body: Object, owners: ownership.Owners, who: ownership.Manager | None) -> Object:
         metadata = {k: v for k, v in (body.get("metadata") or {}).items() if k not in _SET_BY_SERVER}
         metadata |= {"name": name, "uid": str(uuid.uuid4()), "creationTimestamp": now()}
@@ -198,7 +204,7 @@ class Store:
         if kind.status:
             new.pop("status", None)
             new |= FIRST_STATUS.get(kind.kind, {})
-        complete(kind, new)
+        self._admit(kind, new)
         row = _Row(new)
         self._rows[kind][(namespace, name)] = row
         return self._store(kind, row, new, ownership.updated({}, who, {}, new) if who else owners, made=True)
@@ -216,7 +222,7 @@ class Store:
             if kind.status:
                 new.pop("status", None)
                 new |= {"status": old["status"]} if "status" in old else {}
-        complete(kind, new)
+        self._admit(kind, new)
         defaults.unchangeable(kind, old, new)
         owners = ownership.updated(row.owners, who, old, new) if who else owners or {}
         if new == old and owners == row.owners:

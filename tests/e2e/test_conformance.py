@@ -12,9 +12,10 @@ import pytest_asyncio
 
 from kindler.clients.cluster import LEASES, Cluster, Conflict
 
-pytest.register_assert_rewrite("tests.apiserver.conformance")
+pytest.register_assert_rewrite("tests.apiserver.conformance", "tests.apiserver.conformance_scaling")
 
-from tests.apiserver.conformance import CASES, CRDS, NAMESPACES, THINGS_CRD, Case, World  # noqa: E402
+from tests.apiserver.conformance import CRDS, NAMESPACES, THINGS_CRD, Case, World  # noqa: E402
+from tests.apiserver.conformance_scaling import CASES  # noqa: E402
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from kindler.clients.cluster import Cluster
-from tests.apiserver import ApiServer
+from kindler.clients.cluster import AUTOSCALERS, Cluster, Invalid
+from tests.apiserver import ApiServer, autoscalers
 
-pytest.register_assert_rewrite("tests.apiserver.conformance")
+pytest.register_assert_rewrite("tests.apiserver.conformance", "tests.apiserver.conformance_scaling")
 
-from tests.apiserver.conformance import CASES, THINGS_CRD, Case, World  # noqa: E402
+from tests.apiserver.conformance import THINGS_CRD, Case, World  # noqa: E402
+from tests.apiserver.conformance_scaling import CASES, autoscaler  # noqa: E402
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
@@ -24,3 +25,15 @@ async def test_in_memory(case: Case, tmp_path: Path) -> None:
             await case(World(cluster, kubeconfig, "conformance", collects=True, forget=server.compact))
         finally:
             await cluster.close()
+
+
+async def test_an_older_server_refuses_a_minimum_of_zero_in_its_own_words(tmp_path: Path) -> None:
+    async with ApiServer(namespaces=("conformance",)) as server:
+        cluster = Cluster()
+        await cluster.connect(server.kubeconfig(tmp_path))
+        await cluster.create(AUTOSCALERS, "conformance", autoscaler(minReplicas=0))
+        server.store.admission.append(autoscalers.refuse_zero)
+        with pytest.raises(Invalid, match="spec.minReplicas: Invalid value: 0: must be greater than or equal to 1"):
+            await cluster.merge_patch(AUTOSCALERS, "conformance", "a", {"metadata": {"labels": {"a": "b"}}})
+        await cluster.merge_patch(AUTOSCALERS, "conformance", "a", {"spec": {"minReplicas": 1}})
+        await cluster.close()

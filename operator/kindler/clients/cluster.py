@@ -24,6 +24,7 @@ from kindler.clients.errors import ApiError, Conflict, Forbidden, Gone, Invalid,
 from kindler.clients.resources import (
     API_SERVICES,
     AUTOSCALERS,
+    CLUSTER_ROLES,
     CONFIG_MAPS,
     CONTROLLER_REVISIONS,
     ENDPOINT_CONFIGS,
@@ -40,6 +41,7 @@ from kindler.clients.resources import (
 __all__ = [
     "API_SERVICES",
     "AUTOSCALERS",
+    "CLUSTER_ROLES",
     "CONFIG_MAPS",
     "CONTROLLER_REVISIONS",
     "ENDPOINTS",
