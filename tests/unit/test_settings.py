@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kindler.api.settings import SettingsError, controller_settings
+from kindler.api.settings import SettingsError, controller_settings, metrics_settings
 
 SIZE = "KINDLER_EPHEMERAL_STORAGE_REQUEST"
 
@@ -18,3 +18,28 @@ def test_a_size_is_taken_as_it_is_said(size: str) -> None:
 def test_what_is_no_size_is_refused(size: str) -> None:
     with pytest.raises(SettingsError, match=SIZE):
         controller_settings({SIZE: size})
+
+
+@pytest.mark.parametrize("url", ["http://prometheus.monitoring:9090", "https://mimir.example.org/prometheus/", ""])
+def test_an_address_of_prometheus_is_taken(url: str) -> None:
+    assert metrics_settings({"KINDLER_PROMETHEUS_URL": url}).prometheus.url == url.rstrip("/")
+
+
+@pytest.mark.parametrize("url", ["prometheus:9090", "file:///etc/passwd", "http://", "http://x/?query=up"])
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match="KINDLER_PROMETHEUS_URL"):
+        metrics_settings({"KINDLER_PROMETHEUS_URL": url})
+
+
+def test_queries_are_held_to_the_namespace_unless_said_otherwise() -> None:
+    label = "KINDLER_PROMETHEUS_NAMESPACE_LABEL"
+    assert metrics_settings({}).prometheus.namespace_label == "namespace"
+    assert metrics_settings({label: "kubernetes_namespace"}).prometheus.namespace_label == "kubernetes_namespace"
+    assert metrics_settings({label: "-"}).prometheus.namespace_label == ""
+    with pytest.raises(SettingsError, match=label):
+        metrics_settings({label: 'x"}'})
+
+
+def test_names_of_the_metrics_process_follow_the_release() -> None:
+    told = metrics_settings({"KINDLER_RELEASE": "two", "KINDLER_SYSTEM_NAMESPACE": "there"})
+    assert (told.service, told.config_map) == ("two-metrics.there.svc", "two-metrics")

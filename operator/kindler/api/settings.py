@@ -1,4 +1,4 @@
-"""Settings of the two processes: environment in, frozen values out. The chart sets every variable named here; defaults are those of the chart."""
+"""Settings of the three processes: environment in, frozen values out. The chart sets every variable named here; defaults are those of the chart."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What both processes need.
+    """What every process needs.
 
     `namespaces`: the namespaces to watch; empty means all. `system_namespace`: where Kindler itself runs. `release`: the installation's name, so that
     several fit into one cluster. `pod_name`: this replica.
@@ -31,11 +31,23 @@ class Common:
 
 
 @dataclass(frozen=True, slots=True)
+class Prometheus:
+    """Who answers for metrics that are not Kindler's. `url` empty: the cluster's external metrics API.
+
+    `namespace_label`: every query is held to series in which this label is the Endpoint's namespace; empty: to none.
+    """
+
+    url: str = ""
+    namespace_label: str = "namespace"
+
+
+@dataclass(frozen=True, slots=True)
 class ControllerSettings:
     """The controller's own. Ratios multiply a limit to get its request (1 = request equals limit); `mb_per_vcpu`: MB of memory that bring one vCPU.
 
     `activator_service`: DNS name that per-endpoint Services point to. `peer_selector`: label selector of activator pods in the system namespace;
     `peer_port`: their peer port; `peer_token_path`: the projected token shown there. `resync_seconds`: each key is looked at again at least this often.
+    `prometheus`: who answers for metrics that are not Kindler's, where the controller computes sizes itself.
     """
 
     common: Common
@@ -53,6 +65,7 @@ class ControllerSettings:
     lease_seconds: float
     lease_renew_seconds: float
     lease_retry_seconds: float
+    prometheus: Prometheus
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +100,26 @@ class ActivatorSettings:
     access_log: bool
 
 
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """The metrics process's own. Peer settings as the controller's.
+
+    `api_port`: HTTPS, for the API server alone; `metrics_port`: plain, for probes and Prometheus. `service`: the DNS name that the API server calls.
+    `config_map`: where the certificate is published. `tls_directory`: holds tls.crt and tls.key of somebody else's making; empty: we make our own.
+    """
+
+    common: Common
+    api_port: int
+    metrics_port: int
+    service: str
+    config_map: str
+    tls_directory: str
+    peer_selector: str
+    peer_port: int
+    peer_token_path: str
+    prometheus: Prometheus
+
+
 class _Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
@@ -116,6 +149,19 @@ class _Reader:
         if re.fullmatch(r"[1-9][0-9]*(Ki|Mi|Gi|Ti|k|M|G|T)?", value):
             return value
         raise SettingsError(f"{name}={value!r} is no size: use a whole number of bytes, or one with a unit, as 64Mi")
+
+    def url(self, name: str) -> str:
+        value = self.text(name, "").rstrip("/")
+        if not value or re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
+            return value
+        raise SettingsError(f"{name}={value!r} is no address: use http://host:port or https://host:port, with a path where it needs one")
+
+    def label(self, name: str, default: str) -> str:
+        """A label of Prometheus; `-` means none."""
+        value = self.text(name, default)
+        if value == "-" or re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", value):
+            return value.strip("-")
+        raise SettingsError(f"{name}={value!r} is no label of Prometheus: use letters, digits and _, or - for none")
 
     def flag(self, name: str, default: bool) -> bool:
         raw = self.environ.get(name, "").strip().lower()
@@ -156,6 +202,25 @@ def controller_settings(environ: Mapping[str, str]) -> ControllerSettings:
         lease_seconds=read.number("KINDLER_LEASE_SECONDS", 15.0, float, 2, 120),
         lease_renew_seconds=read.number("KINDLER_LEASE_RENEW_SECONDS", 10.0, float, 1, 110),
         lease_retry_seconds=read.number("KINDLER_LEASE_RETRY_SECONDS", 2.0, float, 0.1, 60),
+        prometheus=Prometheus(read.url("KINDLER_PROMETHEUS_URL"), read.label("KINDLER_PROMETHEUS_NAMESPACE_LABEL", "namespace")),
+    )
+
+
+def metrics_settings(environ: Mapping[str, str]) -> MetricsSettings:
+    """Reads the metrics process's variables; raises SettingsError."""
+    read = _Reader(environ)
+    common = _common(read)
+    return MetricsSettings(
+        common=common,
+        api_port=read.number("KINDLER_METRICS_API_PORT", 6443, int, 1, 65535),
+        metrics_port=read.number("KINDLER_METRICS_PORT", 8082, int, 1, 65535),
+        service=read.text("KINDLER_METRICS_SERVICE", f"{common.release}-metrics.{common.system_namespace}.svc"),
+        config_map=read.text("KINDLER_METRICS_CONFIGMAP", f"{common.release}-metrics"),
+        tls_directory=read.text("KINDLER_TLS_DIRECTORY", ""),
+        peer_selector=read.text("KINDLER_PEER_SELECTOR", "app.kubernetes.io/component=activator"),
+        peer_port=read.number("KINDLER_PEER_PORT", 8081, int, 1, 65535),
+        peer_token_path=read.text("KINDLER_PEER_TOKEN_PATH", "/var/run/secrets/kindler/peer/token"),
+        prometheus=Prometheus(read.url("KINDLER_PROMETHEUS_URL"), read.label("KINDLER_PROMETHEUS_NAMESPACE_LABEL", "namespace")),
     )
 
 
