@@ -16,12 +16,15 @@ from kindler.core.pods import PodFacts, Trouble
 IDENTITY = Identity("uid-iris", "team", "iris", "Iris", "2026-01-01T00:00:00Z")
 
 
-def route(revision: str = "abc", limit: int = 5, per_instance: int = 1, provisioned: int = 0, idle: int = 60, startup: int = 180) -> Route:
+def route(
+    revision: str = "abc", limit: int = 5, per_instance: int = 1, provisioned: int = 0, idle: int = 60, startup: int = 180, scaled: bool = False
+) -> Route:
+    """`scaled`: its warm pool follows spec.autoscaling, and the config says nothing of its size."""
     return Route(
         variant_name="AllTraffic",
         revision=revision,
         demand_pool=names.pool_name("iris", revision, names.DEMAND),
-        warm_pool=names.pool_name("iris", revision, names.WARM) if provisioned else None,
+        warm_pool=names.pool_name("iris", revision, names.WARM) if provisioned or scaled else None,
         max_concurrency=limit,
         max_concurrency_per_instance=per_instance,
         provisioned_concurrency=provisioned,

@@ -47,9 +47,11 @@ def test_metrics_of_an_endpoint() -> None:
         f'kindler_invocations_total{{{LABELS},outcome="timed_out"}} 1',
         f'kindler_invocations_total{{{LABELS},outcome="throttled"}} 1',
         f"kindler_throttled_total{{{LABELS}}} 1",
+        f"kindler_provisioned_invocations_total{{{LABELS}}} 2",
         f"kindler_spillover_total{{{LABELS}}} 1",
         f"kindler_concurrent_executions{{{LABELS}}} 1",
         f"kindler_held_requests{{{LABELS}}} 0",
+        f"kindler_provisioned_concurrency{{{LABELS}}} 1",
         f"kindler_provisioned_concurrency_utilization{{{LABELS}}} 1",
         f'kindler_pool_pods{{{LABELS},pool="warm",state="usable"}} 1',
         f'kindler_pool_pods{{{LABELS},pool="demand",state="starting"}} 1',
@@ -59,6 +61,31 @@ def test_metrics_of_an_endpoint() -> None:
         f"kindler_model_latency_seconds_sum{{{LABELS}}} 0.600000",
     ):
         assert wanted in lines
+
+
+def scraped(world: World) -> str:
+    return "".join(metrics.pieces([world.desk], []))
+
+
+def test_utilization_is_of_the_warm_pods_that_stand_and_none_without_them() -> None:
+    world = World(route(limit=8, per_instance=2, scaled=True))
+    assert f"kindler_provisioned_concurrency{{{LABELS}}} 0" in scraped(world)
+    assert "utilization{" not in scraped(world), "0 / 0 is no utilization"
+    for name in ("a", "b"):
+        world.start(name, names.WARM)
+    world.show("starting", names.WARM)
+    calls = [world.call() for _ in range(3)]
+    assert f"kindler_provisioned_concurrency{{{LABELS}}} 4" in scraped(world)
+    assert f"kindler_provisioned_concurrency_utilization{{{LABELS}}} 0.75" in scraped(world)
+    world.show("a", names.WARM, deleting=True)
+    left = sum(call.got.pod == "b" for call in calls if call.got)
+    assert f"kindler_provisioned_concurrency_utilization{{{LABELS}}} {left / 2:g}" in scraped(world)
+
+
+def test_an_endpoint_without_a_warm_pool_says_nothing_of_one() -> None:
+    text = scraped(World(route()))
+
+    assert not any(line.startswith(("kindler_provisioned", "kindler_spillover")) for line in text.splitlines())
 
 
 def test_an_endpoint_that_did_nothing_has_no_histograms() -> None:

@@ -82,6 +82,33 @@ def test_warm_places_are_used_first_and_spill_over_is_counted() -> None:
     assert (stats.in_flight, stats.warm, stats.demand, stats.held) == (2, 1, 1, 0)
 
 
+@pytest.mark.parametrize("starting", [0, 3])
+def test_what_the_warm_pool_cannot_take_now_asks_for_demand_pods_at_once(starting: int) -> None:
+    """Warm pods that are still starting are no places, however many there are: nobody waits for them while the limit allows."""
+    world = World(route(limit=9, per_instance=2, scaled=True))
+    world.start("w", names.WARM)
+    for number in range(starting):
+        world.show(f"starting{number}", names.WARM)
+    calls = [world.call() for _ in range(5)]
+
+    assert [call.got is not None for call in calls] == [True, True, False, False, False]
+    assert world.hands.scaled == [("iris-abc-demand", 1), ("iris-abc-demand", 2)]
+    world.start("d")
+    assert [call.got.pool for call in calls if call.got] == [names.WARM] * 2 + [names.DEMAND] * 2
+    world.finish(calls[0])
+    assert calls[4].got is not None
+    assert calls[4].got.pool == names.WARM, "whichever is free first"
+
+
+def test_with_a_warm_pool_of_zero_requests_wake_the_demand_pool() -> None:
+    world = World(route(scaled=True))
+    call = world.call()
+    assert world.hands.scaled == [("iris-abc-demand", 1)]
+    world.start("d")
+
+    assert call.got is not None
+
+
 def test_final_trouble_answers_all_who_wait_at_once_and_who_comes_later_too() -> None:
     world = World(route())
     held = [world.call(), world.call()]

@@ -28,18 +28,21 @@ class History:
     pods: int = 0
     running: list[Request] = field(default_factory=list)
     waiting: list[Request] = field(default_factory=list)
+    load: float = 0.0  # the integral of running and waiting over time
 
     def __post_init__(self) -> None:
         self.world = World(self.route())
         self.world.pool("iris-new-demand", "new", 0)
 
     def route(self):  # type: ignore[no-untyped-def]
-        return route(self.revision, self.limit, self.per_instance, idle=3, startup=20)
+        return route(self.revision, self.limit, self.per_instance, idle=3, startup=20, scaled=True)
 
     def move(self, what: str, which: int) -> None:
+        inside, began = len(self.running) + len(self.waiting), self.world.now
         self.world.now += 0.4
         getattr(self, f"_{what}")(which)
         self._settle_lists()
+        self.load += inside * (self.world.now - began)
         self.check()
 
     def _call(self, _: int) -> None:
@@ -140,6 +143,9 @@ class History:
     def check(self) -> None:
         desk, pools = self.world.desk, self.world.desk.pools
         assert (desk.in_flight, desk.held) == (len(self.running), len(self.waiting)), "no call is lost or counted twice"
+        totals = desk.stats(owner=True).totals
+        assert totals is not None
+        assert abs(totals.load_seconds - self.load) < 1e-6, "no second of load is lost or counted twice"
         per_place: dict[str, int] = {}
         for call in self.running:
             assert call.got is not None

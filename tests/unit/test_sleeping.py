@@ -73,8 +73,8 @@ def test_step(row: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("in_use", "last_used", "cost"),
-    [(0, 990.0, LOW_COST), (0, 990.1, 0), (1, 0.0, 0)],
+    ("cost", "in_use", "last_used", "wanted"),
+    [(0, 0, 995.0, LOW_COST), (0, 0, 995.1, 0), (0, 1, 0.0, 0), (LOW_COST, 0, 995.1, LOW_COST), (LOW_COST, 0, 900.0, LOW_COST), (LOW_COST, 1, 900.0, 0)],
 )
-def test_a_warm_pod_idle_for_ten_seconds_carries_a_low_cost(in_use: int, last_used: float, cost: int) -> None:
-    assert warm_cost(in_use, last_used, NOW) == cost
+def test_a_warm_pod_idle_for_five_seconds_carries_a_low_cost_until_it_is_seen_at_work(cost: int, in_use: int, last_used: float, wanted: int) -> None:
+    assert warm_cost(cost, in_use, last_used, NOW) == wanted

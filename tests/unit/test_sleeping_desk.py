@@ -19,7 +19,7 @@ def rounds(world: World, seconds: float) -> None:
             if size.asked is not None:
                 size.done(size.asked, world.now)
         for name, cost in world.hands.costs.items():
-            world.show(name, deletion_cost=cost)
+            world.show(name, world.pods[name].pool, deletion_cost=cost)
         world.hands.costs.clear()
 
 
@@ -165,6 +165,43 @@ def test_idle_warm_pods_carry_a_low_cost_and_are_never_scaled() -> None:
     assert world.desk.pools.pods["uid-w"].cost_written == LOW_COST
     assert world.hands.scaled == []
     assert world.call().got is not None
+
+
+def test_of_twenty_warm_pods_the_five_busy_ones_are_not_the_ones_that_an_hpa_takes() -> None:
+    """Requests of 2 s, five at a time, one after the other: they stay in the same pods, and before 6 s are over all others carry the lower cost."""
+    world = World(route(limit=20, scaled=True))
+    for number in range(20):
+        world.start(f"w{number}", names.WARM)
+    calls = [world.call() for _ in range(20)]
+    rounds(world, 10)
+    for call in calls:
+        world.finish(call)
+    for _ in range(3):
+        calls = [world.call() for _ in range(5)]
+        rounds(world, 2)
+        busy = {call.got.pod for call in calls if call.got}
+        for call in calls:
+            world.finish(call)
+    costs = {pod.facts.name: pod.cost_written for pod in world.desk.pools.pods.values()}
+
+    assert {name for name, cost in costs.items() if cost != LOW_COST} == busy
+    assert len(busy) == 5
+
+
+def test_short_requests_now_and_then_cost_no_writes() -> None:
+    world = World(route(scaled=True))
+    world.start("w", names.WARM)
+    rounds(world, 6)
+    for _ in range(10):
+        call = world.call()
+        world.now += 0.01
+        world.finish(call)
+        world.now += 4.99
+        sleeping.round_of(world.desk, world.hands, world.now)
+        world.now += 1
+        sleeping.round_of(world.desk, world.hands, world.now)
+
+    assert set(world.hands.costs.values()) <= {LOW_COST}, "never raised in between"
 
 
 def test_a_process_that_is_going_puts_nothing_to_sleep_but_tells_who_waited_too_long() -> None:

@@ -111,6 +111,36 @@ async def test_stats_tell_what_runs_where(rig: Rig, issuer: Issuer) -> None:
     await call
 
 
+async def test_stats_of_provisioned_endpoints_alone(rig: Rig, issuer: Issuer) -> None:
+    """What the metrics process asks, once a second: a warm pool's capacity, and totals from which any two readings make an average."""
+    rig.serving(demand=1, limit=3)
+    rig.serving("rose", warm=2, limit=5, per_pod=2)
+    await rig.until(lambda: rig.desk() and rig.desk().pools.usable() and rig.desk("rose") and len(rig.desk("rose").pools.placement.warm) == 2)
+
+    async def read(query: str) -> Stats:
+        bearer = {"Authorization": f"Bearer {issuer.token(sub='system:serviceaccount:kindler-system:kindler-metrics')}"}
+        return Stats.from_json(json.loads((await rig.peer(f"/stats{query}", bearer)).body))
+
+    before = await read("?provisioned=true")
+    for _ in range(3):
+        await rig.invoke("rose")
+    rig.gate.clear()
+    call = rig.begin("rose")
+    await rig.until(lambda: rig.desk("rose").in_flight == 1)
+    after = await read("?provisioned=true")
+    rig.gate.set()
+    await call
+
+    assert set(before.endpoints) == set(after.endpoints) == {"default/rose"}
+    assert set((await read("")).endpoints) == set((await read("?provisioned=false")).endpoints) == {"default/iris", "default/rose"}
+    rose, totals, earlier = after.endpoints["default/rose"], after.endpoints["default/rose"].totals, before.endpoints["default/rose"].totals
+    assert totals is not None
+    assert earlier is not None
+    assert (rose.allocated, totals.provisioned, totals.spillover, totals.invocations, totals.answered) == (4, 4, 0, 4, 3)
+    assert totals.load_seconds > totals.model_seconds > 0, "what still runs is load already"
+    assert (earlier.load_seconds, earlier.invocations) == (0, 0)
+
+
 async def test_only_good_tokens_of_our_own_processes_are_let_in(rig: Rig, issuer: Issuer) -> None:
     now = int(time.time())
     stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -119,6 +149,7 @@ async def test_only_good_tokens_of_our_own_processes_are_let_in(rig: Rig, issuer
     rows: dict[str, tuple[str | None, int]] = {
         "the controller": (good, 200),
         "another activator": (issuer.token(sub="system:serviceaccount:kindler-system:kindler-activator"), 200),
+        "the metrics process": (issuer.token(sub="system:serviceaccount:kindler-system:kindler-metrics"), 200),
         "several audiences": (issuer.token(aud=["x", names.PEER_AUDIENCE]), 200),
         "no token": (None, 401),
         "an empty one": ("", 401),

@@ -78,13 +78,14 @@ class EndpointDesk:
         if place is None:
             return self._hold(call)
         admission.run(call, place, self._clock())
-        self._spill(route, place)
+        self._count(route, place)
         return place
 
     def gone(self, call: Call) -> None:
         """A held call's client left; it never reaches the model."""
         if self._admission.leave(call):
             self.counts.left()
+            self._spent(call)
 
     def finished(self, call: Call, place: Place, outcome: Outcome, status: int, received: int, sent: int) -> None:
         """The place is free; whoever waits longest gets it."""
@@ -109,8 +110,7 @@ class EndpointDesk:
         self.pools.suspect(place)
         self.pools.placement.give_back(place)
         if self.closed:
-            self._admission.done(call)
-            return self._refusal(call, self._absent())
+            return self._give_up(call, self._absent())
         other = self.pools.placement.take()
         if other is None:
             self.pools.wake(len(self._admission.waiting) + 1)
@@ -121,8 +121,7 @@ class EndpointDesk:
             return other
         trouble = self.pools.hopeless()
         if trouble is not None:
-            self._admission.done(call)
-            return self._refusal(call, self._doom(trouble))
+            return self._give_up(call, self._doom(trouble))
         self._admission.wait_again(call)
         return None
 
@@ -165,6 +164,7 @@ class EndpointDesk:
             reason = f"Endpoint {self.terms.endpoint} did not start within {route.startup_timeout_in_seconds} s. {why}"
             if self.pools.usable():
                 reason = f"Endpoint {self.terms.endpoint} had no free place within {route.startup_timeout_in_seconds} s: its pods stayed busy."
+            self._spent(call)
             call.refuse(self._refusal(call, Refusal(Cause.START_TIMEOUT, reason)))
 
     def close(self) -> None:
@@ -176,6 +176,7 @@ class EndpointDesk:
     def dismiss(self, refusal: Refusal) -> None:
         """Answers all who wait."""
         for call in self._admission.dismiss():
+            self._spent(call)
             call.refuse(self._refusal(call, refusal))
 
     # Telling
@@ -190,14 +191,20 @@ class EndpointDesk:
 
     def stats(self, owner: bool) -> EndpointStats:
         """What `/stats` says of this endpoint."""
-        revision = self.pools.route.revision if self.pools.route else ""
-        places = [place for place, _ in self._admission.running.values()]
+        route, admission = self.pools.route, self._admission
+        revision = route.revision if route else ""
+        places = [place for place, _ in admission.running.values()]
         older: dict[str, int] = {}
         for place in places:
             if place.revision != revision:
                 older[place.revision] = older.get(place.revision, 0) + 1
         warm = sum(place.pool == names.WARM for place in places)
-        return EndpointStats(self.identity.uid, owner, revision, len(places), self.held, warm, len(places) - warm, older)
+        totals = None
+        if route is not None and route.warm_pool:
+            totals = self.counts.totals([call.arrived for calls in (admission.running, admission.waiting) for call in calls], self._clock())
+        return EndpointStats(
+            self.identity.uid, owner, revision, len(places), self.held, warm, len(places) - warm, older, self.pools.placement.allocated, totals
+        )
 
     # Inside
 
@@ -217,7 +224,7 @@ class EndpointDesk:
         try:
             while admission.waiting and (place := pools.placement.take()) is not None:
                 call = admission.run_next(place, self._clock())
-                self._spill(pools.route, place)
+                self._count(pools.route, place)
                 self._warmed(call, place)
                 call.dispatch(place)
         finally:
@@ -234,9 +241,23 @@ class EndpointDesk:
             self.counts.started(call.cold.phases())
             self._teller.cold_start(self.identity, pod, call.cold)
 
-    def _spill(self, route: Route, place: Place) -> None:
-        if route.provisioned_concurrency and place.pool == names.DEMAND:
-            self.counts.spilled += 1
+    def _count(self, route: Route, place: Place) -> None:
+        """With a warm pool, also one of size 0: did the request fit into it? The size that the config names says nothing while it is being scaled."""
+        if route.warm_pool:
+            if place.pool == names.WARM:
+                self.counts.provisioned += 1
+            else:
+                self.counts.spilled += 1
+
+    def _spent(self, call: Call) -> None:
+        """The call was in and ends without a pod's answer."""
+        self.counts.in_vain += self._clock() - call.arrived
+
+    def _give_up(self, call: Call, refusal: Refusal) -> Refusal:
+        """The call had a place that could not be reached, and gets no other."""
+        self._admission.done(call)
+        self._spent(call)
+        return self._refusal(call, refusal)
 
     def _refusal(self, call: Call, refusal: Refusal) -> Refusal:
         self.refused(call, refusal)

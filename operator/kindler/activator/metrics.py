@@ -6,18 +6,19 @@ from collections.abc import Iterable, Iterator
 
 from kindler.activator.counts import Histogram
 from kindler.activator.desk import EndpointDesk
-from kindler.api import names
 
 AT_ONCE = 50  # endpoints per piece: the loop serves requests between two
 
 _HELP = {
     "kindler_invocations_total": ("counter", "Invocations by how they ended."),
     "kindler_throttled_total": ("counter", "Invocations throttled at the maximum concurrency."),
-    "kindler_spillover_total": ("counter", "Invocations that did not fit the provisioned concurrency."),
+    "kindler_provisioned_invocations_total": ("counter", "Invocations placed in the warm pool."),
+    "kindler_spillover_total": ("counter", "Invocations beside a warm pool that did not fit into it."),
     "kindler_processed_bytes_total": ("counter", "Bytes of bodies from (in) and to (out) clients."),
     "kindler_concurrent_executions": ("gauge", "Invocations now at a model."),
     "kindler_held_requests": ("gauge", "Invocations now waiting for a place."),
-    "kindler_provisioned_concurrency_utilization": ("gauge", "Executions in the warm pool by provisioned concurrency."),
+    "kindler_provisioned_concurrency": ("gauge", "Invocations that the usable pods of the warm pool take together."),
+    "kindler_provisioned_concurrency_utilization": ("gauge", "Executions in the usable pods of the warm pool, by what they take together."),
     "kindler_pool_pods": ("gauge", "Pods by pool (demand, warm) and state (usable, starting, going)."),
     "kindler_invocation_seconds": ("histogram", "From the end of the request's head to the end of the answer."),
     "kindler_model_latency_seconds": ("histogram", "From the place in a pod to the end of its answer."),
@@ -66,8 +67,12 @@ def _throttled(name: str, desk: EndpointDesk) -> list[str]:
     return [f"{name}{{{_labels(desk)}}} {desk.counts.throttled}"]
 
 
+def _warm(name: str, desk: EndpointDesk) -> list[str]:
+    return [f"{name}{{{_labels(desk)}}} {desk.counts.provisioned}"] if _has_warm_pool(desk) else []
+
+
 def _spilled(name: str, desk: EndpointDesk) -> list[str]:
-    return [f"{name}{{{_labels(desk)}}} {desk.counts.spilled}"] if _provisioned(desk) else []
+    return [f"{name}{{{_labels(desk)}}} {desk.counts.spilled}"] if _has_warm_pool(desk) else []
 
 
 def _bytes(name: str, desk: EndpointDesk) -> list[str]:
@@ -83,12 +88,16 @@ def _held(name: str, desk: EndpointDesk) -> list[str]:
     return [f"{name}{{{_labels(desk)}}} {desk.held}"]
 
 
+def _allocated(name: str, desk: EndpointDesk) -> list[str]:
+    return [f"{name}{{{_labels(desk)}}} {desk.pools.placement.allocated}"] if _has_warm_pool(desk) else []
+
+
 def _utilization(name: str, desk: EndpointDesk) -> list[str]:
-    provisioned = _provisioned(desk)
-    if not provisioned:
+    placement = desk.pools.placement
+    if not placement.allocated:
         return []
-    executing = sum(p.in_use for p in desk.pools.serving() if p.facts.pool == names.WARM)
-    return [f"{name}{{{_labels(desk)}}} {executing / provisioned:g}"]
+    executing = sum(place.in_use for place in placement.warm)
+    return [f"{name}{{{_labels(desk)}}} {executing / placement.allocated:g}"]
 
 
 def _pods(name: str, desk: EndpointDesk) -> list[str]:
@@ -127,17 +136,19 @@ def _histogram(name: str, labels: str, histogram: Histogram | None) -> list[str]
     return [*lines, f"{name}_sum{{{labels}}} {histogram.total:.6f}", f"{name}_count{{{labels}}} {total}"]
 
 
-def _provisioned(desk: EndpointDesk) -> int:
-    return desk.pools.route.provisioned_concurrency if desk.pools.route else 0
+def _has_warm_pool(desk: EndpointDesk) -> bool:
+    return desk.pools.route is not None and desk.pools.route.warm_pool is not None
 
 
 _SAMPLES = {
     "kindler_invocations_total": _invocations,
     "kindler_throttled_total": _throttled,
+    "kindler_provisioned_invocations_total": _warm,
     "kindler_spillover_total": _spilled,
     "kindler_processed_bytes_total": _bytes,
     "kindler_concurrent_executions": _executions,
     "kindler_held_requests": _held,
+    "kindler_provisioned_concurrency": _allocated,
     "kindler_provisioned_concurrency_utilization": _utilization,
     "kindler_pool_pods": _pods,
     "kindler_invocation_seconds": _invocation,

@@ -106,7 +106,7 @@ class Activator:
         self.hands = RealHands(self.prober, self.writer, close_idle)
         self.directory = Directory(lambda identity: EndpointDesk(identity, self.hands, self.telling, time.monotonic))
         self.door = Door(settings, self.cluster, self.directory, self.ownership, lambda: self.synced)
-        accounts = (f"system:serviceaccount:{common.system_namespace}:{common.release}-{process}" for process in ("controller", "activator"))
+        accounts = (f"system:serviceaccount:{common.system_namespace}:{common.release}-{process}" for process in ("controller", "activator", "metrics"))
         self.tokens = Tokens(self.cluster, names.PEER_AUDIENCE, frozenset(accounts))
         self.informers = self._informers()
         self.last_round = time.monotonic()

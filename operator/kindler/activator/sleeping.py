@@ -28,7 +28,7 @@ def round_of(desk: EndpointDesk, hands: Hands, now: float, going: bool = False) 
         if not pod.usable and standing.wedged(pod.facts, pod.in_use, now - pod.silent_since, patience):
             hands.delete(pools.namespace, pod, f"it has not answered {route.health_path} for {now - pod.silent_since:.0f} s")
         elif pod.facts.pool == names.WARM and pod.place is not None:
-            hands.cost(pools.namespace, pod, sleeping.warm_cost(pod.in_use, pod.place.last_used, now))
+            hands.cost(pools.namespace, pod, sleeping.warm_cost(pod.cost_wanted, pod.in_use, pod.place.last_used, now))
     _sleep(desk, hands, now)
 
 

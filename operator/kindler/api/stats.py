@@ -10,6 +10,7 @@ from typing import Any
 class Totals:
     """What one endpoint has done on one replica since the replica's boot: each only grows, so that two readings tell what happened between them.
 
+    `invocations`: all that came, also those that were refused; `model_errors`: the model answered 5xx, broke off, or took too long.
     `load_seconds`: the integral over time of concurrent executions and held requests, exact at the moment of reading: its difference by the time between is
     their average, and no burst is missed. `provisioned` and `spillover` count invocations placed in the warm and, while there is a warm pool, in the demand
     pool. `answered` requests took `model_seconds` and `overhead_seconds` together; `cold_starts` took `setup_seconds`.

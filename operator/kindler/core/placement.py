@@ -70,6 +70,11 @@ class Placement(Generic[S]):
             free.clear()
             free.update(dict.fromkeys(s for s in order if s.in_use < per_instance))
 
+    @property
+    def allocated(self) -> int:
+        """How many requests the seats of the warm pool take, free or not."""
+        return len(self.warm) * self.per_instance
+
     def room(self, warm: bool) -> int:
         """How many more requests the free seats of a pool would take."""
         return sum(self.per_instance - s.in_use for s in (self.free_warm if warm else self.free_demand))

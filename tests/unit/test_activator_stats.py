@@ -1,0 +1,142 @@
+"""What `/stats` says of a warm pool: totals that only grow, from which two readings tell what happened between them."""
+
+from __future__ import annotations
+
+from kindler.activator.calls import Outcome, Purpose
+from kindler.api import names
+from kindler.api.stats import Totals
+from tests.unit.desks import World, route
+
+
+def totals(world: World) -> Totals:
+    told = world.desk.stats(owner=True).totals
+    assert told is not None
+    return told
+
+
+def test_load_is_exact_between_any_two_readings_also_while_nothing_ends() -> None:
+    world = World(route(limit=3, scaled=True))
+    world.start("w", names.WARM)
+    running = world.call()
+    world.now += 2
+    held = world.call()
+    world.now += 3
+    assert totals(world).load_seconds == 2 + 2 * 3
+    world.finish(running)
+    assert held.got is not None
+    world.now += 10
+    assert totals(world).load_seconds == 8 + 10
+    world.finish(held)
+    world.now += 100
+    assert totals(world).load_seconds == 18, "idle is a true zero"
+
+
+def test_a_burst_between_two_readings_is_not_missed() -> None:
+    world = World(route(limit=4, per_instance=4, scaled=True))
+    world.start("w", names.WARM)
+    before = totals(world)
+    for _ in range(50):
+        calls = [world.call() for _ in range(4)]
+        world.now += 0.01
+        for call in calls:
+            world.finish(call)
+
+    assert round(totals(world).load_seconds - before.load_seconds, 9) == 2.0
+
+
+def test_who_waits_in_vain_was_load_all_the_same() -> None:
+    """Load that only those counted who were served would keep a pool small that cannot start."""
+    world = World(route(limit=9, startup=100, scaled=True))
+    leaver, expired = world.call(), world.call()
+    world.now += 30
+    world.desk.gone(leaver)
+    world.now += 70
+    world.desk.expire(world.now)
+    dismissed = world.call()
+    world.now += 5
+    world.desk.close()
+
+    assert expired.refusal is not None
+    assert dismissed.refusal is not None
+    assert totals(world).load_seconds == 30 + 100 + 5
+
+
+def test_a_place_that_could_not_be_reached_is_load_until_the_request_is_refused() -> None:
+    world = World(route(scaled=True))
+    world.start("w", names.WARM)
+    call = world.call()
+    world.now += 4
+    world.desk.close()
+    assert call.got is not None
+    world.desk.unreachable(call, call.got)
+    world.now += 4
+
+    assert totals(world).load_seconds == 4
+
+
+def test_placements_are_told_apart_also_while_the_config_says_nothing_of_the_pools_size() -> None:
+    world = World(route(limit=5, scaled=True))
+    world.start("w", names.WARM)
+    first, second = world.call(), world.call()
+    world.start("d")
+    assert second.got is not None
+    assert second.got.pool == names.DEMAND
+    world.finish(first)
+    world.call()
+
+    assert (totals(world).provisioned, totals(world).spillover) == (2, 1)
+
+
+def test_what_the_model_said_is_counted() -> None:
+    world = World(route(limit=1, scaled=True))
+    world.start("w", names.WARM)
+    for outcome, status in ((Outcome.ANSWERED, 200), (Outcome.ANSWERED, 404), (Outcome.ANSWERED, 500), (Outcome.BROKE_OFF, 0)):
+        call = world.call()
+        world.now += 0.5
+        world.finish(call, outcome, status)
+    world.answer("w")
+    world.call()
+    world.call()
+    told = totals(world)
+
+    assert told.invocations == 6, "four ended, one runs, one was throttled"
+    assert (told.client_errors, told.model_errors, told.answered) == (1, 2, 4)
+    assert (told.model_seconds, told.overhead_seconds) == (2.0, 0.0)
+
+
+def test_pings_are_no_invocations() -> None:
+    world = World(route(scaled=True))
+    world.call(Purpose.PING)
+
+    assert totals(world).invocations == 0
+
+
+def test_cold_starts_are_counted_with_the_time_they_took() -> None:
+    world = World(route(scaled=True))
+    call = world.call()
+    world.now += 1.5
+    world.start("d")
+
+    assert call.cold is not None
+    assert (totals(world).cold_starts, totals(world).setup_seconds) == (1, 1.5)
+
+
+def test_allocated_is_what_usable_warm_pods_take() -> None:
+    world = World(route(limit=20, per_instance=4, scaled=True))
+    world.start("a", names.WARM)
+    world.start("b", names.WARM)
+    world.show("starting", names.WARM)
+    world.start("d")
+    busy = [world.call() for _ in range(5)]
+    assert world.desk.stats(owner=True).allocated == 8, "busy or not"
+    world.show("a", names.WARM, deleting=True)
+
+    assert world.desk.stats(owner=True).allocated == 4
+    assert all(call.got and call.got.pod != "a" for call in [world.call() for _ in range(3)]), "a pod that goes takes no new request"
+    assert any(call.got and call.got.pod == "a" for call in busy), "and finishes what it has"
+
+
+def test_without_a_warm_pool_there_are_no_totals() -> None:
+    told = World(route()).desk.stats(owner=True)
+
+    assert (told.totals, told.allocated) == (None, 0)
