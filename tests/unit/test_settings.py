@@ -43,3 +43,10 @@ def test_queries_are_held_to_the_namespace_unless_said_otherwise() -> None:
 def test_names_of_the_metrics_process_follow_the_release() -> None:
     told = metrics_settings({"KINDLER_RELEASE": "two", "KINDLER_SYSTEM_NAMESPACE": "there"})
     assert (told.service, told.config_map) == ("two-metrics.there.svc", "two-metrics")
+
+
+def test_a_choice_names_what_there_is_to_choose_from() -> None:
+    assert controller_settings({}).metrics_api == "auto"
+    assert controller_settings({"KINDLER_METRICS_API": "custom"}).metrics_api == "custom"
+    with pytest.raises(SettingsError, match="KINDLER_METRICS_API='both' is none of auto, external, custom, none"):
+        controller_settings({"KINDLER_METRICS_API": "both"})

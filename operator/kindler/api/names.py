@@ -74,3 +74,8 @@ def policy_key(policy: str) -> str:
     if re.fullmatch("[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?", policy):
         return policy
     return hashlib.sha256(policy.encode()).hexdigest()[:32]
+
+
+def metrics_name(release: str) -> str:
+    """Name of all that belongs to an installation's metrics server: Deployment, Service, ServiceAccount, ClusterRole, ConfigMap of its certificates."""
+    return f"{release}-metrics"

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 T = TypeVar("T", int, float)
 
+METRICS_APIS = ("auto", "external", "custom", "none")  # by which HPAs read our metrics; auto: the first of external and custom that nobody else serves
+
 
 class SettingsError(ValueError):
     """A variable holds a value that cannot be used. The message names variable, value and remedy."""
@@ -47,6 +49,8 @@ class ControllerSettings:
 
     `activator_service`: DNS name that per-endpoint Services point to. `peer_selector`: label selector of activator pods in the system namespace;
     `peer_port`: their peer port; `peer_token_path`: the projected token shown there. `resync_seconds`: each key is looked at again at least this often.
+    `metrics_api`: one of METRICS_APIS. `metrics_certificate`: the cert-manager Certificate of the metrics server, in the system namespace; empty: it makes
+    its own.
     `prometheus`: who answers for metrics that are not Kindler's, where the controller computes sizes itself.
     """
 
@@ -163,6 +167,13 @@ class _Reader:
             return value.strip("-")
         raise SettingsError(f"{name}={value!r} is no label of Prometheus: use letters, digits and _, or - for none")
 
+    def choice(self, name: str, words: tuple[str, ...]) -> str:
+        """One of the words; the first is the default."""
+        value = self.text(name, words[0])
+        if value in words:
+            return value
+        raise SettingsError(f"{name}={value!r} is none of {', '.join(words)}")
+
     def flag(self, name: str, default: bool) -> bool:
         raw = self.environ.get(name, "").strip().lower()
         if raw in ("", "true", "false"):
@@ -202,6 +213,8 @@ def controller_settings(environ: Mapping[str, str]) -> ControllerSettings:
         lease_seconds=read.number("KINDLER_LEASE_SECONDS", 15.0, float, 2, 120),
         lease_renew_seconds=read.number("KINDLER_LEASE_RENEW_SECONDS", 10.0, float, 1, 110),
         lease_retry_seconds=read.number("KINDLER_LEASE_RETRY_SECONDS", 2.0, float, 0.1, 60),
+        metrics_api=read.choice("KINDLER_METRICS_API", METRICS_APIS),
+        metrics_certificate=read.text("KINDLER_METRICS_CERTIFICATE", ""),
         prometheus=Prometheus(read.url("KINDLER_PROMETHEUS_URL"), read.label("KINDLER_PROMETHEUS_NAMESPACE_LABEL", "namespace")),
     )
 
