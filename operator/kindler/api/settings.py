@@ -69,6 +69,8 @@ class ControllerSettings:
     lease_seconds: float
     lease_renew_seconds: float
     lease_retry_seconds: float
+    metrics_api: str
+    metrics_certificate: str
     prometheus: Prometheus
 
 
