@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, MaxLen
 
-from kindler.api.base import FORBIDDEN, REQUIRED, Block, Kept, ListMap, Name, Rule, ShortText, name_rule
-from kindler.api.scheduletext import SCHEDULE_RULES
+from kindler.api.base import FORBIDDEN, REQUIRED, Block, FormByRule, Kept, ListMap, Name, Rule, ShortText, name_rule
+from kindler.api.scheduletext import MOMENT, SCHEDULE_RULES, moment_rule
 
 CAPACITY = Annotated[int, Ge(0), Le(200)]
 COOLDOWN = Annotated[int, Ge(0), Le(3600)]
@@ -90,23 +90,20 @@ class TargetTrackingScalingPolicyConfiguration(Block):
             "a policy tracks exactly one metric; set either predefinedMetricSpecification or customizedMetricSpecification, and a policy more for each more",
         ),
         Rule(
-            "self.targetValue > 0.0",
-            "targetValue must be greater than 0, for nothing can be kept at or below it; write a positive number, as 0.7",
-            field=".targetValue",
-        ),
-        Rule(
-            "self.targetValue <= 0.0 || (self.targetValue >= 0.001 && self.targetValue <= 1000000000.0)",
-            "targetValue is not within 0.001 to 1000000000, and an HPA counts in thousandths; choose a metric of another unit",
-            field=".targetValue",
-        ),
-        Rule(
             "!has(self.predefinedMetricSpecification) || self.targetValue <= 1.0",
             f"targetValue for {UTILIZATION} is a ratio, not a percentage, and at most 1; write 0.7 for 70 %",
             field=".targetValue",
         ),
     )
 
-    target_value: float
+    target_value: Annotated[
+        float,
+        Rule("self > 0.0", "targetValue must be greater than 0, for no metric can be kept at or below it; write a positive number, as 0.7"),
+        Rule(
+            "self <= 0.0 || (self >= 0.001 && self <= 1000000000.0)",
+            "targetValue is not within 0.001 to 1000000000, and an HPA counts in thousandths; choose a metric of another unit",
+        ),
+    ]
     """What the metric is kept at: for the predefined metric a ratio above 0 and at most 1, as 0.7; for a customized one 0.001 to 1000000000."""
     predefined_metric_specification: PredefinedMetricSpecification | None = None
     """The utilization of the provisioned concurrency: the metric that fits most endpoints. This, or customizedMetricSpecification."""
@@ -159,8 +156,9 @@ class ScheduledAction(Block):
 
     RULES = (
         Rule(
-            "!has(self.startTime) || !has(self.endTime) || self.startTime < self.endTime",
-            "endTime is not after startTime, so the action would never act; move one of them, both are UTC",
+            f"!has(self.startTime) || !has(self.endTime) || !self.startTime.matches('{MOMENT}') || !self.endTime.matches('{MOMENT}') "
+            "|| timestamp(self.startTime) < timestamp(self.endTime)",
+            "endTime is not after startTime, so the action would never act; move one of them",
             field=".endTime",
         ),
     )
@@ -186,9 +184,9 @@ class ScheduledAction(Block):
         ),
     ] = "UTC"
     """Time zone of at and cron by its IANA name, as Europe/Berlin; daylight saving is followed. Default UTC. rate needs none."""
-    start_time: datetime | None = None
+    start_time: Annotated[datetime, FormByRule(40), moment_rule("startTime")] | None = None
     """The action does not act before this moment, and acts at it too, as 2027-01-31T08:00:00Z. Absent: no such bound."""
-    end_time: datetime | None = None
+    end_time: Annotated[datetime, FormByRule(40), moment_rule("endTime")] | None = None
     """The action does not act after this moment, as 2027-02-28T18:00:00Z; what it set stays in force. Absent: no such bound."""
     scalable_target_action: ScalableTargetAction
     """Which bounds the action sets: minCapacity, maxCapacity or both."""

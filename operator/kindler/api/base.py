@@ -6,6 +6,7 @@ A field's type says what the API server accepts, its docstring is what `kubectl 
     Kept              SageMaker has the field, Kindler does not act on it: reported in status.ignoredFields; its values are
                       not judged, so that what a newer SageMaker takes still applies
     RequiredByRule    needed, but a Rule says so (with a better sentence than "Required value")
+    FormByRule        of a form, but a Rule says so (with a better sentence than "must be of type date-time")
     ListMap           a list whose items are told apart by one field
 
 The API server is the judge. Parsing here only gives types to what it let pass, so types and bounds are all that both sides check.
@@ -57,6 +58,13 @@ class Kept:
 @dataclass(frozen=True, slots=True)
 class RequiredByRule:
     """Not in the schema's `required`: a Rule refuses its absence."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormByRule:
+    """Text of at most `max_length` characters without the schema's `format`: a Rule refuses what is not of the form."""
+
+    max_length: int
 
 
 @dataclass(frozen=True, slots=True)

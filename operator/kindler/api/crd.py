@@ -13,7 +13,7 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic.fields import FieldInfo
 
 from kindler.api import names
-from kindler.api.base import FORBIDDEN, Block, Kept, ListMap, RequiredByRule, Rule
+from kindler.api.base import FORBIDDEN, Block, FormByRule, Kept, ListMap, RequiredByRule, Rule
 from kindler.api.kinds import Column, Kind
 from kindler.api.shape import bare, markers
 
@@ -174,6 +174,11 @@ def _add_rule(result: Schema, mark: Rule) -> None:
     result.setdefault("x-kubernetes-validations", []).append(_rule(mark))
 
 
+def _form_by_rule(result: Schema, mark: FormByRule) -> None:
+    del result["format"]
+    result["maxLength"] = mark.max_length
+
+
 _MARKERS: Final[dict[type, Callable[[Schema, Any], None]]] = {
     MinLen: _bound("min"),
     MaxLen: _bound("max"),
@@ -183,6 +188,7 @@ _MARKERS: Final[dict[type, Callable[[Schema, Any], None]]] = {
     Rule: _add_rule,
     Kept: lambda result, mark: None,
     RequiredByRule: lambda result, mark: None,
+    FormByRule: _form_by_rule,
 }
 
 

@@ -1,6 +1,6 @@
-"""What the API server says of a schedule's text: its form, and the range of each field, as far as one field tells.
+"""What the API server says of moments and schedules: their form, and the range of each field.
 
-What a calendar must tell (a day that no month has, a year that has passed) and the time zone's name are told by the controller, which reads the text.
+What takes more (a moment that has passed, a day that comes in none of the months named, a time zone that nobody knows) is told by the controller.
 The patterns are read by RE2 in the API server; each is held to the controller's own reading by the tests.
 """
 
@@ -9,6 +9,25 @@ from __future__ import annotations
 from typing import Final
 
 from kindler.api.base import Rule
+
+_YEAR: Final = "(?:19[789][0-9]|2[01][0-9][0-9])"
+_DATE: Final = f"{_YEAR}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))"
+_TIME: Final = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+MOMENT: Final = f"^{_DATE}T{_TIME}(?:[.][0-9]{{1,9}})?(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])$"
+
+
+def _leap_year(start: int) -> str:
+    """Whether the four digits from `start` are a year with a 29th of February."""
+    year = f"int(self.substring({start}, {start + 4}))"
+    return f"({year} % 4 == 0 && ({year} % 100 != 0 || {year} % 400 == 0))"
+
+
+def moment_rule(field: str) -> Rule:
+    return Rule(
+        f"self.matches('{MOMENT}') && (!self.matches('^[0-9]{{4}}-02-29') || {_leap_year(0)})",
+        f"{field} is not a moment from 1970 to 2199 with its zone; write it in UTC, as 2027-01-31T08:00:00Z",
+    )
+
 
 _STEP: Final = "(?:/[1-9][0-9]*)?"
 _EXAMPLE: Final = "cron(0 8 ? * MON-FRI *) is 08:00 from Monday to Friday"
@@ -25,7 +44,6 @@ _HOUR: Final = "(?:[01]?[0-9]|2[0-3])"
 _DAY: Final = "(?:0?[1-9]|[12][0-9]|3[01])"
 _MONTH: Final = "(?:0?[1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)"
 _WEEKDAY: Final = "(?:[1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)"
-_YEAR: Final = "(?:19[789][0-9]|2[01][0-9][0-9])"
 
 _DAYS_OF_MONTH: Final = rf"(?:\?|{_items(_DAY, f'|{_DAY}W|L|LW|L-{_DAY}')})"
 _DAYS_OF_WEEK: Final = rf"(?:\?|{_items(_WEEKDAY, f'|L|{_WEEKDAY}L|{_WEEKDAY}#[1-5]')})"
@@ -58,13 +76,11 @@ SCHEDULE_RULES: Final = (
         "write it as at(2027-01-31T08:00:00), rate(5 minutes) or cron(0 8 ? * MON-FRI *)",
     ),
     Rule(
-        r"!self.matches(r'^at\(.*\)$') || self.matches(r'^at\([0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
-        r"|02-(?:0[1-9]|[12][0-9]))T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\)$')",
-        "schedule with at holds no moment of the form yyyy-mm-ddThh:mm:ss, without a zone; write it as at(2027-01-31T08:00:00), and put the zone into timezone",
+        rf"!self.matches(r'^at\(.*\)$') || self.matches(r'^at\({_DATE}T{_TIME}\)$')",
+        "schedule with at holds no moment from 1970 to 2199 as yyyy-mm-ddThh:mm:ss without a zone; write it as at(2027-01-31T08:00:00), and put the zone into timezone",
     ),
     Rule(
-        r"!self.matches(r'^at\([0-9]{4}-02-29T') || (int(self.substring(3, 7)) % 4 == 0 "
-        r"&& (int(self.substring(3, 7)) % 100 != 0 || int(self.substring(3, 7)) % 400 == 0))",
+        rf"!self.matches(r'^at\([0-9]{{4}}-02-29T') || {_leap_year(3)}",
         "schedule with at names the 29th of February of a year that has none; write another day, as at(2028-02-29T08:00:00)",
     ),
     Rule(
