@@ -3,8 +3,9 @@
     memory     what controller and activator hold with 0 and with 200 endpoints
     storm      20 endpoints asleep, 10 clients each, 1,000 requests, limits wide enough that none may be throttled
     rollouts   one endpoint moves between two tiers again and again while clients ask without a pause
+    hpa        some forty series through real HPAs, for the table beside AWS's rule (docs/reference/hpa-and-aws.md)
 
-Runs inside the cluster's network, with Kindler installed, on the standard library alone.
+Runs inside the cluster's network, with Kindler installed.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from hack.hpa import cases
+from hack.hpa import cluster as autoscalers
 from hack.kubeapi import KubeApi
 
 Json = dict[str, Any]
@@ -163,9 +166,15 @@ def rollouts(api: KubeApi, count: int) -> Json:
     return {"rollouts": count, "requests": statuses.total(), "statuses": {str(status): n for status, n in sorted(statuses.items())}}
 
 
+def hpa(api: KubeApi) -> Json:
+    """What hack/hpa/page.py makes the table of."""
+    version = api.call("GET", "/version")["gitVersion"]
+    return {"kubernetes": version, "sizes": autoscalers.run(api, cases.CASES)}
+
+
 def main() -> None:
     options = argparse.ArgumentParser(prog="make campaign", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("parts", nargs="*", default=["memory", "storm", "rollouts"], help="memory, storm, rollouts (default: all)")
+    options.add_argument("parts", nargs="*", default=["memory", "storm", "rollouts", "hpa"], help="memory, storm, rollouts, hpa (default: all)")
     options.add_argument("--endpoints", type=int, default=200)
     options.add_argument("--rollouts", type=int, default=20)
     options.add_argument("--out", type=Path, default=Path(".kindler/campaign"), help="folder for one JSON file per part")
@@ -175,6 +184,7 @@ def main() -> None:
         "memory": lambda: memory(api, chosen.endpoints),
         "storm": lambda: storm(api),
         "rollouts": lambda: rollouts(api, chosen.rollouts),
+        "hpa": lambda: hpa(api),
     }
     chosen.out.mkdir(parents=True, exist_ok=True)
     bad = []

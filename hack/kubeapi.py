@@ -25,6 +25,9 @@ _GROUPS = {
     "apis/serving.kindler.dev/v1alpha1": ("models", "endpointconfigs", "endpoints"),
     "apis/apps/v1": ("replicasets", "deployments", "controllerrevisions"),
     "apis/coordination.k8s.io/v1": ("leases",),
+    "apis/autoscaling/v2": ("horizontalpodautoscalers",),
+    "apis/discovery.k8s.io/v1": ("endpointslices",),
+    "apis/apiregistration.k8s.io/v1": ("apiservices",),
     "apis/apiextensions.k8s.io/v1": ("customresourcedefinitions",),
 }
 _PREFIX = dict.fromkeys(_CORE, "api/v1") | {plural: prefix for prefix, plurals in _GROUPS.items() for plural in plurals}
