@@ -4,6 +4,7 @@
     aws       AWS's documented rule, minute by minute
     foreign   a metrics server that says what the series say
     cluster   the real HPAs
+    product   the product's own copy of their rule
     page      the table: docs/reference/hpa-and-aws.md
 
 AWS's rule lives here and not in the product: the product writes HPAs, and computes what an HPA would (core/tracking.py) where no HPA can read metrics.

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from hack.hpa import aws, page
+from hack.hpa import aws, page, product
 from hack.hpa.cases import CASES, Case
 
 FIGURES = json.loads(page.FIGURES.read_text())
@@ -72,3 +72,8 @@ def test_the_page_is_what_was_measured() -> None:
 def test_a_difference_has_its_reason_told_and_nothing_else_has(case: Case) -> None:
     theirs = page.sizes_by_aws(case)
     assert (theirs != [size * case.per for size in REAL[case.key]]) == bool(case.differs)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case.tolerance], ids=lambda case: case.key)
+def test_the_products_rule_says_what_the_real_hpa_did(case: Case) -> None:
+    assert product.sizes(case) in (None, REAL[case.key])
