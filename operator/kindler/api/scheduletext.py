@@ -29,33 +29,30 @@ def moment_rule(field: str) -> Rule:
     )
 
 
-_STEP: Final = "(?:/[1-9][0-9]*)?"
 _EXAMPLE: Final = "cron(0 8 ? * MON-FRI *) is 08:00 from Monday to Friday"
 
 
-def _items(value: str, more: str = "") -> str:
-    """A comma-separated list of `value`s, ranges, `*` and steps; `more`: further alternatives for an item."""
-    item = rf"(?:\*{_STEP}|{value}(?:-{value})?{_STEP}{more})"
+def _items(value: str, step: str) -> str:
+    """A comma-separated list of `value`s, ranges and `*`, each with or without a step."""
+    item = rf"(?:\*|{value}(?:-{value})?)(?:/(?:{step}))?"
     return f"{item}(?:,{item})*"
 
 
-_SIXTY: Final = "[0-5]?[0-9]"
 _HOUR: Final = "(?:[01]?[0-9]|2[0-3])"
 _DAY: Final = "(?:0?[1-9]|[12][0-9]|3[01])"
 _MONTH: Final = "(?:0?[1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)"
 _WEEKDAY: Final = "(?:[1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)"
+_ALONE_OF_MONTH: Final = rf"\?|L(?:-(?:[12]?[0-9]|30))?W?|{_DAY}W"
+_ALONE_OF_WEEK: Final = rf"\?|L|{_WEEKDAY}(?:L|#[1-5])"
 
-_DAYS_OF_MONTH: Final = rf"(?:\?|{_items(_DAY, f'|{_DAY}W|L|LW|L-{_DAY}')})"
-_DAYS_OF_WEEK: Final = rf"(?:\?|{_items(_WEEKDAY, f'|L|{_WEEKDAY}L|{_WEEKDAY}#[1-5]')})"
-
-# Name, pattern, how many fields come after it, what it may hold. The first of seven, the seconds, is optional.
+# Name, pattern, how many fields come after it, what it may hold. The first of seven, the seconds, is optional and a number.
 _FIELDS: Final = (
-    ("minutes", _items(_SIXTY), 5, "0 to 59, as 0 or 15,45 or 0-30 or 0/15"),
-    ("hours", _items(_HOUR), 4, "0 to 23, as 8 or 8,20 or 8-17 or 0/6"),
-    ("day-of-month", _DAYS_OF_MONTH, 3, "1 to 31, L (the last), 15W (the weekday nearest to the 15th) or ?"),
-    ("month", _items(_MONTH), 2, "1 to 12 or JAN to DEC, as * or 6-8 or JAN,JUL"),
-    ("day-of-week", _DAYS_OF_WEEK, 1, "1 (Sunday) to 7 or SUN to SAT, as MON-FRI or 6L (the last Friday) or 2#1 (the first Monday), or ?"),
-    ("year", _items(_YEAR), 0, "1970 to 2199, as * or 2027-2029"),
+    ("minutes", _items("[0-5]?[0-9]", "[1-9]|[1-5][0-9]|60"), 5, "0 to 59 with steps to 60, as 0 or 15,45 or 0-30 or 0/15"),
+    ("hours", _items(_HOUR, "[1-9]|1[0-9]|2[0-4]"), 4, "0 to 23 with steps to 24, as 8 or 8,20 or 8-17 or 0/6"),
+    ("day-of-month", f"(?:{_ALONE_OF_MONTH}|{_items(_DAY, _DAY)})", 3, "1 to 31 with steps to 31, or alone ?, L (the last), L-3, LW or 15W (a weekday)"),
+    ("month", _items(_MONTH, "[1-9]|1[0-2]"), 2, "1 to 12 or JAN to DEC with steps to 12, as * or 6-8 or JAN,JUL"),
+    ("day-of-week", f"(?:{_ALONE_OF_WEEK}|{_items(_WEEKDAY, '[1-7]')})", 1, "1 (Sunday) to 7 or SUN to SAT, or alone ?, L, 6L (the last Friday) or FRI#2"),
+    ("year", _items(_YEAR, "[1-9][0-9]?|1[0-9][0-9]|2[0-2][0-9]|230"), 0, "1970 to 2199 with steps to 230, as * or 2027-2029"),
 )
 
 _CRON: Final = r"^cron\(\S+(?: +\S+){5,6}\)$"
@@ -64,8 +61,8 @@ _CRON: Final = r"^cron\(\S+(?: +\S+){5,6}\)$"
 def _field_rule(name: str, pattern: str, after: int, holds: str) -> Rule:
     rest = rf"(?: +\S+){{{after}}}" if after else ""
     return Rule(
-        rf"!self.matches(r'{_CRON}') || self.matches(r'^(?i)cron\((?:\S+ +){{{5 - after},{6 - after}}}{pattern}{rest}\)$')",
-        f"schedule has a {name} field out of range: it holds {holds}; write one of these there, {_EXAMPLE}",
+        rf"!self.matches(r'{_CRON}') || self.matches(r'(?i)^cron\((?:\S+ +){{{5 - after},{6 - after}}}{pattern}{rest}\)$')",
+        f"schedule has a wrong {name} field: it holds {holds}; write one of these there, {_EXAMPLE}",
     )
 
 
@@ -77,7 +74,7 @@ SCHEDULE_RULES: Final = (
     ),
     Rule(
         rf"!self.matches(r'^at\(.*\)$') || self.matches(r'^at\({_DATE}T{_TIME}\)$')",
-        "schedule with at holds no moment from 1970 to 2199 as yyyy-mm-ddThh:mm:ss without a zone; write it as at(2027-01-31T08:00:00), and put the zone into timezone",
+        "schedule with at holds no moment of 1970 to 2199 as yyyy-mm-ddThh:mm:ss without a zone; write it as at(2027-01-31T08:00:00), the zone into timezone",
     ),
     Rule(
         rf"!self.matches(r'^at\([0-9]{{4}}-02-29T') || {_leap_year(3)}",
@@ -101,6 +98,10 @@ SCHEDULE_RULES: Final = (
         f"write them all, {_EXAMPLE}",
     ),
     *(_field_rule(*field) for field in _FIELDS),
+    Rule(
+        rf"!self.matches(r'{_CRON}') || self.matches(r'^cron\((?:[0-5]?[0-9] +)?(?:\S+ +){{5}}\S+\)$')",
+        f"schedule with cron has seven fields, and the first of them, seconds, is no number of 0 to 59; leave it out, {_EXAMPLE}",
+    ),
     Rule(
         rf"!self.matches(r'{_CRON}') || self.matches(r'^cron\((?:\S+ +){{2,3}}(?:\? +\S+ +[^? ]+|[^? ]+ +\S+ +\?) +\S+\)$')",
         "schedule with cron needs ? in exactly one of its day fields: the day is given by the other; "
