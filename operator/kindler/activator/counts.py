@@ -33,15 +33,15 @@ class Counts:
     """Since the process began. Histograms are None before their first value: most endpoints sleep, and cost nothing.
 
     `provisioned` and `spilled` count placements in the warm and, beside a warm pool, in the demand pool. `in_vain`: seconds that requests were in before
-    they ended without a pod's answer: their client left, or they were refused after all.
+    they ended without a pod's answer: their client left, or they were refused after all. `load_seconds`: as last told.
     """
 
-    __slots__ = ("cold", "in_vain", "invocation", "model", "outcomes", "overhead", "provisioned", "received", "sent", "spilled", "throttled")
+    __slots__ = ("cold", "in_vain", "invocation", "load_seconds", "model", "outcomes", "overhead", "provisioned", "received", "sent", "spilled", "throttled")
 
     def __init__(self) -> None:
         self.outcomes: dict[str, int] = {}
         self.throttled = self.provisioned = self.spilled = self.received = self.sent = 0
-        self.in_vain = 0.0
+        self.in_vain = self.load_seconds = 0.0
         self.invocation: Histogram | None = None
         self.model: Histogram | None = None
         self.overhead: Histogram | None = None
@@ -83,9 +83,10 @@ class Counts:
         so the integral is exact at any moment, and costs a request nothing.
         """
         spent = [now - arrived for arrived in inside]
+        self.load_seconds = max(self.load_seconds, _total(self.invocation) + self.in_vain + sum(spent))  # sums in another order may round down
         ended = sum(count for outcome, count in self.outcomes.items() if outcome != Cause.NOT_READY.value)  # that is a ping's answer alone
         return Totals(
-            load_seconds=_total(self.invocation) + self.in_vain + sum(spent),
+            load_seconds=self.load_seconds,
             invocations=ended + len(spent),
             client_errors=self.outcomes.get("client_error", 0),
             model_errors=sum(self.outcomes.get(outcome, 0) for outcome in _MODEL_ERRORS),
