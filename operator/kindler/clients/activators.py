@@ -1,4 +1,4 @@
-"""What the activators know: `/stats` of each replica, for the controller. No answer is None, never zero."""
+"""What the activators know: `/stats` of each replica, for the controller and the metrics process. No answer is None, never zero."""
 
 from __future__ import annotations
 
@@ -32,13 +32,15 @@ class ActivatorStats:
         self._token_path = Path(token_path)
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._session: aiohttp.ClientSession | None = None
+        self._troubles: dict[str, str] = {}  # the present one of each that does not answer, by URL: told once, not each second
 
-    async def read(self) -> Told:
+    async def read(self, provisioned: bool = False) -> Told:
         """(pod name, its statistics or None when it did not answer) of every activator pod whose containers may run, by name.
 
         A pod that is going counts: it still answers for what it has in flight. Raises ApiError when the API server does not tell which pods there are.
+        `provisioned`: of endpoints with a warm pool alone, for who asks each second; which pods there are is then what the API server has at hand.
         """
-        pods, _ = await self._cluster.list(PODS, self._namespace, self._selector)
+        pods, _ = await self._cluster.list(PODS, self._namespace, self._selector, resource_version="0" if provisioned else "")
         running = sorted((pod["metadata"]["name"], pod["status"]["podIP"]) for pod in pods if _may_run(pod))
         headers = self._headers()
         # The bound is here, not in the session's connector: who waits for its turn must not be out of time.
@@ -46,7 +48,7 @@ class ActivatorStats:
 
         async def one(ip: str) -> Stats | None:
             async with turns:
-                return await self._ask(ip, headers)
+                return await self._ask(f"http://{f'[{ip}]' if ':' in ip else ip}:{self._port}/stats{'?provisioned=true' * provisioned}", headers)
 
         answers = await asyncio.gather(*(one(ip) for _, ip in running))
         return tuple((name, answer) for (name, _), answer in zip(running, answers, strict=True))
@@ -64,21 +66,26 @@ class ActivatorStats:
             log.warning("no token to show to activators: %s", trouble)
             return {}
 
-    async def _ask(self, ip: str, headers: dict[str, str]) -> Stats | None:
+    async def _ask(self, url: str, headers: dict[str, str]) -> Stats | None:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout, trust_env=False)
-        url = f"http://{f'[{ip}]' if ':' in ip else ip}:{self._port}/stats"
         try:
             async with self._session.get(url, headers=headers, allow_redirects=False) as response:
-                if response.status != 200:
-                    log.warning("activator %s answers %s", url, response.status)
-                    return None
-                return Stats.from_json(json.loads(await response.read()))
+                if response.status == 200:
+                    stats = Stats.from_json(json.loads(await response.read()))
+                    self._troubles.pop(url, None)
+                    return stats
+                self._trouble(url, f"answers {response.status}")
         except (aiohttp.ClientError, OSError, TimeoutError) as trouble:
-            log.warning("activator %s does not answer: %s", url, trouble or type(trouble).__name__)
+            self._trouble(url, f"does not answer: {trouble or type(trouble).__name__}")
         except (KeyError, TypeError, ValueError, AttributeError) as trouble:
-            log.warning("activator %s answers something else: %r", url, trouble)
+            self._trouble(url, f"answers something else: {trouble!r}")
         return None
+
+    def _trouble(self, url: str, what: str) -> None:
+        if self._troubles.get(url) != what:
+            log.warning("activator %s %s", url, what)
+        self._troubles[url] = what
 
 
 def _may_run(pod: Object) -> bool:

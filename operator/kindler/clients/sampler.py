@@ -1,0 +1,58 @@
+"""Asks all activators about once a second, so that the last minute of every endpoint with a warm pool is known."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from typing import Final
+
+from kindler.clients.activators import ActivatorStats
+from kindler.clients.cluster import ApiError
+from kindler.core.usage import NoData, Usage, Window
+
+log = logging.getLogger(__name__)
+
+SECONDS: Final = 0.95  # from one round to the next: samples are at most a second apart, also on a loop that has other things to do
+ANSWER_SECONDS: Final = 0.8  # an activator's time to answer: who is late is asked again in the next round, and its counts have lost nothing
+
+
+class Sampler:
+    """`clock`: seconds that never go back. It knows what happened while it ran: stopped and run again, it asks for a new minute."""
+
+    def __init__(self, activators: ActivatorStats, clock: Callable[[], float]) -> None:
+        self._activators = activators
+        self._clock = clock
+        self._window = Window()
+
+    async def run(self) -> None:
+        """Asks until cancelled."""
+        self._window = Window()
+        trouble = ""
+        while True:
+            began = self._clock()
+            try:
+                told = await self._activators.read(provisioned=True)
+            except ApiError as error:
+                if str(error) != trouble:
+                    trouble = str(error)
+                    log.warning("which activators there are is not known: %s", trouble)
+            else:
+                trouble = ""
+                self._window.add(told, self._clock())
+            await asyncio.sleep(max(SECONDS - (self._clock() - began), SECONDS / 4))
+
+    def usage(self, uid: str, age: float = math.inf) -> Usage | NoData:
+        """The last minute of the endpoint with this uid, which was created `age` seconds ago."""
+        return self._window.usage(uid, age, self._clock())
+
+    @property
+    def silence(self) -> float:
+        """Seconds since activators were last asked; infinity before."""
+        return self._clock() - self._window.last
+
+    @property
+    def endpoints(self) -> int:
+        """How many are followed."""
+        return self._window.endpoints
