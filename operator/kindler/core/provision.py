@@ -5,8 +5,10 @@ spec.autoscaling   policies   maximum in force   who sizes the warm pool
 none               -          -                  the controller: provisionedConcurrency
 yes                none       any                the controller: what stands, held within the bounds in force
 yes                some       0                  the controller: 0, and no HPA
-yes                some       above              the HPA; the controller only from 0 to the minimum, and to and from 0 where an HPA may have no minimum of 0
-yes                some       above, no API      the HPA, its minimum and maximum pinned to what the controller computes by the same rule
+yes                some       above              the HPA; the controller only from 0, and from 1 to 0 where an HPA may have no minimum of 0
+yes                some       above, no API      the HPA, its minimum and maximum pinned to what the controller computes by its rule; from and to 0 as above
+
+From 0, since an HPA leaves a pool there that it has not brought there itself. Case by case: core/provisioned.py.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Any
 from kindler.api.autoscaling import ScalableTarget
 from kindler.api.route import Route
 from kindler.core.facts import Json, Obstacle, Pool
+from kindler.core.tracking import History
 
 
 class MetricsApi(enum.Enum):
@@ -55,7 +58,8 @@ class Facts:
 
     `target`: the entry of spec.autoscaling for the variant that serves; None: there is none. `status`: the whole status as found (the memory).
     `warm`: the warm pool of the serving revision; `ready`: its pods that have answered. `autoscaler`: the HPA as found, None where none of ours stands.
-    `loads` by policyName: only what the controller was told to measure before, else empty.
+    `loads` by policyName: only what the controller was told to measure before, else empty. `history`: Provision.history of the pass before, () after a
+    restart: the pool is then not made smaller for one scale-in cooldown, as an HPA's is not after a restart of its controller.
     """
 
     endpoint: Json
@@ -69,6 +73,7 @@ class Facts:
     status: Json
     created: float
     now: float
+    history: History = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +82,15 @@ class Provision:
 
     size        what the controller scales the warm pool to now; None: the HPA sizes it
     floor       pods that a warm pool must have had Ready before a route may lead to it, and the size that a new one is made with
-    autoscaler  the HPA that must stand, as manifest without metadata (spec alone); None: none may
+    autoscaler  the spec of the HPA that must stand; None: none may
     status      the entry of status.autoscaling; None without autoscaling
     desired     units wanted now; `current`: units that are reached (a raised size counts once its pods have answered)
-    cause       why the desired size is what it is, in a sentence, as "scheduled action 'morning' set the minimum to 4"
+    cause       why the desired size is not what status says, in a sentence, as "scheduled action 'morning' set the minimum to 4"; empty where it is
     active      the condition ScalingActive as (status, reason, message); None without autoscaling
     obstacle    what the user must mend in spec.autoscaling; the endpoint serves on
     measure     whether the controller must know the load itself by the next pass
     again       seconds until time alone may change the decision; None: never
+    history     what the loads asked for lately: to be given with the facts of the next pass, and kept in memory until then; () while nothing is measured
     """
 
     size: int | None
@@ -98,3 +104,4 @@ class Provision:
     obstacle: Obstacle | None = None
     measure: bool = False
     again: float | None = None
+    history: History = ()

@@ -1,0 +1,103 @@
+"""The condition ScalingActive: whether provisioned concurrency follows its metrics and schedules, and if not, what to do.
+
+what is so                                     status    reason
+----------                                     ------    ------
+the maximum in force is 0                      True      MaximumIsZero
+no policies                                    True      Scheduled
+policies, none can be followed                 False     NoMetrics
+scaling in and out are suspended               False     Suspended
+the controller computes: no load was read yet  Unknown   NotScaledYet
+… a load is missing                            False     NoMetrics
+… all are known                                True      Computed
+the HPA is not there, or has not looked yet    Unknown   NotScaledYet
+… cannot scale its ReplicaSet                  False     CannotScale
+… cannot read a metric that it needs           False     NoMetrics
+… reads them                                   True      MetricsAvailable
+
+The first row that fits counts. No message holds a size or a load: each write of status wakes every activator's watch.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kindler.api import conditions as c
+from kindler.api import names
+from kindler.core import autoscaler
+from kindler.core.facts import Json
+from kindler.core.provision import Facts, MetricsApi
+from kindler.core.situation import Situation
+
+Told = tuple[str, str, str]
+
+_APIS: Final = {MetricsApi.EXTERNAL: f"v1beta1.{names.EXTERNAL_METRICS}", MetricsApi.CUSTOM: f"v1beta2.{names.CUSTOM_METRICS}"}
+
+
+def active(facts: Facts, case: Situation) -> Told:
+    """(status, reason, message)."""
+    status, reason, message = _active(facts, case)
+    return status, reason, " ".join((message, *_notes(facts, case, status)))
+
+
+def _active(facts: Facts, case: Situation) -> Told:
+    within = f"within the bounds in force, {case.bounds.minimum} to {case.bounds.maximum}"
+    if case.bounds.maximum == 0:
+        return c.TRUE, c.MAXIMUM_IS_ZERO, "The maximum in force is 0: nothing is provisioned, and all requests are served on demand."
+    if not case.target.scaling_policies:
+        return c.TRUE, c.SCHEDULED, f"There are no scaling policies: the size is held {within}."
+    if not case.served:
+        return c.FALSE, c.NO_METRICS, f"No scaling policy can be followed, see the condition Stalled: the size is held {within}."
+    if not case.rules.scales_out and case.target.suspended_state.dynamic_scaling_in_suspended:
+        return c.FALSE, c.SUSPENDED, f"suspendedState suspends scaling in and out: policies do not act, the size is held {within}."
+    if case.measured(facts):
+        return _computed(facts, case)
+    return _scaled(facts, case)
+
+
+def _computed(facts: Facts, case: Situation) -> Told:
+    if not any(p.policy_name in facts.loads for p in case.served):
+        return c.UNKNOWN, c.NOT_SCALED_YET, "The load is being measured: the size holds until it is known for a whole minute."
+    loads = [(p.policy_name, facts.loads.get(p.policy_name)) for p in case.served]
+    for name, load in loads:
+        if load is None or load.value is None:
+            reason = load.reason if load and load.reason else "it is not known yet"
+            return c.FALSE, c.NO_METRICS, f"The load of policy '{name}' is missing: {reason.rstrip('.')}. The size holds, and is not scaled in."
+    if facts.around.api is MetricsApi.NONE:
+        both = f"{names.EXTERNAL_METRICS} and {names.CUSTOM_METRICS}"
+        return c.TRUE, c.COMPUTED, f"Other servers have {both}: the controller computes the size, and pins the HorizontalPodAutoscaler to it."
+    return c.TRUE, c.COMPUTED, "The controller reads the load itself, since a HorizontalPodAutoscaler does not take this pool to or from 0."
+
+
+def _scaled(facts: Facts, case: Situation) -> Told:
+    name = names.autoscaler_name(str(facts.endpoint["metadata"]["name"]))
+    if facts.autoscaler is None or not case.stands:
+        return c.UNKNOWN, c.NOT_SCALED_YET, f"HorizontalPodAutoscaler {name} does not lead to the warm pool yet."
+    able, works = (autoscaler.condition(facts.autoscaler, kind) for kind in ("AbleToScale", "ScalingActive"))
+    if able and able.get("status") == "False":
+        return c.FALSE, c.CANNOT_SCALE, f"HorizontalPodAutoscaler {name}: {_sentence(able)} The size holds; see kubectl describe hpa {name}."
+    if works is None or works.get("reason") == "ScalingDisabled":  # said of a pool at 0, that is raised in this pass
+        return c.UNKNOWN, c.NOT_SCALED_YET, f"HorizontalPodAutoscaler {name} has not looked at its metrics yet."
+    if works.get("status") != "True":
+        api = _APIS.get(facts.around.api, "")
+        remedy = f"The size holds. See kubectl get apiservice {api} and the pods of the metrics process, which say more in their log."
+        return c.FALSE, c.NO_METRICS, f"HorizontalPodAutoscaler {name}: {_sentence(works)} {remedy}"
+    return c.TRUE, c.METRICS_AVAILABLE, f"HorizontalPodAutoscaler {name} sizes the warm pool within {case.bounds.minimum} to {case.bounds.maximum}."
+
+
+def _notes(facts: Facts, case: Situation, status: str) -> list[str]:
+    """What is so beside."""
+    rests, notes = case.target.suspended_state, []
+    if status == c.TRUE and case.served and rests.dynamic_scaling_in_suspended:
+        notes.append("Scaling in is suspended.")
+    if status == c.TRUE and case.served and rests.dynamic_scaling_out_suspended:
+        notes.append("Scaling out is suspended.")
+    if rests.scheduled_scaling_suspended and case.target.scheduled_actions:
+        notes.append("Scheduled actions are suspended: the bounds stay as they are.")
+    if case.force.bounds.maximum > case.bounds.maximum:
+        held = f"maxCapacity {case.force.bounds.maximum} is held at {case.bounds.maximum}"
+        notes.append(f"{held}, the maxConcurrency of the endpoint configuration; lower the one or raise the other.")
+    return notes
+
+
+def _sentence(condition: Json) -> str:
+    return f"{str(condition.get('message') or condition.get('reason') or 'it does not say why').rstrip('. ')}."
