@@ -158,6 +158,7 @@ class Cluster:
         resource_version: str = "",
         timeout_seconds: int = 300,
         silence_seconds: float = SILENCE_SECONDS,
+        field_selector: str = "",
     ) -> AsyncGenerator[tuple[str, Object], None]:
         """Changes after `resource_version`, as (ADDED | MODIFIED | DELETED | BOOKMARK, object), until the API server ends the stream after `timeout_seconds`.
 
@@ -168,6 +169,7 @@ class Cluster:
             "watch": "true",
             "allowWatchBookmarks": "true",
             "labelSelector": label_selector,
+            "fieldSelector": field_selector,
             "resourceVersion": resource_version,
             "timeoutSeconds": str(timeout_seconds),
         }

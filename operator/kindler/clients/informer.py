@@ -59,6 +59,7 @@ class Informer:
         on_change: OnChange | None = None,
         silence_seconds: float = SILENCE_SECONDS,
         longest_wait_seconds: float = LONGEST_WAIT_SECONDS,
+        field_selector: str = "",
     ) -> None:
         self.store: dict[Key, Object] = {}
         self.synced = asyncio.Event()
@@ -66,6 +67,7 @@ class Informer:
         self._cluster = cluster
         self._resource = resource
         self._selector = label_selector
+        self._field_selector = field_selector
         self._keep = keep or without_managed_fields
         self._on_change = on_change
         self._silence = silence_seconds
@@ -110,7 +112,7 @@ class Informer:
     async def _list(self, view: _View) -> None:
         seen: set[Key] = set()
         version = ""
-        async with aclosing(self._cluster.pages(self._resource, view.namespace, self._selector)) as pages:
+        async with aclosing(self._cluster.pages(self._resource, view.namespace, self._selector, self._field_selector)) as pages:
             async for items, version in pages:  # noqa: B007
                 for item in items:
                     # Items of a list don't say what they are; a stored object should, as one from a watch does.
@@ -127,7 +129,7 @@ class Informer:
             self.synced.set()
 
     async def _watch(self, view: _View) -> None:
-        stream = self._cluster.watch(self._resource, view.namespace, self._selector, view.version, WATCH_SECONDS, self._silence)
+        stream = self._cluster.watch(self._resource, view.namespace, self._selector, view.version, WATCH_SECONDS, self._silence, self._field_selector)
         async with aclosing(stream) as events:
             async for kind, value in events:
                 if kind in ("ADDED", "MODIFIED"):

@@ -27,6 +27,7 @@ class Metrics:
         self._depth = Gauge("kindler_controller_queue_depth", "Keys that wait for a worker.", registry=self.registry)
         self._age = Gauge("kindler_controller_queue_age_seconds", "For how long the first of them has waited.", registry=self.registry)
         self._restarts = Gauge("kindler_controller_watch_restarts", "Watches that ended in trouble, by kind.", ("kind",), registry=self.registry)
+        self._api = Gauge("kindler_controller_metrics_api", "1 for the API by which HPAs read our metrics.", ("api",), registry=self.registry)
 
     def read(self, leader: Callable[[], bool], depth: Callable[[], int], age: Callable[[], float]) -> None:
         """Gauges that are looked up when they are scraped."""
@@ -37,3 +38,8 @@ class Metrics:
     def watch(self, kind: str, restarts: Callable[[], int]) -> None:
         """One watch's restarts, looked up when scraped."""
         self._restarts.labels(kind).set_function(lambda: float(restarts()))
+
+    def read_api(self, words: tuple[str, ...], api: Callable[[], str]) -> None:
+        """Which of the `words` says it, looked up when scraped."""
+        for word in words:
+            self._api.labels(word).set_function(lambda word=word: float(api() == word))  # type: ignore[misc]

@@ -1,0 +1,170 @@
+"""By which API HPAs read our metrics: who holds the two groups, what the setting allows, and what is written for it. Nothing of anybody else's ever is."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+from typing import Any
+
+import pytest
+
+from kindler.api.settings import METRICS_APIS
+from kindler.core.metricsapi import (
+    ALLOWED,
+    CERT_MANAGER,
+    Choice,
+    Found,
+    Holder,
+    Home,
+    bundle,
+    choose,
+    disowned,
+    holder,
+    is_ours,
+    manifest,
+    owner_reference,
+    service_names,
+)
+from kindler.core.provision import MetricsApi
+
+EXTERNAL, CUSTOM = "v1beta1.external.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io"
+NAMES = {MetricsApi.EXTERNAL: EXTERNAL, MetricsApi.CUSTOM: CUSTOM}
+OWNER = owner_reference({"metadata": {"name": "kindler-metrics", "uid": "u1"}})
+HOME = Home("kindler-system", "kindler-metrics", OWNER)
+PEM = "-----BEGIN CERTIFICATE-----\nTUlJ\nQg==\n-----END CERTIFICATE-----\n"
+CERTIFICATES = {"kindler-metrics-0": PEM}
+
+
+def ours(name: str, **metadata: Any) -> dict[str, Any]:
+    made = manifest(name, HOME, CERTIFICATES)
+    return made | {"metadata": made["metadata"] | {"resourceVersion": "7"} | metadata}
+
+
+def foreign(name: str, service: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
+    made = ours(name, **{"ownerReferences": None} | metadata)
+    return made | {"spec": made["spec"] | {"service": service or {"namespace": "keda", "name": "keda-metrics-apiserver", "port": 443}}}
+
+
+def cluster(external: Holder, custom: Holder) -> dict[str, dict[str, Any]]:
+    made = {Holder.OURS: ours, Holder.FOREIGN: foreign}
+    return {name: made[whose](name) for name, whose in ((EXTERNAL, external), (CUSTOM, custom)) if whose is not Holder.FREE}
+
+
+FREE, OURS, FOREIGN = Holder.FREE, Holder.OURS, Holder.FOREIGN
+
+
+@pytest.mark.parametrize(
+    ("external", "custom", "expected"),
+    [
+        (FREE, FREE, Choice(MetricsApi.EXTERNAL, make=EXTERNAL)),
+        (FREE, OURS, Choice(MetricsApi.CUSTOM)),  # what we hold we keep
+        (FREE, FOREIGN, Choice(MetricsApi.EXTERNAL, make=EXTERNAL)),
+        (OURS, FREE, Choice(MetricsApi.EXTERNAL)),
+        (OURS, OURS, Choice(MetricsApi.EXTERNAL, remove=(CUSTOM,))),
+        (OURS, FOREIGN, Choice(MetricsApi.EXTERNAL)),
+        (FOREIGN, FREE, Choice(MetricsApi.CUSTOM, make=CUSTOM)),
+        (FOREIGN, OURS, Choice(MetricsApi.CUSTOM)),
+        (FOREIGN, FOREIGN, Choice(MetricsApi.NONE)),
+    ],
+)
+def test_the_free_one_is_taken_what_we_hold_is_kept_and_nothing_is_stolen(external: Holder, custom: Holder, expected: Choice) -> None:
+    assert choose(Found(cluster(external, custom), CERTIFICATES), HOME, "auto") == expected
+
+
+@pytest.mark.parametrize(
+    ("setting", "external", "custom", "expected"),
+    [
+        ("external", FREE, OURS, Choice(MetricsApi.EXTERNAL, make=EXTERNAL, remove=(CUSTOM,))),
+        ("external", FOREIGN, FREE, Choice(MetricsApi.NONE)),
+        ("custom", OURS, FREE, Choice(MetricsApi.CUSTOM, make=CUSTOM, remove=(EXTERNAL,))),
+        ("custom", FREE, FOREIGN, Choice(MetricsApi.NONE)),
+        ("none", OURS, OURS, Choice(MetricsApi.NONE, remove=(EXTERNAL, CUSTOM))),
+        ("none", FREE, FOREIGN, Choice(MetricsApi.NONE)),
+    ],
+)
+def test_a_setting_narrows_it_and_what_we_hold_outside_of_it_is_given_back(setting: str, external: Holder, custom: Holder, expected: Choice) -> None:
+    assert choose(Found(cluster(external, custom), CERTIFICATES), HOME, setting) == expected
+
+
+@pytest.mark.parametrize(("setting", "external", "custom"), list(itertools.product(METRICS_APIS, Holder, Holder)))
+def test_whatever_is_there_only_ours_and_free_names_are_written(setting: str, external: Holder, custom: Holder) -> None:
+    services = cluster(external, custom)
+    choice = choose(Found(services, CERTIFICATES), HOME, setting)
+    assert all(is_ours(services[name], HOME) for name in (choice.change, *choice.remove) if name)
+    assert choice.make not in services
+    assert choice.api is MetricsApi.NONE or choice.api in ALLOWED[setting]
+    # After the writes a second look has nothing to do.
+    after = {name: value for name, value in services.items() if name not in choice.remove} | ({choice.make: ours(choice.make)} if choice.make else {})
+    assert choose(Found(after, CERTIFICATES), HOME, setting) == Choice(choice.api)
+
+
+def test_one_foreign_version_makes_the_whole_group_foreign() -> None:
+    old = "v1beta1.custom.metrics.k8s.io"
+    assert set(service_names()) == {EXTERNAL, CUSTOM, old}
+    adapter = {old: foreign(old)}
+    assert holder(MetricsApi.CUSTOM, adapter, HOME) is FOREIGN
+    assert holder(MetricsApi.CUSTOM, adapter | {CUSTOM: ours(CUSTOM)}, HOME) is FOREIGN
+    mixed = Found({EXTERNAL: foreign(EXTERNAL), CUSTOM: ours(CUSTOM)} | adapter, CERTIFICATES)
+    assert choose(mixed, HOME, "auto") == Choice(MetricsApi.NONE, remove=(CUSTOM,)), "beside a foreign version ours would only disturb"
+
+
+def test_an_api_service_without_a_service_is_somebody_elses() -> None:
+    local = foreign(EXTERNAL)
+    del local["spec"]["service"]
+    assert holder(MetricsApi.EXTERNAL, {EXTERNAL: local}, HOME) is FOREIGN
+    assert not is_ours(foreign(EXTERNAL, {"namespace": "other", "name": "kindler-metrics"}), HOME), "another release's"
+
+
+def test_nothing_is_made_or_changed_before_a_metrics_server_has_shown_its_certificate() -> None:
+    assert choose(Found({}), HOME, "auto") == Choice(MetricsApi.EXTERNAL, waiting=True)
+    assert choose(Found({}), Home("kindler-system", "kindler-metrics", OWNER, "kindler-system/c"), "auto") == Choice(MetricsApi.EXTERNAL, make=EXTERNAL)
+    assert choose(Found({EXTERNAL: ours(EXTERNAL, ownerReferences=[])}), HOME, "auto") == Choice(MetricsApi.EXTERNAL), "the old caBundle stays"
+    assert choose(Found({}), HOME, "none") == Choice(MetricsApi.NONE)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"spec": {"caBundle": "b2xk"}},
+        {"spec": {"groupPriorityMinimum": 1}},
+        {"spec": {"service": {"namespace": "kindler-system", "name": "kindler-metrics", "port": 8443}}},
+        {"metadata": {"ownerReferences": []}},
+        {"metadata": {"annotations": {CERT_MANAGER: "kindler-system/c"}}},
+    ],
+)
+def test_ours_is_brought_up_to_date(wrong: dict[str, Any]) -> None:
+    found = ours(EXTERNAL)
+    found = {key: value | wrong.get(key, {}) if isinstance(value, dict) else value for key, value in found.items()}
+    assert choose(Found({EXTERNAL: found}, CERTIFICATES), HOME, "auto") == Choice(MetricsApi.EXTERNAL, change=EXTERNAL)
+
+
+def test_what_others_add_to_ours_is_left_alone() -> None:
+    found = ours(EXTERNAL, labels={"a": "b"}, annotations={"c": "d"}, finalizers=["e"])
+    assert choose(Found({EXTERNAL: found}, CERTIFICATES), HOME, "auto") == Choice(MetricsApi.EXTERNAL)
+
+
+def test_with_cert_manager_it_writes_the_bundle_and_we_ask_it_to() -> None:
+    home = Home("kindler-system", "kindler-metrics", OWNER, "kindler-system/kindler-metrics")
+    made = manifest(EXTERNAL, home, {})
+    assert "caBundle" not in made["spec"] and made["metadata"]["annotations"] == {CERT_MANAGER: "kindler-system/kindler-metrics"}
+    injected = made | {"spec": made["spec"] | {"caBundle": "eA=="}}
+    assert choose(Found({EXTERNAL: injected}), home, "auto") == Choice(MetricsApi.EXTERNAL)
+    assert choose(Found({EXTERNAL: ours(EXTERNAL)}), home, "auto") == Choice(MetricsApi.EXTERNAL, change=EXTERNAL)
+
+
+def test_somebody_who_took_ours_keeps_it_when_our_release_goes() -> None:
+    other = {"apiVersion": "v1", "kind": "Namespace", "name": "keda", "uid": "u2"}
+    taken = foreign(EXTERNAL, ownerReferences=[OWNER, other])
+    choice = choose(Found({EXTERNAL: taken}, CERTIFICATES), HOME, "auto")
+    assert choice == Choice(MetricsApi.CUSTOM, make=CUSTOM, disown=(EXTERNAL,))
+    assert disowned(taken, HOME) == {"metadata": {"resourceVersion": "7", "ownerReferences": [other]}}
+    assert disowned(foreign(EXTERNAL, ownerReferences=[OWNER]), HOME)["metadata"]["ownerReferences"] is None
+
+
+def test_a_bundle_holds_every_certificate_once_in_one_order_and_nothing_else() -> None:
+    other = PEM.replace("TUlJ", "TUlK")
+    key = "-----BEGIN PRIVATE KEY-----\nTUlJ\n-----END PRIVATE KEY-----\n"
+    both = bundle({"b": other, "a": PEM, "c": PEM})
+    assert base64.b64decode(both).decode() == PEM + other
+    assert both == bundle({"a": f"{PEM}{other}"}) == bundle({"a": PEM, "x": "nonsense", "b": other + key})
+    assert bundle({}) == bundle({"a": "nonsense", "b": key}) == ""

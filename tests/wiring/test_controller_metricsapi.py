@@ -1,0 +1,211 @@
+"""The keeper of the metrics API against an API server in which others come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kindler.api.settings import controller_settings
+from kindler.clients.cluster import Cluster, Object
+from kindler.controller.metricsapi import MetricsApiKeeper
+from kindler.core.provision import MetricsApi
+from tests.apiserver import ApiServer, matching
+
+EXTERNAL, CUSTOM = "v1beta1.external.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io"
+WRITES = ("create", "patch", "update", "delete")
+
+
+def pem(content: str) -> str:
+    return f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(content.encode()).decode()}\n-----END CERTIFICATE-----\n"
+
+
+class Ground:
+    """An installation without its controller: the ClusterRole of the chart, and the ConfigMap in which metrics servers publish certificates."""
+
+    def __init__(self, server: ApiServer, kubeconfig: str) -> None:
+        self.server, self.store, self.kubeconfig = server, server.store, kubeconfig
+        self.services = self.store.kind("apiservices")
+        self.rung = 0
+        self.role = self.store.create(self.store.kind("clusterroles"), "", {"metadata": {"name": "kindler-metrics"}, "rules": []})
+        self.store.create(self.store.kind("configmaps"), "kindler-system", {"metadata": {"name": "another"}, "data": {"x": pem("not ours")}})
+
+    def publish(self, **certificates: str) -> None:
+        maps = self.store.kind("configmaps")
+        if self.store.find(maps, "kindler-system", "kindler-metrics") is None:
+            self.store.create(maps, "kindler-system", {"metadata": {"name": "kindler-metrics"}})
+        self.store.merge_patch(maps, "kindler-system", "kindler-metrics", {"data": certificates})
+
+    def foreign(self, name: str) -> None:
+        """Somebody installs theirs: over ours, where ours stands (as `kubectl apply` of a manifest does)."""
+        service: dict[str, Any] = {"service": {"namespace": "monitoring", "name": "adapter"}, "insecureSkipTLSVerify": True, "caBundle": None}
+        if self.found(name):
+            self.store.merge_patch(self.services, "", name, {"spec": service}, manager="kubectl")
+            return
+        version, _, group = name.partition(".")
+        del service["caBundle"]
+        spec = {"group": group, "version": version, "groupPriorityMinimum": 1, "versionPriority": 1} | service
+        self.store.create(self.services, "", {"metadata": {"name": name}, "spec": spec}, "kubectl")
+
+    def found(self, name: str) -> Object | None:
+        return self.store.find(self.services, "", name)
+
+    def leads_to(self, name: str) -> str:
+        found = self.found(name)
+        return found["spec"]["service"]["name"] if found else ""
+
+    def trusts(self, name: str) -> str:
+        return base64.b64decode((self.found(name) or {"spec": {}})["spec"].get("caBundle", "")).decode()
+
+    @property
+    def writes(self) -> list[str]:
+        return [f"{request.verb} {request.name}" for request in self.server.log if request.verb in WRITES]
+
+    @asynccontextmanager
+    async def keeper(self, **environment: str) -> AsyncIterator[MetricsApiKeeper]:
+        def ring() -> None:
+            self.rung += 1
+
+        cluster = Cluster()
+        await cluster.connect(self.kubeconfig)
+        keeper = MetricsApiKeeper(cluster, controller_settings(environment), ring, look_seconds=0.05)
+        task = asyncio.create_task(keeper.run())
+        try:
+            yield keeper
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await cluster.close()
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        async with asyncio.timeout(20):
+            await self.server.until(condition)  # it looks again with each request, and the keeper asks every 0.05 s
+
+
+@pytest.fixture
+async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
+    async with ApiServer() as server:
+        yield Ground(server, server.kubeconfig(tmp_path))
+
+
+async def test_the_first_free_group_is_taken_once_a_server_has_shown_its_certificate(ground: Ground) -> None:
+    async with ground.keeper() as keeper:
+        await keeper.known()
+        assert keeper.api is MetricsApi.NONE and ground.writes == []
+        ground.publish(one=pem("one"))
+        await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
+        assert ground.rung == 1
+        found = ground.found(EXTERNAL)
+        assert found is not None and found["spec"]["service"] == {"namespace": "kindler-system", "name": "kindler-metrics", "port": 443}
+        assert [owner["uid"] for owner in found["metadata"]["ownerReferences"]] == [ground.role["metadata"]["uid"]]
+        assert ground.trusts(EXTERNAL) == pem("one")
+        ground.publish(two=pem("two"))
+        await ground.until(lambda: ground.trusts(EXTERNAL) == pem("one") + pem("two"))
+        ground.publish(one=None)  # type: ignore[arg-type]
+        await ground.until(lambda: ground.trusts(EXTERNAL) == pem("two"))
+    assert ground.writes == [f"patch {EXTERNAL}"] * 3, "one write for each change, and none where nothing differs"
+
+
+async def test_the_release_takes_it_along(ground: Ground) -> None:
+    ground.publish(one=pem("one"))
+    async with ground.keeper() as keeper:
+        await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
+        ground.store.delete(ground.store.kind("clusterroles"), "", "kindler-metrics")
+        await ground.until(lambda: ground.found(EXTERNAL) is None)
+        await ground.until(lambda: keeper.api is MetricsApi.NONE)
+    assert ground.found(EXTERNAL) is None
+
+
+async def test_the_next_leader_knows_at_once_what_the_former_chose(ground: Ground) -> None:
+    ground.foreign(EXTERNAL)
+    ground.publish(one=pem("one"))
+    async with ground.keeper() as keeper:
+        await ground.until(lambda: keeper.api is MetricsApi.CUSTOM)
+    ground.store.delete(ground.services, "", EXTERNAL)
+    wrote = len(ground.writes)
+    async with ground.keeper() as next_one:
+        await next_one.known()
+        assert next_one.api is MetricsApi.CUSTOM, "what we hold we keep, though external is free now"
+    assert len(ground.writes) == wrote
+
+
+async def test_whoever_takes_ours_keeps_it_and_we_step_aside_until_both_are_taken_and_back_when_one_is_free(ground: Ground) -> None:
+    ground.publish(one=pem("one"))
+    async with ground.keeper() as keeper:
+        await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
+        rung = ground.rung
+        ground.foreign(EXTERNAL)
+        await ground.until(lambda: keeper.api is MetricsApi.CUSTOM)
+        taken = ground.found(EXTERNAL)
+        assert taken is not None and taken["spec"]["service"]["name"] == "adapter" and "ownerReferences" not in taken["metadata"]
+        ground.foreign(CUSTOM)
+        await ground.until(lambda: keeper.api is MetricsApi.NONE)
+        assert (ground.leads_to(EXTERNAL), ground.leads_to(CUSTOM)) == ("adapter", "adapter")
+        ground.store.delete(ground.services, "", CUSTOM)
+        await ground.until(lambda: keeper.api is MetricsApi.CUSTOM)
+        assert ground.rung == rung + 3
+
+
+async def test_somebody_faster_is_not_overwritten(ground: Ground) -> None:
+    ground.publish(one=pem("one"))
+    held = ground.server.faults.hold(matching("patch", "apiservices", EXTERNAL))
+    async with ground.keeper() as keeper:
+        await asyncio.wait_for(held.arrived.wait(), 20)
+        ground.foreign(EXTERNAL)
+        held.released.set()
+        await ground.until(lambda: keeper.api is MetricsApi.CUSTOM)
+    taken = ground.found(EXTERNAL)
+    assert taken is not None and taken["spec"]["service"]["name"] == "adapter" and "ownerReferences" not in taken["metadata"]
+
+
+async def test_ours_is_not_given_back_after_it_became_somebody_elses(ground: Ground) -> None:
+    ground.publish(one=pem("one"))
+    async with ground.keeper() as keeper:
+        await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
+    held = ground.server.faults.hold(matching("delete", "apiservices", EXTERNAL))
+    async with ground.keeper(KINDLER_METRICS_API="none") as keeper:
+        await asyncio.wait_for(held.arrived.wait(), 20)
+        ground.foreign(EXTERNAL)
+        held.released.set()
+        await keeper.known()
+        assert keeper.api is MetricsApi.NONE and ground.leads_to(EXTERNAL) == "adapter"
+
+
+async def test_another_setting_moves_it(ground: Ground) -> None:
+    ground.publish(one=pem("one"))
+    async with ground.keeper() as keeper:
+        await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
+    async with ground.keeper(KINDLER_METRICS_API="custom") as keeper:
+        await ground.until(lambda: keeper.api is MetricsApi.CUSTOM)
+    assert (ground.leads_to(EXTERNAL), ground.leads_to(CUSTOM)) == ("", "kindler-metrics")
+
+
+async def test_cert_manager_may_be_asked_for_the_bundle_instead(ground: Ground) -> None:
+    async with ground.keeper(KINDLER_METRICS_CERTIFICATE="metrics") as keeper:
+        await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
+    found = ground.found(EXTERNAL)
+    assert found is not None and "caBundle" not in found["spec"]
+    assert found["metadata"]["annotations"] == {"cert-manager.io/inject-ca-from": "kindler-system/metrics"}
+
+
+async def test_without_rights_the_controller_computes_sizes_and_nothing_waits(ground: Ground) -> None:
+    ground.server.faults.fail(403, matching("get", "apiservices"), times=float("inf"))
+    async with ground.keeper() as keeper:
+        async with asyncio.timeout(20):
+            await keeper.known()
+        assert keeper.api is MetricsApi.NONE
+
+
+async def test_trouble_changes_nothing_that_is_known(ground: Ground) -> None:
+    ground.publish(one=pem("one"))
+    async with ground.keeper() as keeper:
+        await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
+        rung = ground.rung
+        trouble = ground.server.faults.fail(503, matching("get", "apiservices"), times=5)
+        await ground.until(lambda: trouble.met == 5)
+        assert keeper.api is MetricsApi.EXTERNAL and ground.rung == rung
