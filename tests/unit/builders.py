@@ -16,6 +16,7 @@ from kindler.core.course import judge
 from kindler.core.facts import Attempt, Course, Kept, Observed, Obstacle, Pool, PoolWish, Resolved, Routed, Said
 from kindler.core.pods import PodFacts, read
 from kindler.core.podspec import pod_spec
+from kindler.core.provision import Surroundings
 from kindler.core.revision import Limits, Shape, instances, route_of
 
 NOW = 1_800_000_000.0
@@ -152,6 +153,10 @@ def observed(endpoint_: dict[str, Any] | None = None, said_: Said | Obstacle | N
         "pods": (),
         "service": None,
         "activators": None,
+        "autoscaler": None,
+        "around": Surroundings(),
+        "loads": {},
+        "history": (),
         "now": NOW,
     } | changed
     blank = Observed(**(fields | {"revisions_found": {}}))

@@ -10,11 +10,13 @@ from kindler.core import wanted
 from kindler.core.facts import Action, Apply, Create, Delete, Kind, Observed, Obstacle, Patch, Said, Scale
 from kindler.core.plan import plan
 from kindler.core.pods import PodFacts, Trouble, read
+from kindler.core.provision import Surroundings
 from kindler.core.status import status
 from tests.unit import builders
 from tests.unit.builders import ACTIVATOR, NOW, decide, stats
 
 Json = dict[str, Any]
+BESIDE = ("Service", "HorizontalPodAutoscaler")
 
 
 @dataclass(repr=False)
@@ -25,6 +27,7 @@ class MiniCluster:
     said: Said | Obstacle
     objects: dict[tuple[str, str], Json] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
+    around: Surroundings = field(default_factory=Surroundings)
     now: float = NOW
     made: int = 0
     touched: list[Action] = field(default_factory=list)
@@ -73,6 +76,10 @@ class MiniCluster:
             pods=tuple((p.uid, facts) for p in pools for facts in self._pods(p.name, p.replicas)),
             service=ours.get(("Service", "iris")),
             activators=told,
+            autoscaler=ours.get(("HorizontalPodAutoscaler", "iris-warm")),
+            around=self.around,
+            loads={},
+            history=(),
             now=self.now,
         )
 
@@ -89,7 +96,7 @@ class MiniCluster:
             key = action.kind, action.name
             if isinstance(action, Create) and key in self.objects:
                 assert not wanted.is_ours(self.objects[key], builders.UID), f"{key} is made twice"
-                obstacles.append(Obstacle(Kind.STALLED, "NameTaken", f"{key} is taken.", blocking=action.kind != "Service"))
+                obstacles.append(Obstacle(Kind.STALLED, "NameTaken", f"{key} is taken.", action.kind not in BESIDE, action.kind))
                 if obstacles[-1].blocking:
                     break
                 continue

@@ -16,7 +16,7 @@ OLD, NEW = said("v1"), said("v2", memory_size_in_mb=2048)
 WARM = said("v3", provisioned_concurrency=2)
 NO_MODEL = Obstacle(Kind.WAIT, "ModelNotFound", "Could not find model.")
 TAKEN = Obstacle(Kind.STALLED, "NameTaken", "An older one has the name.")
-SERVICE_TAKEN = Obstacle(Kind.STALLED, "NameTaken", "The Service is somebody else's.", blocking=False)
+SERVICE_TAKEN = Obstacle(Kind.STALLED, "NameTaken", "The Service is somebody else's.", blocking=False, child="Service")
 REFUSED = Obstacle(Kind.ERROR, "QuotaExceeded", "No more ReplicaSets.")
 GOING = Obstacle(Kind.WAIT, "Going", "The former one is still going.")
 

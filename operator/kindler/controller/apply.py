@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from kindler.api import conditions, names
-from kindler.clients.cluster import CONTROLLER_REVISIONS, REPLICASETS, SERVICES, ApiError, Cluster, Conflict, Invalid, Object, Resource
+from kindler.clients.cluster import AUTOSCALERS, CONTROLLER_REVISIONS, REPLICASETS, SERVICES, ApiError, Cluster, Conflict, Invalid, Object, Resource
 from kindler.controller.metrics import Metrics
 from kindler.core.facts import Action, Apply, Create, Delete, Kind, Observed, Obstacle, Patch, Scale
 from kindler.core.plan import covers
@@ -15,12 +15,22 @@ from kindler.core.wanted import is_ours
 
 log = logging.getLogger(__name__)
 
-RESOURCES: Final[dict[str, Resource]] = {kind.kind: kind for kind in (REPLICASETS, SERVICES, CONTROLLER_REVISIONS)}
+RESOURCES: Final[dict[str, Resource]] = {kind.kind: kind for kind in (REPLICASETS, SERVICES, CONTROLLER_REVISIONS, AUTOSCALERS)}
+BESIDE: Final = (SERVICES, AUTOSCALERS)  # what stands against these keeps nothing from being served
 PATIENCE: Final = 3  # passes that may fail in a row before the user is told of it
 
 
 class Deposed(Exception):
     """This process leads no more, and must not write."""
+
+
+class ZeroRefused(Exception):
+    """HPAs of this cluster may have no minimum of 0. `done`: the writes before that one, `obstacles`: what stood against them."""
+
+    def __init__(self, done: tuple[Action, ...], obstacles: tuple[Obstacle, ...]) -> None:
+        super().__init__()
+        self.done = done
+        self.obstacles = obstacles
 
 
 class Hand:
@@ -34,10 +44,10 @@ class Hand:
     async def act(self, seen: Observed, actions: tuple[Action, ...], failures: int = 0) -> tuple[Obstacle, ...]:
         """Does them in order, up to the first that is blocked. `failures`: how many passes in a row failed before.
 
-        Raises ApiError when the API server could not be asked and the next pass may do better, and Deposed.
+        Raises ApiError when the API server could not be asked and the next pass may do better, Deposed, and ZeroRefused.
         """
         obstacles: list[Obstacle] = []
-        for action in actions:
+        for number, action in enumerate(actions):
             if not self._leading():
                 raise Deposed
             verb = type(action).__name__.lower()
@@ -46,6 +56,8 @@ class Hand:
             try:
                 obstacle = await self._do(seen, RESOURCES[action.kind], action)
             except ApiError as trouble:
+                if _is_about_zero(action, trouble):
+                    raise ZeroRefused(actions[:number], tuple(obstacles)) from trouble
                 if not _to_be_told(trouble, failures):
                     raise
                 obstacle = _refused(action, trouble)
@@ -87,14 +99,15 @@ class Hand:
             if not covers(found, labels):
                 await self._cluster.merge_patch(resource, seen.namespace, action.name, labels, field_manager=names.APPLIER)
             return None
+        blocking, child = resource not in BESIDE, resource.kind
         if _of_a_former(found, seen):
             going = f"Waiting until the {resource.kind} {action.name} of the former Endpoint of this name is gone. If it stays, look at its finalizers."
-            return Obstacle(Kind.WAIT, conditions.NAME_TAKEN, going, blocking=resource is not SERVICES)
+            return Obstacle(Kind.WAIT, conditions.NAME_TAKEN, going, blocking, child)
         message = (
             f"A {resource.kind} named {action.name} exists in namespace {seen.namespace} and does not belong to this endpoint. "
             f"Delete or rename it, or create the Endpoint under another name."
         )
-        return Obstacle(Kind.STALLED, conditions.NAME_TAKEN, message, blocking=resource is not SERVICES)
+        return Obstacle(Kind.STALLED, conditions.NAME_TAKEN, message, blocking, child)
 
 
 def _to_be_told(trouble: ApiError, failures: int) -> bool:
@@ -115,7 +128,13 @@ def _refused(action: Action, trouble: ApiError) -> Obstacle:
     reason = "QuotaExceeded" if quota else conditions.INVALID if invalid else "FailedCreate"
     kind = Kind.STALLED if invalid else Kind.ERROR
     message = f"The cluster refuses the {action.kind} {action.name}: {trouble.message.rstrip('.')}. Mend what it names."
-    return Obstacle(kind, reason, message, blocking=RESOURCES[action.kind] is not SERVICES)
+    return Obstacle(kind, reason, message, RESOURCES[action.kind] not in BESIDE, action.kind)
+
+
+def _is_about_zero(action: Action, trouble: ApiError) -> bool:
+    """Whether the API server refused an HPA for its minimum of 0: before 1.37 it does so by default."""
+    asked = isinstance(action, Create | Apply) and action.kind == AUTOSCALERS.kind and action.body["spec"].get("minReplicas") == 0
+    return asked and isinstance(trouble, Invalid) and "minReplicas" in trouble.message
 
 
 def _of_a_former(found: Object, seen: Observed) -> bool:

@@ -1,4 +1,4 @@
-"""What Endpoints own, as last seen: four informers with our label, found by Endpoint."""
+"""What Endpoints own, as last seen: five informers with our label, found by Endpoint."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from kindler.api import names
-from kindler.clients.cluster import CONTROLLER_REVISIONS, PODS, REPLICASETS, SERVICES, Cluster, Object, Resource
+from kindler.clients.cluster import AUTOSCALERS, CONTROLLER_REVISIONS, PODS, REPLICASETS, SERVICES, Cluster, Object, Resource
 from kindler.clients.informer import Informer, without_managed_fields
 
-KINDS: Final = (REPLICASETS, PODS, SERVICES, CONTROLLER_REVISIONS)
+KINDS: Final = (REPLICASETS, PODS, SERVICES, CONTROLLER_REVISIONS, AUTOSCALERS)
 OnChild = Callable[[str, str], None]  # namespace and metadata.name of the Endpoint
 
 
@@ -44,6 +44,7 @@ class Children:
     def _noter(self, kind: Resource) -> Callable[[Object | None, Object | None], None]:
         def note(old: Object | None, new: Object | None) -> None:
             told = []
+            quiet = kind is AUTOSCALERS and old is not None and new is not None and _beside_metrics(old) == _beside_metrics(new)
             for value, there in ((old, False), (new, True)):
                 if value is None:
                     continue
@@ -56,7 +57,7 @@ class Children:
                     if not self._index[place]:
                         del self._index[place]
                 told.append(place[1:])
-            for endpoint in dict.fromkeys(told):
+            for endpoint in () if quiet else dict.fromkeys(told):
                 self._on_child(*endpoint)
 
         return note
@@ -69,3 +70,8 @@ def _trimmed(pod: Object) -> Object:
     kept = ("name", "image", "startupProbe", "resources")
     containers: list[dict[str, Any]] = [{k: c[k] for k in kept if k in c} for c in spec.get("containers") or ()]
     return {"metadata": meta, "spec": {"containers": containers}, "status": pod.get("status") or {}}
+
+
+def _beside_metrics(hpa: Object) -> Object:
+    """An HPA writes each few seconds which metrics it saw: that alone changes nothing."""
+    return hpa | {"metadata": hpa["metadata"] | {"resourceVersion": ""}, "status": (hpa.get("status") or {}) | {"currentMetrics": None}}

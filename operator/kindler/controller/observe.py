@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
 from kindler.api import names
 from kindler.api.stats import Stats
 from kindler.clients.activators import ActivatorStats
-from kindler.clients.cluster import CONTROLLER_REVISIONS, PODS, REPLICASETS, SERVICES, ApiError, Object
+from kindler.clients.cluster import AUTOSCALERS, CONTROLLER_REVISIONS, PODS, REPLICASETS, SERVICES, ApiError, Object
+from kindler.controller.around import Around
 from kindler.controller.children import Children
 from kindler.controller.directory import Directory, Key
+from kindler.controller.measure import Meter
 from kindler.core import lookup, pods, wanted
 from kindler.core.course import asks
 from kindler.core.facts import Observed
+from kindler.core.provision import Load
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +30,20 @@ class Observer:
     """`clock` gives epoch seconds, which timestamps of the API server are compared with; `monotonic` what the age of answers is measured by."""
 
     def __init__(
-        self, directory: Directory, children: Children, activators: ActivatorStats, clock: Callable[[], float], monotonic: Callable[[], float]
+        self,
+        directory: Directory,
+        children: Children,
+        activators: ActivatorStats,
+        around: Around,
+        meter: Meter,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
     ) -> None:
         self._directory = directory
         self._children = children
         self._activators = activators
+        self._around = around
+        self._meter = meter
         self._clock = clock
         self._monotonic = monotonic
         self._told: tuple[float, dict[str, Stats | None] | None] = (-FRESH_SECONDS, None)
@@ -42,24 +54,25 @@ class Observer:
         endpoint = self._directory.get(key)
         if endpoint is None:
             return None
-        seen = self._found(key, endpoint, None)
-        if not asks(seen):
-            return seen
-        # The answer first, then the rest anew: what was seen before it may have changed meanwhile.
-        told = await self._ask()
-        endpoint = self._directory.get(key)
-        return self._found(key, endpoint, told) if endpoint is not None else None
+        # Answers first, then the rest anew: what was seen before them may have changed meanwhile.
+        loads = await self._meter.loads(key, endpoint)
+        seen = self._found(key, None, loads)
+        return self._found(key, await self._ask(), loads) if seen and asks(seen) else seen
 
-    def _found(self, key: Key, endpoint: Object, told: dict[str, Stats | None] | None) -> Observed:
+    def _found(self, key: Key, told: dict[str, Stats | None] | None, loads: Mapping[str, Load]) -> Observed | None:
+        endpoint = self._directory.get(key)
+        if endpoint is None:
+            return None
         now, namespace, uid = self._clock(), key.namespace, str(endpoint["metadata"]["uid"])
         ours = {
             kind: [child for child in self._children.of(kind, namespace, key.name) if wanted.is_ours(child, uid)]
-            for kind in (REPLICASETS, SERVICES, CONTROLLER_REVISIONS)
+            for kind in (REPLICASETS, SERVICES, CONTROLLER_REVISIONS, AUTOSCALERS)
         }
         pools = tuple(wanted.pool_from(raw) for raw in ours[REPLICASETS])
         uids = {p.uid for p in pools}
         owned = ((_owner(raw), raw) for raw in self._children.of(PODS, namespace, key.name))
         services = (raw for raw in ours[SERVICES] if raw["metadata"]["name"] == names.service_name(key.name))
+        autoscalers = (raw for raw in ours[AUTOSCALERS] if raw["metadata"]["name"] == names.autoscaler_name(key.name))
         kept = (wanted.kept_from(raw) for raw in ours[CONTROLLER_REVISIONS])
         named = partial(self._directory.named, namespace=namespace)
         return Observed(
@@ -71,6 +84,10 @@ class Observer:
             pods=tuple((owner, pods.read(raw, now)) for owner, raw in owned if owner in uids),
             service=next(services, None),
             activators=told,
+            autoscaler=next(autoscalers, None),
+            around=self._around.look(),
+            loads=loads,
+            history=self._meter.history(key),
             now=now,
         )
 

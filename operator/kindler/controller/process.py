@@ -7,10 +7,14 @@ Rights (the chart grants exactly these; a test of the chart compares):
     serving.kindler.dev   endpoints/finalizers                         update    (owner references that block deletion)
     apps                  replicasets, controllerrevisions             get list watch create patch delete
     apps                  replicasets/scale                            patch
+    autoscaling           horizontalpodautoscalers                     get list watch create patch delete
     (core)                services                                     get list watch create patch
     (core)                pods                                         get list watch
     events.k8s.io         events                                       create
-    in its own namespace: coordination.k8s.io leases get create update; pods list (the activators)
+    apiregistration.k8s.io  apiservices                                create; get patch delete of the metrics APIs'
+    rbac.authorization.k8s.io  clusterroles                            get of the release's own one for metrics
+    external.metrics.k8s.io  (metrics that are not Kindler's)          get
+    in its own namespace: coordination.k8s.io leases get create update; pods list (the activators); configmaps list watch (certificates)
 """
 
 from __future__ import annotations
@@ -32,13 +36,18 @@ import uvloop
 from kindler.api.settings import ControllerSettings, SettingsError, controller_settings
 from kindler.clients.activators import ActivatorStats
 from kindler.clients.cluster import ApiError, Cluster, Conflict, Object, Resource
+from kindler.clients.foreign import Foreign
 from kindler.clients.lease import Lease, LeaseTimes
+from kindler.clients.sampler import Sampler
 from kindler.controller.apply import Deposed, Hand
+from kindler.controller.around import Around
 from kindler.controller.children import Children
 from kindler.controller.directory import Directory, Key
 from kindler.controller.ear import Ear
 from kindler.controller.health import serving
+from kindler.controller.measure import Meter
 from kindler.controller.metrics import Metrics
+from kindler.controller.metricsapi import MetricsApiKeeper
 from kindler.controller.observe import Observer
 from kindler.controller.reconcile import Reconciler
 from kindler.controller.recorder import Recorder
@@ -66,15 +75,20 @@ class Controller:
         self.lease = Lease(cluster, common.system_namespace, f"{common.release}-controller", identity, times)
         self.activators = ActivatorStats(cluster, common.system_namespace, settings.peer_selector, settings.peer_port, settings.peer_token_path)
         self.recorder = Recorder(cluster, common.pod_name, time.time)
+        self.metrics_api = MetricsApiKeeper(cluster, settings, self._ring_all)
+        self.foreign = Foreign(cluster, settings.prometheus, time.monotonic)
+        self.meter, around = Meter(Sampler(self.activators, time.monotonic), self.foreign, time.time), Around(lambda: self.metrics_api.api)
         leading = lambda: self.lease.leading  # noqa: E731
         self.reporter = Reporter(cluster, self.metrics, leading, time.monotonic, self.ear.note)
         self.reconciler = Reconciler(
             settings,
             self.directory,
-            Observer(self.directory, self.children, self.activators, time.time, time.monotonic),
+            Observer(self.directory, self.children, self.activators, around, self.meter, time.time, time.monotonic),
             Hand(cluster, self.metrics, leading),
             self.reporter,
             self.recorder,
+            around,
+            self.meter,
             time.time,
         )
         self.listed = asyncio.Event()
@@ -87,6 +101,10 @@ class Controller:
         """Asks for a look. A standby looks at nothing; it looks at everything once it leads."""
         if self.awake:
             self.work.ring(key)
+
+    def _ring_all(self) -> None:
+        for key in self.directory.everything():
+            self.ring(key)
 
     def _heard(self, kind: Resource, old: Object | None, new: Object | None) -> None:
         for key in self.directory.hear(kind.kind, old, new):
@@ -101,6 +119,7 @@ class Controller:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(serving(self.settings.metrics_port, self.metrics.registry, lambda: self.work.age, self.listed.is_set))
             stack.push_async_callback(self.activators.close)
+            stack.push_async_callback(self.foreign.close)
             parts = {"children": self.children.run(), "ear": self.ear.run(), "compare": self._compare(), "lead": self._lead(), "stop": stop.wait()}
             tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
             stack.push_async_callback(_end, tasks)
@@ -116,7 +135,8 @@ class Controller:
         await self.children.synced()
         await self.listed.wait()
         async with self.lease.hold() as lost:
-            tasks = [asyncio.create_task(self._wake(), name="wake")]
+            parts = {"wake": self._wake(), "metrics API": self.metrics_api.run(), "meter": self.meter.run()}
+            tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
             tasks += [asyncio.create_task(self._worker(), name=f"worker {n}") for n in range(WORKERS)]
             try:
                 return await asyncio.shield(lost)
@@ -126,9 +146,9 @@ class Controller:
     async def _wake(self) -> None:
         """Looks at everything, once that is as new as what the former leader decided from: pools that serve would seem left over to an ear that is behind."""
         await self._compared()
+        await self.metrics_api.known()
         self.awake = True
-        for key in self.directory.everything():
-            self.work.ring(key)
+        self._ring_all()
 
     async def _compare(self) -> None:
         """Makes good what no event told: at the start, and then now and again."""

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
 from kindler.api.settings import ControllerSettings
-from kindler.controller.apply import Hand
+from kindler.controller.apply import Hand, ZeroRefused
+from kindler.controller.around import Around
 from kindler.controller.directory import RESOURCES, Directory, Key
+from kindler.controller.measure import Meter
 from kindler.controller.observe import Observer
 from kindler.controller.recorder import Recorder
 from kindler.controller.report import Reporter
 from kindler.core import lookup
 from kindler.core.acceptance import acceptance
 from kindler.core.course import judge
-from kindler.core.facts import Kind, Observed, Obstacle
+from kindler.core.facts import Action, Course, Kind, Observed, Obstacle
 from kindler.core.plan import plan
 from kindler.core.podspec import pod_spec
 from kindler.core.status import status
@@ -45,6 +47,8 @@ class Reconciler:
         hand: Hand,
         reporter: Reporter,
         recorder: Recorder,
+        around: Around,
+        meter: Meter,
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -53,6 +57,8 @@ class Reconciler:
         self._hand = hand
         self._reporter = reporter
         self._recorder = recorder
+        self._around = around
+        self._meter = meter
         self._clock = clock
 
     async def reconcile(self, key: Key, failures: int = 0) -> Result:
@@ -65,16 +71,35 @@ class Reconciler:
     async def _endpoint(self, key: Key, failures: int) -> Result:
         seen = await self._observer.observe(key)
         if seen is None:
+            self._meter.note(key, None)
             return Result("done", gone=True)
-        decide = partial(judge, seen, partial(pod_spec, settings=self._settings), self._settings.pin_image_digest)
-        course = decide()
-        obstacles = await self._hand.act(seen, plan(seen, course, self._settings.activator_service), failures)
-        if any(o.blocking for o in obstacles):
-            course = decide(hold=True)  # the route moves only on ground that stands
+        course, obstacles = await self._carry_out(seen, failures)
+        self._meter.note(key, course.provision)
         answer = status(seen, course, obstacles)
         counts = await self._reporter.report(RESOURCES[key.kind], dict(seen.endpoint), answer)
         await self._tell(seen, answer)
-        return Result(_outcome(course.obstacle, obstacles), _soonest(course.again, counts, OBSTACLE_LOOK if obstacles else None))
+        told = course.obstacle or (course.provision and course.provision.obstacle) or None
+        return Result(_outcome(told, obstacles), _soonest(course.again, counts, OBSTACLE_LOOK if obstacles else None))
+
+    async def _carry_out(self, seen: Observed, failures: int) -> tuple[Course, tuple[Obstacle, ...]]:
+        """Decides and writes; returns where the Endpoint is after that, and what stood against the writes."""
+        course = self._judge(seen)
+        try:
+            obstacles = await self._hand.act(seen, self._plan(seen, course), failures)
+        except ZeroRefused as refused:
+            seen = replace(seen, around=self._around.refuse_zero())
+            course = self._judge(seen)
+            rest = tuple(action for action in self._plan(seen, course) if action not in refused.done)
+            obstacles = refused.obstacles + await self._hand.act(seen, rest, failures)
+        if any(o.blocking for o in obstacles):
+            course = self._judge(seen, hold=True)  # the route moves only on ground that stands
+        return course, obstacles
+
+    def _judge(self, seen: Observed, hold: bool = False) -> Course:
+        return judge(seen, partial(pod_spec, settings=self._settings), self._settings.pin_image_digest, hold)
+
+    def _plan(self, seen: Observed, course: Course) -> tuple[Action, ...]:
+        return plan(seen, course, self._settings.activator_service)
 
     async def _accept(self, key: Key) -> Result:
         """A Model or an EndpointConfig: nothing is built for it."""

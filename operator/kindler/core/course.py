@@ -8,6 +8,8 @@
     old      equal shape, new limits    the same pools, the warm one grown if need be   full: the route alone moves
     old      new                        both                                            full: route to it; let go: the old pools go
     any      new, failed                as before, the target's tried again             full: route to it
+    old      any; spec.autoscaling      as before, with a warm pool, or without one     the route says so at once; let go: the warm pool goes
+             came or went
 
 "Full": each pool has its size and each of its pods has been Ready, that is, has answered the health path.
 "Let go": every activator says that it serves the routed revision and has nothing in flight on older ones; or the longest invocation time is over.
@@ -25,8 +27,10 @@ from kindler.core import attempts
 from kindler.core.digest import resolved
 from kindler.core.facts import Attempt, Course, Json, Kept, Observed, Obstacle, Pool, PoolWish, Routed, Said
 from kindler.core.pods import Trouble
+from kindler.core.provision import Provision
 from kindler.core.release import let_go
 from kindler.core.revision import Shape, instances, revision_of, route_of
+from kindler.core.warmpool import carried, provision, with_warm_pool
 
 LEFTOVER_LOOK = 1.0  # seconds between looks at pools that have not been let go
 
@@ -38,13 +42,13 @@ Render = Callable[[Shape], Json]
 
 @dataclass(frozen=True, slots=True)
 class _Build:
-    """What is being brought up. `same`: only limits differ from what serves."""
+    """What is being brought up. `provision`: the decision about its warm pool."""
 
     target: Routed
     kept: Kept
     attempt: Attempt
     wishes: tuple[PoolWish, ...]
-    same: bool
+    provision: Provision
     full: bool
     failure: Trouble | None
     deadline: float
@@ -58,17 +62,22 @@ def judge(seen: Observed, render: Render, pin: bool, hold: bool = False) -> Cour
     if seen.deleting:
         return Course(keep=seen.kept, available=False)
     present = _present(seen)
-    build = _build(seen, present, render)
-    routed = present if not hold or "route" in seen.status else None
+    serving = _adapted(seen, present)
+    serves = provision(seen, serving.route) if serving else None
+    build = _build(seen, serving, serves, render)
+    routed = serving
     moves = build is not None and build.full and not hold
     if build is not None and moves:
         routed = replace(build.target, at=int(seen.now))
+    elif hold:
+        routed = present if "route" in seen.status else None
     keep = _keep(seen, present, build, routed, render)
-    wishes = _wishes(seen, present, build, keep)
+    wishes = _wishes(seen, serving, serves, build, keep)
     unwished = tuple(p for p in seen.pools if not _stays(p, wishes))
     remove = tuple(p for p in unwished if not p.deleting and let_go(seen, present, p)) if routed is present else ()
-    hindrance, available = _serving(seen, present)
+    hindrance, available = _serving(seen, serving)
     pending = build if not moves else None
+    decided = build.provision if build and moves else serves if routed else None
     course = Course(
         keep=tuple(replace(k, resolved=resolved(seen, k, pin)) for k in keep.values()),
         pools=wishes,
@@ -77,7 +86,9 @@ def judge(seen: Observed, render: Render, pin: bool, hold: bool = False) -> Cour
         obstacle=_obstacle(seen, present),
         hindrance=hindrance,
         available=available if present else routed is not None,
-        again=_again(seen, present, pending, leftover=len(unwished) > len(remove) or routed is not present),
+        provision=decided,
+        coming=pending.provision if pending else None,
+        again=_again(seen, serving, pending, decided, leftover=len(unwished) > len(remove) or routed is not present),
     )
     if pending is None:
         return course
@@ -110,6 +121,14 @@ def _present(seen: Observed) -> Routed | None:
     at = before.at if before else int(seen.now)
     config = seen.status.get("endpointConfigName") or (before.config_name if before else "")
     return Routed(route, str(config), at)
+
+
+def _adapted(seen: Observed, present: Routed | None) -> Routed | None:
+    """The same with a warm pool, or without one, as spec.autoscaling asks for now: that is no update, and nothing has to be full before."""
+    if present is None:
+        return None
+    route = with_warm_pool(seen, present.route)
+    return present if route == present.route else replace(present, route=route, at=int(seen.now))
 
 
 def _settled(seen: Observed, present: Routed | None) -> bool:
@@ -163,41 +182,47 @@ def _standing_trouble(seen: Observed, pool: Pool | None, route: Route) -> Troubl
 # --- What is to come
 
 
-def _build(seen: Observed, present: Routed | None, render: Render) -> _Build | None:
+def _build(seen: Observed, present: Routed | None, serves: Provision | None, render: Render) -> _Build | None:
+    """`present`: what serves, `serves`: the decision about its warm pool."""
     said = seen.said
     if isinstance(said, Obstacle) or _settled(seen, present):
         return None
-    target = Routed(route_of(seen.name, said.shape, said.limits), said.config_name, 0)
+    target = Routed(with_warm_pool(seen, route_of(seen.name, said.shape, said.limits)), said.config_name, 0)
     revision = target.route.revision
     same = present is not None and present.route.revision == revision
     kept = next((k for k in seen.kept if k.revision == revision), None)
     if kept is None:
         kept = Kept(names.revision_name(seen.name, revision), "", revision, 0, said.shape, render(said.shape))
     tried, failure, deadline = attempts.attempt(seen, kept, target.route, said, same)
-    wishes = _target_wishes(seen, present, target.route, tried, same)
-    full = _has_room(present, target.route) or all(_is_full(seen, wish) for wish in wishes)
-    return _Build(target, kept, tried, wishes, same, full, None if full else failure, deadline)
+    wanted = provision(seen, target.route)
+    scales = wanted.status is not None or (serves is not None and serves.status is not None)
+    if _has_room(present, target.route, scales):
+        return _Build(target, kept, tried, (), wanted, True, None, deadline)
+    wishes = _target_wishes(seen, present, target.route, wanted, tried, same)
+    full = all(_is_full(seen, wish) for wish in wishes)
+    return _Build(target, kept, tried, wishes, wanted, full, None if full else failure, deadline)
 
 
-def _target_wishes(seen: Observed, present: Routed | None, route: Route, attempt: Attempt, same: bool) -> tuple[PoolWish, ...]:
-    """The target's pools. The demand pool is the controller's to size until it is routed to: never made smaller, since it may come with pods that served."""
+def _target_wishes(seen: Observed, present: Routed | None, route: Route, wanted: Provision, attempt: Attempt, same: bool) -> tuple[PoolWish, ...]:
+    """The target's pools: the controller's to size until it is routed to. The demand pool is never made smaller: it may come with pods that served."""
     warm, demand = seen.pool(route.warm_pool), seen.pool(route.demand_pool)
     unproven = attempt.number > 0 and not same and not any(f.ready for pool in (warm, demand) for f in seen.of(pool))
     most = 1 if unproven else route.max_concurrency  # what has failed is tried again with one pod, not with hundreds
+    begins = carried(seen, present.route if present else None, route, wanted)
     wishes = []
     if route.warm_pool:
-        size = min(most, instances(route.provisioned_concurrency, route))
+        size = min(most, begins)
         serves = present is not None and present.route.warm_pool == route.warm_pool
         wishes.append(PoolWish(route.warm_pool, route.revision, names.WARM, size, size, "" if serves else attempt.id))
     if not same:
-        start = min(most, max(_demand(seen, present, route), 0 if route.warm_pool else 1))
+        start = min(most, max(_demand(seen, present, route, begins), 0 if begins else 1))
         size = max(start, demand.replicas if demand else 0)
         wishes.append(PoolWish(route.demand_pool, route.revision, names.DEMAND, start, size, attempt.id))
     return tuple(wishes)
 
 
-def _demand(seen: Observed, present: Routed | None, route: Route) -> int:
-    """Pods on demand that what is in flight now needs: from the activators, else as many as there are."""
+def _demand(seen: Observed, present: Routed | None, route: Route, warm: int) -> int:
+    """Pods on demand that what is in flight now needs beside so many `warm` ones: from the activators, else as many as there are."""
     most = instances(route.max_concurrency, route)
     if present is None:
         return 0
@@ -207,13 +232,15 @@ def _demand(seen: Observed, present: Routed | None, route: Route) -> int:
     else:
         pods = len(seen.of(seen.pool(present.route.demand_pool))) + len(seen.of(seen.pool(present.route.warm_pool)))
         busy = pods * present.route.max_concurrency_per_instance
-    return min(most, max(0, instances(busy, route) - instances(route.provisioned_concurrency, route)))
+    return min(most, max(0, instances(busy, route) - warm))
 
 
-def _has_room(present: Routed | None, target: Route) -> bool:
-    """Whether what serves is all that the target needs: then no pod in trouble may hold it up."""
+def _has_room(present: Routed | None, target: Route, scales: bool) -> bool:
+    """Whether what serves is all that the target needs: then no pod in trouble may hold it up. `scales`: the pool has its size by spec.autoscaling."""
     serving = present.route if present else None
-    return serving is not None and serving.revision == target.revision and serving.provisioned_concurrency >= target.provisioned_concurrency
+    if serving is None or serving.revision != target.revision or target.warm_pool not in (None, serving.warm_pool):
+        return False
+    return scales or serving.provisioned_concurrency >= target.provisioned_concurrency
 
 
 def _is_full(seen: Observed, wish: PoolWish) -> bool:
@@ -249,16 +276,16 @@ def _rebuilt(seen: Observed, route: Route, render: Render) -> Kept | None:
     return None
 
 
-def _wishes(seen: Observed, present: Routed | None, build: _Build | None, keep: dict[str, Kept]) -> tuple[PoolWish, ...]:
+def _wishes(seen: Observed, present: Routed | None, serves: Provision | None, build: _Build | None, keep: dict[str, Kept]) -> tuple[PoolWish, ...]:
     wishes = {w.name: w for w in build.wishes} if build else {}
-    if present is None or present.route.revision not in keep:
+    if present is None or serves is None or present.route.revision not in keep:
         return tuple(wishes.values())
     route = present.route
-    wishes[route.demand_pool] = PoolWish(route.demand_pool, route.revision, names.DEMAND, _demand(seen, present, route), None)
+    wishes[route.demand_pool] = PoolWish(route.demand_pool, route.revision, names.DEMAND, _demand(seen, present, route, serves.floor), None)
     if route.warm_pool:
         grown = wishes.get(route.warm_pool)
-        size = max(instances(route.provisioned_concurrency, route), (grown.size or 0) if grown else 0)
-        wishes[route.warm_pool] = PoolWish(route.warm_pool, route.revision, names.WARM, size, size)
+        size = serves.size if grown is None or grown.size is None else max(serves.size or 0, grown.size)
+        wishes[route.warm_pool] = PoolWish(route.warm_pool, route.revision, names.WARM, serves.floor if size is None else size, size)
     return tuple(wishes.values())
 
 
@@ -267,9 +294,11 @@ def _stays(pool: Pool, wishes: tuple[PoolWish, ...]) -> bool:
     return wish is not None and wish.attempt in ("", pool.attempt)
 
 
-def _again(seen: Observed, present: Routed | None, pending: _Build | None, leftover: bool) -> float | None:
+def _again(seen: Observed, present: Routed | None, pending: _Build | None, decided: Provision | None, leftover: bool) -> float | None:
     """Seconds until time alone may change the decision."""
     moments = [seen.now + LEFTOVER_LOOK] if leftover else []
+    if decided and decided.again is not None:
+        moments.append(seen.now + decided.again)
     if pending:
         moments += [pending.deadline, pending.deadline + attempts.QUIET_START]
         if pending.failure:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kindler.api.route import Route
 from kindler.api.stats import Stats
 from kindler.core.pods import PodFacts, Trouble
 from kindler.core.revision import Limits, Shape
+
+if TYPE_CHECKING:  # whose values are made of these
+    from kindler.core.provision import Load, Provision, Surroundings
+    from kindler.core.tracking import History
 
 Json = Mapping[str, Any]
 
@@ -25,12 +29,16 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """What stands in the way. `blocking`: of what the spec asks for; else it serves all the same (the name of its Service is taken)."""
+    """What stands in the way. `blocking`: of what the spec asks for; else it serves all the same (the name of its Service is taken).
+
+    `child`: the kind of the object that could not be written, empty where it is about none.
+    """
 
     kind: Kind
     reason: str
     message: str
     blocking: bool = True
+    child: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +130,8 @@ class Observed:
     """Everything that matters, gathered once. `now`: epoch seconds.
 
     Children are ours alone (owner uid), pods those of our pools. `activators`: what each replica answered, None in place of no answer; None: not asked.
+    `autoscaler`: the HPA; `around`: what the cluster offers to HPAs; `loads`: what was measured for each scaling policy, where it had to be,
+    and `history` what that asked for lately.
     """
 
     endpoint: Json
@@ -132,6 +142,10 @@ class Observed:
     pods: tuple[tuple[str, PodFacts], ...]  # (uid of its pool, facts)
     service: Json | None
     activators: Mapping[str, Stats | None] | None
+    autoscaler: Json | None
+    around: Surroundings
+    loads: Mapping[str, Load]
+    history: History
     now: float
 
     @property
@@ -190,6 +204,7 @@ class Course:
     failure     why the target did not come up, also while it is tried again
     deadline    epoch seconds from which whatever still stands in the target's way counts as failure
     hindrance   why pods of what serves do not start; `available`: whether it answers all the same
+    provision   the decision about the warm pool of what is routed; `coming`: about the target's
     again       seconds after which to look again, None: no need before something changes
     """
 
@@ -204,12 +219,14 @@ class Course:
     deadline: float | None = None
     hindrance: Trouble | None = None
     available: bool = True
+    provision: Provision | None = None
+    coming: Provision | None = None
     again: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One write. `kind`: ReplicaSet, Service or ControllerRevision. The verb says how: see controller/apply.py."""
+    """One write. `kind`: ReplicaSet, Service, ControllerRevision or HorizontalPodAutoscaler. The verb says how: see controller/apply.py."""
 
     kind: str
     name: str

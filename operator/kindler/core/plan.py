@@ -1,7 +1,7 @@
 """What is wanted against what is found: a short ordered list of writes. Empty when all stands as it should; what is not ours never appears in it.
 
 Order: what a later write relies on comes first. A revision before its pools (a pool without it could not be rebuilt), the Service, then that a revision
-is routed to (its pools stand by then), then what goes.
+is routed to (its pools stand by then), the HPA of its warm pool, then what goes. An HPA that has to go goes before any pool is sized: two never size one.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any, Final
 from kindler.core import wanted
 from kindler.core.facts import Action, Apply, Course, Create, Delete, Kept, Observed, Patch, PoolWish, Scale
 
-REVISION, POOL, SERVICE = "ControllerRevision", "ReplicaSet", "Service"
+REVISION, POOL, SERVICE, AUTOSCALER = "ControllerRevision", "ReplicaSet", "Service", "HorizontalPodAutoscaler"
 
-_QUANTITIES: Final = ("resources",)
+_QUANTITIES: Final = ("resources", "averageValue")
 _SIZES: Final = {"k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _UNITS: Final = {"": Decimal(1), "m": Decimal("0.001")} | {unit: Decimal(size) for unit, size in _SIZES.items()}
 
@@ -30,9 +30,11 @@ def plan(seen: Observed, course: Course, activator: str) -> tuple[Action, ...]:
     kept = [(k, action) for k in course.keep for action in _revision(seen, k)]
     return (
         *(action for k, action in kept if k.revision != routed or isinstance(action, Create)),
+        *_needless_autoscaler(seen, course),
         *(a for wish in course.pools for a in _pool(seen, course, revisions.get(wish.revision), wish)),
         *_service(seen, course, activator),
         *(action for k, action in kept if k.revision == routed and isinstance(action, Apply)),
+        *_autoscaler(seen, course),
         *(Delete(POOL, pool.name, pool.uid) for pool in course.remove),
         *(Delete(REVISION, old.name, old.uid) for old in seen.kept if old.revision not in revisions),
         *(Delete(REVISION, name, raw["metadata"]["uid"]) for name, raw in seen.revisions_found.items() if wanted.kept_from(raw) is None),
@@ -72,6 +74,22 @@ def _service(seen: Observed, course: Course, activator: str) -> Iterator[Action]
         yield Create(SERVICE, body["metadata"]["name"], body)
     elif not covers(seen.service, body):
         yield Apply(SERVICE, body["metadata"]["name"], body)
+
+
+def _needless_autoscaler(seen: Observed, course: Course) -> Iterator[Action]:
+    if seen.autoscaler is not None and (course.provision is None or course.provision.autoscaler is None):
+        yield Delete(AUTOSCALER, seen.autoscaler["metadata"]["name"], seen.autoscaler["metadata"]["uid"])
+
+
+def _autoscaler(seen: Observed, course: Course) -> Iterator[Action]:
+    """It is led to another pool in the pass in which the route is."""
+    if course.provision is None or course.provision.autoscaler is None:
+        return
+    body = wanted.autoscaler(seen, course.provision.autoscaler)
+    if seen.autoscaler is None:
+        yield Create(AUTOSCALER, body["metadata"]["name"], body)
+    elif not covers(seen.autoscaler, body):
+        yield Apply(AUTOSCALER, body["metadata"]["name"], body)
 
 
 def covers(found: Any, want: Any, quantity: bool = False) -> bool:

@@ -15,6 +15,7 @@
     yes      pods cannot start, none answers        InService        False CannotStart     False       -             -
     yes      pods cannot start, others answer       InService        False CannotStart     True        -             -
     yes      a child's name is somebody else's      InService        False NameTaken       True        Stalled       yes
+    yes      spec.autoscaling cannot all be served  InService        False its reason      True        Stalled       yes
     yes      nothing                                InService        True                  True        -             -
 
 The first row that fits counts. "True" under Available is False where pods of what serves cannot start.
@@ -22,6 +23,7 @@ The first row that fits counts. "True" under Available is False where pods of wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -31,8 +33,10 @@ from kindler.api import names
 from kindler.api.conditions import Condition
 from kindler.api.ignored import ignored_fields
 from kindler.api.route import Route
+from kindler.core.activities import activities
 from kindler.core.facts import Course, Kept, Kind, Observed, Obstacle
 from kindler.core.pods import Trouble
+from kindler.core.provision import Provision
 
 FAILURE_LIMIT = 1024  # SageMaker's
 _IMAGE_TROUBLE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
@@ -63,15 +67,16 @@ def status(seen: Observed, course: Course, obstacles: tuple[Obstacle, ...] = ())
     failed = course.target.route.revision if course.target and row.failed else None
     fields = {
         "observedGeneration": seen.endpoint["metadata"].get("generation", 0),
-        "conditions": _conditions(seen, row, available),
+        "conditions": _conditions(seen, row, available, _active(course, obstacles)),
         "endpointStatus": row.endpoint_status,
         "failureReason": row.failure,
         "endpointConfigName": course.routed.config_name if course.routed else None,
         "failedRevision": failed,
         "productionVariants": variants,
+        **_scaling(seen, course),
         "pendingDeploymentSummary": _pending(seen, course) if course.target and not row.failed and not seen.deleting else None,
         "route": course.routed.route.to_json() if course.routed else None,
-        "url": names.endpoint_url(seen.name, seen.namespace) if all(o.blocking for o in obstacles) else None,  # else that name leads to somebody else
+        "url": names.endpoint_url(seen.name, seen.namespace) if all(o.child != "Service" for o in obstacles) else None,  # else it leads to somebody else
         "ignoredFields": [f.to_json() for f in ignored_fields("Endpoint", seen.endpoint["spec"], seen.endpoint["metadata"].get("annotations") or {})] or None,
         "creationTime": seen.endpoint["metadata"].get("creationTimestamp"),
         "ackResourceMetadata": seen.status.get("ackResourceMetadata"),
@@ -104,13 +109,13 @@ def _row(seen: Observed, course: Course, obstacles: tuple[Obstacle, ...]) -> Row
         return Row(word, ready, word, _progress(seen, course, told), c.RECONCILING, word)
     if not serves:
         return Row(c.CREATING, c.FALSE, c.CREATING, told.message if told else "The endpoint is being created.", c.RECONCILING, c.CREATING)
-    beside = next(iter(obstacles), None)
-    if refused := told or (beside if beside and beside.kind is Kind.ERROR else None):
+    beside = (*obstacles, course.provision.obstacle) if course.provision and course.provision.obstacle else obstacles
+    if refused := told or next((o for o in beside if o.kind is Kind.ERROR), None):
         return Row(c.IN_SERVICE, c.FALSE, refused.reason, refused.message)
     if course.hindrance:
         return Row(c.IN_SERVICE, c.FALSE, c.CANNOT_START, spoken(course.hindrance, course.routed.route.variant_name if course.routed else ""))
     if beside:
-        return _obstructed(beside, serves)
+        return _obstructed(beside[0], serves)
     return Row(c.IN_SERVICE, c.TRUE, c.IN_SERVICE, "The endpoint is in service.")
 
 
@@ -154,21 +159,42 @@ def _progress(seen: Observed, course: Course, told: Obstacle | None) -> str:
 # --- Conditions
 
 
-def _conditions(seen: Observed, row: Row, available: bool) -> list[dict[str, Any]]:
+def _conditions(seen: Observed, row: Row, available: bool, active: tuple[str, str, str] | None) -> list[dict[str, Any]]:
     generation, at = int(seen.endpoint["metadata"].get("generation", 0)), stamp(seen.now)
     answers = ("Answers", "The endpoint answers requests, also from zero.") if available else (row.reason, row.message)
     wanted = [
         Condition(c.READY, row.ready, row.reason, row.message[:FAILURE_LIMIT], generation, at),
         Condition(c.AVAILABLE, c.TRUE if available else c.FALSE, answers[0], answers[1][:FAILURE_LIMIT], generation, at),
     ]
+    if active:
+        wanted.append(Condition(c.SCALING_ACTIVE, active[0], active[1], active[2][:FAILURE_LIMIT], generation, at))
     if row.mark:
         wanted.append(Condition(row.mark, c.TRUE, row.cause, row.message[:FAILURE_LIMIT], generation, at))
     return [condition.to_json() for condition in c.carried(wanted, found_conditions(seen.status))]
 
 
+def _active(course: Course, obstacles: tuple[Obstacle, ...]) -> tuple[str, str, str] | None:
+    """ScalingActive: as decided, unless the HPA could not be written."""
+    if course.provision is None or course.provision.active is None:
+        return None
+    refused = next((o for o in obstacles if o.child == "HorizontalPodAutoscaler"), None)
+    return (c.FALSE, c.CANNOT_SCALE, f"{refused.message} The size stays as it is until then.") if refused else course.provision.active
+
+
 def found_conditions(found: Any) -> tuple[Condition, ...]:
     """The conditions of a status, whoever wrote them."""
     return tuple(Condition.from_json(entry) for entry in found.get("conditions") or () if "type" in entry and "status" in entry)
+
+
+# --- Provisioned concurrency that scales itself
+
+
+def _scaling(seen: Observed, course: Course) -> dict[str, Any]:
+    """Where nothing was decided, what is remembered stays."""
+    if course.provision is None:
+        return {k: seen.status.get(k) for k in ("autoscaling", "scalingActivities")}
+    done = activities(seen.status, course.provision, course.hindrance, stamp(seen.now))
+    return {"autoscaling": [course.provision.status] if course.provision.status else None, "scalingActivities": done or None}
 
 
 # --- SageMaker's DescribeEndpoint
@@ -177,15 +203,15 @@ def found_conditions(found: Any) -> tuple[Condition, ...]:
 def _variant(seen: Observed, course: Course, route: Route) -> dict[str, Any]:
     kept = next((k for k in course.keep if k.revision == route.revision), None)
     warm, demand = (len([f for f in seen.of(seen.pool(name)) if f.ready]) for name in (route.warm_pool, route.demand_pool))
-    target = course.target.route if course.target else route
+    target, wish = (course.target.route, course.coming) if course.target else (route, course.provision)
     wanted = sum(p.replicas for name in (route.warm_pool, route.demand_pool) if (p := seen.pool(name)))
     shown = {
         "variantName": route.variant_name,
         "deployedImages": [_image(kept)] if kept else None,
         "currentWeight": 1,
         "desiredWeight": 1,
-        "currentServerlessConfig": serverless(route),
-        "desiredServerlessConfig": serverless(target),
+        "currentServerlessConfig": serverless(route, _units(course.provision, lambda p: p.current)),
+        "desiredServerlessConfig": serverless(target, _units(wish, lambda p: p.desired)),
         "currentInstanceCount": warm + demand,
         "desiredInstanceCount": wanted,
         "warmInstanceCount": warm,
@@ -202,7 +228,7 @@ def _pending(seen: Observed, course: Course) -> dict[str, Any]:
     variant = {
         "variantName": route.variant_name,
         "deployedImages": [_image(kept)] if kept else [],
-        "desiredServerlessConfig": serverless(route),
+        "desiredServerlessConfig": serverless(route, _units(course.coming, lambda p: p.desired)),
         "variantStatus": [{"status": "Updating" if course.routed else "Creating", "startTime": since}],
     }
     return {"endpointConfigName": course.target.config_name, "productionVariants": [variant], "startTime": since}
@@ -215,16 +241,22 @@ def _image(kept: Kept) -> dict[str, str]:
     return said
 
 
-def serverless(route: Route) -> dict[str, int]:
+def _units(provision: Provision | None, which: Callable[[Provision], int]) -> int | None:
+    """Provisioned concurrency where it scales itself."""
+    return which(provision) if provision and provision.status else None
+
+
+def serverless(route: Route, provisioned: int | None) -> dict[str, int]:
+    """`provisioned` None: as the EndpointConfig says."""
     shown = {
         "memorySizeInMB": route.memory_size_in_mb,
         "maxConcurrency": route.max_concurrency,
-        "provisionedConcurrency": route.provisioned_concurrency,
+        "provisionedConcurrency": route.provisioned_concurrency if provisioned is None else provisioned,
         "maxConcurrencyPerInstance": route.max_concurrency_per_instance,
         "idleTimeoutInSeconds": route.idle_timeout_in_seconds,
         "invocationTimeoutInSeconds": route.invocation_timeout_in_seconds,
     }
-    return {k: v for k, v in shown.items() if v or k != "provisionedConcurrency"}
+    return {k: v for k, v in shown.items() if v or k != "provisionedConcurrency" or provisioned is not None}
 
 
 def _dated(seen: Observed, new: dict[str, Any]) -> dict[str, Any]:
@@ -237,14 +269,16 @@ def _dated(seen: Observed, new: dict[str, Any]) -> dict[str, Any]:
 # --- Counts are not worth a write each
 
 
-_COUNTS = ("currentInstanceCount", "desiredInstanceCount", "warmInstanceCount", "demandInstanceCount")
+_COUNTS = ("currentInstanceCount", "desiredInstanceCount", "warmInstanceCount", "demandInstanceCount", "currentServerlessConfig", "currentCapacity")
 
 
 def only_counts_differ(new: dict[str, Any], old: Any) -> bool:
-    """Whether a write would tell nothing but numbers of pods: each write wakes every activator's watch."""
+    """Whether a write would tell nothing but numbers of pods, or the HPA's words of the moment: each write wakes every activator's watch."""
     return new != old and _without_counts(new) == _without_counts(old)
 
 
 def _without_counts(value: Any) -> dict[str, Any]:
-    variants = [{k: v for k, v in variant.items() if k not in _COUNTS} for variant in value.get("productionVariants") or ()]
-    return dict(value) | {"productionVariants": variants}
+    """`currentServerlessConfig` counts what is reached; all else in it stands in the route, too."""
+    kept = {name: [{k: v for k, v in entry.items() if k not in _COUNTS} for entry in value.get(name) or ()] for name in ("productionVariants", "autoscaling")}
+    said = [{k: v for k, v in x.items() if x.get("type") != c.SCALING_ACTIVE or k not in ("reason", "message")} for x in value.get("conditions") or ()]
+    return dict(value) | kept | {"conditions": said}

@@ -10,6 +10,8 @@ Updating, failed           another revision or limits serve   Normal  Updated
 anything                   failed, or for another reason      Warning CreationFailed; UpdateFailed, RolledBack; NameTaken …
 pods could start           pods cannot start                  Warning CannotStart
 in service, not ready      in service, ready, same route      Normal  InService
+a size is wanted           another is                         Normal  ScalingOut, ScalingIn
+sizes follow metrics       they cannot                        Warning NoMetrics, CannotScale …
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from kindler.api import conditions as c
 from kindler.core.facts import Json
 
 NORMAL, WARNING = "Normal", "Warning"
+_SCALING_TROUBLE = (c.NO_METRICS, c.CANNOT_SCALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class Told:
 
 def told(old: Json, new: Json) -> tuple[Told, ...]:
     """The Events of a change of status from `old` to `new`, in order."""
+    return (*_state(old, new), *_scaling(old, new))
+
+
+def _state(old: Json, new: Json) -> tuple[Told, ...]:
     if not old.get("endpointStatus") and new.get("endpointStatus") == c.CREATING and not _waits(new):
         return (Told(NORMAL, c.CREATING, "The endpoint is being created."),)
     ready = _condition(new, c.READY)
@@ -61,6 +68,23 @@ def _arrived(old: Json, new: Json) -> tuple[Told, ...]:
     if old.get("route") and old["route"] != new.get("route"):
         return (Told(NORMAL, "Updated", f"The endpoint serves {config} now."),)
     return (Told(NORMAL, c.IN_SERVICE, f"The endpoint is in service with {config}."),)
+
+
+def _scaling(old: Json, new: Json) -> tuple[Told, ...]:
+    """The user's own wish (suspended) is no news, and an obstacle is told as the reason of Ready."""
+    events = []
+    before, (latest, *_) = (old.get("scalingActivities") or [None])[0], (new.get("scalingActivities") or [None])
+    if latest and not (before and _moment(before) == _moment(latest)):
+        reason = "ScalingOut" if latest["to"] > latest["from"] else "ScalingIn"
+        events.append(Told(NORMAL, reason, f"Provisioned concurrency from {latest['from']} to {latest['to']}: {latest['cause']}."))
+    was, active = _condition(old, c.SCALING_ACTIVE), _condition(new, c.SCALING_ACTIVE)
+    if active.get("status") == c.FALSE != was.get("status") and active.get("reason") in _SCALING_TROUBLE:
+        events.append(Told(WARNING, active["reason"], active["message"]))
+    return tuple(events)
+
+
+def _moment(activity: Json) -> tuple[Any, ...]:
+    return activity["time"], activity["from"], activity["to"]
 
 
 def _waits(new: Json) -> bool:

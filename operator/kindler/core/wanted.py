@@ -1,4 +1,4 @@
-"""What an Endpoint owns, as manifests: ControllerRevisions, ReplicaSets, Service. And the way back: what a ControllerRevision and a ReplicaSet tell."""
+"""What an Endpoint owns, as manifests, and the way back: what a ControllerRevision and a ReplicaSet tell."""
 
 from __future__ import annotations
 
@@ -37,6 +37,11 @@ def is_ours(child: Json, endpoint_uid: str) -> bool:
 def service(seen: Observed, activator: str) -> dict[str, Any]:
     """`activator`: the DNS name that clients of the Endpoint are led to."""
     return _child(seen, "v1", "Service", names.service_name(seen.name), {}) | {"spec": {"type": "ExternalName", "externalName": activator}}
+
+
+def autoscaler(seen: Observed, spec: Json) -> dict[str, Any]:
+    """`spec`: as core/autoscaler.py makes it."""
+    return _child(seen, "autoscaling/v2", "HorizontalPodAutoscaler", names.autoscaler_name(seen.name), {}) | {"spec": dict(spec)}
 
 
 def replica_set(seen: Observed, kept: Kept, wish: PoolWish) -> dict[str, Any]:

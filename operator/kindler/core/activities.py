@@ -1,0 +1,56 @@
+"""`status.scalingActivities`: the last changes of the desired provisioned concurrency, the latest first, each with its cause and what became of it.
+
+the latest one                                  its result
+--------------                                  ----------
+the size is reached                             Successful, for good
+another size is wanted before it is reached     Overridden, for good
+instances cannot come up                        Failed, with why; Successful after all when they do
+else                                            InProgress
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kindler.api import conditions as c
+from kindler.api.autoscalingstatus import ACTIVITIES
+from kindler.core.facts import Json
+from kindler.core.pods import Trouble
+from kindler.core.provision import Provision
+
+_OPEN = (c.IN_PROGRESS, c.FAILED)
+
+
+def activities(status: Json, provision: Provision, trouble: Trouble | None, now: str) -> list[dict[str, Any]]:
+    """What is to stand there after a pass that decided `provision`. `status`: as found; `trouble`: why instances do not come up; `now` in RFC 3339."""
+    kept = [dict(entry) for entry in status.get("scalingActivities") or ()]
+    if kept and kept[0]["result"] in _OPEN and kept[0]["to"] != provision.desired:
+        kept[0] = _with(kept[0], c.OVERRIDDEN)
+    before = _desired(status)
+    if before is not None and before != provision.desired and (provision.status is not None or "autoscaling" in status):
+        kept.insert(0, {"time": now, "cause": provision.cause, "from": before, "to": provision.desired, "result": c.IN_PROGRESS})
+    if kept and kept[0]["result"] in _OPEN:
+        kept[0] = _with(kept[0], *_result(kept[0], provision.current, trouble))
+    return kept[:ACTIVITIES]
+
+
+def _desired(status: Json) -> int | None:
+    """What was wanted until now; None before anything served."""
+    for entry in status.get("autoscaling") or ():
+        if "desiredCapacity" in entry:
+            return int(entry["desiredCapacity"])
+    for variant in status.get("productionVariants") or ():
+        return int((variant.get("currentServerlessConfig") or {}).get("provisionedConcurrency", 0))
+    return None
+
+
+def _result(entry: Json, current: int, trouble: Trouble | None) -> tuple[str, str]:
+    grows = entry["to"] > entry["from"]
+    if current >= entry["to"] if grows else current <= entry["to"]:
+        return c.SUCCESSFUL, ""
+    return (c.FAILED, trouble.message) if trouble and grows else (c.IN_PROGRESS, "")
+
+
+def _with(entry: Json, result: str, message: str = "") -> dict[str, Any]:
+    kept = {k: v for k, v in entry.items() if k != "statusMessage"}
+    return kept | {"result": result} | ({"statusMessage": message} if message else {})

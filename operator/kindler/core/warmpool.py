@@ -1,0 +1,85 @@
+"""The warm pool of a route: whether there is one, and what is decided about its size.
+
+provisionedConcurrency   entry in spec.autoscaling   warm pool   first size
+----------------------   -------------------------   ---------   ----------
+none                     no                          no          -
+n                        no                          yes         n
+none                     yes                         yes         the minimum in force
+n                        yes                         yes         n, held within the bounds in force
+any                      yes, an update              yes         what the pool that serves has now, held within the bounds in force
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kindler.api import conditions, names
+from kindler.api.autoscaling import ScalableTarget
+from kindler.api.route import Route
+from kindler.core.facts import Json, Kind, Observed, Obstacle
+from kindler.core.pods import moment
+from kindler.core.provision import Facts, Provision
+from kindler.core.provisioned import choose, provide
+from kindler.core.revision import instances
+
+
+def with_warm_pool(seen: Observed, route: Route) -> Route:
+    """The route with a warm pool exactly where its variant has provisioned concurrency, fixed or scaling."""
+    warm = names.pool_name(seen.name, route.revision, names.WARM)
+    return replace(route, warm_pool=warm if route.provisioned_concurrency or _entry(seen, route)[0] else None)
+
+
+def provision(seen: Observed, route: Route) -> Provision:
+    """What is decided about the warm pool of `route`."""
+    (raw, strange), warm = _entry(seen, route), seen.pool(route.warm_pool)
+    try:
+        target = ScalableTarget.parse(dict(raw)) if raw else None
+    except ValueError as trouble:
+        return _held(seen, route, " ".join(str(trouble).split())[:300])
+    facts = Facts(
+        endpoint=seen.endpoint,
+        target=target,
+        route=route,
+        warm=warm,
+        ready=sum(pod.ready for pod in seen.of(warm)),
+        autoscaler=seen.autoscaler,
+        around=seen.around,
+        loads=seen.loads,
+        status=seen.status,
+        created=moment(seen.endpoint["metadata"].get("creationTimestamp")) or seen.now,
+        now=seen.now,
+        history=seen.history,
+    )
+    decided = provide(facts)
+    return replace(decided, obstacle=strange) if strange and decided.obstacle is None else decided
+
+
+def carried(seen: Observed, serving: Route | None, route: Route, wanted: Provision) -> int:
+    """Pods that the warm pool of an update to `route` begins with: a switch at noon must not shrink the pool to what the night begins with."""
+    old = seen.pool(serving.warm_pool) if serving else None
+    if serving is None or old is None or wanted.status is None:
+        return wanted.floor
+    units = max(old.replicas * serving.max_concurrency_per_instance, int(wanted.status["minCapacity"]))
+    return instances(min(units, int(wanted.status["maxCapacity"]), route.max_concurrency), route)
+
+
+def _entry(seen: Observed, route: Route) -> tuple[Json | None, Obstacle | None]:
+    return choose(seen.endpoint["spec"].get("autoscaling") or (), route.variant_name)
+
+
+def _held(seen: Observed, route: Route, trouble: str) -> Provision:
+    """For an entry that cannot be read (stored under older rules): all stays as it is."""
+    warm = seen.pool(route.warm_pool)
+    told = next((dict(e) for e in seen.status.get("autoscaling") or () if e.get("variantName") == route.variant_name), {"variantName": route.variant_name})
+    message = f"spec.autoscaling cannot be read: {trouble.rstrip('.')}. Correct it; the size stays as it is until then."
+    size = warm.replicas if warm else instances(route.provisioned_concurrency, route)
+    return Provision(
+        size=None,
+        floor=size,
+        autoscaler=dict(seen.autoscaler["spec"]) if seen.autoscaler else None,
+        status=told,
+        desired=size * route.max_concurrency_per_instance,
+        current=sum(pod.ready for pod in seen.of(warm)) * route.max_concurrency_per_instance,
+        active=(conditions.FALSE, conditions.INVALID_AUTOSCALING, message),
+        obstacle=Obstacle(Kind.STALLED, conditions.INVALID_AUTOSCALING, message, blocking=False),
+    )
