@@ -25,13 +25,14 @@ class Sampler:
         self._activators = activators
         self._clock = clock
         self._window = Window()
+        self._turned = -math.inf
 
     async def run(self) -> None:
         """Asks until cancelled."""
         self._window = Window()
         trouble = ""
         while True:
-            began = self._clock()
+            began = self._turned = self._clock()
             try:
                 told = await self._activators.read(provisioned=True)
             except ApiError as error:
@@ -49,8 +50,13 @@ class Sampler:
 
     @property
     def silence(self) -> float:
-        """Seconds since activators were last asked; infinity before."""
+        """Seconds since it was last known which activators there are, and they were asked; infinity before."""
         return self._clock() - self._window.last
+
+    @property
+    def turned(self) -> float:
+        """Seconds since the loop last began a round, whatever came of it; infinity before."""
+        return self._clock() - self._turned
 
     @property
     def endpoints(self) -> int:

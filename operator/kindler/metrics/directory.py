@@ -1,0 +1,104 @@
+"""Which endpoints scale themselves: what the metrics API must know of each Endpoint, kept as its watch tells it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kindler.api import names
+from kindler.api.autoscaling import ScalableTarget, ScalingPolicy
+from kindler.api.route import Route
+from kindler.clients.cluster import Object
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """An Endpoint with scaling policies for the variant that serves. `created`: epoch seconds. `endpoint`: SageMaker's name of it."""
+
+    namespace: str
+    name: str
+    uid: str
+    created: float
+    endpoint: str
+    route: Route
+    target: ScalableTarget
+
+    def policies(self, metric: str) -> Iterator[ScalingPolicy]:
+        """Those that read this metric of our API."""
+        for policy in self.target.scaling_policies or ():
+            customized = policy.target_tracking_scaling_policy_configuration.customized_metric_specification is not None
+            if metric == (names.METRIC_CUSTOMIZED if customized else names.METRIC_EXECUTIONS):
+                yield policy
+
+
+class Directory:
+    """Endpoints with scaling policies, by namespace and metadata.name. `waiting`: those that have some, and do not serve yet."""
+
+    def __init__(self) -> None:
+        self._followed: dict[str, dict[str, Followed]] = {}
+        self._waiting: set[tuple[str, str]] = set()
+
+    def hear(self, old: Object | None, new: Object | None) -> None:
+        """A change, as an informer tells it."""
+        metadata = (new or old or {})["metadata"]
+        namespace, name = metadata.get("namespace", ""), metadata["name"]
+        self._followed.get(namespace, {}).pop(name, None)
+        self._waiting.discard((namespace, name))
+        if new is None or not new["spec"].get("autoscaling"):
+            return
+        followed = _read(new)
+        if followed is None:
+            self._waiting.add((namespace, name))
+        else:
+            self._followed.setdefault(namespace, {})[name] = followed
+
+    def waiting(self, namespace: str, name: str) -> bool:
+        """Whether the Endpoint has autoscaling, and no variant with policies serves yet."""
+        return (namespace, name) in self._waiting
+
+    def of(self, namespace: str, name: str = "") -> list[Followed]:
+        """The Endpoint of this name, or all of the namespace."""
+        known = self._followed.get(namespace, {})
+        return [found for found in (known.get(name),) if found is not None] if name else list(known.values())
+
+    def __len__(self) -> int:
+        return sum(len(known) for known in self._followed.values())
+
+
+def keep(value: Object) -> Object:
+    """What is read of an Endpoint: most of them have no autoscaling, and cost next to nothing."""
+    metadata = {key: value["metadata"].get(key) for key in ("namespace", "name", "uid", "resourceVersion", "creationTimestamp")}
+    spec: dict[str, Any] = value.get("spec") or {}
+    if not spec.get("autoscaling"):
+        return {"metadata": metadata, "spec": {}}
+    kept = {key: spec[key] for key in ("endpointName", "autoscaling") if key in spec}
+    return {"metadata": metadata, "spec": kept, "status": {"route": (value.get("status") or {}).get("route")}}
+
+
+def _read(value: Object) -> Followed | None:
+    """None while no variant with policies serves."""
+    metadata, spec, route = value["metadata"], value["spec"], value["status"]["route"]
+    if not route:
+        return None
+    try:
+        serving = Route.from_json(route)
+        target = next((entry for entry in spec["autoscaling"] if entry.get("variantName") == serving.variant_name), None)
+        if target is None or not target.get("scalingPolicies"):
+            return None
+        return Followed(
+            metadata["namespace"],
+            metadata["name"],
+            metadata["uid"],
+            datetime.fromisoformat(metadata["creationTimestamp"]).timestamp(),
+            spec.get("endpointName") or metadata["name"],
+            serving,
+            ScalableTarget.model_validate(target),
+        )
+    except (ValueError, KeyError, TypeError) as trouble:  # written before the CRD said what it says now
+        log.warning("the autoscaling of Endpoint %s/%s cannot be read: %s", metadata["namespace"], metadata["name"], trouble)
+        return None

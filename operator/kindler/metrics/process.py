@@ -1,0 +1,144 @@
+"""The metrics process: wires its parts, runs them, and ends when one of them does.
+
+Rights (the chart grants exactly these; a test of the chart compares):
+
+    serving.kindler.dev        endpoints                                    get list watch
+    external.metrics.k8s.io    any                                          get    (metrics of others; Endpoints name which)
+    in its own namespace: pods list (the activators); configmaps get patch, of its own one alone (the certificate)
+    in kube-system: configmaps get, of extension-apiserver-authentication alone
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, suppress
+from typing import Any
+
+import uvloop
+
+from kindler.api.settings import MetricsSettings, SettingsError, metrics_settings
+from kindler.clients.activators import ActivatorStats
+from kindler.clients.cluster import ENDPOINTS, ApiError, Cluster
+from kindler.clients.foreign import Foreign
+from kindler.clients.informer import Informer
+from kindler.clients.sampler import ANSWER_SECONDS, Sampler
+from kindler.metrics.directory import Directory, keep
+from kindler.metrics.keeper import Mounted, Own
+from kindler.metrics.server import application, serving
+from kindler.metrics.telling import Health, Telling, admin
+from kindler.metrics.tls import Doorkeeper
+from kindler.metrics.trust import FrontProxy
+from kindler.metrics.values import Values
+
+log = logging.getLogger(__name__)
+
+
+class MetricsProcess:
+    """One replica: each measures for itself, and answers alike. `run` returns the exit status."""
+
+    def __init__(self, settings: MetricsSettings, cluster: Cluster) -> None:
+        common = settings.common
+        self.settings = settings
+        self.telling = Telling()
+        self.doorkeeper = Doorkeeper()
+        self.trust = FrontProxy(cluster, self.doorkeeper)
+        self.keeper = self._keeper(cluster)
+        self.directory = Directory()
+        self.informer = Informer(cluster, ENDPOINTS, common.namespaces, keep=keep, on_change=self.directory.hear)
+        peers = (common.system_namespace, settings.peer_selector, settings.peer_port, settings.peer_token_path)
+        self.activators = ActivatorStats(cluster, *peers, timeout_seconds=ANSWER_SECONDS)
+        self.sampler = Sampler(self.activators, time.monotonic)
+        self.foreign = Foreign(cluster, settings.prometheus, time.monotonic)
+        self.values = Values(self.directory, self.sampler, self.foreign, time.time)
+        self.listening = asyncio.Event()
+        self.ports = (0, 0)  # API, admin
+        self._began = time.monotonic()
+        self._gauges()
+
+    def _keeper(self, cluster: Cluster) -> Own | Mounted:
+        settings, common = self.settings, self.settings.common
+        if settings.tls_directory:
+            return Mounted(settings.tls_directory, self.doorkeeper)
+        names = (settings.service, f"{settings.service}.{common.cluster_domain}")
+        return Own(cluster, common.system_namespace, settings.config_map, common.pod_name, names, self.doorkeeper, time.time)
+
+    def _gauges(self) -> None:
+        tell = self.telling.gauge
+        tell("kindler_metrics_sample_age_seconds", "Since activators were last asked.", lambda: self.sampler.silence)
+        tell("kindler_metrics_endpoints", "Endpoints whose scaling policies are answered for.", lambda: len(self.directory))
+        tell("kindler_metrics_warm_pools", "Endpoints with a warm pool that activators tell of.", lambda: self.sampler.endpoints)
+        tell("kindler_metrics_watch_restarts", "Watches that ended in trouble.", lambda: self.informer.restarts)
+
+    def health(self) -> Health:
+        """What the admin port says."""
+        missing = None
+        if not self.informer.synced.is_set():
+            missing = "Endpoints were not listed yet"
+        elif not self.doorkeeper.ready:
+            missing = "there is no certificate yet, or the cluster has not said who may call"
+        return Health(missing, min(self.sampler.turned, time.monotonic() - self._began))
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Until `stop` (0), or until a part ends by itself (1)."""
+        async with AsyncExitStack() as stack:
+            app = application(self.values, self.trust, self.telling)
+            api = await stack.enter_async_context(serving(app, self.settings.api_port, self.doorkeeper))
+            self.ports = api, await stack.enter_async_context(admin(self.settings.metrics_port, self.telling, self.health))
+            stack.push_async_callback(self.activators.close)
+            stack.push_async_callback(self.foreign.close)
+            log.info("metrics API of %s on %d, admin on %d", self.settings.service, *self.ports)
+            self.listening.set()
+            parts: dict[str, Coroutine[Any, Any, Any]] = {
+                "endpoints": self.informer.run(),
+                "activators": self.sampler.run(),
+                "trust": self.trust.run(),
+                "certificate": self.keeper.run(),
+                "stop": stop.wait(),
+            }
+            tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+        if stop.is_set():
+            return 0
+        for task in done:
+            log.error("%s ended", task.get_name(), exc_info=task.exception())
+        return 1
+
+
+async def _main(settings: MetricsSettings) -> int:
+    cluster = Cluster()
+    try:
+        await cluster.connect()
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, stop.set)
+        return await MetricsProcess(settings, cluster).run(stop)
+    except (ApiError, OSError) as trouble:
+        log.error("%s", trouble)
+        return 1
+    finally:
+        with suppress(ApiError):
+            await cluster.close()
+
+
+def run() -> int:
+    """Runs until SIGTERM (0), or until a part of it breaks (1); 2 for settings that cannot be used."""
+    try:
+        settings = metrics_settings(os.environ)
+    except SettingsError as trouble:
+        print(f"kindler metrics: {trouble}", file=sys.stderr)
+        return 2
+    logging.basicConfig(level=settings.common.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_main(settings))

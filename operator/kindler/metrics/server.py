@@ -1,0 +1,112 @@
+"""The API port: HTTPS, for the API server alone, which passes on what HorizontalPodAutoscalers and admins ask of the two metrics APIs."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from kindler.api import names
+from kindler.metrics import answers, discovery
+from kindler.metrics.answers import Refused
+from kindler.metrics.discovery import CUSTOM, ENDPOINTS, EXTERNAL
+from kindler.metrics.telling import Telling
+from kindler.metrics.tls import HANDSHAKE_SECONDS, Doorkeeper
+from kindler.metrics.trust import FrontProxy
+from kindler.metrics.values import Values, wanted
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def application(values: Values, trust: FrontProxy, telling: Telling) -> web.Application:
+    """All paths of the two APIs."""
+
+    @web.middleware
+    async def judged(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Whatever goes wrong is a Status; every answer is counted."""
+        try:
+            denied = trust.refuses(request.get_extra_info("peercert"))
+            if denied is not None:
+                raise Refused(403, denied)
+            response = await handler(request)
+        except Refused as refusal:
+            response = _json(refusal.body(), refusal.code)
+        except web.HTTPException as trouble:
+            response = _json(Refused(trouble.status, f"{request.method} {request.path}: {trouble.reason}").body(), trouble.status)
+        except Exception:
+            log.exception("%s failed", request.path)
+            response = _json(Refused(500, "the answer could not be made: Kindler's metrics process logs why").body(), 500)
+        telling.asked(_api(request.path), response.status)
+        return response
+
+    async def external(request: web.Request) -> web.Response:
+        told = request.match_info
+        found = await values.of(told["namespace"], told["metric"], wanted(request.query.get("labelSelector", "")))
+        return _json(answers.external(found, _now()))
+
+    async def custom(request: web.Request) -> web.Response:
+        told = request.match_info
+        name = "" if told["name"] == "*" else told["name"]
+        found = await values.of(told["namespace"], told["metric"], wanted(request.query.get("metricLabelSelector", "")), name)
+        return _json(answers.custom(found, _now()))
+
+    app = web.Application(middlewares=[judged])
+    app.router.add_get(f"/apis/{names.EXTERNAL_METRICS}/{EXTERNAL}/namespaces/{{namespace}}/{{metric}}", external)
+    app.router.add_get(f"/apis/{names.CUSTOM_METRICS}/{CUSTOM}/namespaces/{{namespace}}/{ENDPOINTS}/{{name}}/{{metric}}", custom)
+    for path, document in discovery.documents().items():
+        app.router.add_get(path, _serve(document))
+    return app
+
+
+@asynccontextmanager
+async def serving(app: web.Application, port: int, doorkeeper: Doorkeeper) -> AsyncIterator[int]:
+    """Serves while the body runs; yields the port (a free one for 0)."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        assert runner.server is not None
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(runner.server, None, port, ssl=doorkeeper.context, ssl_handshake_timeout=HANDSHAKE_SECONDS)
+        try:
+            yield int(server.sockets[0].getsockname()[1])
+        finally:
+            server.close()
+    finally:
+        await runner.cleanup()
+
+
+def _serve(document: dict[str, Any]) -> Handler:
+    body = json.dumps(document).encode()
+    tag = f'"{hashlib.sha256(body).hexdigest()}"'
+
+    async def handler(request: web.Request) -> web.Response:
+        if request.headers.get("If-None-Match") == tag:
+            return web.Response(status=304, headers={"ETag": tag})
+        return web.Response(body=body, content_type="application/json", headers={"ETag": tag})
+
+    return handler
+
+
+def _json(body: dict[str, Any], status: int = 200) -> web.Response:
+    return web.Response(body=json.dumps(body).encode(), status=status, content_type="application/json")
+
+
+def _api(path: str) -> str:
+    """Which API a path is about; discovery for all that is no value."""
+    for api in (names.EXTERNAL_METRICS, names.CUSTOM_METRICS):
+        if path.startswith(f"/apis/{api}/") and "/namespaces/" in path:
+            return api.partition(".")[0]
+    return "discovery"
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
