@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 from kindler.api import names
-from kindler.api.settings import activator_settings, controller_settings
+from kindler.api.settings import activator_settings, controller_settings, metrics_settings
 from tests.unit.charts import CHART, environment, only, rendered, run
 
 SETTINGS = Path(__file__).parents[2] / "operator" / "kindler" / "api" / "settings.py"
-PROCESSES = ("controller", "activator")
-READ = {"controller": controller_settings, "activator": activator_settings}
+PROCESSES = ("controller", "activator", "metrics")
+READ = {"controller": controller_settings, "activator": activator_settings, "metrics": metrics_settings}
 
 
 def read_by_the_program() -> dict[str, set[str]]:
@@ -78,6 +78,11 @@ def test_every_value_is_described_where_it_stands() -> None:
         ("activator.accessLog=true", "KINDLER_ACCESS_LOG", "true"),
         ("modelPods.memoryRequestRatio=0.05", "KINDLER_MEMORY_REQUEST_RATIO", "0.05"),
         ("modelPods.pinImageDigest=false", "KINDLER_PIN_IMAGE_DIGEST", "false"),
+        ("autoscaling.api=custom", "KINDLER_METRICS_API", "custom"),
+        ("autoscaling.prometheus.url=http://prometheus.monitoring:9090", "KINDLER_PROMETHEUS_URL", "http://prometheus.monitoring:9090"),
+        ("autoscaling.prometheus.namespaceLabel=", "KINDLER_PROMETHEUS_NAMESPACE_LABEL", "-"),
+        ("autoscaling.certManager.enabled=true", "KINDLER_METRICS_CERTIFICATE", "kindler-metrics"),
+        ("autoscaling.certManager.enabled=true", "KINDLER_TLS_DIRECTORY", "/var/run/secrets/kindler/tls"),
         ("clusterDomain=example.org", "KINDLER_ACTIVATOR_SERVICE", "kindler-activator.kindler-system.svc.example.org"),
     ],
 )
@@ -99,6 +104,11 @@ def test_values_arrive_as_the_program_reads_them(setting: str, variable: str, va
         ("modelPods.memoryRequestRatio=2", "/modelPods/memoryRequestRatio"),
         ("modelPods.cpuRequestRatio=half", "/modelPods/cpuRequestRatio"),
         ("activator.service.type=ExternalName", "/activator/service/type"),
+        ("autoscaling.api=both", "/autoscaling/api"),
+        ("autoscaling.externalMetrics={*}", "/autoscaling/externalMetrics/0"),
+        ("autoscaling.prometheus.url=prometheus:9090", "/autoscaling/prometheus/url"),
+        ("autoscaling.readers={everybody}", "/autoscaling/readers/0"),
+        ("metricsServer.replicas=2", "/metricsServer"),
         ("nonsense=1", "nonsense"),
     ],
 )
@@ -134,6 +144,43 @@ def test_the_service_leads_to_the_activator_at_port_80() -> None:
     ports = {port["name"]: str(port["containerPort"]) for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]}
     told = environment(deployment)
     assert ports == {"http": told["KINDLER_PUBLIC_PORT"], "peer": told["KINDLER_PEER_PORT"], "admin": told["KINDLER_ADMIN_PORT"]}
+
+
+def test_the_metrics_server_is_reached_where_the_controller_says_it_is() -> None:
+    objects = rendered(release="one", namespace="models")
+    service, deployment = only(objects, "Service", "one-kindler-metrics"), only(objects, "Deployment", "one-kindler-metrics")
+    told = environment(deployment)
+    release = environment(only(objects, "Deployment", "one-kindler-controller"))["KINDLER_RELEASE"]
+    assert names.metrics_name(release) == service["metadata"]["name"] == only(objects, "ConfigMap", told["KINDLER_METRICS_CONFIGMAP"])["metadata"]["name"]
+    assert only(objects, "ClusterRole", names.metrics_name(release)), "owner of the APIService"
+    assert told["KINDLER_METRICS_SERVICE"] == "one-kindler-metrics.models.svc", "the name that the API server looks for in the certificate"
+    assert service["spec"]["ports"] == [{"name": "https", "port": 443, "targetPort": "https"}]
+    assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
+    ports = {port["name"]: str(port["containerPort"]) for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]}
+    assert ports == {"https": told["KINDLER_METRICS_API_PORT"], "admin": told["KINDLER_METRICS_PORT"]}
+
+
+def test_without_a_metrics_api_nothing_of_its_server_is_there() -> None:
+    for settings in (("autoscaling.api=none",), ("autoscaling.api=none", "namespaces={a}", "autoscaling.externalMetrics={q}")):
+        objects = rendered(*settings)
+        assert not [
+            o for o in objects if "metrics" in o["metadata"]["name"] and o["kind"] not in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+        ]
+        assert environment(only(objects, "Deployment", "kindler-controller"))["KINDLER_METRICS_API"] == "none"
+
+
+@pytest.mark.parametrize("issuer", ["", "company"])
+def test_cert_manager_issues_for_the_same_name_and_the_files_are_where_they_are_read(issuer: str) -> None:
+    objects = rendered("autoscaling.certManager.enabled=true", *([f"autoscaling.certManager.issuerRef.name={issuer}"] if issuer else []))
+    certificate, deployment = only(objects, "Certificate", "kindler-metrics"), only(objects, "Deployment", "kindler-metrics")
+    told, spec = environment(deployment), deployment["spec"]["template"]["spec"]
+    assert certificate["metadata"]["name"] == environment(only(objects, "Deployment", "kindler-controller"))["KINDLER_METRICS_CERTIFICATE"]
+    assert certificate["spec"]["dnsNames"] == [told["KINDLER_METRICS_SERVICE"]]
+    (volume,) = [v for v in spec["volumes"] if "secret" in v]
+    assert volume["secret"]["secretName"] == certificate["spec"]["secretName"]
+    assert {"name": volume["name"], "mountPath": told["KINDLER_TLS_DIRECTORY"], "readOnly": True} in spec["containers"][0]["volumeMounts"]
+    assert certificate["spec"]["issuerRef"]["name"] == (issuer or "kindler-metrics")
+    assert len([o for o in objects if o["kind"] == "Issuer"]) == (0 if issuer else 1)
 
 
 def test_a_pod_has_time_to_answer_what_it_has() -> None:

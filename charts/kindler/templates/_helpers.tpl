@@ -18,7 +18,12 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .process }}
 {{- end }}
 
-{{/* What both processes are told. */}}
+{{/* Whether there is a metrics server: HPAs cannot read its metrics where `autoscaling.api` is none. */}}
+{{- define "kindler.processes" -}}
+{{- if eq .Values.autoscaling.api "none" }}controller activator{{ else }}controller activator metrics{{ end }}
+{{- end }}
+
+{{/* What every process is told. */}}
 {{- define "kindler.commonEnv" -}}
 - name: KINDLER_NAMESPACES
   value: {{ join "," .Values.namespaces | quote }}
@@ -36,7 +41,21 @@ app.kubernetes.io/component: {{ .process }}
   value: "8081"
 {{- end }}
 
-{{/* Where a process's pod runs and who it is: the same for both, (dict "root" $ "process" "controller" "values" .Values.controller). */}}
+{{/* Where the activators are and how they are asked: for the processes that read what they count. */}}
+{{- define "kindler.peerEnv" -}}
+- name: KINDLER_PEER_SELECTOR
+  value: app.kubernetes.io/instance={{ .Release.Name }},app.kubernetes.io/component=activator
+- name: KINDLER_PEER_TOKEN_PATH
+  value: /var/run/secrets/kindler/peer/token
+{{- with .Values.autoscaling.prometheus }}
+- name: KINDLER_PROMETHEUS_URL
+  value: {{ .url | quote }}
+- name: KINDLER_PROMETHEUS_NAMESPACE_LABEL
+  value: {{ .namespaceLabel | default "-" | quote }}
+{{- end }}
+{{- end }}
+
+{{/* Where a process's pod runs and who it is: the same for all, (dict "root" $ "process" "controller" "values" .Values.controller). */}}
 {{- define "kindler.podSpec" -}}
 serviceAccountName: {{ include "kindler.fullname" .root }}-{{ .process }}
 automountServiceAccountToken: true
@@ -67,9 +86,13 @@ volumes:
     projected:
       sources:
         - serviceAccountToken: {audience: kindler-peer, expirationSeconds: 3600, path: token}
+  {{- with .tls }}
+  - name: tls
+    secret: {secretName: {{ . }}}
+  {{- end }}
 {{- end }}
 
-{{/* The part of a process's container that is the same for both. */}}
+{{/* The part of a process's container that is the same for all. */}}
 {{- define "kindler.container" -}}
 image: {{ .root.Values.image.repository }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
@@ -81,6 +104,9 @@ securityContext:
 resources: {{ toYaml .values.resources | nindent 2 }}
 volumeMounts:
   - {name: peer-token, mountPath: /var/run/secrets/kindler/peer, readOnly: true}
+  {{- if .tls }}
+  - {name: tls, mountPath: /var/run/secrets/kindler/tls, readOnly: true}
+  {{- end }}
 # Alive: its loop moves. Ready: it knows what it needs to work.
 livenessProbe:
   httpGet: {path: /healthz, port: admin}

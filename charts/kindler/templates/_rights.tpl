@@ -1,6 +1,6 @@
 {{/* What each process may do where endpoints live. Never secrets, never a wildcard: read this to know what Kindler can do to a cluster. */}}
 
-{{/* Of these, writing ReplicaSets, ControllerRevisions and Services is narrowed by policies: policy-controller.yaml. */}}
+{{/* Of these, writing ReplicaSets, ControllerRevisions, Services and HorizontalPodAutoscalers is narrowed by policies: policy-controller.yaml. */}}
 {{- define "kindler.rights.controller" -}}
 - apiGroups: [serving.kindler.dev]
   resources: [models, endpointconfigs, endpoints]
@@ -18,6 +18,9 @@
 - apiGroups: [apps]
   resources: [replicasets/scale]
   verbs: [patch]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [services]
   verbs: [get, list, watch, create, patch]
@@ -27,6 +30,7 @@
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
+{{- include "kindler.rights.foreignMetrics" . }}
 {{- end }}
 
 {{/* Of these, patching pods, deleting pods and scaling ReplicaSets are narrowed by policies: policy-activator.yaml. */}}
@@ -43,4 +47,20 @@
 - apiGroups: [apps]
   resources: [replicasets/scale]
   verbs: [patch]
+{{- end }}
+
+{{- define "kindler.rights.metrics" -}}
+- apiGroups: [serving.kindler.dev]
+  resources: [endpoints]
+  verbs: [get, list, watch]
+{{- include "kindler.rights.foreignMetrics" . }}
+{{- end }}
+
+{{/* Metrics of other servers that scaling policies may name. A Prometheus is asked without any right of the cluster. */}}
+{{- define "kindler.rights.foreignMetrics" -}}
+{{- with .Values.autoscaling.externalMetrics }}
+- apiGroups: [external.metrics.k8s.io]
+  resources: {{ toJson . }}
+  verbs: [get, list]
+{{- end }}
 {{- end }}
