@@ -61,6 +61,9 @@ def test_a_crd_is_structural_and_established(system: Kubectl, kind: Kind) -> Non
     [
         ("kep.spec.endpointConfigName", "what this endpoint serves"),
         ("kep.status.endpointStatus", "InService"),
+        ("kep.spec.autoscaling.scheduledActions.schedule", "cron(0 8 ? * MON-FRI *)"),
+        ("kep.spec.autoscaling.scalingPolicies.targetTrackingScalingPolicyConfiguration.targetValue", "a ratio above 0 and at most 1"),
+        ("kep.status.autoscaling.nextScheduledAction", "acts next"),
         ("kepc.spec.productionVariants.serverlessConfig.memorySizeInMB", "1024, 2048, 3072"),
         ("kepc.spec.productionVariants.serverlessConfig.maxConcurrency", "throttled at once"),
         ("kmodel.spec.primaryContainer.image", "listens on port 8080"),

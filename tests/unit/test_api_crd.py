@@ -109,8 +109,8 @@ def test_printer_columns_point_to_fields_that_are_there(kind: Kind) -> None:
 
 def test_the_endpoint_shows_its_columns_in_order() -> None:
     endpoint = next(kind for kind in KINDS if kind.kind == "Endpoint")
-    assert [c.name for c in endpoint.columns] == ["Status", "Ready", "Config", "Warm", "Demand", "Max", "URL", "Age", "Reason"]
-    assert [c.name for c in endpoint.columns if c.priority] == ["Reason"]
+    assert [c.name for c in endpoint.columns] == ["Status", "Ready", "Config", "Warm", "Demand", "Max", "Provisioned", "URL", "Age", "Reason"]
+    assert [c.name for c in endpoint.columns if c.priority] == ["Provisioned", "Reason"]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=_IDS)

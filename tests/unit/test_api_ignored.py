@@ -16,6 +16,14 @@ MODEL = {
     "executionRoleARN": "arn:aws:iam::123456789012:role/sagemaker",
     "enableNetworkIsolation": False,
 }
+TRACKING = {
+    "targetValue": 0.7,
+    "predefinedMetricSpecification": {"predefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization", "resourceLabel": "app/a"},
+    "scaleOutCooldown": 60,
+}
+CUSTOMIZED = {"targetValue": 5, "customizedMetricSpecification": {"metricName": "depth", "namespace": "shop", "statistic": "Sum", "unit": "Count"}}
+TARGET = {"variantName": "AllTraffic", "minCapacity": 1, "maxCapacity": 4, "suspendedState": {"dynamicScalingInSuspended": True}}
+POLICY = "spec.autoscaling[0].scalingPolicies[{}].targetTrackingScalingPolicyConfiguration"
 VARIANT = {"variantName": "AllTraffic", "modelName": "iris", "serverlessConfig": {"memorySizeInMB": 2048, "maxConcurrency": 5}}
 
 
@@ -34,6 +42,16 @@ VARIANT = {"variantName": "AllTraffic", "modelName": "iris", "serverlessConfig":
             ["spec.productionVariants[0].instanceType", "spec.productionVariants[0].coreDumpConfig", "spec.kmsKeyID"],
         ),
         ("Endpoint", {"endpointConfigName": "iris", "deploymentConfig": {"rollingUpdatePolicy": {"waitIntervalInSeconds": 5}}}, ["spec.deploymentConfig"]),
+        (
+            "Endpoint",
+            {"autoscaling": [TARGET | {"scalingPolicies": [{"targetTrackingScalingPolicyConfiguration": c} for c in (TRACKING, CUSTOMIZED)]}]},
+            [
+                f"{POLICY.format(0)}.predefinedMetricSpecification.resourceLabel",
+                f"{POLICY.format(0)}.scaleOutCooldown",
+                f"{POLICY.format(1)}.customizedMetricSpecification.unit",
+            ],
+        ),
+        ("Endpoint", {"autoscaling": [TARGET | {"scalingPolicies": [{"targetTrackingScalingPolicyConfiguration": {"scaleOutCooldown": 300}}]}]}, []),
         ("Endpoint", {"endpointConfigName": "iris", "tags": [{"key": "a", "value": "b"}]}, []),
     ],
 )

@@ -34,6 +34,8 @@ def test_troubleshooting_has_every_reason_and_every_cause() -> None:
         conditions.AVAILABLE,
         conditions.RECONCILING,
         conditions.STALLED,
+        conditions.SCALING_ACTIVE,
+        *(conditions.IN_PROGRESS, conditions.SUCCESSFUL, conditions.OVERRIDDEN),
         *("True", "False", "Unknown"),
     }
     under_way = {conditions.CREATING, conditions.UPDATING, conditions.DELETING, conditions.IN_SERVICE}

@@ -113,6 +113,13 @@ KINDS: Final = (
             Column("Warm", ".status.productionVariants[0].warmInstanceCount", "Pods of the provisioned pool.", "integer"),
             Column("Demand", ".status.productionVariants[0].demandInstanceCount", "Pods on demand.", "integer"),
             Column("Max", ".status.route.maxConcurrency", "The most requests at the same time.", "integer"),
+            Column(
+                "Provisioned",
+                ".status.productionVariants[0].currentServerlessConfig.provisionedConcurrency",
+                "Requests for which instances are ready now.",
+                "integer",
+                priority=1,
+            ),
             Column("URL", ".status.url", "Where a client in the cluster posts requests."),
             _AGE,
             _WHY,

@@ -1,4 +1,4 @@
-"""`python -m tests.e2e.objects [--write]`: asks the API server of $KUBECONFIG about every case; with --write, its answers become the committed page.
+"""`python -m tests.e2e.objects [--write]`: asks the API server of $KUBECONFIG about every case; with --write, its answers become the committed pages.
 
 The CRDs and the warning policy must be installed (`make up` and the chart do that).
 """
@@ -12,21 +12,22 @@ import sys
 from pathlib import Path
 
 from tests.e2e.objects.ask import asking
-from tests.e2e.objects.table import CASES, PAGE, complaint, page
+from tests.e2e.objects.table import CASES, PAGES, complaint, page
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.objects")
-    parser.add_argument("--write", action="store_true", help=f"write {PAGE}")
+    parser.add_argument("--write", action="store_true", help=f"write {' and '.join(PAGES)}")
     options = parser.parse_args()
     version = json.loads(subprocess.run(["kubectl", "version", "-o", "json"], check=True, capture_output=True, text=True).stdout)["serverVersion"]["gitVersion"]
     with asking("default") as asker:
-        answers = [(case, asker.ask(case)) for case in CASES]
-    complaints = [text for case, answer in answers if (text := complaint(case, answer))]
+        answers = {case.name: asker.ask(case) for case in CASES}
+    complaints = [text for case in CASES if (text := complaint(case, answers[case.name]))]
     print(*complaints, f"{len(CASES)} objects asked, {len(complaints)} with another answer than expected", sep="\n")
     if options.write and not complaints:
-        Path(PAGE).write_text(page(answers, f"Kubernetes {version}"), encoding="utf-8")
-        print(f"wrote {PAGE}")
+        for path in PAGES:
+            Path(path).write_text(page(path, answers, f"Kubernetes {version}"), encoding="utf-8")
+            print(f"wrote {path}")
     return 1 if complaints else 0
 
 

@@ -22,7 +22,8 @@ REQUIRED: Final = "Required value"
 @dataclass(frozen=True)
 class Case:
     """`name` is also metadata.name, unless `metadata` says otherwise. `change`, a merge patch, is made after the object was created (which must go well);
-    the verdict is then about the change. `words` must all stand in the answer, or in the warnings."""
+    the verdict is then about the change. `words` must all stand in what is answered. `written`: the one thing of `spec` that matters, for the page
+    that shows it."""
 
     name: str
     kind: str
@@ -32,6 +33,7 @@ class Case:
     change: Json | None = None
     metadata: Json | None = None
     extra: Json | None = None
+    written: str = ""
 
     def manifest(self) -> Json:
         spec = {} if self.spec is None else {"spec": self.spec}

@@ -79,7 +79,7 @@ BAD: Final = (
         UNKNOWN,
         "trafficRoutingConfiguration.type",
     ),
-    refused("endpoint-autoscaling-not-yet", ENDPOINT, endpoint(autoscaling=[{"variantName": "AllTraffic"}]), UNKNOWN, "spec.autoscaling"),
+    refused("endpoint-scaling-misspelt", ENDPOINT, endpoint(autoScaling=[]), UNKNOWN, "spec.autoScaling"),
     refused("endpoint-replicas", ENDPOINT, endpoint(replicas=3), UNKNOWN, "spec.replicas"),
     refused("endpoint-ref", ENDPOINT, endpoint(endpointConfigName=None, endpointConfigRef={"name": "iris"}), UNKNOWN, "spec.endpointConfigRef"),
 )
