@@ -5,7 +5,7 @@ HACK = $(PYTHON) -m hack
 KEEP_SWITCH = $(if $(filter 1,$(KEEP)),--keep)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check generate up down shell journeys clean campaign bench-coldstart bench-warm
+.PHONY: help demo test check generate up down shell journeys clean campaign bench-coldstart bench-warm simulate
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench-coldstart: ## how long the first request waits at zero, against Deployment
 
 bench-warm: ## requests per second through the activator against a Go reverse proxy
 	@$(HACK) bench-warm $(ARGS)
+
+simulate: ## what provisioned concurrency would cost and save for a day of requests (ARGS="--trace FILE.csv": yours)
+	@$(HACK) simulate $(ARGS)
 
 clean: ## down, and removes what this checkout made (ALL=1: also the cache that all checkouts share)
 	@$(HACK) clean $(if $(filter 1,$(ALL)),--all)

@@ -94,6 +94,10 @@ def campaign(options: Options) -> int:
     return programs.campaign(options.words)
 
 
+def simulate(options: Options) -> int:
+    return programs.simulate(options.words)
+
+
 def generate(options: Options) -> int:
     return programs.generate(options.words)
 
@@ -135,13 +139,14 @@ COMMANDS: dict[str, tuple[Callable[[Options], int], bool, str]] = {
     "bench-coldstart": (bench_coldstart, False, "cold starts against Deployment + Service and against the floor"),
     "bench-warm": (bench_warm, False, "requests per second through the activator against a Go reverse proxy"),
     "campaign": (campaign, False, "what takes longer than CI may"),
+    "simulate": (simulate, False, "what provisioned concurrency would cost and save for a day of requests, also of yours; no cluster needed"),
     "generate": (generate, False, "CRDs and reference pages, from the models"),
     "clean": (clean, True, "down, and removes what can be made again"),
 }
 
 
 # Commands that hand every word behind them to another program, options too.
-PASSED_ON = ("journeys", "bench-coldstart", "bench-warm", "campaign", "generate")
+PASSED_ON = ("journeys", "bench-coldstart", "bench-warm", "campaign", "simulate", "generate")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -58,6 +58,11 @@ def campaign(words: Sequence[str]) -> int:
     return 0
 
 
+def simulate(words: Sequence[str]) -> int:
+    devenv.ensure()
+    return shell.start([devenv.PYTHON, "-m", "hack.simulate", *words], cwd=paths.ROOT).wait()
+
+
 def generate(words: Sequence[str]) -> int:
     devenv.ensure()
     return shell.start([devenv.PYTHON, "-m", "hack.generate", *words], cwd=paths.ROOT).wait()
