@@ -9,7 +9,8 @@ from pathlib import Path
 from tests.e2e.support.kubectl import CommandError, Kubectl
 
 KINDS = (
-    "models.serving.kindler.dev,endpointconfigs.serving.kindler.dev,endpoints.serving.kindler.dev,controllerrevisions,replicasets,services,pods,resourcequotas"
+    "models.serving.kindler.dev,endpointconfigs.serving.kindler.dev,endpoints.serving.kindler.dev,controllerrevisions,replicasets,horizontalpodautoscalers,"
+    "services,pods,resourcequotas"
 )
 
 
@@ -26,7 +27,8 @@ def save(test: str, system: Kubectl, namespaces: list[Kubectl]) -> Path:
         folder.joinpath(name).write_text(text)
 
     keep("system.txt", system, "get", "pods,deployments,leases", "-o", "wide")
-    for component in ("controller", "activator"):
+    keep("apiservices.yaml", system, "get", "apiservices", "-o", "yaml")
+    for component in ("controller", "activator", "metrics"):
         keep(f"{component}.log", system, "logs", "-l", f"app.kubernetes.io/component={component}", "--tail=2000", "--prefix")
         keep(f"{component}-previous.log", system, "logs", "-l", f"app.kubernetes.io/component={component}", "--tail=500", "--prefix", "--previous")
     for kubectl in namespaces:

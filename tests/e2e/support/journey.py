@@ -16,7 +16,7 @@ from tests.e2e.support.rows import Row
 Json = dict[str, Any]
 
 LABEL = "serving.kindler.dev/endpoint"
-CHILDREN = ("replicasets", "services", "controllerrevisions", "pods")
+CHILDREN = ("replicasets", "services", "controllerrevisions", "pods", "horizontalpodautoscalers")
 
 
 def owned_by(found: Json, uid: str) -> bool:
@@ -41,9 +41,19 @@ class Journey:
     def __post_init__(self) -> None:
         self.kubectl = Kubectl(self.namespace)
 
-    def create(self, name: str = "echo", *, image: str = manifests.ECHO, environment: dict[str, str] | None = None, **config: Any) -> None:
-        """Applies the three manifests under one name; `config` as in manifests.config."""
-        self.kubectl.apply(manifests.model(name, image=image, environment=environment), manifests.config(name, **config), manifests.endpoint(name))
+    def create(
+        self,
+        name: str = "echo",
+        *,
+        image: str = manifests.ECHO,
+        environment: dict[str, str] | None = None,
+        drain: str | None = None,
+        scaling: Json | None = None,
+        **config: Any,
+    ) -> None:
+        """Applies the three manifests under one name; `config` as in manifests.config, `scaling` as made by manifests.scaling."""
+        model = manifests.model(name, image=image, environment=environment, **({"drain": drain} if drain else {}))
+        self.kubectl.apply(model, manifests.config(name, **config), manifests.endpoint(name, **(scaling or {})))
 
     def serving(self, name: str = "echo", **wanted: Any) -> Json:
         """As `create`, and waits until it is in service."""

@@ -44,3 +44,30 @@ def config(
 
 def endpoint(name: str, *, config: str | None = None, **spec: Any) -> Json:
     return _object("Endpoint", name, {"endpointConfigName": config or name, **spec})
+
+
+def scaling(low: int, high: int, *policies: Json, actions: tuple[Json, ...] = (), suspended: tuple[str, ...] = ()) -> Json:
+    """spec.autoscaling of the one variant. `suspended`: of In, Out (both: dynamic scaling) and Scheduled."""
+    words = {"In": "dynamicScalingInSuspended", "Out": "dynamicScalingOutSuspended", "Scheduled": "scheduledScalingSuspended"}
+    target: Json = {"variantName": "AllTraffic", "minCapacity": low, "maxCapacity": high}
+    if policies:
+        target["scalingPolicies"] = list(policies)
+    if actions:
+        target["scheduledActions"] = list(actions)
+    if suspended:
+        target["suspendedState"] = {words[which]: True for which in suspended}
+    return {"autoscaling": [target]}
+
+
+def tracking(value: float, *, name: str = "half-busy", cooldown: int = 2, metric: str | None = None, keeps: bool = False) -> Json:
+    """A target tracking policy: of the provisioned concurrency's utilization, or of a foreign `metric`. `keeps`: scales never in."""
+    predefined = {"predefinedMetricSpecification": {"predefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization"}}
+    customized = {"customizedMetricSpecification": {"metricName": metric, "namespace": "Shop", "statistic": "Average"}}
+    said = {"targetValue": value, "scaleInCooldown": cooldown, "disableScaleIn": keeps} | (customized if metric else predefined)
+    return {"policyName": name, "targetTrackingScalingPolicyConfiguration": said}
+
+
+def action(name: str, schedule: str, low: int | None = None, high: int | None = None) -> Json:
+    """A scheduled action that sets the minimum, the maximum or both."""
+    bounds = {key: value for key, value in (("minCapacity", low), ("maxCapacity", high)) if value is not None}
+    return {"scheduledActionName": name, "schedule": schedule, "scalableTargetAction": bounds}

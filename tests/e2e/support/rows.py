@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Row:
-    """What a user must see at one moment. `marks`: the conditions besides Ready and Available, each of them True. `verdict`: kstatus's."""
+    """What a user must see at one moment. `marks`: Reconciling or Stalled, each only there while True. `verdict`: kstatus's."""
 
     endpoint_status: str
     ready: str
@@ -50,7 +50,7 @@ def seen(found: Json | None) -> Row | None:
     assert len({each["type"] for each in conditions}) == len(conditions), f"a condition stands twice: {conditions}"
     stale = [each["type"] for each in conditions if each.get("observedGeneration") != status["observedGeneration"]]
     assert not stale, f"{stale} do not carry the status's observedGeneration: kubectl wait would hang"
-    marks = frozenset(each["type"] for each in conditions if each["type"] not in ("Ready", "Available"))
+    marks = frozenset(each["type"] for each in conditions if each["type"] not in ("Ready", "Available", "ScalingActive"))
     lingering = [each["type"] for each in conditions if each["type"] in ("Reconciling", "Stalled") and each["status"] != "True"]
     assert not lingering, f"{lingering} must only be there while True"
     return Row(
