@@ -14,7 +14,8 @@ the HPA is not there, or has not looked yet    Unknown   NotScaledYet
 … cannot read a metric that it needs           False     NoMetrics
 … reads them                                   True      MetricsAvailable
 
-The first row that fits counts. No message holds a size or a load: each write of status wakes every activator's watch.
+The first row that fits counts. "Computes": no API is free, or the pool is at 0 and an HPA would leave it there.
+No message holds a size or a load: each write of status wakes every activator's watch.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def _active(facts: Facts, case: Situation) -> Told:
         return c.FALSE, c.NO_METRICS, f"No scaling policy can be followed, see the condition Stalled: the size is held {within}."
     if not case.rules.scales_out and case.target.suspended_state.dynamic_scaling_in_suspended:
         return c.FALSE, c.SUSPENDED, f"suspendedState suspends scaling in and out: policies do not act, the size is held {within}."
-    if case.measured(facts):
+    if case.measured(facts) and (facts.around.api is MetricsApi.NONE or case.standing == 0):
         return _computed(facts, case)
     return _scaled(facts, case)
 
@@ -65,7 +66,7 @@ def _computed(facts: Facts, case: Situation) -> Told:
     if facts.around.api is MetricsApi.NONE:
         both = f"{names.EXTERNAL_METRICS} and {names.CUSTOM_METRICS}"
         return c.TRUE, c.COMPUTED, f"Other servers have {both}: the controller computes the size, and pins the HorizontalPodAutoscaler to it."
-    return c.TRUE, c.COMPUTED, "The controller reads the load itself, since a HorizontalPodAutoscaler does not take this pool to or from 0."
+    return c.TRUE, c.COMPUTED, "The warm pool is at 0: the controller reads the load and raises it, a HorizontalPodAutoscaler would leave it there."
 
 
 def _scaled(facts: Facts, case: Situation) -> Told:

@@ -20,7 +20,7 @@ class Situation:
     served    the policies that can be followed; `refused`: why others cannot, a sentence each
     standing  pods that the pool is to have now; where there is none yet (or none any more), what it would begin with
     stands    an HPA leads to the pool
-    watched   that HPA brought it to 0, and so will raise it again
+    watched   that HPA brought it to 0 by our metrics, and so will raise it again
     """
 
     target: ScalableTarget
@@ -57,7 +57,7 @@ def situation_of(facts: Facts, target: ScalableTarget) -> Situation:
     rules = autoscaler.rules_of(target, served, instances(bounds.minimum, facts.route), instances(bounds.maximum, facts.route))
     began = int(told.get("desiredCapacity", 0)) if told else facts.route.provisioned_concurrency
     stands = facts.warm is not None and facts.autoscaler is not None and autoscaler.leads_to(facts.autoscaler, facts.warm.name)
-    slept = autoscaler.condition(facts.autoscaler, "ScaledToZero") if facts.autoscaler and stands else None
+    slept = autoscaler.condition(facts.autoscaler, "ScaledToZero") if facts.autoscaler and stands and facts.around.api is not MetricsApi.NONE else None
     return Situation(
         target=target,
         force=force,

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 _BAND: Final = 0.1
@@ -79,8 +80,8 @@ def wish(load: float, per_replica: float, current: int) -> int:
 
 
 def thousandths(value: float) -> int:
-    """As Kubernetes rounds quantities: up. The last digits of a float are no reason to: 0.7 is 700, as it is written."""
-    return math.ceil(round(value * 1000, 6))
+    """As Kubernetes rounds quantities: up. The last digits of a float are no reason to: 3 x 0.1 is 300."""
+    return math.ceil(Decimal(f"{value:.12g}") * 1000)
 
 
 def _largest(tracked: Iterable[Tracked], current: int) -> int | None:

@@ -1,0 +1,97 @@
+"""Keyword builders of what the decision about provisioned concurrency is made from: a row of a table says only what matters to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kindler.api import names
+from kindler.api.autoscaling import UTILIZATION, ScalableTarget
+from kindler.api.route import Route
+from kindler.core.facts import Pool
+from kindler.core.provision import Facts, Load, MetricsApi, Surroundings
+from kindler.core.tracking import History
+
+NOW = 1_800_000_000.0
+WARM = "iris-abc-warm"
+
+
+def route(limit: int = 20, per: int = 1, provisioned: int = 0, warm_pool: str | None = WARM) -> Route:
+    return Route("AllTraffic", "abc", "iris-abc-demand", warm_pool, limit, per, provisioned, 1024, 300, 60, 180, 8080, "/ping", "/invocations")
+
+
+def policy(name: str = "busy", at: float = 0.7, cooldown: int = 300, keeps: bool = False, metric: str | None = None) -> dict[str, Any]:
+    """`keeps`: with disableScaleIn. `metric`: a customized one of AWS/SageMaker."""
+    tracking: dict[str, Any] = {"targetValue": at, "scaleInCooldown": cooldown, "disableScaleIn": keeps}
+    if metric is None:
+        tracking["predefinedMetricSpecification"] = {"predefinedMetricType": UTILIZATION}
+    else:
+        tracking["customizedMetricSpecification"] = {"metricName": metric, "namespace": "AWS/SageMaker", "statistic": "Average"}
+    return {"policyName": name, "targetTrackingScalingPolicyConfiguration": tracking}
+
+
+def action(name: str, schedule: str, low: int | None = None, high: int | None = None) -> dict[str, Any]:
+    sets = {"minCapacity": low, "maxCapacity": high}
+    return {"scheduledActionName": name, "schedule": schedule, "scalableTargetAction": {k: v for k, v in sets.items() if v is not None}}
+
+
+def target(low: int = 1, high: int = 8, *policies: dict[str, Any], actions: tuple[dict[str, Any], ...] = (), rests: str = "") -> ScalableTarget:
+    """`rests`: any of in, out, scheduled."""
+    words = {"in": "dynamicScalingInSuspended", "out": "dynamicScalingOutSuspended", "scheduled": "scheduledScalingSuspended"}
+    said = {
+        "variantName": "AllTraffic",
+        "minCapacity": low,
+        "maxCapacity": high,
+        "suspendedState": {words[word]: True for word in rests.split()},
+        "scalingPolicies": list(policies),
+        "scheduledActions": list(actions),
+    }
+    return ScalableTarget.parse(said)
+
+
+def pool(replicas: int, name: str = WARM) -> Pool:
+    return Pool(name, f"uid-{name}", "abc", names.WARM, replicas, "", False, None, {})
+
+
+def hpa(*conditions: tuple[str, str, str, str], leads_to: str = WARM, averages: tuple[str, ...] = ()) -> dict[str, Any]:
+    """`conditions`: (type, status, reason, message). `averages`: what its status says of each metric."""
+    told = [dict(zip(("type", "status", "reason", "message"), c, strict=True)) for c in conditions]
+    metrics = [{"type": "External", "external": {"current": {"averageValue": value}}} if value else {"type": ""} for value in averages]
+    return {"spec": {"scaleTargetRef": {"name": leads_to}}, "status": {"conditions": told, "currentMetrics": metrics}}
+
+
+def status(desired: int, current: int | None = None, **entry: Any) -> dict[str, Any]:
+    """As written in the pass before; `entry`: what status.autoscaling keeps, if anything."""
+    variant = {"currentServerlessConfig": {"provisionedConcurrency": desired if current is None else current}}
+    variant["desiredServerlessConfig"] = {"provisionedConcurrency": desired}
+    kept = {"autoscaling": [{"variantName": "AllTraffic"} | entry]} if entry else {}
+    return {"productionVariants": [variant]} | kept
+
+
+def facts(
+    scales: ScalableTarget | None = None,
+    replicas: int | None = 1,
+    ready: int | None = None,
+    api: MetricsApi = MetricsApi.EXTERNAL,
+    zero: bool = True,
+    loads: dict[str, float | None] | None = None,
+    leads: Route | None = None,
+    history: History = (),
+    now: float = NOW,
+    **changed: Any,
+) -> Facts:
+    """`replicas` None: there is no warm pool yet. `loads` by policy; None for one that is missing."""
+    found: dict[str, Any] = {
+        "endpoint": {"metadata": {"name": "iris", "namespace": "team", "uid": "uid-iris"}, "spec": {}},
+        "target": scales,
+        "route": leads or route(),
+        "warm": None if replicas is None else pool(replicas),
+        "ready": (replicas or 0) if ready is None else ready,
+        "autoscaler": hpa() if scales and scales.scaling_policies else None,
+        "around": Surroundings(api, zero),
+        "loads": {name: Load(value, "" if value is not None else "no activator answers") for name, value in (loads or {}).items()},
+        "status": {},
+        "created": NOW - 10_000,
+        "now": now,
+        "history": history,
+    }
+    return Facts(**(found | changed))

@@ -1,0 +1,412 @@
+"""Who sizes the warm pool, and to what: the tables of core/provision.py and core/provisioned.py, row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kindler.api import conditions as c
+from kindler.core.facts import Kind
+from kindler.core.provision import MetricsApi
+from kindler.core.provisioned import LOOK, choose, provide
+from kindler.core.tracking import Wish
+from tests.unit.autoscaling import NOW, WARM, action, facts, hpa, pool, route, status, target
+from tests.unit.autoscaling import policy as tracks
+
+NONE, EXTERNAL, CUSTOM = MetricsApi.NONE, MetricsApi.EXTERNAL, MetricsApi.CUSTOM
+SLEPT = hpa(("ScaledToZero", "True", "ScaledToZero", ""))
+BUSY = tracks()
+AT_ONCE = tracks(cooldown=0)
+
+
+def bounds(found: dict[str, Any] | None) -> tuple[int, int] | None:
+    return (found["minReplicas"], found["maxReplicas"]) if found else None
+
+
+# (what stands and is asked for) -> the controller's size, the HPA's bounds, whether the controller measures
+SIZERS: dict[str, tuple[dict[str, Any], int | None, tuple[int, int] | None, bool]] = {
+    "nothing scales": ({"leads": route(provisioned=3), "replicas": 1}, 3, None, False),
+    "nothing scales, nor is anything provisioned": ({"leads": route(warm_pool=None), "replicas": None}, 0, None, False),
+    "autoscaling taken away": ({"leads": route(provisioned=3), "replicas": 9, "autoscaler": hpa()}, 3, None, False),
+    "no policies: below the minimum": ({"scales": target(2, 8), "replicas": 1}, 2, None, False),
+    "no policies: within": ({"scales": target(2, 8), "replicas": 5}, 5, None, False),
+    "no policies: above the maximum": ({"scales": target(2, 8), "replicas": 9}, 8, None, False),
+    "no policies: an HPA left over": ({"scales": target(2, 8), "replicas": 5, "autoscaler": hpa()}, 5, None, False),
+    "no policies, maximum 0": ({"scales": target(0, 0), "replicas": 5}, 0, None, False),
+    "the HPA's": ({"scales": target(1, 8, BUSY), "replicas": 3}, None, (1, 8), False),
+    "the HPA's by the other API": ({"scales": target(1, 8, BUSY), "replicas": 3, "api": CUSTOM}, None, (1, 8), False),
+    "the HPA's, also outside of the bounds": ({"scales": target(2, 8, BUSY), "replicas": 9}, None, (2, 8), False),
+    "the HPA's, also below": ({"scales": target(2, 8, BUSY), "replicas": 1}, None, (2, 8), False),
+    "no HPA yet": ({"scales": target(2, 8, BUSY), "replicas": 1, "autoscaler": None}, 2, (2, 8), False),
+    "the HPA leads elsewhere": ({"scales": target(2, 8, BUSY), "replicas": 9, "autoscaler": hpa(leads_to="old")}, 8, (2, 8), False),
+    "maximum 0": ({"scales": target(0, 0, BUSY), "replicas": 3}, 0, None, False),
+    "maximum 0 by maxConcurrency? never below 1": ({"scales": target(0, 9, BUSY), "leads": route(limit=1), "replicas": 3}, None, (0, 1), False),
+    "from 0 to the minimum": ({"scales": target(2, 8, BUSY), "replicas": 0}, 2, (2, 8), False),
+    "… though the HPA slept": ({"scales": target(2, 8, BUSY), "replicas": 0, "autoscaler": SLEPT}, 2, (2, 8), False),
+    "… while all rests": ({"scales": target(2, 8, BUSY, rests="in out scheduled"), "replicas": 0}, 2, (2, 8), False),
+    "minimum 0, the HPA's": ({"scales": target(0, 8, BUSY), "replicas": 3}, None, (0, 8), False),
+    "at 0 by the HPA": ({"scales": target(0, 8, BUSY), "replicas": 0, "autoscaler": SLEPT}, None, (0, 8), False),
+    "at 0 not by the HPA, idle": ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": 0.0}}, 0, (0, 8), True),
+    "at 0 not by the HPA, load": ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": 3.0}}, 5, (0, 8), True),
+    "at 0 not by the HPA, much": ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": 30.0}}, 8, (0, 8), True),
+    "at 0, not measured yet": ({"scales": target(0, 8, BUSY), "replicas": 0}, 0, (0, 8), True),
+    "at 0, no data": ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": None}}, 0, (0, 8), True),
+    "at 0, scaling out rests": ({"scales": target(0, 8, BUSY, rests="out"), "replicas": 0, "loads": {"busy": 3.0}}, 0, (0, 8), True),
+    "at 0, one of two has data": (
+        {"scales": target(0, 8, BUSY, tracks("b")), "replicas": 0, "loads": {"busy": 3.0, "b": None}},
+        5,
+        (0, 8),
+        True,
+    ),
+    "at 0, no HPA yet": ({"scales": target(0, 8, BUSY), "replicas": 0, "autoscaler": None, "loads": {"busy": 3.0}}, 5, (0, 8), True),
+    "zero refused, busy": ({"scales": target(0, 8, AT_ONCE), "replicas": 4, "zero": False, "loads": {"busy": 1.0}}, None, (1, 8), True),
+    "zero refused, 4 and idle: the HPA comes first": (
+        {"scales": target(0, 8, AT_ONCE), "replicas": 4, "zero": False, "loads": {"busy": 0.0}},
+        None,
+        (1, 8),
+        True,
+    ),
+    "zero refused, 1 and idle": ({"scales": target(0, 8, AT_ONCE), "replicas": 1, "zero": False, "loads": {"busy": 0.0}}, 0, (1, 8), True),
+    "zero refused, 1 and idle, in the window": ({"scales": target(0, 8, BUSY), "replicas": 1, "zero": False, "loads": {"busy": 0.0}}, None, (1, 8), True),
+    "zero refused, 1 and no data": ({"scales": target(0, 8, AT_ONCE), "replicas": 1, "zero": False, "loads": {"busy": None}}, None, (1, 8), True),
+    "zero refused, scaling in rests": ({"scales": target(0, 8, AT_ONCE, rests="in"), "replicas": 1, "zero": False, "loads": {"busy": 0.0}}, None, (1, 8), True),
+    "zero refused, never scaled in": (
+        {"scales": target(0, 8, tracks(cooldown=0, keeps=True)), "replicas": 1, "zero": False, "loads": {"busy": 0.0}},
+        None,
+        (1, 8),
+        True,
+    ),
+    "zero refused, at 0, load": ({"scales": target(0, 8, BUSY), "replicas": 0, "zero": False, "loads": {"busy": 3.0}}, 5, (1, 8), True),
+    "zero refused, minimum above": ({"scales": target(1, 8, BUSY), "replicas": 4, "zero": False}, None, (1, 8), False),
+    "no API, more": ({"scales": target(1, 8, BUSY), "replicas": 2, "api": NONE, "loads": {"busy": 3.0}}, None, (5, 5), True),
+    "no API, less": ({"scales": target(1, 8, AT_ONCE), "replicas": 7, "api": NONE, "loads": {"busy": 3.0}}, None, (5, 5), True),
+    "no API, less, in the window": ({"scales": target(1, 8, BUSY), "replicas": 7, "api": NONE, "loads": {"busy": 3.0}}, None, (7, 7), True),
+    "no API, the maximum": ({"scales": target(1, 8, BUSY), "replicas": 2, "api": NONE, "loads": {"busy": 30.0}}, None, (8, 8), True),
+    "no API, no data": ({"scales": target(1, 8, BUSY), "replicas": 3, "api": NONE, "loads": {"busy": None}}, None, (3, 3), True),
+    "no API, not measured yet": ({"scales": target(1, 8, BUSY), "replicas": 3, "api": NONE}, None, (3, 3), True),
+    "no API, no data, below the minimum": ({"scales": target(4, 8, BUSY), "replicas": 3, "api": NONE}, None, (4, 4), True),
+    "no API, no HPA yet": ({"scales": target(1, 8, BUSY), "replicas": 2, "api": NONE, "autoscaler": None, "loads": {"busy": 3.0}}, 5, (5, 5), True),
+    "no API, from 0": ({"scales": target(0, 8, BUSY), "replicas": 0, "api": NONE, "loads": {"busy": 3.0}}, 5, (5, 5), True),
+    "no API, from 0 to the minimum": ({"scales": target(2, 8, BUSY), "replicas": 0, "api": NONE, "loads": {"busy": 0.0}}, 2, (2, 2), True),
+    "no API, at 0": ({"scales": target(0, 8, BUSY), "replicas": 0, "api": NONE, "loads": {"busy": 0.0}}, 0, (0, 1), True),
+    "no API, at 0 once by the HPA": ({"scales": target(0, 8, BUSY), "replicas": 0, "api": NONE, "autoscaler": SLEPT, "loads": {"busy": 2.0}}, 3, (3, 3), True),
+    "no API, to 1 first": ({"scales": target(0, 8, AT_ONCE), "replicas": 4, "api": NONE, "loads": {"busy": 0.0}}, None, (0, 1), True),
+    "no API, to 0": ({"scales": target(0, 8, AT_ONCE), "replicas": 1, "api": NONE, "loads": {"busy": 0.0}}, 0, (0, 1), True),
+    "no API, zero refused, to 0": ({"scales": target(0, 8, AT_ONCE), "replicas": 1, "api": NONE, "zero": False, "loads": {"busy": 0.0}}, 0, (1, 1), True),
+    "no API, maximum 0": ({"scales": target(0, 0, BUSY), "replicas": 4, "api": NONE}, 0, None, False),
+    "a policy that cannot be followed is none": ({"scales": target(2, 8, tracks(metric="CPUUtilization")), "replicas": 1}, 2, None, False),
+    "no pool yet": ({"scales": target(2, 8, BUSY), "replicas": None, "autoscaler": None}, 2, (2, 8), False),
+}
+
+
+@pytest.mark.parametrize("row", SIZERS.values(), ids=SIZERS)
+def test_who_sizes(row: tuple[dict[str, Any], int | None, tuple[int, int] | None, bool]) -> None:
+    found, size, wanted, measure = row
+    decided = provide(facts(**found))
+    assert (decided.size, bounds(decided.autoscaler), decided.measure) == (size, wanted, measure)
+    assert decided.again == (LOOK if measure else None)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "limit", "per", "pods", "held"),
+    [
+        (1, 8, 20, 1, (1, 8), (1, 8)),
+        (1, 8, 20, 3, (1, 3), (1, 8)),
+        (4, 9, 20, 3, (2, 3), (4, 9)),
+        (1, 50, 20, 1, (1, 20), (1, 20)),  # held at maxConcurrency
+        (30, 50, 20, 1, (20, 20), (20, 20)),
+        (30, 50, 20, 8, (3, 3), (20, 20)),
+        (0, 50, 20, 50, (0, 1), (0, 20)),
+    ],
+)
+def test_units_and_pods(low: int, high: int, limit: int, per: int, pods: tuple[int, int], held: tuple[int, int]) -> None:
+    decided = provide(facts(target(low, high, BUSY), leads=route(limit=limit, per=per)))
+    assert bounds(decided.autoscaler) == pods
+    assert decided.status is not None
+    assert (decided.status["minCapacity"], decided.status["maxCapacity"]) == held
+
+
+def test_the_target_of_a_pod_is_that_of_its_units() -> None:
+    decided = provide(facts(target(1, 8, BUSY), leads=route(per=4)))
+    assert decided.autoscaler is not None
+    assert decided.autoscaler["metrics"][0]["external"]["target"] == {"type": "AverageValue", "averageValue": "2800m"}
+
+
+# --- Capacities
+
+
+@pytest.mark.parametrize(
+    ("replicas", "ready", "before", "desired", "current"),
+    [
+        (2, 2, (2, 2), 2, 2),
+        (4, 2, (2, 2), 4, 2),  # raised, not filled
+        (4, 3, (4, 2), 4, 2),
+        (4, 4, (4, 2), 4, 4),
+        (4, 5, (4, 2), 4, 4),
+        (2, 4, (4, 4), 2, 2),  # taken away at once
+        (4, 1, (4, 4), 4, 4),  # pods that fail are told elsewhere
+        (9, 9, (4, 4), 8, 8),  # on its way to the maximum
+        (6, 5, (8, 3), 6, 3),
+    ],
+)
+def test_a_raised_size_counts_once_filled(replicas: int, ready: int, before: tuple[int, int], desired: int, current: int) -> None:
+    decided = provide(facts(target(1, 8, BUSY), replicas=replicas, ready=ready, status=status(*before)))
+    assert (decided.desired, decided.current) == (desired, current)
+    assert decided.status is not None
+    assert (decided.status["desiredCapacity"], decided.status["currentCapacity"]) == (desired, current)
+
+
+@pytest.mark.parametrize(("replicas", "desired"), [(1, 3), (2, 6), (3, 8), (4, 8)])
+def test_desired_in_units_never_passes_the_maximum(replicas: int, desired: int) -> None:
+    assert provide(facts(target(1, 8, BUSY), replicas=replicas, leads=route(per=3))).desired == desired
+
+
+def test_without_autoscaling_capacity_is_what_the_configuration_says() -> None:
+    decided = provide(facts(leads=route(per=2, provisioned=5), replicas=3))
+    assert (decided.size, decided.floor, decided.desired, decided.current, decided.status, decided.active) == (3, 3, 5, 5, None, None)
+
+
+@pytest.mark.parametrize(
+    ("found", "floor"),
+    [
+        ({"scales": target(2, 8, BUSY), "replicas": None}, 2),
+        ({"scales": target(2, 8, BUSY), "replicas": None, "leads": route(provisioned=5)}, 5),
+        ({"scales": target(2, 8, BUSY), "replicas": None, "leads": route(provisioned=12)}, 8),
+        ({"scales": target(2, 8, BUSY), "replicas": None, "leads": route(provisioned=5), "status": status(7, desiredCapacity=7)}, 7),  # the pool was lost
+        ({"scales": target(2, 8, BUSY), "replicas": 6, "leads": route(provisioned=3)}, 6),
+        ({"scales": target(2, 8, BUSY), "replicas": 6, "leads": route(limit=4)}, 4),
+        ({"scales": target(2, 8, BUSY), "replicas": 9}, 8),
+        ({"scales": target(0, 8, BUSY), "replicas": None}, 0),
+        ({"scales": target(5, 8, BUSY), "replicas": None, "leads": route(per=2)}, 3),
+        ({"replicas": None, "leads": route(provisioned=3)}, 3),
+    ],
+)
+def test_what_a_new_pool_begins_with(found: dict[str, Any], floor: int) -> None:
+    assert provide(facts(**({"autoscaler": None} | found))).floor == floor
+
+
+# --- Schedules
+
+MORNING = action("morning", "at(2027-01-15T08:00:00)", low=4)  # NOW
+NIGHT = action("night", "at(2027-01-15T07:00:00)", low=0, high=0)
+SINCE: dict[str, Any] = {
+    "boundsSince": "2027-01-15T06:00:00Z",
+    "registered": {"minCapacity": 1, "maxCapacity": 8},
+    "base": {"minCapacity": 1, "maxCapacity": 8},
+}
+
+
+def test_a_scheduled_action_acts_at_its_moment_and_not_before() -> None:
+    scales = target(1, 8, BUSY, actions=(MORNING,))
+    before = provide(facts(scales, status=status(1, **SINCE), now=NOW - 1.5))
+    assert (bounds(before.autoscaler), before.again, before.desired) == ((1, 8), 1.5, 1)
+    assert before.status is not None
+    assert before.status["nextScheduledAction"] == {"name": "morning", "time": "2027-01-15T08:00:00Z"}
+    assert "lastScheduledAction" not in before.status
+    after = provide(facts(scales, status=status(1, **SINCE), now=NOW))
+    assert (bounds(after.autoscaler), after.again, after.desired, after.size) == ((4, 8), None, 4, None)
+    assert after.cause == "scheduled action 'morning' set the minimum to 4"
+    assert after.status is not None
+    assert after.status["lastScheduledAction"] == {"name": "morning", "time": "2027-01-15T08:00:00Z"}
+    assert after.status["boundsSince"] == SINCE["boundsSince"]
+
+
+def test_a_schedule_without_policies_and_without_hpa() -> None:
+    asleep = provide(facts(target(1, 8, actions=(NIGHT, MORNING)), replicas=5, status=status(5, **SINCE), now=NOW - 60))
+    assert (asleep.size, asleep.autoscaler, asleep.again) == (0, None, 60)
+    assert asleep.cause == "scheduled action 'night' set the maximum to 0"
+    awake = provide(facts(target(1, 8, actions=(NIGHT, MORNING)), replicas=0, status=status(0, **SINCE), now=NOW))
+    assert (awake.size, awake.cause) == (4, "scheduled action 'morning' set the minimum to 4")
+
+
+def test_the_next_moment_comes_before_the_next_look() -> None:
+    found = {"scales": target(1, 8, BUSY, actions=(MORNING,)), "api": NONE, "status": status(1, **SINCE)}
+    assert provide(facts(**found, now=NOW - 2)).again == 2
+    assert provide(facts(**found, now=NOW - 20)).again == LOOK
+
+
+def test_scheduled_scaling_that_rests() -> None:
+    decided = provide(facts(target(1, 8, BUSY, actions=(MORNING,), rests="scheduled"), status=status(1, **SINCE, scheduledScalingSuspended=True), now=NOW + 5))
+    assert bounds(decided.autoscaler) == (1, 8)
+    assert decided.active is not None
+    assert "Scheduled actions are suspended" in decided.active[2]
+
+
+# --- Why
+
+
+@pytest.mark.parametrize(
+    ("found", "cause"),
+    [
+        ({"status": {}}, "the endpoint was created"),
+        ({"status": status(3, **SINCE), "replicas": 3}, ""),
+        ({"scales": target(4, 8, BUSY), "status": status(3, **SINCE), "replicas": 3}, "the bounds were edited: minCapacity is 4"),
+        ({"scales": target(4, 8, BUSY), "status": status(3), "replicas": 3}, "autoscaling was added: minCapacity is 4"),
+        ({"scales": target(1, 2, BUSY), "status": status(3, **SINCE), "replicas": 3}, "the bounds were edited: maxCapacity is 2"),
+        ({"leads": route(limit=2), "status": status(3, **SINCE), "replicas": 3}, "maxConcurrency of the endpoint configuration is 2"),
+        ({"scales": target(5, 8, BUSY), "leads": route(per=3), "status": status(3, **SINCE)}, "the bounds were edited: minCapacity is 5"),
+        ({"status": status(3, **SINCE), "replicas": 5}, "target tracking policy 'busy' asks for 5"),
+        ({"status": status(3, **SINCE), "replicas": 8}, "target tracking policy 'busy' asks for 8, the maximum, or more"),
+        ({"status": status(3, **SINCE), "replicas": 1}, "target tracking policy 'busy' asks for 1, the minimum, or less"),
+        ({"status": status(1, **SINCE), "replicas": 1, "api": NONE, "loads": {"busy": 3.0}}, "target tracking policy 'busy' asks for 5"),
+        ({"scales": target(1, 8), "status": status(3, **SINCE), "replicas": 5}, "the warm pool was scaled to 5 by somebody else"),
+        (
+            {"scales": None, "leads": route(provisioned=2), "status": status(3, **SINCE)},
+            "autoscaling was taken away: provisionedConcurrency of the endpoint configuration is 2",
+        ),
+        ({"scales": None, "leads": route(warm_pool=None), "status": status(3)}, "the endpoint configuration has no provisionedConcurrency"),
+        ({"scales": None, "leads": route(provisioned=3), "status": status(3)}, ""),
+        ({"scales": None, "leads": route(provisioned=3), "status": {}}, "the endpoint was created"),
+    ],
+)
+def test_why_the_size_changes(found: dict[str, Any], cause: str) -> None:
+    assert provide(facts(**({"scales": target(1, 8, BUSY)} | found))).cause == cause
+
+
+@pytest.mark.parametrize(
+    ("averages", "by"),
+    [
+        (("700m", "600m"), "policy 'b' "),
+        (("700m", "400m"), "policy 'busy' "),
+        (("", "100m"), "policy 'b' "),
+        (("100m",), "policy 'busy' "),
+        (("", ""), " "),
+        ((), " "),
+    ],
+)
+def test_which_of_several_policies_asks(averages: tuple[str, ...], by: str) -> None:
+    scales = target(1, 8, BUSY, tracks("b", at=0.5))
+    decided = provide(facts(scales, replicas=5, status=status(3, **SINCE), autoscaler=hpa(averages=averages)))
+    assert decided.cause == f"target tracking {by}asks for 5".replace("  ", " ")
+
+
+def test_which_of_several_policies_asks_where_the_controller_computes() -> None:
+    scales = target(1, 8, BUSY, tracks("b", at=0.5), tracks("c"))
+    decided = provide(facts(scales, status=status(1, **SINCE), api=NONE, loads={"busy": 3.0, "b": 2.9, "c": None}))
+    assert decided.cause == "target tracking policy 'b' asks for 6"
+
+
+# --- ScalingActive
+
+AWAY = "the HPA was unable to compute the replica count: the server is currently unable to handle the request"
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict", "reason", "says"),
+    [
+        ({"scales": target(0, 0, BUSY)}, c.TRUE, c.MAXIMUM_IS_ZERO, "served on demand"),
+        ({"scales": target(2, 8)}, c.TRUE, c.SCHEDULED, "2 to 8"),
+        ({"scales": target(2, 8, tracks(metric="CPUUtilization"))}, c.FALSE, c.NO_METRICS, "see the condition Stalled"),
+        ({"scales": target(2, 8, BUSY, rests="in out")}, c.FALSE, c.SUSPENDED, "suspendedState"),
+        ({"scales": target(2, 8, BUSY, rests="in out"), "api": NONE}, c.FALSE, c.SUSPENDED, "suspendedState"),
+        ({"autoscaler": None}, c.UNKNOWN, c.NOT_SCALED_YET, "iris-warm does not lead to the warm pool yet"),
+        ({"autoscaler": hpa(leads_to="old")}, c.UNKNOWN, c.NOT_SCALED_YET, "does not lead to"),
+        ({"autoscaler": hpa()}, c.UNKNOWN, c.NOT_SCALED_YET, "has not looked"),
+        (
+            {"autoscaler": hpa(("AbleToScale", "False", "FailedGetScale", "no such pool"))},
+            c.FALSE,
+            c.CANNOT_SCALE,
+            "no such pool. The size holds; see kubectl describe hpa",
+        ),
+        ({"autoscaler": hpa(("ScalingActive", "True", "ValidMetricFound", ""))}, c.TRUE, c.METRICS_AVAILABLE, "within 1 to 8."),
+        (
+            {"autoscaler": hpa(("ScalingActive", "False", "FailedGetExternalMetric", AWAY))},
+            c.FALSE,
+            c.NO_METRICS,
+            f"{AWAY}. The size holds. See kubectl get apiservice v1beta1.ext",
+        ),
+        ({"autoscaler": hpa(("ScalingActive", "False", "FailedGetObjectMetric", AWAY)), "api": CUSTOM}, c.FALSE, c.NO_METRICS, "v1beta2.custom.metrics.k8s.io"),
+        ({"autoscaler": hpa(("ScalingActive", "False", "ScalingDisabled", "zero")), "replicas": 0}, c.UNKNOWN, c.NOT_SCALED_YET, ""),
+        (
+            {"scales": target(1, 8, BUSY, rests="in"), "autoscaler": hpa(("ScalingActive", "True", "", ""))},
+            c.TRUE,
+            c.METRICS_AVAILABLE,
+            "Scaling in is suspended.",
+        ),
+        (
+            {"scales": target(1, 8, BUSY, rests="out"), "autoscaler": hpa(("ScalingActive", "True", "", ""))},
+            c.TRUE,
+            c.METRICS_AVAILABLE,
+            "Scaling out is suspended.",
+        ),
+        ({"leads": route(limit=5)}, c.UNKNOWN, c.NOT_SCALED_YET, "maxCapacity 8 is held at 5, the maxConcurrency"),
+        ({"scales": target(0, 8, BUSY), "replicas": 0}, c.UNKNOWN, c.NOT_SCALED_YET, "is being measured"),
+        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": 0.0}}, c.TRUE, c.COMPUTED, "The warm pool is at 0"),
+        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": None}}, c.FALSE, c.NO_METRICS, "policy 'busy' is missing: no activator answers."),
+        ({"scales": target(0, 8, BUSY), "zero": False, "autoscaler": hpa(("ScalingActive", "True", "", ""))}, c.TRUE, c.METRICS_AVAILABLE, "0 to 8"),
+        ({"api": NONE, "loads": {"busy": 1.0}}, c.TRUE, c.COMPUTED, "Other servers have external.metrics.k8s.io and custom.metrics.k8s.io"),
+        ({"api": NONE, "loads": {"busy": None}}, c.FALSE, c.NO_METRICS, "is not scaled in"),
+        ({"api": NONE}, c.UNKNOWN, c.NOT_SCALED_YET, "is being measured"),
+    ],
+)
+def test_whether_scaling_is_active(found: dict[str, Any], verdict: str, reason: str, says: str) -> None:
+    told = provide(facts(**({"scales": target(1, 8, BUSY)} | found))).active
+    assert told is not None
+    assert told[:2] == (verdict, reason)
+    assert says in told[2]
+    assert told[2].endswith((".", "other."))
+
+
+# --- What the user must mend
+
+
+def test_policies_that_cannot_be_followed_are_told_and_the_rest_acts() -> None:
+    decided = provide(facts(target(1, 8, BUSY, tracks("cpu", metric="CPUUtilization"))))
+    assert decided.obstacle is not None
+    assert (decided.obstacle.kind, decided.obstacle.reason, decided.obstacle.blocking) == (Kind.STALLED, c.INVALID_AUTOSCALING, False)
+    assert decided.obstacle.message.startswith("scalingPolicies 'cpu': metricName 'CPUUtilization'")
+    assert decided.autoscaler is not None
+    assert len(decided.autoscaler["metrics"]) == 1
+
+
+def test_schedules_that_cannot_be_read_are_told_and_the_rest_acts() -> None:
+    wrong = action("noon", "cron(0 12 31 FEB ? 2027 9)", low=3)
+    decided = provide(facts(target(1, 8, BUSY, actions=(wrong, MORNING)), status=status(1, **SINCE)))
+    assert decided.obstacle is not None
+    assert decided.obstacle.message.startswith("scheduledActions 'noon': ")
+    assert bounds(decided.autoscaler) == (4, 8)
+
+
+@pytest.mark.parametrize(
+    ("variants", "chosen", "says"),
+    [
+        ((), None, None),
+        (("AllTraffic",), "AllTraffic", None),
+        (("Blue",), None, "names the variant 'Blue', and that of the endpoint configuration is 'AllTraffic': write variantName: AllTraffic."),
+        (("Blue", "AllTraffic", "Azure"), "AllTraffic", "names the variant 'Azure', 'Blue', and that of the endpoint configuration is 'AllTraffic': remove"),
+    ],
+)
+def test_the_entry_of_the_variant(variants: tuple[str, ...], chosen: str | None, says: str | None) -> None:
+    entry, obstacle = choose([{"variantName": v} for v in variants], "AllTraffic")
+    assert (entry or {}).get("variantName") == chosen
+    assert (obstacle is None) == (says is None)
+    if obstacle and says:
+        assert says in obstacle.message
+        assert not obstacle.blocking
+
+
+# --- The memory
+
+
+def test_what_is_measured_is_remembered_only_while_it_is_measured() -> None:
+    past = (Wish(NOW - 10, 6),)
+    computed = provide(facts(target(1, 8, BUSY), replicas=6, api=NONE, loads={"busy": 1.0}, history=past))
+    assert bounds(computed.autoscaler) == (6, 6)
+    assert computed.history == (*past, Wish(NOW, 2))
+    later = provide(facts(target(1, 8, BUSY), replicas=6, api=NONE, loads={"busy": 1.0}, history=computed.history, now=NOW + 291))
+    assert bounds(later.autoscaler) == (2, 2)
+    assert provide(facts(target(1, 8, BUSY), history=past)).history == ()
+
+
+def test_a_lost_memory_holds_the_size_for_one_cooldown() -> None:
+    first = provide(facts(target(1, 8, BUSY), replicas=6, api=NONE, loads={"busy": 1.0}))
+    assert bounds(first.autoscaler) == (6, 6)
+    assert bounds(provide(facts(target(1, 8, BUSY), replicas=6, api=NONE, loads={"busy": 1.0}, history=first.history, now=NOW + 301)).autoscaler) == (2, 2)
+
+
+def test_the_hpa_leads_to_the_pool_of_the_route() -> None:
+    decided = provide(facts(target(1, 8, BUSY), autoscaler=hpa(leads_to="iris-old-warm")))
+    assert decided.autoscaler is not None
+    assert decided.autoscaler["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": WARM}
+    assert pool(1).name == WARM

@@ -1,0 +1,118 @@
+"""The HPA's rule as the controller computes it. What real HPAs did with forty series is compared in test_hpa_and_aws.py."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kindler.core.tracking import History, Rules, Tracked, Wish, replicas, thousandths, wish
+
+
+@pytest.mark.parametrize(
+    ("load", "per_replica", "current", "wanted"),
+    [
+        (0.0, 0.7, 5, 0),
+        (0.0, 0.7, 0, 0),
+        (0.01, 0.7, 0, 1),  # from 0 there is no band
+        (0.7, 0.7, 1, 1),
+        (0.71, 0.7, 1, 1),  # within 10 % above
+        (0.77, 0.7, 1, 1),  # exactly 1.1
+        (0.771, 0.7, 1, 2),
+        (0.63, 0.7, 1, 1),  # exactly 0.9
+        (12.6, 0.7, 20, 20),
+        (12.59, 0.7, 20, 18),
+        (15.4, 0.7, 20, 20),
+        (15.401, 0.7, 20, 23),
+        (5.0, 0.7, 20, 8),
+        (5.0, 0.7, 8, 8),  # 0.89 of the target, and yet 8: rounded up
+        (14.0, 1.4, 5, 10),
+        (200.0, 0.7, 1, 286),  # bounds are another's affair
+        (0.0004, 0.7, 0, 1),  # a thousandth, rounded up
+    ],
+)
+def test_one_load(load: float, per_replica: float, current: int, wanted: int) -> None:
+    assert wish(load, per_replica, current) == wanted
+
+
+@pytest.mark.parametrize(("value", "count"), [(0.7, 700), (1.4, 1400), (0.1 + 0.2, 300), (2.0, 2000), (0.0001, 1), (0.0, 0), (1e9, 10**12)])
+def test_thousandths_as_written(value: float, count: int) -> None:
+    assert thousandths(value) == count
+
+
+RULES = Rules(low=1, high=10, window=60)
+
+
+@pytest.mark.parametrize(
+    ("loads", "current", "rules", "size"),
+    [
+        ((3.0,), 1, RULES, 3),
+        ((3.0, 5.0), 1, RULES, 5),  # the largest
+        ((30.0,), 1, RULES, 10),
+        ((30.0,), 12, RULES, 10),  # above the maximum: no load is asked
+        ((None,), 12, RULES, 10),
+        ((None,), 1, Rules(low=4, high=10), 4),
+        ((None,), 0, Rules(low=4, high=10), 4),
+        ((None,), 5, RULES, 5),
+        ((None, 3.0), 5, RULES, 5),  # a missing load blocks scaling in
+        ((None, 8.0), 5, RULES, 8),  # and not out
+        ((1.0,), 5, RULES, 5),  # the first look counts the present size
+        ((1.0,), 5, Rules(low=1, high=10, window=0), 1),
+        ((1.0,), 5, Rules(low=1, high=10, window=0, scales_in=False), 5),
+        ((1.0,), 12, Rules(low=1, high=10, window=0, scales_in=False), 10),  # bounds act all the same
+        ((8.0,), 5, Rules(low=1, high=10, scales_out=False), 5),
+        ((8.0,), 5, Rules(low=6, high=10, scales_out=False), 6),
+        ((8.0,), 0, Rules(low=0, high=10, scales_out=False), 0),
+        ((0.0,), 3, Rules(low=0, high=10, window=0), 0),
+        ((), 3, RULES, 3),
+    ],
+)
+def test_a_first_look(loads: tuple[float | None, ...], current: int, rules: Rules, size: int) -> None:
+    assert replicas([Tracked(load, 1.0) for load in loads], current, rules, (), 0.0)[0] == size
+
+
+def test_the_window_holds_the_highest_wish_until_it_is_over() -> None:
+    sizes, history, size = [], (), 1
+    for now, load in ((0, 5.0), (15, 3.0), (30, 2.0), (59, 2.0), (60, 2.0), (75, 2.0), (90, 2.0)):
+        size, history = replicas([Tracked(load, 1.0)], size, RULES, history, float(now))
+        sizes.append(size)
+    assert sizes == [5, 5, 5, 5, 3, 2, 2]
+
+
+def test_a_wish_while_no_load_is_known_is_none() -> None:
+    _, history = replicas([Tracked(5.0, 1.0)], 5, RULES, (), 0.0)
+    assert replicas([Tracked(None, 1.0)], 5, RULES, history, 10.0) == (5, history)
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 30), st.one_of(st.none(), st.floats(0, 12))), max_size=60), st.sampled_from([0.0, 15.0, 60.0]), st.integers(0, 12))
+def test_the_short_history_says_what_the_whole_would(steps: list[tuple[float, float | None]], window: float, size: int) -> None:
+    rules, now, whole = Rules(0, 12, window), 0.0, [(0.0, size)]
+    history: History = ()
+    began = False
+    for passed, load in steps:
+        now += passed
+        if not began:
+            whole, began = [(now, size)], True
+        wanted = None if load is None else wish(load, 1.0, size)
+        expected = size
+        if wanted is not None:
+            held = max([w for at, w in whole if at > now - window], default=0)
+            expected = wanted if wanted >= size else min(size, max(wanted, held))
+            whole.append((now, wanted))
+        size, history = replicas([Tracked(load, 1.0)], size, rules, history, now)
+        assert size == min(expected, 12)
+        assert len(history) <= 14
+        assert [w.replicas for w in history] == sorted({w.replicas for w in history}, reverse=True)
+        size = min(expected, 12)
+
+
+@given(st.floats(0, 200), st.floats(0.01, 5), st.integers(0, 200))
+def test_a_size_that_was_asked_for_asks_for_itself(load: float, per_replica: float, current: int) -> None:
+    wanted = wish(load, per_replica, current)
+    assert wish(load, per_replica, wanted) == wanted
+
+
+def test_the_history_is_a_value() -> None:
+    before: History = (Wish(0.0, 5),)
+    replicas([Tracked(1.0, 1.0)], 5, RULES, before, 10.0)
+    assert before == (Wish(0.0, 5),)
