@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -76,8 +75,7 @@ def test_bounds_follow_the_clock(journey: Journey) -> None:
     assert journey.api.get("horizontalpodautoscalers", journey.namespace, "clock-warm") is None, "nothing to track: no HPA"
     told_of = {"morning": (pool["sleepy"], 2, morning), "minute": (pool["clock"], 2, minute), "after": (pool["clock"], 1, after)}
     lags = {name: lag(watched, *about) for name, about in told_of.items()}
-    pools.FIGURES.mkdir(parents=True, exist_ok=True)
-    pools.FIGURES.joinpath("autoscaling_moments.json").write_text(json.dumps({"secondsFromTheMomentToTheSize": lags}, indent=1) + "\n")
+    pools.keep("autoscaling_moments", {"secondsFromTheMomentToTheSize": lags})
     assert all(value >= 0 for value in lags.values()), f"no sooner than its moment: {lags}"
 
 

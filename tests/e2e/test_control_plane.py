@@ -90,7 +90,7 @@ def test_a_restart_writes_nothing_when_nothing_is_to_do(journey: Journey, system
     system("rollout", "restart", "deployment", CONTROLLER)
     system("rollout", "status", "deployment", CONTROLLER, "--timeout=90s")
     journey.reaches("warm", rows.IN_SERVICE)
-    # What is written late by intention: counts of pods at most each 10 s, and the low deletion cost of a warm pod that was idle for 10 s.
+    # What is written late by intention: counts of pods at most each 10 s, and the low deletion cost of a warm pod that was idle for 5 s.
     for name, demand, warm in (("asleep", 0, 0), ("warm", 0, 1)):
         journey.api.until("endpoints", journey.namespace, name, lambda found: counts(found) == (demand, warm))  # noqa: B023
     journey.api.until_all("pods", journey.namespace, lambda pods: all(COST in pod["metadata"].get("annotations", {}) for pod in pods))

@@ -154,10 +154,16 @@ class Sampled:
 
 
 def keep_figures(name: str, begin: float, sampled: Sampled, watched: Watched, pool: str, facts: Json) -> None:
-    """The metric beside the sizes, in seconds since `begin`: what `python3 -m hack.scaling_plot` draws."""
+    """The metric beside the sizes, in seconds since `begin`: what hack/scaling_plot.py draws."""
     series = {
         "load": [(round(at - begin, 1), value) for at, value in sampled.points],
         "sizes": [(round(change.at - begin, 1), change.replicas) for change in watched.changes if change.pool == pool],
     }
+    keep(name, facts | series)
+
+
+def keep(name: str, facts: Json) -> None:
+    """Writes the figures of a journey, a line for each."""
     FIGURES.mkdir(parents=True, exist_ok=True)
-    FIGURES.joinpath(f"{name}.json").write_text(json.dumps(facts | series, indent=1) + "\n")
+    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in facts.items())
+    FIGURES.joinpath(f"{name}.json").write_text(f"{{\n{lines}\n}}\n")
