@@ -30,10 +30,10 @@ INVALID_AUTOSCALING: Final = "InvalidAutoscaling"  # spec.autoscaling names a va
 
 # Reasons of ScalingActive, each with the status it goes with.
 METRICS_AVAILABLE: Final = "MetricsAvailable"  # True: the HPA reads the metric of every policy
-COMPUTED: Final = "Computed"  # True: no API for metrics is free in this cluster, the controller computes the size and pins the HPA to it
+COMPUTED: Final = "Computed"  # True: the controller computes the size, for no metrics API is free, or the pool is at 0 and an HPA would leave it there
 SCHEDULED: Final = "Scheduled"  # True: there are no policies, the size is held within the bounds in force
 MAXIMUM_IS_ZERO: Final = "MaximumIsZero"  # True: the maximum in force is 0, so nothing is provisioned and no policy acts
-NO_METRICS: Final = "NoMetrics"  # False: the metric of a policy cannot be read; the size holds, and is not scaled in
+NO_METRICS: Final = "NoMetrics"  # False: the metric of a policy cannot be read, or no policy can be followed; the size holds, and is not scaled in
 SUSPENDED: Final = "Suspended"  # False: spec suspends scaling out and in, the size moves by bounds alone
 CANNOT_SCALE: Final = "CannotScale"  # False: the HPA cannot be written, or cannot scale its ReplicaSet
 NOT_SCALED_YET: Final = "NotScaledYet"  # Unknown: the HPA stands and has not looked at its metrics yet
