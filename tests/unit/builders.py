@@ -95,14 +95,30 @@ def route(what: Said) -> Route:
     return route_of("iris", what.shape, what.limits)
 
 
-def endpoint(config: str = "v1", serves: Said | None = None, generation: int = 1, deleting: bool = False, **status: Any) -> dict[str, Any]:
-    """An Endpoint named iris. `serves`: what its status.route came from."""
+def endpoint(
+    config: str = "v1",
+    serves: Said | None = None,
+    generation: int = 1,
+    deleting: bool = False,
+    scales: list[dict[str, Any]] | None = None,
+    **status: Any,
+) -> dict[str, Any]:
+    """An Endpoint named iris. `serves`: what its status.route came from; `scales`: its spec.autoscaling."""
     meta = {"name": "iris", "namespace": "team", "uid": UID, "generation": generation, "creationTimestamp": stamp(NOW - 1000)}
     if deleting:
         meta["deletionTimestamp"] = stamp(NOW)
     if serves:
         status = {"route": route(serves).to_json(), "endpointConfigName": serves.config_name, "endpointStatus": "InService"} | status
-    return {"apiVersion": names.API_VERSION, "kind": "Endpoint", "metadata": meta, "spec": {"endpointConfigName": config}, "status": status}
+    spec: dict[str, Any] = {"endpointConfigName": config} | ({"autoscaling": scales} if scales is not None else {})
+    return {"apiVersion": names.API_VERSION, "kind": "Endpoint", "metadata": meta, "spec": spec, "status": status}
+
+
+def scaling(low: int = 1, high: int = 4, target: float | None = 0.7, variant: str = "AllTraffic", **changed: Any) -> dict[str, Any]:
+    """An entry of spec.autoscaling; `target` None: without policies."""
+    metric = {"predefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization"}
+    tracking = {"targetValue": target, "predefinedMetricSpecification": metric}
+    policies = [] if target is None else [{"policyName": "busy", "targetTrackingScalingPolicyConfiguration": tracking}]
+    return {"variantName": variant, "minCapacity": low, "maxCapacity": high, "scalingPolicies": policies} | changed
 
 
 def kept(what: Said, number: int = 0, at: int = int(NOW) - 100, attempt: int = 0, **changed: Any) -> Kept:

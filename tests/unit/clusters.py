@@ -117,10 +117,15 @@ class MiniCluster:
             self.objects[key] = _over(found, action.body)
         elif isinstance(action, Scale):
             assert key[1] != self.endpoint["status"].get("route", {}).get("pools", {}).get("demand"), "once it serves, it is the activator's"
+            assert not self._sized_by_an_autoscaler(key[1]) or 0 in (found["spec"]["replicas"], action.replicas), "an HPA sizes it"
             found["spec"]["replicas"] = action.replicas
         elif isinstance(action, Delete):
             assert found["metadata"]["uid"] == action.uid
             del self.objects[key]
+
+    def _sized_by_an_autoscaler(self, pool: str) -> bool:
+        hpa = self.objects.get(("HorizontalPodAutoscaler", "iris-warm"))
+        return hpa is not None and wanted.is_ours(hpa, builders.UID) and hpa["spec"]["scaleTargetRef"]["name"] == pool
 
 
 def _over(found: Any, body: Any) -> Any:

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from kindler.core import wanted
 from kindler.core.facts import Create, Delete, Kept, Kind, Obstacle, Patch, PoolWish, Said
 from kindler.core.plan import covers, plan
-from tests.unit.builders import ACTIVATOR, NOW, decide, endpoint, kept, observed, pool, route, said, serving, stored
+from kindler.core.provision import MetricsApi, Surroundings
+from tests.unit.builders import ACTIVATOR, NOW, decide, endpoint, kept, observed, pool, route, said, scaling, serving, stored
 from tests.unit.clusters import MiniCluster
 
 OLD, NEW = said("v1"), said("v2", memory_size_in_mb=2048)
 WARM = said("v3", memory_size_in_mb=3072, provisioned_concurrency=4, max_concurrency_per_instance=2)
 WIDER = said("v4", max_concurrency=50)
 EVERY = (OLD, NEW, WARM, WIDER)
+SCALING = (None, [scaling()], [scaling(0, 9), scaling(variant="other")], [scaling(2, 3, None)], [scaling(0, 0)], [scaling(variant="other")])
 MISSING = Obstacle(Kind.WAIT, "ModelNotFound", "no model")
 TAKEN = Obstacle(Kind.STALLED, "NameTaken", "an older one has it")
 
@@ -131,7 +133,8 @@ def clusters(draw: st.DrawFn) -> MiniCluster:
     what = draw(st.sampled_from(EVERY))
     serves = draw(st.sampled_from((None, *EVERY)))
     spoken: Said | Obstacle = draw(st.sampled_from((what, MISSING, TAKEN)))
-    cluster = MiniCluster(endpoint(what.config_name, serves=serves), spoken)
+    cluster = MiniCluster(endpoint(what.config_name, serves=serves, scales=draw(st.sampled_from(SCALING))), spoken)
+    cluster.around = draw(st.sampled_from((Surroundings(), Surroundings(MetricsApi.CUSTOM), Surroundings(MetricsApi.NONE), Surroundings(zero=False))))
     numbers = draw(st.permutations(range(1, 5)))
     for each, number in zip(EVERY, numbers, strict=True):
         revision = kept(each, number=draw(st.sampled_from((0, number))), at=int(NOW) - draw(st.integers(0, 5000)), attempt=draw(st.integers(0, 3)))
@@ -142,6 +145,10 @@ def clusters(draw: st.DrawFn) -> MiniCluster:
         base = wanted.service(observed(), ACTIVATOR)
         base["spec"]["externalName"] = draw(st.sampled_from((ACTIVATOR, "elsewhere.invalid")))
         cluster.objects["Service", "iris"] = _whose(draw, stored(base, "uid-service"))
+    if draw(st.booleans()):
+        leads_to = draw(st.sampled_from([route(each).demand_pool.replace("demand", "warm") for each in EVERY]))
+        spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": leads_to}, "minReplicas": draw(st.integers(0, 9)), "maxReplicas": 9}
+        cluster.objects["HorizontalPodAutoscaler", "iris-warm"] = _whose(draw, stored(wanted.autoscaler(observed(), spec), "uid-hpa"))
     return cluster
 
 
@@ -187,3 +194,7 @@ def test_from_any_state_to_rest_and_never_at_others_cost(cluster: MiniCluster) -
         assert status["endpointStatus"] == "InService"
         assert status["endpointConfigName"] == cluster.said.config_name
         assert {p.name for p in cluster.observe().pools} == set(status["route"]["pools"].values()), "and nothing else is left"
+        scales = any(e["variantName"] == "AllTraffic" and e["scalingPolicies"] and e["maxCapacity"] for e in cluster.endpoint["spec"].get("autoscaling", ()))
+        assert (cluster.objects.get(("HorizontalPodAutoscaler", "iris-warm")) is not None) == scales
+        if scales:
+            assert cluster.objects["HorizontalPodAutoscaler", "iris-warm"]["spec"]["scaleTargetRef"]["name"] == status["route"]["pools"]["warm"]

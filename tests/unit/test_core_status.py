@@ -10,7 +10,7 @@ import pytest
 from kindler.api import names
 from kindler.core.facts import Kind, Observed, Obstacle
 from kindler.core.status import only_counts_differ, status
-from tests.unit.builders import NOW, decide, endpoint, kept, observed, pods_of, pool, route, said, serving, stamp
+from tests.unit.builders import NOW, decide, endpoint, kept, observed, pods_of, pool, route, said, scaling, serving, stamp
 
 OLD, NEW = said("v1"), said("v2", memory_size_in_mb=2048)
 WARM = said("v3", provisioned_concurrency=2)
@@ -36,12 +36,27 @@ def coming(what: Any = OLD, base: Observed | None = None, begun: float = NOW - 5
     )
 
 
+def scales(warm: int = 2, ready: int | None = None, wanted: int | None = None) -> Observed:
+    """WARM with a scaling warm pool of so many pods; `wanted`: as status has it, else provisionedConcurrency."""
+    base = serving(WARM)
+    cold, _ = base.pools
+    scaling_pool = pool(WARM, names.WARM, warm, base.kept[0])
+    size = {"provisionedConcurrency": 2}, {"provisionedConcurrency": wanted or 2}
+    shown_ = [{"currentServerlessConfig": size[0], "desiredServerlessConfig": size[1]}]
+    memory = {"autoscaling": [{"variantName": "AllTraffic", "desiredCapacity": wanted}]} if wanted else {}
+    raw = endpoint("v3", serves=WARM, scales=[scaling(1, 10)], productionVariants=shown_, **memory)
+    pods = (*pods_of(cold), *pods_of(scaling_pool, warm if ready is None else ready))
+    return replace(base, endpoint=raw, pools=(cold, scaling_pool), pods=pods)
+
+
 BROKEN: dict[str, Any] = {"waiting": ("ImagePullBackOff", "x")}
 IN_SERVICE = serving(OLD)
 WOKEN_BADLY = replace(IN_SERVICE, pods=tuple(pods_of(IN_SERVICE.pools[0], ready=False, **BROKEN)))
 WARM_BADLY = replace(
     serving(WARM), pods=tuple(p for each, bad in zip(serving(WARM).pools, ({}, {"ready": False} | BROKEN), strict=True) for p in pods_of(each, **bad))
 )
+STRANGE = replace(IN_SERVICE, endpoint=endpoint(serves=OLD, scales=[scaling(variant="other")]))
+HPA_TAKEN = Obstacle(Kind.STALLED, "NameTaken", "The HPA is somebody else's.", blocking=False, child="HorizontalPodAutoscaler")
 ASLEEP = replace(serving(OLD, replicas=0), pods=())
 
 ROWS: list[tuple[str, Observed, tuple[Obstacle, ...], tuple[str, str, str, str, str], bool]] = [
@@ -67,6 +82,10 @@ ROWS: list[tuple[str, Observed, tuple[Obstacle, ...], tuple[str, str, str, str, 
     ("warm pods cannot start, others answer", WARM_BADLY, (), ("InService", "False", "CannotStart", "True", ""), False),
     ("the Service's name is taken", IN_SERVICE, (SERVICE_TAKEN,), ("InService", "False", "NameTaken", "True", "Stalled"), True),
     ("the Service's name is taken, being built", coming(), (SERVICE_TAKEN,), ("Creating", "False", "Creating", "False", "Reconciling"), False),
+    ("the HPA's name is taken", scales(), (HPA_TAKEN,), ("InService", "False", "NameTaken", "True", "Stalled"), True),
+    ("autoscaling names another variant", STRANGE, (), ("InService", "False", "InvalidAutoscaling", "True", "Stalled"), True),
+    ("autoscaling names another variant, being built", coming(base=STRANGE, what=NEW), (), ("Updating", "Unknown", "Updating", "True", "Reconciling"), False),
+    ("scales", scales(), (), ("InService", "True", "InService", "True", ""), False),
     ("the Service is refused", IN_SERVICE, (replace(REFUSED, blocking=False),), ("InService", "False", "QuotaExceeded", "True", ""), False),
     ("a child is refused", IN_SERVICE, (REFUSED,), ("InService", "False", "QuotaExceeded", "True", ""), False),
     ("being deleted", replace(IN_SERVICE, endpoint=endpoint(serves=OLD, deleting=True)), (), ("Deleting", "False", "Deleting", "False", "Reconciling"), False),
@@ -81,7 +100,7 @@ def shown(seen: Observed, obstacles: tuple[Obstacle, ...] = ()) -> dict[str, Any
 def test_every_moment_has_its_row(seen: Observed, obstacles: tuple[Obstacle, ...], row: tuple[str, ...], failed: bool) -> None:
     told = shown(seen, obstacles)
     conditions = {c["type"]: c for c in told["conditions"]}
-    mark = "".join(sorted(set(conditions) - {"Ready", "Available"}))
+    mark = "".join(sorted(set(conditions) - {"Ready", "Available", "ScalingActive"}))
     ready = conditions["Ready"]
     assert (told["endpointStatus"], ready["status"], ready["reason"], conditions["Available"]["status"], mark) == row
     assert ("failureReason" in told) is failed
@@ -160,6 +179,64 @@ def test_counts_alone_are_not_worth_a_write() -> None:
     assert only_counts_differ(more, old)
     assert not only_counts_differ(old, old)
     assert not only_counts_differ(shown(WOKEN_BADLY), old)
+
+
+# --- Provisioned concurrency that scales itself
+
+
+def test_sizes_are_shown_as_wanted_and_as_reached() -> None:
+    told = shown(scales(warm=3, ready=1, wanted=3))
+    (variant,), (entry,) = told["productionVariants"], told["autoscaling"]
+    assert (variant["currentServerlessConfig"]["provisionedConcurrency"], variant["desiredServerlessConfig"]["provisionedConcurrency"]) == (2, 3)
+    assert (entry["currentCapacity"], entry["desiredCapacity"], entry["minCapacity"], entry["maxCapacity"]) == (2, 3, 1, 10)
+    assert told["endpointStatus"] == "InService"
+    full = shown(scales(warm=3, wanted=3))
+    assert full["productionVariants"][0]["currentServerlessConfig"]["provisionedConcurrency"] == 3
+
+
+def test_a_change_of_size_is_an_activity_and_the_next_pass_adds_none() -> None:
+    told = shown(scales(warm=4))
+    (activity,) = told["scalingActivities"]
+    assert (activity["from"], activity["to"], activity["result"], activity["time"]) == (2, 4, "Successful", stamp(NOW))
+    seen = scales(warm=4)
+    later = replace(seen, endpoint=dict(seen.endpoint) | {"status": told}, now=NOW + 30)
+    assert shown(later) == told
+
+
+def test_scaling_active_is_told_beside_ready() -> None:
+    active = {c["type"]: c for c in shown(scales())["conditions"]}["ScalingActive"]
+    assert (active["status"], active["reason"]) == ("Unknown", "NotScaledYet")
+    refused = {c["type"]: c for c in shown(scales(), (HPA_TAKEN,))["conditions"]}["ScalingActive"]
+    assert (refused["status"], refused["reason"]) == ("False", "CannotScale")
+    assert "The size stays as it is" in refused["message"]
+    assert "ScalingActive" not in {c["type"] for c in shown(IN_SERVICE)["conditions"]}
+
+
+def test_an_hpa_that_is_taken_is_no_reason_to_hide_the_url() -> None:
+    assert "url" in shown(scales(), (HPA_TAKEN,))
+    assert "url" not in shown(IN_SERVICE, (SERVICE_TAKEN,))
+
+
+def test_a_desired_size_is_written_at_once_and_what_is_reached_is_a_count() -> None:
+    few, more = shown(scales(warm=3, ready=1, wanted=3)), shown(scales(warm=3, wanted=3))
+    assert few != more
+    assert only_counts_differ(few, more)
+    assert not only_counts_differ(shown(scales(warm=3)), shown(scales(warm=4)))
+
+
+def test_the_words_of_the_moment_are_a_count() -> None:
+    """An HPA whose metric fails says each time how."""
+    before = shown(scales())
+    changed = [c | ({"reason": "NoMetrics", "message": "another"} if c["type"] == "ScalingActive" else {}) for c in before["conditions"]]
+    assert only_counts_differ(before | {"conditions": changed}, before)
+    turned = [c | ({"status": "False"} if c["type"] == "ScalingActive" else {}) for c in before["conditions"]]
+    assert not only_counts_differ(before | {"conditions": turned}, before)
+
+
+def test_what_is_remembered_stays_where_nothing_is_decided() -> None:
+    kept_ = {"autoscaling": [{"variantName": "AllTraffic", "boundsSince": stamp(NOW)}], "scalingActivities": []}
+    told = shown(observed(endpoint(deleting=True, **kept_)))
+    assert {k: told[k] for k in kept_} == kept_
 
 
 def test_fields_without_effect_are_listed() -> None:

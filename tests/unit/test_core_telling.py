@@ -60,6 +60,38 @@ def test_what_the_user_is_told(old: Json, new: Json, events: list[str]) -> None:
     assert [f"{event.type} {event.reason}" for event in told(old, new)] == events
 
 
+def scaling(active: str = "True", reason: str = "MetricsAvailable", *sizes: tuple[int, int]) -> Json:
+    """In service; `sizes`: its scaling activities, the latest first."""
+    serves = status("InService", "True", "InService", route="a")
+    condition = {"type": "ScalingActive", "status": active, "reason": reason, "message": "why"}
+    done = [{"time": stamp(NOW - n), "from": a, "to": b, "cause": "the policy asks for it", "result": "InProgress"} for n, (a, b) in enumerate(sizes)]
+    return serves | {"conditions": [*serves["conditions"], condition], "scalingActivities": done}
+
+
+SIZES: list[tuple[Json, Json, list[str]]] = [
+    (SERVES, scaling(), []),
+    (scaling(), scaling(), []),
+    (scaling(), scaling("True", "MetricsAvailable", (1, 4)), ["Normal ScalingOut"]),
+    (scaling("True", "x", (1, 4)), scaling("True", "x", (4, 2), (1, 4)), ["Normal ScalingIn"]),
+    (scaling("True", "x", (1, 4)), scaling("True", "x", (1, 4)), []),
+    (scaling(), scaling("False", "NoMetrics"), ["Warning NoMetrics"]),
+    (scaling("Unknown", "NotScaledYet"), scaling("False", "CannotScale"), ["Warning CannotScale"]),
+    (scaling("False", "NoMetrics"), scaling("False", "CannotScale"), []),
+    (scaling("False", "NoMetrics"), scaling(), []),
+    (scaling(), scaling("False", "Suspended"), []),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "events"), SIZES)
+def test_sizes_and_their_troubles_are_told_once(old: Json, new: Json, events: list[str]) -> None:
+    assert [f"{event.type} {event.reason}" for event in told(old, new)] == events
+
+
+def test_a_change_of_size_is_told_with_its_cause() -> None:
+    (event,) = told(scaling(), scaling("True", "x", (1, 4)))
+    assert event.note == "Provisioned concurrency from 1 to 4: the policy asks for it."
+
+
 RAW: Json = {"metadata": {"name": "m", "generation": 3}, "spec": {"primaryContainer": {"image": "a:1"}, "executionRoleARN": "arn:x"}}
 
 

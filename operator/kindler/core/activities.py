@@ -28,7 +28,7 @@ def activities(status: Json, provision: Provision, trouble: Trouble | None, now:
         kept[0] = _with(kept[0], c.OVERRIDDEN)
     before = _desired(status)
     if before is not None and before != provision.desired and (provision.status is not None or "autoscaling" in status):
-        kept.insert(0, {"time": now, "cause": provision.cause, "from": before, "to": provision.desired, "result": c.IN_PROGRESS})
+        kept.insert(0, {"time": now, "cause": provision.cause or "the size was changed", "from": before, "to": provision.desired, "result": c.IN_PROGRESS})
     if kept and kept[0]["result"] in _OPEN:
         kept[0] = _with(kept[0], *_result(kept[0], provision.current, trouble))
     return kept[:ACTIVITIES]

@@ -1,0 +1,306 @@
+"""Provisioned concurrency that scales itself, from spec.autoscaling to writes: the pool, the HPA, who sizes, updates at noon."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from kindler.api import names
+from kindler.api.stats import Stats
+from kindler.core import wanted
+from kindler.core.facts import Action, Apply, Course, Create, Delete, Kept, Kind, Observed, Obstacle, Patch, Pool, Said, Scale
+from kindler.core.plan import plan
+from kindler.core.provision import Surroundings
+from kindler.core.warmpool import provision, with_warm_pool
+from tests.unit.builders import ACTIVATOR, NOW, decide, endpoint, kept, observed, pods_of, pool, route, said, scaling, serving, stats, stored
+
+COLD, WARM = said("v1", max_concurrency=20), said("v1", max_concurrency=20, provisioned_concurrency=2)
+HPA, POOL = "HorizontalPodAutoscaler", "ReplicaSet"
+
+
+def scaled(what: Said = WARM, warm: int = 3, entry: dict[str, Any] | None = None, config: str = "v1", ready: int | None = None, **changed: Any) -> Observed:
+    """`what` serves with `warm` provisioned pods; by default its HPA stands and sizes them."""
+    entry = entry or scaling(1, 10)
+    revision = kept(what, number=1)
+    pools = (pool(what, replicas=0, of=revision), pool(what, names.WARM, warm, revision))
+    autoscaled = endpoint(config, serves=what, scales=[entry])
+    autoscaled["status"]["route"]["pools"]["warm"] = pools[1].name
+    pods = tuple(pods_of(pools[1], warm if ready is None else ready))
+    base = observed(autoscaled, changed.pop("said_", what), kept=(revision,), pools=pools, pods=pods, **changed)
+    base = replace(base, service=wanted.service(base, ACTIVATOR))
+    spec = provision(base, with_warm_pool(base, route(what))).autoscaler
+    hpa = stored(wanted.autoscaler(base, spec), "uid-hpa") if spec and "autoscaler" not in changed else changed.get("autoscaler")
+    seen = replace(base, autoscaler=hpa)
+    (now,) = (k for k in decide(seen).keep if k.revision == revision.revision)  # with a warm pool in its route
+    return replace(seen, kept=(now,), revisions_found=_found(seen, now))
+
+
+def _found(seen: Observed, revision: Kept) -> dict[str, Any]:
+    return {revision.name: stored(wanted.controller_revision(seen, revision), revision.uid)}
+
+
+def spoken(seen: Observed, entries: list[dict[str, Any]] | None) -> Observed:
+    """The same after an edit of spec.autoscaling."""
+    spec = {k: v for k, v in seen.endpoint["spec"].items() if k != "autoscaling"} | ({"autoscaling": entries} if entries else {})
+    return replace(seen, endpoint=dict(seen.endpoint) | {"spec": spec})
+
+
+def writes(seen: Observed, course: Course | None = None) -> tuple[Action, ...]:
+    return plan(seen, course or decide(seen), ACTIVATOR)
+
+
+def warm_of(what: Said) -> str:
+    return names.pool_name("iris", route(what).revision, names.WARM)
+
+
+def names_of(actions: tuple[Action, ...]) -> list[tuple[str, str]]:
+    return [(type(a).__name__, a.kind) for a in actions if a.kind != "ControllerRevision"]
+
+
+def wish(course: Course, name: str | None) -> tuple[int, int | None]:
+    return next((w.start, w.size) for w in course.pools if w.name == name)
+
+
+# --- A pool or none
+
+
+@pytest.mark.parametrize(
+    ("what", "entries", "has"),
+    [
+        (COLD, None, False),
+        (COLD, [], False),
+        (COLD, [scaling()], True),
+        (COLD, [scaling(0, 0)], True),
+        (COLD, [scaling(variant="other")], False),
+        (WARM, None, True),
+        (WARM, [scaling()], True),
+    ],
+)
+def test_a_warm_pool_where_concurrency_is_provisioned_or_scales(what: Said, entries: list[dict[str, Any]] | None, has: bool) -> None:
+    seen = observed(endpoint(scales=entries), what)
+    assert (with_warm_pool(seen, route(what)).warm_pool is not None) is has
+
+
+def test_autoscaling_that_is_added_needs_no_update() -> None:
+    seen = spoken(serving(COLD), [scaling(2, 8)])
+    course = decide(seen)
+    assert course.routed is not None
+    assert (course.target, course.attempt, course.routed.config_name) == (None, None, "v1")
+    warm = course.routed.route.warm_pool
+    assert warm == names.pool_name("iris", route(COLD).revision, names.WARM)
+    made = writes(seen)
+    assert names_of(made) == [("Create", POOL), ("Create", HPA)], "the pool first"
+    pool_, hpa = (a for a in made if isinstance(a, Create))
+    assert pool_.body["spec"]["replicas"] == 2
+    assert hpa.body["spec"]["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": warm}
+    assert hpa.body["metadata"]["ownerReferences"][0]["uid"] == "uid-iris"
+
+
+def test_at_rest_the_hpa_sizes_and_nothing_is_written() -> None:
+    for size in (1, 3, 9):
+        seen = scaled(warm=size)
+        assert (wish(decide(seen), seen.pools[1].name)[1], writes(seen)) == (None, ())
+
+
+def test_a_mended_pool_keeps_the_size_that_its_hpa_gave_it() -> None:
+    seen = scaled()
+    raw = {**seen.pools[1].found, "spec": {**seen.pools[1].found["spec"], "template": {"metadata": {}, "spec": {}}}}
+    (patch,) = writes(replace(seen, pools=(seen.pools[0], wanted.pool_from(raw))))
+    assert isinstance(patch, Patch)
+    assert "replicas" not in patch.body["spec"]
+
+
+def test_a_lost_hpa_is_made_again() -> None:
+    seen = scaled()
+    assert names_of(writes(replace(seen, autoscaler=None))) == [("Create", HPA)]
+
+
+def test_an_edited_hpa_is_mended_and_what_others_added_stays() -> None:
+    seen = scaled()
+    assert seen.autoscaler is not None
+    edited = {**seen.autoscaler, "spec": {**seen.autoscaler["spec"], "maxReplicas": 99}}
+    assert names_of(writes(replace(seen, autoscaler=edited))) == [("Apply", HPA)]
+    added = {**seen.autoscaler, "metadata": {**seen.autoscaler["metadata"], "annotations": {"a": "b"}}}
+    assert writes(replace(seen, autoscaler=added)) == ()
+
+
+# --- Taken away
+
+
+def test_autoscaling_that_is_taken_away_leaves_provisioned_concurrency_at_once() -> None:
+    seen = spoken(scaled(warm=7), None)
+    assert names_of(writes(seen)) == [("Delete", HPA), ("Scale", POOL)], "two never size one pool"
+    (scale,) = [a for a in writes(seen) if isinstance(a, Scale)]
+    assert scale.replicas == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "goes"),
+    [
+        (None, False),
+        ({"a": None}, False),
+        ({"a": stats(route(COLD).revision, in_flight=1, warm=1)}, False),
+        ({"a": stats(route(COLD).revision)}, True),
+    ],
+)
+def test_a_warm_pool_that_must_go_waits_until_it_is_let_go(told: dict[str, Stats | None] | None, goes: bool) -> None:
+    seen = spoken(scaled(COLD), None)
+    first = decide(seen)
+    assert first.routed is not None
+    assert (first.routed.route.warm_pool, first.routed.at, first.remove) == (None, int(NOW), ())
+    assert names_of(writes(seen)) == [("Delete", HPA)], "nobody sizes it, nobody removes it yet"
+    assert first.again is not None
+    moved = replace(seen, kept=first.keep, autoscaler=None, activators=told, endpoint=_routed(seen, first))
+    assert [p.pool for p in decide(moved).remove] == ([names.WARM] if goes else [])
+
+
+def _routed(seen: Observed, course: Course) -> dict[str, Any]:
+    assert course.routed is not None
+    return dict(seen.endpoint) | {"status": dict(seen.status) | {"route": course.routed.route.to_json()}}
+
+
+def test_a_maximum_of_zero_takes_the_hpa_away_and_the_size_to_zero() -> None:
+    seen = spoken(scaled(), [scaling(0, 0)])
+    assert names_of(writes(seen)) == [("Delete", HPA), ("Scale", POOL)]
+
+
+# --- Updates
+
+
+def update(what: Said, warm: int = 6, ready: int = 0, made: int | None = None, entry: dict[str, Any] | None = None, old: Said = WARM) -> Observed:
+    """`old` serves with so many provisioned pods, `what` is being brought up with `made` (default: not begun), `ready` of them."""
+    seen = scaled(old, warm, entry, what.config_name, said_=what)
+    if made is None:
+        return seen
+    new = kept(what, at=int(NOW) - 5)
+    pools = (pool(what, replicas=0, of=new), pool(what, names.WARM, made, new))
+    pods = (*seen.pods, *pods_of(pools[1], ready), *pods_of(pools[1], made - ready, ready=False))
+    return replace(seen, kept=(*seen.kept, new), pools=(*seen.pools, *pools), pods=pods, revisions_found=dict(seen.revisions_found) | _found(seen, new))
+
+
+NEXT = said("v2", memory_size_in_mb=2048, max_concurrency=20, provisioned_concurrency=2)
+
+
+@pytest.mark.parametrize(
+    ("what", "entry", "begins"),
+    [
+        (NEXT, scaling(1, 10), 6),
+        (replace(NEXT, limits=replace(NEXT.limits, provisioned_concurrency=0)), scaling(1, 10), 6),
+        (NEXT, scaling(8, 10), 8),
+        (NEXT, scaling(1, 4), 4),
+        (replace(NEXT, limits=replace(NEXT.limits, max_concurrency=5)), scaling(1, 10), 5),
+        (replace(NEXT, limits=replace(NEXT.limits, max_concurrency_per_instance=4)), scaling(1, 10), 2),
+    ],
+)
+def test_an_update_at_noon_begins_with_what_serves_at_noon(what: Said, entry: dict[str, Any], begins: int) -> None:
+    assert wish(decide(update(what, entry=entry)), warm_of(what)) == (begins, begins)
+
+
+def test_the_hpa_moves_with_the_route() -> None:
+    filling = update(NEXT, ready=5, made=6)
+    course = decide(filling)
+    assert course.routed is not None
+    assert course.routed.route.revision == route(WARM).revision
+    assert [a for a in writes(filling, course) if a.kind == HPA or isinstance(a, Scale)] == [], "it sizes the old pool until then"
+    full = update(NEXT, ready=6, made=6)
+    course = decide(full)
+    assert course.routed is not None
+    assert course.routed.route.revision == route(NEXT).revision
+    (apply,) = [a for a in writes(full, course) if a.kind == HPA]
+    assert isinstance(apply, Apply)
+    assert apply.body["spec"]["scaleTargetRef"]["name"] == route(NEXT).warm_pool
+    assert [a for a in writes(full, course) if isinstance(a, Scale)] == []
+
+
+def test_the_target_follows_what_serves_while_it_is_filled() -> None:
+    seen = update(NEXT, warm=8, ready=6, made=6)
+    assert wish(decide(seen), route(NEXT).warm_pool) == (8, 8)
+    assert [a.replicas for a in writes(seen) if isinstance(a, Scale)] == [8]
+
+
+def test_an_update_that_fails_leaves_the_hpa_where_it_is() -> None:
+    seen = update(NEXT, made=6)
+    broken = [(uid, replace(facts, ready=False)) for uid, facts in seen.pods if uid == seen.pools[3].uid]
+    quiet = replace(seen, pods=(*seen.pods[:6], *broken), now=NOW + 10_000)
+    course = decide(quiet)
+    assert course.failure is not None
+    assert [a for a in writes(quiet, course) if a.kind == HPA] == []
+
+
+def test_an_update_from_an_empty_warm_pool_tries_one_pod_first() -> None:
+    course = decide(update(replace(NEXT, limits=replace(NEXT.limits, provisioned_concurrency=0)), warm=0, entry=scaling(0, 10)))
+    assert wish(course, route(NEXT).warm_pool)[0] == 0
+    assert wish(course, route(NEXT).demand_pool) == (1, 1)
+
+
+@pytest.mark.parametrize("provisioned", [0, 1, 9])
+def test_other_limits_of_the_same_content_move_at_once(provisioned: int) -> None:
+    """The size is spec.autoscaling's, whatever the EndpointConfig begins with."""
+    seen = scaled(config="v4", said_=replace(WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=provisioned, max_concurrency=4)))
+    course = decide(seen)
+    assert course.routed is not None
+    assert (course.routed.config_name, wish(course, seen.pools[1].name)[1]) == ("v4", None)
+    (apply,) = [a for a in writes(seen, course) if a.kind == HPA]
+    assert isinstance(apply, Apply)
+    assert apply.body["spec"]["maxReplicas"] == 4
+
+
+# --- What stands in the way
+
+
+def test_a_route_that_is_held_shows_no_pool_that_could_not_be_made() -> None:
+    seen = spoken(serving(COLD), [scaling()])
+    held = decide(seen, hold=True)
+    assert held.routed is not None
+    assert held.routed.route.warm_pool is None
+
+
+def test_an_entry_that_cannot_be_read_changes_nothing() -> None:
+    seen = spoken(scaled(warm=5), [scaling(1, 10) | {"minCapacity": "many"}])
+    course = decide(seen)
+    assert course.provision is not None
+    assert (course.provision.obstacle and course.provision.obstacle.reason, writes(seen, course)) == ("InvalidAutoscaling", ())
+
+
+def test_an_entry_for_another_variant_is_told() -> None:
+    course = decide(spoken(serving(COLD), [scaling(variant="other")]))
+    assert course.provision is not None
+    assert course.provision.obstacle == Obstacle(Kind.STALLED, "InvalidAutoscaling", course.provision.obstacle.message, blocking=False)  # type: ignore[union-attr]
+    assert "'other'" in course.provision.obstacle.message
+
+
+def test_where_no_hpa_may_have_a_minimum_of_zero_it_has_one() -> None:
+    seen = replace(spoken(serving(COLD), [scaling(0, 4)]), around=Surroundings(zero=False))
+    (hpa,) = [a for a in writes(seen) if a.kind == HPA]
+    assert isinstance(hpa, Create)
+    assert hpa.body["spec"]["minReplicas"] == 1
+
+
+def test_what_is_being_deleted_is_left_to_the_collector() -> None:
+    seen = scaled()
+    gone = dict(seen.endpoint) | {"metadata": dict(seen.endpoint["metadata"]) | {"deletionTimestamp": "2027-01-15T08:00:00Z"}}
+    assert writes(replace(seen, endpoint=gone)) == ()
+
+
+def test_an_hpa_without_anything_that_serves_goes() -> None:
+    seen = replace(scaled(), endpoint=endpoint("v1", scales=[scaling()]), kept=(), revisions_found={}, pools=(), pods=(), said=NOTHING)
+    assert names_of(writes(seen)) == [("Delete", HPA)]
+    assert isinstance(writes(seen)[0], Delete)
+
+
+NOTHING = Obstacle(Kind.WAIT, "ModelNotFound", "no model")
+
+
+def test_a_pool_under_the_hand_of_its_hpa_is_made_again_as_large_as_was_wanted() -> None:
+    seen = scaled()
+    remembered = [{"variantName": "AllTraffic", "desiredCapacity": 5}]
+    lost: tuple[Pool, ...] = seen.pools[:1]
+    (made,) = [a for a in writes(replace(seen, endpoint=_with(seen, autoscaling=remembered), pools=lost, pods=())) if a.kind == POOL]
+    assert isinstance(made, Create)
+    assert made.body["spec"]["replicas"] == 5
+
+
+def _with(seen: Observed, **status: Any) -> dict[str, Any]:
+    return dict(seen.endpoint) | {"status": dict(seen.status) | status}
