@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ matplotlib.rcParams["svg.hashsalt"] = "kindler"  # the same figures give the sam
 
 from matplotlib import pyplot  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
 
 Json = dict[str, Any]
 
@@ -70,17 +73,26 @@ def draw(title: str, arms: dict[str, tuple[Json, list[Sample]]], file: Path) -> 
     handles, labels = last.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=3, fontsize=8, frameon=False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-    figure.savefig(file, metadata={"Date": None})
+    _write(figure, file)
     pyplot.close(figure)
 
 
 def _strip(axes: Axes, samples: Sequence[Sample]) -> None:
-    step = max(1, len(samples) // 480)
-    hours = [sample.at / HOUR for sample in samples[::step]]
-    warm = [sample.warm for sample in samples[::step]]
-    together = [sample.warm + sample.demand for sample in samples[::step]]
-    axes.fill_between(hours, warm, color=WARM, linewidth=0, label="warm pods", step="pre")
-    axes.fill_between(hours, warm, together, color=DEMAND, linewidth=0, label="demand pods", step="pre")
-    axes.plot(hours, [sample.load for sample in samples[::step]], color=LOAD, linewidth=0.9, label="requests at work")
+    """In at most 288 pieces (of a day: 5 minutes each): the most pods, the average load."""
+    size = max(1, -(-len(samples) // 288))
+    pieces = [samples[at : at + size] for at in range(0, len(samples), size)]
+    hours = [piece[-1].at / HOUR for piece in pieces]
+    warm = [max(sample.warm for sample in piece) for piece in pieces]
+    together = [max(sample.warm + sample.demand for sample in piece) for piece in pieces]
+    axes.stairs(warm, [0, *hours], fill=True, color=WARM, label="warm pods")
+    axes.stairs(together, [0, *hours], baseline=warm, fill=True, color=DEMAND, label="demand pods")
+    axes.plot(hours, [sum(sample.load for sample in piece) / len(piece) for piece in pieces], color=LOAD, linewidth=0.9, label="requests at work")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
+
+
+def _write(figure: Figure, file: Path) -> None:
+    """SVG with a tenth of a point as the finest step: a third of the size, and nobody sees it."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    file.write_text(re.sub(r' d="[^"]+"', lambda path: re.sub(r"\d+\.\d+", lambda number: f"{float(number[0]):.1f}", path[0]), text.getvalue()))
