@@ -19,11 +19,12 @@ ANSWER_SECONDS: Final = 0.8  # an activator's time to answer: who is late is ask
 
 
 class Sampler:
-    """`clock`: seconds that never go back. It knows what happened while it ran: stopped and run again, it asks for a new minute."""
+    """`clock`: seconds that never go back. `seconds`: from one round to the next. What it knows is from one run: when it is run again, it looks anew."""
 
-    def __init__(self, activators: ActivatorStats, clock: Callable[[], float]) -> None:
+    def __init__(self, activators: ActivatorStats, clock: Callable[[], float], seconds: float = SECONDS) -> None:
         self._activators = activators
         self._clock = clock
+        self._seconds = seconds
         self._window = Window()
         self._turned = -math.inf
 
@@ -42,7 +43,7 @@ class Sampler:
             else:
                 trouble = ""
                 self._window.add(told, self._clock())
-            await asyncio.sleep(max(SECONDS - (self._clock() - began), SECONDS / 4))
+            await asyncio.sleep(max(self._seconds - (self._clock() - began), self._seconds / 4))
 
     def usage(self, uid: str, age: float = math.inf) -> Usage | NoData:
         """The last minute of the endpoint with this uid, which was created `age` seconds ago."""

@@ -16,7 +16,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
@@ -27,7 +27,7 @@ from kindler.clients.activators import ActivatorStats
 from kindler.clients.cluster import ENDPOINTS, ApiError, Cluster
 from kindler.clients.foreign import Foreign
 from kindler.clients.informer import Informer
-from kindler.clients.sampler import ANSWER_SECONDS, Sampler
+from kindler.clients.sampler import ANSWER_SECONDS, SECONDS, Sampler
 from kindler.metrics.directory import Directory, keep
 from kindler.metrics.keeper import Mounted, Own
 from kindler.metrics.server import application, serving
@@ -40,33 +40,33 @@ log = logging.getLogger(__name__)
 
 
 class MetricsProcess:
-    """One replica: each measures for itself, and answers alike. `run` returns the exit status."""
+    """One replica: each measures for itself, and answers alike. `run` returns the exit status. `clock`: epoch seconds. `seconds`: between rounds."""
 
-    def __init__(self, settings: MetricsSettings, cluster: Cluster) -> None:
+    def __init__(self, settings: MetricsSettings, cluster: Cluster, clock: Callable[[], float] = time.time, seconds: float = SECONDS) -> None:
         common = settings.common
         self.settings = settings
         self.telling = Telling()
         self.doorkeeper = Doorkeeper()
         self.trust = FrontProxy(cluster, self.doorkeeper)
-        self.keeper = self._keeper(cluster)
+        self.keeper = self._keeper(cluster, clock)
         self.directory = Directory()
         self.informer = Informer(cluster, ENDPOINTS, common.namespaces, keep=keep, on_change=self.directory.hear)
         peers = (common.system_namespace, settings.peer_selector, settings.peer_port, settings.peer_token_path)
         self.activators = ActivatorStats(cluster, *peers, timeout_seconds=ANSWER_SECONDS)
-        self.sampler = Sampler(self.activators, time.monotonic)
+        self.sampler = Sampler(self.activators, time.monotonic, seconds)
         self.foreign = Foreign(cluster, settings.prometheus, time.monotonic)
-        self.values = Values(self.directory, self.sampler, self.foreign, time.time)
+        self.values = Values(self.directory, self.sampler, self.foreign, clock)
         self.listening = asyncio.Event()
         self.ports = (0, 0)  # API, admin
         self._began = time.monotonic()
         self._gauges()
 
-    def _keeper(self, cluster: Cluster) -> Own | Mounted:
+    def _keeper(self, cluster: Cluster, clock: Callable[[], float]) -> Own | Mounted:
         settings, common = self.settings, self.settings.common
         if settings.tls_directory:
             return Mounted(settings.tls_directory, self.doorkeeper)
         names = (settings.service, f"{settings.service}.{common.cluster_domain}")
-        return Own(cluster, common.system_namespace, settings.config_map, common.pod_name, names, self.doorkeeper, time.time)
+        return Own(cluster, common.system_namespace, settings.config_map, common.pod_name, names, self.doorkeeper, clock)
 
     def _gauges(self) -> None:
         tell = self.telling.gauge

@@ -17,7 +17,7 @@ from kindler.api import names
 from kindler.metrics import answers, discovery
 from kindler.metrics.answers import Refused
 from kindler.metrics.discovery import CUSTOM, ENDPOINTS, EXTERNAL
-from kindler.metrics.telling import Telling
+from kindler.metrics.telling import Telling, port_of
 from kindler.metrics.tls import HANDSHAKE_SECONDS, Doorkeeper
 from kindler.metrics.trust import FrontProxy
 from kindler.metrics.values import Values, wanted
@@ -77,7 +77,7 @@ async def serving(app: web.Application, port: int, doorkeeper: Doorkeeper) -> As
         loop = asyncio.get_running_loop()
         server = await loop.create_server(runner.server, None, port, ssl=doorkeeper.context, ssl_handshake_timeout=HANDSHAKE_SECONDS)
         try:
-            yield int(server.sockets[0].getsockname()[1])
+            yield port_of([listening.getsockname() for listening in server.sockets])
         finally:
             server.close()
     finally:

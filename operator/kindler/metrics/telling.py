@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
@@ -65,6 +65,11 @@ async def admin(port: int, telling: Telling, health: Callable[[], Health]) -> As
     await runner.setup()
     try:
         await web.TCPSite(runner, None, port).start()
-        yield int(runner.addresses[0][1])
+        yield port_of(runner.addresses)
     finally:
         await runner.cleanup()
+
+
+def port_of(addresses: Sequence[Any]) -> int:
+    """The port of these socket addresses. Where any free one was asked for, each family got another: then it is IPv4's."""
+    return int(min(addresses, key=len)[1])

@@ -1,0 +1,277 @@
+"""The last minute of an endpoint: exact where it was seen, no data where not, in virtual time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kindler.api.stats import EndpointStats, Stats, Totals
+from kindler.core.usage import STALE, NoData, Usage, Window
+
+OLD = 1e6  # seconds: an endpoint of long ago
+
+
+def told(load_seconds: float, level: int = 0, owner: bool = True, allocated: int = 4, uid: str = "u", boot: str = "b", invocations: int = 0) -> Stats:
+    totals = Totals(load_seconds=load_seconds, invocations=invocations, answered=invocations)
+    return Stats(boot, {"n/e": EndpointStats(uid, owner, "r", level, 0, level, 0, {}, allocated, totals)})
+
+
+def rounds(window: Window, begin: int, end: int, load: Callable[[float], float], name: str = "a", skip: Iterable[int] = (), **fields: int | str | bool) -> None:
+    """Each second from `begin` to `end`, an activator tells what it has counted by then; in the rounds `skip` it does not answer."""
+    for second in range(begin, end + 1):
+        answer = None if second in set(skip) else told(load(second), **fields)  # type: ignore[arg-type]
+        window.add([(name, answer)], float(second))
+
+
+def usage(window: Window, now: float, age: float = OLD, uid: str = "u") -> Usage:
+    found = window.usage(uid, age, now)
+    assert isinstance(found, Usage), found
+    return found
+
+
+def reason(window: Window, now: float, age: float = OLD, uid: str = "u") -> str:
+    found = window.usage(uid, age, now)
+    assert isinstance(found, NoData), found
+    return found.reason
+
+
+def test_the_average_is_exact_with_a_burst_between_two_samples() -> None:
+    window = Window()
+    rounds(window, 0, 100, lambda t: 500 + 12 * (t >= 71))  # 12 executions for 0.2 s five times, all between the samples of 70 and 71
+    assert usage(window, 100).load == pytest.approx(12 / 60)
+
+
+def test_a_minute_must_have_been_seen() -> None:
+    window = Window()
+    rounds(window, 0, 59, lambda t: 500 + t)
+    assert "whole minute" in reason(window, 59)
+    rounds(window, 60, 60, lambda t: 500 + t)
+    assert usage(window, 60).load == pytest.approx(1)
+
+
+def test_before_an_endpoint_existed_it_had_no_load() -> None:
+    window = Window()
+    rounds(window, 100, 110, lambda t: 3 * (t - 95))
+    assert usage(window, 110, age=20).load == pytest.approx(3 * 15 / 60)
+    assert "whole minute" in reason(window, 110, age=100)
+
+
+def test_what_has_counted_nothing_is_idle_from_the_first_look() -> None:
+    window = Window()
+    rounds(window, 0, 0, lambda t: 0)
+    assert usage(window, 0) == Usage(0.0, 0, 0, Totals(), 4, 0.0)
+    rounds(window, 1, 40, lambda t: 0)
+    assert usage(window, 40).idle_for == 40
+
+
+def test_missed_answers_hide_nothing() -> None:
+    window = Window()
+    rounds(window, 0, 100, lambda t: 2 * t, skip=range(50, 62))
+    assert usage(window, 100).load == pytest.approx(2)
+    for second in range(100, 125):  # the minute begins within what was missed, too
+        rounds(window, second + 1, second + 1, lambda t: 2 * t)
+        assert usage(window, second + 1).load == pytest.approx(2)
+
+
+def test_a_silence_that_is_too_long_is_not_bridged() -> None:
+    """From 69 to 100 there was no answer: a minute that begins in between is not known."""
+    window, known = Window(), []
+    for second in range(201):
+        rounds(window, second, second, lambda t: 2 * t, skip=range(70, 100))
+        if second > 100 and isinstance(window.usage("u", OLD, second), Usage):
+            known.append(second)
+    assert known == [*range(101, 130), *range(160, 201)]
+
+
+def test_who_answers_late_still_counts_and_who_is_silent_does_not() -> None:
+    window = Window()
+    rounds(window, 0, 100, lambda t: 2 * t, skip=range(97, 101))
+    assert usage(window, 100).load == pytest.approx(2)
+    rounds(window, 101, 103, lambda t: 2 * t, skip=range(101, 104))
+    assert "activator a, which serves it, has not answered for 7 s" in reason(window, 103)
+
+
+def test_nobody_was_asked() -> None:
+    window = Window()
+    assert "yet" in reason(window, 5)
+    rounds(window, 0, 100, lambda t: t)
+    assert usage(window, 100 + STALE)
+    assert "could not be asked for 9 s" in reason(window, 109)
+
+
+def test_an_unknown_endpoint_is_no_zero() -> None:
+    window = Window()
+    rounds(window, 0, 100, lambda t: t)
+    assert reason(window, 100, uid="other") == "no activator serves a warm pool of it yet"
+    window.add([], 101.0)
+    assert reason(window, 101) == "no activator runs"
+    window.add([("a", None)], 110.0)
+    assert reason(window, 110, uid="other") == "activator a does not answer"
+
+
+def test_a_new_life_of_an_activator_counts_from_zero_and_the_old_one_is_not_lost() -> None:
+    window = Window()
+    rounds(window, 0, 80, lambda t: 2 * t)
+    rounds(window, 81, 100, lambda t: 2 * (t - 80), boot="b2")
+    assert usage(window, 100).load == pytest.approx(2)
+    assert usage(window, 100).done.load_seconds == pytest.approx(120)
+
+
+def test_an_activator_that_comes_and_one_that_goes() -> None:
+    window = Window()
+    rounds(window, 0, 70, lambda t: 3 * t, name="old")
+    for second in range(71, 101):
+        going = [("old", told(3 * second if second < 80 else 240, owner=False))] if second < 90 else []
+        window.add([*going, ("young", told(3 * max(0, second - 80), boot="y"))], float(second))
+    assert usage(window, 100).load == pytest.approx(3)
+    # Who was there at the first look may have counted for long.
+    window = Window()
+    rounds(window, 0, 30, lambda t: 1000 + t)
+    assert "whole minute" in reason(window, 30)
+
+
+def test_an_activator_that_begins_is_exact_although_it_answers_late() -> None:
+    window = Window()
+    rounds(window, 0, 70, lambda t: 3 * t, name="old")
+    for second in range(71, 75):
+        window.add([("old", told(3 * second)), ("young", None)], float(second))
+    for second in range(75, 120):
+        window.add([("old", told(3 * second)), ("young", told(second - 73, boot="y"))], float(second))
+    assert usage(window, 119).load == pytest.approx(3 + 46 / 60)
+
+
+def test_another_took_over_from_one_that_is_silent() -> None:
+    window = Window()
+    for second in range(70):
+        window.add([("a", told(second)), ("b", told(0, owner=False))], float(second))
+    for second in range(70, 90):
+        window.add([("a", None), ("b", told(max(0, second - 72), owner=second > 72))], float(second))
+        found = window.usage("u", OLD, float(second))
+        assert isinstance(found, NoData) == (69 + STALE < second <= 72), second
+    assert usage(window, 89).load == pytest.approx((69 - 29 + 17) / 60)
+
+
+def test_two_that_both_served_and_one_is_silent() -> None:
+    window = Window()
+    for second in range(80):
+        window.add([("a", told(second)), ("b", None if second > 70 else told(second))], float(second))
+    assert "activator b" in reason(window, 79)
+
+
+def test_a_desk_that_is_made_anew_counts_anew() -> None:
+    window = Window()
+    rounds(window, 0, 80, lambda t: 2 * t, invocations=0)
+    rounds(window, 81, 100, lambda t: 2 * (t - 80))
+    assert usage(window, 100).load == pytest.approx(2)
+
+
+def test_a_warm_pool_that_comes_to_an_old_endpoint_is_measured_from_then() -> None:
+    window = Window()
+    for second in range(50):
+        window.add([("a", Stats("b", {}))], float(second))
+    rounds(window, 50, 105, lambda t: 5000 + t)
+    assert "whole minute" in reason(window, 105)
+    rounds(window, 106, 110, lambda t: 5000 + t)
+    assert usage(window, 110).load == pytest.approx(1)
+
+
+def test_levels_and_counts() -> None:
+    window = Window()
+    for second in range(101):
+        level = {60: 7, 80: 1}.get(second, 3)
+        window.add([("a", told(3 * second, level, invocations=2 * second))], float(second))
+    found = usage(window, 100)
+    assert (found.highest, found.lowest, found.done.invocations) == (7, 1, 120)
+
+
+def test_levels_of_two_activators_are_added_moment_by_moment_and_their_pods_are_the_same() -> None:
+    window = Window()
+    for second in range(101):
+        window.add([("a", told(second, second % 2 * 4)), ("b", told(second, (second + 1) % 2 * 4))], float(second))
+    found = usage(window, 100)
+    assert (found.highest, found.lowest, found.allocated, found.load) == (4, 4, 4, pytest.approx(2))
+
+
+def test_how_long_it_has_been_idle() -> None:
+    window = Window()
+    rounds(window, 0, 50, lambda t: min(t, 20), skip=())
+    assert usage(window, 50, age=50).idle_for == 30
+    rounds(window, 51, 400, lambda t: 20)
+    assert usage(window, 400).idle_for == 380
+    rounds(window, 401, 401, lambda t: 20.001)  # a request of a millisecond between two samples
+    assert usage(window, 401).idle_for == 0
+
+
+def test_memory_is_bounded_by_what_happens_in_a_minute() -> None:
+    window = Window()
+    rounds(window, 0, 5000, lambda t: t)
+    (endpoint,) = window._endpoints.values()
+    (track,) = endpoint.tracks.values()
+    assert len(track._readings) < 80 and len(window._rounds) < 80
+    rounds(window, 5001, 6000, lambda t: 5000)
+    assert len(track._readings) == 2
+    for second in range(6001, 6200):
+        window.add([], float(second))
+    assert window.endpoints == 0 and not window._replicas
+
+
+# The integral, by brute force
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[tuple[float, float, int]], list[float]]:
+    """Requests as (begin, end, activator), and moments of rounds at most a second apart."""
+    requests = draw(st.lists(st.tuples(st.floats(0, 200), st.floats(0.001, 40), st.integers(0, 1)), max_size=40))
+    gaps = draw(st.lists(st.floats(0.5, 1.0), min_size=300, max_size=300))
+    moments, now = [], 0.0
+    for gap in gaps:
+        now += gap
+        moments.append(now)
+    return [(begin, begin + length, who) for begin, length, who in requests], moments
+
+
+def counted(requests: list[tuple[float, float, int]], who: int, now: float) -> float:
+    return sum(max(0.0, min(end, now) - begin) for begin, end, activator in requests if activator == who)
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories(), st.integers(90, 299))
+def test_the_window_is_the_integral_of_all_requests(history: tuple[list[tuple[float, float, int]], list[float]], stop: int) -> None:
+    requests, moments = history
+    window = Window()
+    for now in moments[: stop + 1]:
+        window.add([(str(who), told(counted(requests, who, now))) for who in (0, 1)], now)
+    now = moments[stop]
+    if now < 61:
+        return
+    begin = max(m for m in moments if m <= now - 60)
+    edges = sorted({begin, now, *(e for r in requests for e in r[:2] if begin < e < now)})
+    area = sum((high - low) * sum(r[0] <= low and r[1] >= high for r in requests) for low, high in pairwise(edges))
+    assert usage(window, now).load == pytest.approx(area / (now - begin), abs=1e-6)
+    assert math.isclose(now - begin, 60, abs_tol=1.01)
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories(), st.sets(st.integers(60, 250), max_size=60))
+def test_answers_that_are_missed_change_the_average_by_no_more_than_the_way_between_two(
+    history: tuple[list[tuple[float, float, int]], list[float]], missed: set[int]
+) -> None:
+    requests, moments = history
+    window = Window()
+    for number, now in enumerate(moments):
+        window.add([("a", None if number in missed else told(counted(requests, 0, now)))], now)
+    found = window.usage("u", OLD, moments[-1])
+    if isinstance(found, NoData):  # only after a long silence, or one that lasts
+        answered = [now for number, now in enumerate(moments) if number not in missed]
+        assert max(later - earlier for earlier, later in pairwise(answered)) > 15
+        return
+    begin = max(m for m in moments if m <= moments[-1] - 60)
+    exact = (counted(requests, 0, moments[-1]) - counted(requests, 0, begin)) / (moments[-1] - begin)
+    answered = sorted(now for number, now in enumerate(moments) if number not in missed)
+    around = [later - earlier for earlier, later in pairwise(answered) if earlier <= begin < later] or [0]
+    assert abs(found.load - exact) <= around[0] * len(requests) / 60 + 1e-6
