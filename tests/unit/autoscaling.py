@@ -63,7 +63,7 @@ def status(desired: int, current: int | None = None, **entry: Any) -> dict[str, 
     """As written in the pass before; `entry`: what status.autoscaling keeps, if anything."""
     variant = {"currentServerlessConfig": {"provisionedConcurrency": desired if current is None else current}}
     variant["desiredServerlessConfig"] = {"provisionedConcurrency": desired}
-    kept = {"autoscaling": [{"variantName": "AllTraffic"} | entry]} if entry else {}
+    kept = {"autoscaling": [{"variantName": "AllTraffic", "desiredCapacity": desired} | entry]} if entry else {}
     return {"productionVariants": [variant]} | kept
 
 

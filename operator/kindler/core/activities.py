@@ -26,7 +26,7 @@ def activities(status: Json, provision: Provision, trouble: Trouble | None, now:
     kept = [dict(entry) for entry in status.get("scalingActivities") or ()]
     if kept and kept[0]["result"] in _OPEN and kept[0]["to"] != provision.desired:
         kept[0] = _with(kept[0], c.OVERRIDDEN)
-    before = _desired(status)
+    before = desired_before(status)
     if before is not None and before != provision.desired and (provision.status is not None or "autoscaling" in status):
         kept.insert(0, {"time": now, "cause": provision.cause or "the size was changed", "from": before, "to": provision.desired, "result": c.IN_PROGRESS})
     if kept and kept[0]["result"] in _OPEN:
@@ -34,8 +34,8 @@ def activities(status: Json, provision: Provision, trouble: Trouble | None, now:
     return kept[:ACTIVITIES]
 
 
-def _desired(status: Json) -> int | None:
-    """What was wanted until now; None before anything served."""
+def desired_before(status: Json) -> int | None:
+    """Units that were wanted until now; None before anything served."""
     for entry in status.get("autoscaling") or ():
         if "desiredCapacity" in entry:
             return int(entry["desiredCapacity"])

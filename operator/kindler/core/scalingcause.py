@@ -10,13 +10,14 @@ any     any           the policy that asks for the most; without policies somebo
 from __future__ import annotations
 
 from kindler.core import autoscaler
+from kindler.core.activities import desired_before
 from kindler.core.provision import Facts
 from kindler.core.situation import Situation, entry
 
 
 def cause(facts: Facts, case: Situation, desired: int) -> str:
     """With autoscaling; empty where the desired size is what status says. `desired` in units."""
-    was = _desired_before(facts)
+    was = desired_before(facts.status)
     if was == desired:
         return ""
     low, high = case.bounds.minimum, case.bounds.maximum
@@ -31,18 +32,13 @@ def cause(facts: Facts, case: Situation, desired: int) -> str:
 
 def fixed(facts: Facts, desired: int) -> str:
     """Without autoscaling; empty where the desired size is what status says."""
-    was = _desired_before(facts)
+    was = desired_before(facts.status)
     if was == desired:
         return ""
     if was is None:
         return "the endpoint was created"
     said = f"provisionedConcurrency of the endpoint configuration is {desired}" if desired else "the endpoint configuration has no provisionedConcurrency"
     return f"autoscaling was taken away: {said}" if facts.status.get("autoscaling") else said
-
-
-def _desired_before(facts: Facts) -> int | None:
-    variants = facts.status.get("productionVariants")
-    return int((variants[0].get("desiredServerlessConfig") or {}).get("provisionedConcurrency", 0)) if variants else None
 
 
 def _minimum(facts: Facts, case: Situation) -> str:
@@ -78,7 +74,7 @@ def _policies(facts: Facts, case: Situation, desired: int) -> str:
 def _leading(facts: Facts, case: Situation) -> str:
     """The policy whose load is the most of what a pod is to have; empty where it cannot be told."""
     shares: dict[str, float] = {}
-    seen = (facts.autoscaler or {}).get("status", {}).get("currentMetrics") or ()
+    seen = ((facts.autoscaler or {}).get("status") or {}).get("currentMetrics") or ()
     for n, policy in enumerate(case.served):
         per_replica = autoscaler.per_replica(policy, facts.route)
         if case.measured(facts):
