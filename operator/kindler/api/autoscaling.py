@@ -87,7 +87,7 @@ class TargetTrackingScalingPolicyConfiguration(Block):
     RULES = (
         Rule(
             "has(self.predefinedMetricSpecification) != has(self.customizedMetricSpecification)",
-            "a policy tracks exactly one metric; set either predefinedMetricSpecification or customizedMetricSpecification, and a policy more for each more",
+            "a policy tracks exactly one metric; set predefinedMetricSpecification or customizedMetricSpecification, and add a policy for another metric",
         ),
         Rule(
             "!has(self.predefinedMetricSpecification) || self.targetValue <= 1.0",

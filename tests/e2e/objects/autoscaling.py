@@ -156,7 +156,7 @@ NO_NAMES: Final = (
     ("number", 7, TYPE, "string"),
     ("missing", None, REQUIRED),
 )
-_EXACTLY_ONE: Final = ("a policy tracks exactly one metric", "set either predefinedMetricSpecification or customizedMetricSpecification")
+_EXACTLY_ONE: Final = ("a policy tracks exactly one metric", "set predefinedMetricSpecification or customizedMetricSpecification")
 LARGER: Final = ("minCapacity", "is larger than its maxCapacity", "lower minCapacity, or raise maxCapacity")
 _RATIO: Final = ("is a ratio, not a percentage", "write 0.7 for 70 %")
 _POSITIVE: Final = ("must be greater than 0", "write a positive number, as 0.7")
