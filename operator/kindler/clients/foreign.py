@@ -1,6 +1,7 @@
 """Metrics that are not Kindler's: read from the installation's Prometheus where it names one, else from the cluster's external metrics API.
 
-Right (where it is used): external.metrics.k8s.io, any resource, get. Where that API is Kindler's own, it answers that it serves no such metric.
+Right, where no Prometheus is named: external.metrics.k8s.io, the metrics that the installation allows, list. Where that API is Kindler's own, it answers
+that it serves no such metric.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import aiohttp
 from kindler.api import names
 from kindler.api.autoscaling import CustomizedMetricSpecification
 from kindler.api.settings import Prometheus
-from kindler.clients.cluster import ApiError, Cluster
+from kindler.clients.cluster import ApiError, Cluster, Forbidden
 from kindler.core.foreign import Unaskable, quantity, query, selector
 from kindler.core.usage import NoData
 
@@ -63,6 +64,8 @@ class Foreign:
                 return await self._of_cluster(namespace, spec)
         except Unaskable as trouble:
             return NoData(str(trouble))
+        except Forbidden:
+            return NoData(f"Kindler may not read the external metric {spec.metric_name!r}: add it to autoscaling.externalMetrics of the installation")
         except ApiError as trouble:
             return NoData(f"the cluster's external metrics API has no {spec.metric_name!r}: {trouble}")
         except (aiohttp.ClientError, OSError, TimeoutError) as trouble:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from kindler.api import names
 from kindler.api.autoscaling import ScalableTarget, ScalingPolicy
 from kindler.api.route import Route
 from kindler.clients.cluster import Object
+from kindler.core.pods import moment
 
 log = logging.getLogger(__name__)
 
@@ -94,10 +94,10 @@ def _read(value: Object) -> Followed | None:
             metadata["namespace"],
             metadata["name"],
             metadata["uid"],
-            datetime.fromisoformat(metadata["creationTimestamp"]).timestamp(),
+            moment(metadata["creationTimestamp"]) or 0.0,
             spec.get("endpointName") or metadata["name"],
             serving,
-            ScalableTarget.model_validate(target),
+            ScalableTarget.parse(target),
         )
     except (ValueError, KeyError, TypeError) as trouble:  # written before the CRD said what it says now
         log.warning("the autoscaling of Endpoint %s/%s cannot be read: %s", metadata["namespace"], metadata["name"], trouble)

@@ -3,7 +3,7 @@
 Rights (the chart grants exactly these; a test of the chart compares):
 
     serving.kindler.dev        endpoints                                    get list watch
-    external.metrics.k8s.io    any                                          get    (metrics of others; Endpoints name which)
+    external.metrics.k8s.io    those that the installation allows           get list   (metrics of others, which policies may name)
     in its own namespace: pods list (the activators); configmaps get patch, of its own one alone (the certificate)
     in kube-system: configmaps get, of extension-apiserver-authentication alone
 """
