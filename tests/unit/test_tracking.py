@@ -50,12 +50,18 @@ RULES = Rules(low=1, high=10, window=60)
         ((3.0, 5.0), 1, RULES, 5),  # the largest
         ((30.0,), 1, RULES, 10),
         ((30.0,), 12, RULES, 10),  # above the maximum: no load is asked
+        ((1.0,), 12, Rules(low=1, high=10, window=0), 10),
         ((None,), 12, RULES, 10),
+        ((8.0,), 2, Rules(low=4, high=10), 4),  # below the minimum: likewise
+        ((8.0,), 0, Rules(low=4, high=10), 8),  # but not from 0
         ((None,), 1, Rules(low=4, high=10), 4),
         ((None,), 0, Rules(low=4, high=10), 4),
         ((None,), 5, RULES, 5),
         ((None, 3.0), 5, RULES, 5),  # a missing load blocks scaling in
         ((None, 8.0), 5, RULES, 8),  # and not out
+        ((None, 3.0, 8.0), 5, RULES, 8),
+        ((1.0,), 10, Rules(low=1, high=10, window=0), 1),  # at a bound, not beyond it
+        ((8.0,), 4, Rules(low=4, high=10), 8),
         ((1.0,), 5, RULES, 5),  # the first look counts the present size
         ((1.0,), 5, Rules(low=1, high=10, window=0), 1),
         ((1.0,), 5, Rules(low=1, high=10, window=0, scales_in=False), 5),

@@ -82,7 +82,9 @@ def _scaled(facts: Facts, case: Situation) -> Told:
         api = _APIS.get(facts.around.api, "")
         remedy = f"The size holds. See kubectl get apiservice {api} and the pods of the metrics process, which say more in their log."
         return c.FALSE, c.NO_METRICS, f"HorizontalPodAutoscaler {name}: {_sentence(works)} {remedy}"
-    return c.TRUE, c.METRICS_AVAILABLE, f"HorizontalPodAutoscaler {name} sizes the warm pool within {case.bounds.minimum} to {case.bounds.maximum}."
+    limited = autoscaler.condition(facts.autoscaler, "ScalingLimited") or {}
+    more = " The policies ask for more than the maximum." if limited.get("status") == "True" and limited.get("reason") == "TooManyReplicas" else ""
+    return c.TRUE, c.METRICS_AVAILABLE, f"HorizontalPodAutoscaler {name} sizes the warm pool within {case.bounds.minimum} to {case.bounds.maximum}.{more}"
 
 
 def _notes(facts: Facts, case: Situation, status: str) -> list[str]:

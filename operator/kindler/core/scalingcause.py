@@ -66,7 +66,7 @@ def _policies(facts: Facts, case: Situation, desired: int) -> str:
     by = f"target tracking policy '{policy}'" if policy else "target tracking"
     if desired == case.bounds.maximum:
         return f"{by} asks for {desired}, the maximum, or more"
-    if desired == case.bounds.minimum:
+    if desired == case.bounds.minimum > 0:
         return f"{by} asks for {desired}, the minimum, or less"
     return f"{by} asks for {desired}"
 
