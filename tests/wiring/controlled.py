@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from kindler.api.settings import ControllerSettings, controller_settings
-from kindler.api.stats import EndpointStats, Stats
+from kindler.api.stats import EndpointStats, Stats, Totals
 from kindler.clients.cluster import Cluster
 from kindler.controller.process import Controller
 from tests.apiserver import ApiServer, Kubelet
@@ -45,12 +45,13 @@ def _object(kind: str, name: str, namespace: str, spec: Json) -> Json:
 
 @dataclass
 class World:
-    """`told` is what the activator answers at /stats, by "namespace/name"; None: it does not answer."""
+    """`told` is what the activator answers at /stats, by "namespace/name"; None: it does not answer. `loads`: executions at any time, since when."""
 
     server: ApiServer
     kubelet: Kubelet
     settings: ControllerSettings
     told: dict[str, EndpointStats] | None = field(default_factory=dict)
+    loads: dict[str, tuple[int, float]] = field(default_factory=dict)
     controllers: list[tuple[Controller, asyncio.Event, asyncio.Task[int], Cluster]] = field(default_factory=list)
 
     # The user
@@ -72,6 +73,10 @@ class World:
     def patch(self, plural: str, name: str, patch: Json, namespace: str = NS, group: str = "serving.kindler.dev", sub: str = "") -> None:
         self.server.store.merge_patch(self.server.store.kind(plural, group), namespace, name, patch, sub, "kubectl")
 
+    def autoscale(self, *entries: Json, name: str = "echo") -> None:
+        """Edits spec.autoscaling."""
+        self.patch("endpoints", name, {"spec": {"autoscaling": list(entries) or None}})
+
     def delete(self, plural: str, name: str, namespace: str = NS, group: str = "serving.kindler.dev", **options: Any) -> None:
         self.server.store.delete(self.server.store.kind(plural, group), namespace, name, options or None)
 
@@ -86,6 +91,19 @@ class World:
     def pools(self, namespace: str = NS) -> dict[str, int]:
         return {x["metadata"]["name"]: x["spec"]["replicas"] for x in self.all("replicasets", "apps", namespace)}
 
+    def hpa(self, name: str = "echo") -> Json:
+        """The HPA's spec; empty where there is none."""
+        found = self.find("horizontalpodautoscalers", f"{name}-warm", group="autoscaling")
+        return found["spec"] if found else {}
+
+    def bounds(self, name: str = "echo") -> tuple[int, ...]:
+        """minReplicas and maxReplicas."""
+        return tuple(self.hpa(name)[key] for key in ("minReplicas", "maxReplicas")) if self.hpa(name) else ()
+
+    def warm(self, name: str = "echo") -> int | None:
+        """Size of the routed warm pool; None where there is none."""
+        return self.pools().get(self.status(name).get("route", {}).get("pools", {}).get("warm", ""))
+
     def status(self, name: str = "echo", namespace: str = NS) -> Json:
         found = self.find("endpoints", name, namespace)
         return (found or {}).get("status", {})
@@ -97,7 +115,7 @@ class World:
             return ()
         conditions = {c["type"]: c for c in found["status"].get("conditions", [])}
         assert all(c["observedGeneration"] == found["metadata"]["generation"] for c in conditions.values())
-        marks = sorted(k for k in conditions if k not in ("Ready", "Available"))
+        marks = sorted(k for k in conditions if k not in ("Ready", "Available", "ScalingActive"))
         return (found["status"].get("endpointStatus", ""), conditions["Ready"]["status"], conditions["Available"]["status"], *marks)
 
     def reason(self, name: str = "echo", kind: str = "Ready", plural: str = "endpoints") -> str:
@@ -129,10 +147,38 @@ class World:
         now = revision or found["status"]["route"]["revision"]
         self.told[f"{NS}/{name}"] = EndpointStats(found["metadata"]["uid"], True, now, in_flight, 0, warm, in_flight - warm, older or {})
 
+    def load(self, executions: int, name: str = "echo") -> None:
+        """From now on so many executions at any time, in the demand pool."""
+        self.serve(name, in_flight=executions)
+        self.loads[f"{NS}/{name}"] = (executions, time.monotonic())
+
     async def stats(self, _: web.Request) -> web.Response:
         if self.told is None:
             return web.Response(status=500)
-        return web.json_response(Stats("boot", self.told).to_json())
+        counted = {
+            key: replace(self.told[key], totals=Totals(load_seconds=level * (time.monotonic() - since), invocations=level))
+            for key, (level, since) in self.loads.items()
+        }
+        return web.json_response(Stats("boot", self.told | counted).to_json())
+
+    # The HPA controller
+
+    def metrics_api(self) -> None:
+        """The metrics process is installed and has shown its certificate: HPAs can read our metrics."""
+        store = self.server.store
+        store.create(store.kind("clusterroles"), "", {"metadata": {"name": "kindler-metrics"}, "rules": []})
+        text = "-----BEGIN CERTIFICATE-----\nYQ==\n-----END CERTIFICATE-----\n"
+        store.create(store.kind("configmaps"), "kindler-system", {"metadata": {"name": "kindler-metrics"}, "data": {"metrics-0": text}})
+
+    def scales(self, size: int, name: str = "echo") -> None:
+        """The HPA gives the pool that it leads to this size."""
+        store, pool = self.server.store, self.hpa(name)["scaleTargetRef"]["name"]
+        store.scale(store.kind("replicasets", "apps"), NS, pool, {"spec": {"replicas": size}}, "kube-controller-manager")
+
+    def hpa_says(self, able: str = "True", active: str = "True", why: str = "it was able to calculate", name: str = "echo") -> None:
+        """The HPA's conditions."""
+        told = [{"type": kind, "status": status, "reason": "Because", "message": why} for kind, status in (("AbleToScale", able), ("ScalingActive", active))]
+        self.patch("horizontalpodautoscalers", f"{name}-warm", {"status": {"conditions": told}}, group="autoscaling", sub="status")
 
     # Controllers
 

@@ -1,0 +1,342 @@
+"""Autoscaling through a real controller: HPAs made, led, mended and taken away; schedules; who sizes; what cannot be served."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.apiserver import Behaviour, autoscalers
+from tests.unit.builders import scaling
+from tests.wiring.controlled import NS, World, config, endpoint, model, world
+
+IN_SERVICE = ("InService", "True", "True")
+STALLED = ("InService", "False", "True", "Stalled")
+HPAS = "horizontalpodautoscalers"
+
+
+@pytest.fixture
+async def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """In service without provisioned concurrency; no metrics server is installed."""
+    async with world(tmp_path, monkeypatch) as made:
+        made.apply(model(), config(limit=20), endpoint())
+        yield made
+
+
+async def serve(w: World) -> World:
+    await w.start()
+    await w.reaches("echo", *IN_SERVICE)
+    w.serve()
+    return w
+
+
+@pytest.fixture
+async def w(bare: World) -> World:
+    """HPAs can read our metrics."""
+    bare.metrics_api()
+    return await serve(bare)
+
+
+@pytest.fixture
+async def scaled(w: World) -> World:
+    """Scales between 1 and 10, and stands at 1."""
+    w.autoscale(scaling(1, 10))
+    await w.until(lambda: w.hpa() and w.warm() == 1 and activities(w) == [(0, 1, "Successful")])
+    await w.reaches("echo", *IN_SERVICE)
+    return w
+
+
+def sized(w: World) -> list[str]:
+    """Sizes that the controller wrote to warm pools."""
+    return [r.name for r in w.server.log if r.write and r.subresource == "scale" and r.name.endswith("-warm")]
+
+
+def activities(w: World) -> list[tuple[int, int, str]]:
+    """The oldest first."""
+    return [(a["from"], a["to"], a["result"]) for a in reversed(w.status().get("scalingActivities", []))]
+
+
+def events(w: World) -> list[str]:
+    return [e["reason"] for e in sorted(w.all("events", "events.k8s.io"), key=lambda e: str(e["eventTime"]))]
+
+
+# --- Coming and going
+
+
+async def test_autoscaling_is_added_to_what_serves(w: World) -> None:
+    before = w.status()["route"]
+    w.autoscale(scaling(2, 10))
+    await w.until(lambda: w.hpa() and w.warm() == 2)
+    status = await w.reaches("echo", *IN_SERVICE)
+    warm = status["route"]["pools"]["warm"]
+    assert status["route"] == before | {"pools": before["pools"] | {"warm": warm}}
+    assert status["endpointConfigName"] == "echo"
+    spec = w.hpa()
+    assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": warm}
+    assert w.bounds() == (2, 10)
+    (metric,) = spec["metrics"]
+    assert metric["external"]["metric"]["name"] == "concurrent-executions"
+    assert metric["external"]["target"] == {"type": "AverageValue", "averageValue": "700m"}
+    await w.until(lambda: activities(w) == [(0, 2, "Successful")])
+    assert sized(w) == []
+
+
+async def test_the_hpa_sizes_and_the_controller_tells(scaled: World) -> None:
+    w = scaled
+    w.hpa_says()
+    await w.until(lambda: w.reason(kind="ScalingActive") == "MetricsAvailable")
+    w.scales(4)
+    await w.until(lambda: activities(w)[-1:] == [(1, 4, "Successful")])
+    (variant,) = w.status()["productionVariants"]
+    assert variant["desiredServerlessConfig"]["provisionedConcurrency"] == 4
+    w.scales(2)
+    await w.until(lambda: activities(w)[-1:] == [(4, 2, "Successful")])
+    await w.until(lambda: [reason for reason in events(w) if reason.startswith("Scaling")] == ["ScalingOut", "ScalingOut", "ScalingIn"])
+    assert sized(w) == [], "two never size one pool"
+
+
+async def test_each_field_has_one_writer(scaled: World) -> None:
+    w = scaled
+    w.scales(3)
+    (pool,) = [p for p in w.all("replicasets", "apps") if p["metadata"]["name"].endswith("-warm")]
+    managers = {m["manager"] for m in pool["metadata"]["managedFields"] if "f:replicas" in m["fieldsV1"].get("f:spec", {})}
+    assert managers == {"kube-controller-manager"}
+    w.patch("replicasets", pool["metadata"]["name"], {"spec": {"template": {"spec": {"enableServiceLinks": True}}}}, group="apps")
+    await w.until(lambda: not w.find("replicasets", pool["metadata"]["name"], group="apps")["spec"]["template"]["spec"]["enableServiceLinks"])  # type: ignore[index]
+    (mended,) = [p for p in w.all("replicasets", "apps") if p["metadata"]["name"].endswith("-warm")]
+    managers = {m["manager"] for m in mended["metadata"]["managedFields"] if "f:replicas" in m["fieldsV1"].get("f:spec", {})}
+    assert (managers, w.warm()) == ({"kube-controller-manager"}, 3)
+
+
+async def test_edited_bounds_are_in_force_at_once(scaled: World) -> None:
+    scaled.autoscale(scaling(3, 6))
+    await scaled.until(lambda: scaled.bounds() == (3, 6))
+    await scaled.until(lambda: scaled.status()["autoscaling"][0]["minCapacity"] == 3)
+
+
+async def test_autoscaling_is_taken_away_and_the_pool_with_it(scaled: World) -> None:
+    w = scaled
+    w.serve(warm=1, in_flight=1)
+    w.autoscale()
+    await w.until(lambda: not w.hpa() and "warm" not in w.status()["route"]["pools"])
+    asked = len(w.server.log)
+    await w.until(lambda: len([r for r in w.server.log[asked:] if r.resource == "pods" and r.namespace == "kindler-system"]) > 1)
+    assert len(w.pools()) == 2, "a request is still in flight there"
+    w.serve()
+    await w.until(lambda: len(w.pools()) == 1)
+    status = await w.reaches("echo", *IN_SERVICE)
+    assert "autoscaling" not in status
+
+
+async def test_autoscaling_is_taken_away_and_provisioned_concurrency_stays(w: World) -> None:
+    w.apply(config("warm", limit=20, provisionedConcurrency=2))
+    w.rename("echo", "warm")
+    await w.until(lambda: w.status()["endpointConfigName"] == "warm")
+    w.autoscale(scaling(1, 10))
+    await w.until(w.hpa)
+    w.scales(7)
+    await w.until(lambda: activities(w)[-1:] == [(2, 7, "Successful")])
+    w.autoscale()
+    await w.until(lambda: w.warm() == 2 and not w.hpa())
+    order = [(r.verb, r.resource) for r in w.server.log if r.write and (r.resource == HPAS or (r.subresource == "scale" and r.name.endswith("-warm")))]
+    assert order[-2:] == [("delete", HPAS), ("patch", "replicasets")], "first it goes, then the controller sizes"
+    await w.until(lambda: activities(w)[-1:] == [(7, 2, "Successful")])
+
+
+# --- Somebody else
+
+
+async def test_an_hpa_that_somebody_deletes_or_edits_is_mended(scaled: World) -> None:
+    w = scaled
+    w.delete(HPAS, "echo-warm", group="autoscaling")
+    await w.until(lambda: w.bounds() == (1, 10))
+    w.patch(HPAS, "echo-warm", {"spec": {"maxReplicas": 99}}, group="autoscaling")
+    await w.until(lambda: w.bounds() == (1, 10))
+
+
+async def test_an_hpa_of_somebody_else_is_left_alone_and_told(w: World) -> None:
+    store = w.server.store
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "theirs"}
+    theirs = {"metadata": {"name": "echo-warm", "namespace": NS}, "spec": {"scaleTargetRef": reference, "maxReplicas": 7}}
+    before = store.create(store.kind(HPAS), NS, theirs, "somebody")
+    w.autoscale(scaling(2, 10))
+    await w.reaches("echo", *STALLED)
+    assert (w.reason(), w.reason(kind="ScalingActive"), w.warm()) == ("NameTaken", "CannotScale", 2)
+    assert w.find(HPAS, "echo-warm", group="autoscaling") == before
+    assert "url" in w.status()
+    w.delete(HPAS, "echo-warm", group="autoscaling")
+    await w.reaches("echo", *IN_SERVICE)
+    assert w.bounds() == (2, 10)
+
+
+async def test_a_metric_that_fails_is_told_and_the_size_holds(scaled: World) -> None:
+    w = scaled
+    w.scales(4)
+    w.hpa_says()
+    await w.until(lambda: w.reason(kind="ScalingActive") == "MetricsAvailable")
+    w.hpa_says(active="False", why="unable to get external metric")
+    await w.until(lambda: w.reason(kind="ScalingActive") == "NoMetrics")
+    assert w.row() == IN_SERVICE
+    assert w.warm() == 4
+    await w.until(lambda: "NoMetrics" in events(w))
+    w.hpa_says()
+    await w.until(lambda: w.reason(kind="ScalingActive") == "MetricsAvailable")
+    assert sized(w) == []
+
+
+# --- Updates
+
+
+async def test_an_update_at_noon_keeps_the_size_and_leads_the_hpa_over(scaled: World) -> None:
+    w = scaled
+    w.scales(5)
+    await w.until(lambda: activities(w)[-1:] == [(1, 5, "Successful")])
+    old = w.hpa()["scaleTargetRef"]["name"]
+    w.apply(config("bigger", memory=2048, limit=20))
+    w.rename("echo", "bigger")
+    await w.until(lambda: w.status()["endpointConfigName"] == "bigger")
+    new = w.status()["route"]["pools"]["warm"]
+    assert (w.warm(), new != old) == (5, True)
+    await w.until(lambda: w.hpa()["scaleTargetRef"]["name"] == new)
+    writes = [(r.resource, r.subresource) for r in w.server.log if r.write and r.resource in (HPAS, "endpoints")]
+    assert writes[len(writes) - writes[::-1].index((HPAS, "")) :][:1] == [("endpoints", "status")], "in the pass in which the route moves"
+    w.serve()
+    await w.until(lambda: old not in w.pools())
+    assert activities(w) == [(0, 1, "Successful"), (1, 5, "Successful")]
+
+
+async def test_a_failed_update_leaves_the_hpa_where_it_is(scaled: World) -> None:
+    w = scaled
+    before = w.hpa()
+    w.kubelet.behave = lambda pod: Behaviour.IMAGE_MISSING if "broken" in str(pod["spec"]) else Behaviour.READY
+    w.apply(model("broken", image="localhost:5000/broken:1"), config("broken", of="broken", limit=20))
+    w.rename("echo", "broken")
+    await w.reaches("echo", *STALLED)
+    assert w.hpa() == before
+
+
+# --- Schedules
+
+
+def at(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("at(%Y-%m-%dT%H:%M:%S)")
+
+
+def action(name: str, schedule: str, **sets: Any) -> dict[str, Any]:
+    return {"scheduledActionName": name, "schedule": schedule, "scalableTargetAction": sets}
+
+
+async def test_a_scheduled_action_acts_at_its_moment(scaled: World) -> None:
+    w, moment = scaled, int(time.time()) + 3
+    w.autoscale(scaling(1, 10, scheduledActions=[action("morning", at(moment), minCapacity=4)]))
+    await w.until(lambda: w.status()["autoscaling"][0].get("nextScheduledAction", {}).get("name") == "morning")
+    assert w.bounds() == (1, 10)
+    await w.until(lambda: w.bounds() == (4, 10))
+    assert time.time() >= moment
+    w.scales(4)  # a raised minimum acts without metrics
+    await w.until(lambda: activities(w)[-1:] == [(1, 4, "Successful")])
+    cause = w.status()["scalingActivities"][0]["cause"]
+    assert cause == "scheduled action 'morning' set the minimum to 4"
+    await w.until(lambda: w.status()["autoscaling"][0]["lastScheduledAction"]["name"] == "morning")
+
+
+async def test_without_policies_the_controller_itself_keeps_within_bounds(w: World) -> None:
+    moment = int(time.time()) + 3
+    w.autoscale(scaling(2, 10, None, scheduledActions=[action("morning", at(moment), minCapacity=4)]))
+    await w.until(lambda: w.warm() == 2)
+    await w.until(lambda: w.warm() == 4)
+    assert w.hpa() == {}
+    await w.until(lambda: w.reason(kind="ScalingActive") == "Scheduled")
+
+
+async def test_a_schedule_that_cannot_be_read_is_told_and_the_rest_acts(w: World) -> None:
+    wrong = action("noon", "cron(0 12 * * ? *)", minCapacity=9) | {"timezone": "Mars/Olympus_Mons"}
+    w.autoscale(scaling(2, 10, scheduledActions=[wrong]))
+    await w.reaches("echo", *STALLED)
+    assert w.reason() == "InvalidAutoscaling"
+    assert "Mars/Olympus_Mons" in w.status()["failureReason"]
+    await w.until(lambda: w.warm() == 2 and w.bounds() == (2, 10))
+    w.autoscale(scaling(2, 10))
+    await w.reaches("echo", *IN_SERVICE)
+
+
+async def test_what_is_suspended_rests(scaled: World) -> None:
+    w = scaled
+    rests = {"dynamicScalingInSuspended": True, "dynamicScalingOutSuspended": True, "scheduledScalingSuspended": True}
+    w.autoscale(scaling(1, 10, suspendedState=rests, scheduledActions=[action("past", at(time.time() - 60), minCapacity=5)]))
+    await w.until(lambda: w.reason(kind="ScalingActive") == "Suspended")
+    assert [w.hpa()["behavior"][way]["selectPolicy"] for way in ("scaleUp", "scaleDown")] == ["Disabled", "Disabled"]
+    assert w.bounds() == (1, 10)
+
+
+# --- Zero, and where no HPA can compute
+
+
+async def test_a_cluster_that_refuses_a_minimum_of_zero_is_learnt_in_the_same_pass(w: World) -> None:
+    w.server.store.admission.append(autoscalers.refuse_zero)
+    w.load(0)
+    w.autoscale(scaling(0, 10))
+    await w.until(lambda: w.bounds() == (1, 10))
+    await w.reaches("echo", *IN_SERVICE)
+    asked = [r for r in w.server.log if r.write and r.resource == HPAS]
+    assert len(asked) == 2, "refused once, and then asked for what is allowed"
+    assert w.warm() == 0
+    w.load(5)
+    await w.until(w.warm)
+    assert w.row() == IN_SERVICE
+    assert sized(w) == [w.hpa()["scaleTargetRef"]["name"]], "from zero, and then it is the HPA's"
+
+
+async def test_a_maximum_of_zero_has_no_hpa(scaled: World) -> None:
+    scaled.autoscale(scaling(0, 0))
+    await scaled.until(lambda: scaled.warm() == 0 and not scaled.hpa())
+    await scaled.until(lambda: scaled.reason(kind="ScalingActive") == "MaximumIsZero")
+
+
+async def test_with_no_api_free_the_controller_computes_and_pins_the_hpa(bare: World) -> None:
+    w = await serve(bare)
+    w.load(0)
+    w.autoscale(scaling(1, 10))
+    await w.until(lambda: w.bounds() == (1, 1))
+    w.load(100)
+    await w.until(lambda: w.bounds()[:1] == (10,))
+    assert w.bounds() == (10, 10)
+    w.scales(10)
+    await w.until(lambda: w.reason(kind="ScalingActive") == "Computed")
+    w.autoscale()
+    await w.until(lambda: not w.hpa())
+    asked = [r for r in w.server.log if r.resource == "pods" and r.namespace == "kindler-system"]
+    await asyncio.sleep(2.5)
+    more = [r for r in w.server.log if r.resource == "pods" and r.namespace == "kindler-system"]
+    assert len(more) - len(asked) <= 4, "nothing is measured that nobody needs"
+
+
+# --- Restart
+
+
+async def test_a_restart_writes_nothing(scaled: World) -> None:
+    w = scaled
+    w.hpa_says()
+    w.scales(3)
+    await w.until(lambda: w.reason(kind="ScalingActive") == "MetricsAvailable" and activities(w)[-1:] == [(1, 3, "Successful")])
+    (controller, *_) = w.controllers[0]
+    await _quiet(w)
+    assert await w.stop(controller) == 0
+    before = w.writes()
+    again = await w.start()
+    await w.until(lambda: again.awake)
+    await _quiet(w)
+    assert w.writes() == before
+
+
+async def _quiet(w: World) -> None:
+    """Until nothing was written for longer than numbers of pods may wait."""
+    count = -1
+    while count != len(w.writes()):
+        count = len(w.writes())
+        await asyncio.sleep(11)
