@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from kindler.api import names
 from kindler.core import wanted
 from kindler.core.facts import Action, Apply, Course, Create, Delete, Kept, Observed, Patch, PoolWish, Scale
 
@@ -82,12 +83,14 @@ def _needless_autoscaler(seen: Observed, course: Course) -> Iterator[Action]:
 
 
 def _autoscaler(seen: Observed, course: Course) -> Iterator[Action]:
-    """It is led to another pool in the pass in which the route is."""
+    """It is led to another pool in the pass in which the route is; but made when the route stands: before, it would find no metric and complain."""
     if course.provision is None or course.provision.autoscaler is None:
         return
     body = wanted.autoscaler(seen, course.provision.autoscaler)
     if seen.autoscaler is None:
-        yield Create(AUTOSCALER, body["metadata"]["name"], body)
+        served = (seen.status.get("route") or {}).get("pools") or {}
+        if served.get(names.WARM) == body["spec"]["scaleTargetRef"]["name"]:
+            yield Create(AUTOSCALER, body["metadata"]["name"], body)
     elif not covers(seen.autoscaler, body):
         yield Apply(AUTOSCALER, body["metadata"]["name"], body)
 
