@@ -43,7 +43,8 @@ class Cron:
         def turn(head: tuple[int, ...], at_bound: bool) -> Iterator[datetime]:
             place = len(head)
             if place == len(wheels):
-                yield datetime(*head)  # type: ignore[misc, arg-type]  # noqa: DTZ001 - as above
+                year, month, day, hour, minute, second = head
+                yield datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - as above
                 return
             wheel = wheels[place]
             values = wheel(*head) if callable(wheel) else wheel
@@ -66,8 +67,8 @@ def read(text: str) -> Cron:
         return _read(seven)
     except UnreadableError as wrong:
         field, whole = wrong.field, seven[wrong.field.place]
-        verb = "is" if wrong.item.upper() == whole.upper() else "has"
-        where = f"{field.name} (field {field.place - shown + 1}) {verb} {wrong.item}"
+        found = f"is {whole}" if wrong.item.upper() == whole.upper() else f"has {wrong.item or 'an empty item'}"
+        where = f"{field.name} (field {field.place - shown + 1}) {found}"
         raise ScheduleError(f"cron({text}): {where}: {wrong.remedy}, as {_mended(seven, shown, wrong)}") from None
 
 

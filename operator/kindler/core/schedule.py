@@ -176,4 +176,4 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     folded = {known.casefold(): known for known in _zones()}
     near = difflib.get_close_matches(name.casefold(), folded, 1, 0.7)
-    raise ScheduleError(f"timezone {name}: is no name of the IANA time zone database: use one, as {folded[near[0]] if near else 'Europe/Berlin'}")
+    raise ScheduleError(f"timezone '{name}' is not in the IANA time zone database: use a name of it, as {folded[near[0]] if near else 'Europe/Berlin'}")

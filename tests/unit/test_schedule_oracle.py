@@ -1,0 +1,95 @@
+"""10,000 random cron expressions at random times, against two other readings of them: one of our own (schedules.py) and croniter's."""
+
+from __future__ import annotations
+
+import random
+import re
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from croniter import CroniterBadDateError, croniter
+
+from kindler.core.cron import ScheduleError
+from kindler.core.schedule import Schedule, parse
+from tests.unit.schedules import MONTHS, WEEKDAYS, Oracle, expression, numbered
+
+# Each change of the clocks lies in the middle of some days: an hour forward, an hour back, half an hour, at midnight, a whole day that never came, none.
+WINDOWS = (
+    ("Europe/Berlin", date(2027, 3, 28)),
+    ("Europe/Berlin", date(2026, 10, 25)),
+    ("America/New_York", date(2028, 3, 12)),
+    ("America/New_York", date(2027, 11, 7)),
+    ("Australia/Lord_Howe", date(2027, 10, 3)),
+    ("Australia/Lord_Howe", date(2027, 4, 4)),
+    ("Africa/Cairo", date(2027, 4, 30)),
+    ("America/Santiago", date(2027, 9, 5)),
+    ("Pacific/Apia", date(2011, 12, 30)),
+    ("Asia/Kathmandu", date(2027, 1, 1)),
+    ("UTC", date(2028, 2, 29)),
+    ("Pacific/Kiritimati", date(2027, 12, 31)),
+)
+EACH = 10_000 // len(WINDOWS) + 1
+REACH = timedelta(days=24)
+
+
+def read(text: str, zone: str = "UTC") -> Schedule | None:
+    """None for a day that never comes."""
+    try:
+        return parse(f"cron({text})", zone)
+    except ScheduleError as error:
+        assert "no such day comes" in str(error), error
+        return None
+
+
+@pytest.mark.parametrize(("zone", "change"), WINDOWS, ids=[f"{zone} {change}" for zone, change in WINDOWS])
+def test_each_minute_of_the_clock_agrees(zone: str, change: date) -> None:
+    dice = random.Random(f"{zone} {change}")
+    begin, end = (int(datetime(d.year, d.month, d.day, tzinfo=ZoneInfo(zone)).timestamp()) for d in (change - REACH, change + REACH))
+    found = 0
+    for _ in range(EACH):
+        text = expression(dice)
+        schedule, oracle = read(text, zone), Oracle(text, zone, change - REACH - timedelta(days=1), change + REACH)
+        near = (begin + end) // 2
+        now = dice.choice((dice.uniform(begin, end), float(dice.randint(begin, end) // 60 * 60), float(dice.randint(near - 30_000, near + 100_000) // 60 * 60)))
+        later, earlier = oracle.after(now), oracle.until(now)
+        following = schedule.next(now, 0) if schedule else None
+        assert following == later or (later is None and (following is None or following >= end)), (text, now)
+        assert (schedule.last(now, begin - 1, 0) if schedule else None) == (earlier if earlier is not None and earlier >= begin else None), (text, now)
+        found += later is not None
+    assert found > EACH / 6  # enough of them have something to agree on
+
+
+def test_croniter_agrees() -> None:
+    """In UTC, near and far, for what can be said in its dialect."""
+    dice = random.Random("croniter")
+    found = 0
+    while found < 3_000:
+        text = expression(dice)
+        theirs = in_croniter(text)
+        if theirs is None:
+            continue
+        now = datetime.fromtimestamp(dice.randint(1_600_000_000, 2_000_000_000), UTC)
+        schedule = read(text)
+        other = croniter(theirs, now, max_years_between_matches=230)
+        try:
+            later = other.get_next(float)
+        except CroniterBadDateError:
+            later = None
+        assert (schedule.next(now.timestamp(), 0) if schedule else None) == later, (text, theirs, now)
+        found += 1
+
+
+def in_croniter(text: str) -> str | None:
+    """minute hour day-of-month month day-of-week second year: Sunday is 0, the last Friday L5, the last year 2099. None for what it does not know or reads in
+    another way: L-3, LW, ranges like 8-8 (all values there), and steps around the end (there they do not count from the range's start).
+    """
+    minutes, hours, days, months, weekdays, years = text.replace("?", "*").replace("2199", "2099").split()
+    numbers = f"{minutes} {hours} {days} {numbered(months, MONTHS)} {numbered(weekdays, WEEKDAYS)}"
+    ranges = re.findall(r"(\d+)-(\d+)(/?)", numbers)
+    if "L-" in days or days == "LW" or any(first == last or (step and int(first) > int(last)) for first, last, step in ranges):
+        return None
+    day, _, nth = weekdays.partition("#")
+    day = re.sub(r"(?<!/)[1-7]", lambda found: WEEKDAYS[int(found[0]) - 1], "SAT" if day == "L" else day)
+    weekdays = f"L{WEEKDAYS.index(day[:-1])}" if day.endswith("L") else f"{day}#{nth}" if nth else day
+    return f"{minutes} {hours} {days} {months} {weekdays} 0 {years}"
