@@ -56,8 +56,12 @@ def test_every_metric_is_described() -> None:
     registered = {family.name + ("_total" if family.type == "counter" else "") for family in Metrics().registry.collect()}
     source = (ROOT / "operator" / "kindler" / "activator" / "process.py").read_text()
     of_the_process = set(re.findall(r'"(kindler_activator_\w+)"', source))
-    assert of_the_process
-    assert ({*metrics._HELP, *registered, *of_the_process}) - known == set()
+    telling, process = (ROOT / "operator" / "kindler" / "metrics" / f"{file}.py" for file in ("telling", "process"))
+    of_the_server = {
+        f"{name}_total" if name.endswith("requests") else name for name in re.findall(r'"(kindler_metrics_\w+)"', telling.read_text() + process.read_text())
+    }
+    assert of_the_process and len(of_the_server) == 5
+    assert {*metrics._HELP, *registered, *of_the_process, *of_the_server} - known == set()
     outcomes = {*counts._ANSWERED, *(outcome.value for outcome in Outcome if outcome is not Outcome.ANSWERED)}
     assert outcomes - known == set()
 
