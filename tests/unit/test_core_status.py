@@ -9,6 +9,7 @@ import pytest
 
 from kindler.api import names
 from kindler.core.facts import Kind, Observed, Obstacle
+from kindler.core.provision import MetricsApi, Surroundings
 from kindler.core.status import only_counts_differ, status
 from tests.unit.builders import NOW, decide, endpoint, kept, observed, pods_of, pool, route, said, scaling, serving, stamp
 
@@ -210,6 +211,16 @@ def test_scaling_active_is_told_beside_ready() -> None:
     assert (refused["status"], refused["reason"]) == ("False", "CannotScale")
     assert "The size stays as it is" in refused["message"]
     assert "ScalingActive" not in {c["type"] for c in shown(IN_SERVICE)["conditions"]}
+
+
+def test_what_was_computed_is_told_on_while_a_new_controller_measures() -> None:
+    seen = replace(scales(), around=Surroundings(MetricsApi.NONE))
+    assert {c["type"]: c for c in shown(seen)["conditions"]}["ScalingActive"]["status"] == "Unknown"
+    computed = {"type": "ScalingActive", "status": "True", "reason": "Computed", "message": "as before", "lastTransitionTime": stamp(NOW - 9)}
+    told = dict(seen.endpoint) | {"status": dict(seen.status) | {"conditions": [computed]}}
+    assert {c["type"]: c for c in shown(replace(seen, endpoint=told))["conditions"]}["ScalingActive"] == computed | {"observedGeneration": 1}
+    external = replace(seen, endpoint=told, around=Surroundings())
+    assert {c["type"]: c for c in shown(external)["conditions"]}["ScalingActive"]["status"] == "Unknown"
 
 
 def test_an_hpa_that_is_taken_is_no_reason_to_hide_the_url() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from kindler.api.settings import Prometheus
 from tests.apiserver import Behaviour, autoscalers
 from tests.unit.builders import scaling
 from tests.wiring.controlled import NS, World, config, endpoint, model, world
@@ -314,6 +317,37 @@ async def test_with_no_api_free_the_controller_computes_and_pins_the_hpa(bare: W
     await asyncio.sleep(2.5)
     more = [r for r in w.server.log if r.resource == "pods" and r.namespace == "kindler-system"]
     assert len(more) - len(asked) <= 4, "nothing is measured that nobody needs"
+
+
+@asynccontextmanager
+async def prometheus(value: list[float]) -> AsyncIterator[str]:
+    """A Prometheus whose every query has this value. Yields its URL."""
+
+    async def query(_: web.Request) -> web.Response:
+        return web.json_response({"data": {"result": [{"metric": {}, "value": [time.time(), str(value[0])]}]}})
+
+    app = web.Application()
+    app.router.add_get("/api/v1/query", query)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_foreign_metric_is_read_where_the_controller_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    specification = {"metricName": "queue_depth", "namespace": "Team", "statistic": "Average"}
+    entry = scaling(1, 10)
+    entry["scalingPolicies"][0]["targetTrackingScalingPolicyConfiguration"] = {"targetValue": 10, "customizedMetricSpecification": specification}
+    async with prometheus([50.0]) as url, world(tmp_path, monkeypatch, prometheus=Prometheus(url, "")) as w:
+        w.apply(model(), config(limit=20), endpoint(autoscaling=[entry]))
+        await serve(w)
+        w.load(0)
+        await w.until(lambda: w.bounds() == (5, 5))
+        assert w.reason(kind="ScalingActive") in ("NotScaledYet", "Computed")
+        assert "NoMetrics" not in events(w), "not known yet is no trouble"
 
 
 # --- Restart

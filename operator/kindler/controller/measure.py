@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from kindler.api.autoscaling import ScalableTarget
+from kindler.api.autoscaling import CustomizedMetricSpecification, ScalableTarget
 from kindler.api.route import Route
 from kindler.clients.cluster import Object
-from kindler.clients.foreign import Foreign
+from kindler.clients.foreign import Answer, Foreign
 from kindler.clients.sampler import Sampler
 from kindler.controller.directory import Key
 from kindler.core.loads import foreign, loads_of
@@ -18,64 +19,105 @@ from kindler.core.pods import moment
 from kindler.core.provision import Load, Provision
 from kindler.core.provisioned import choose
 from kindler.core.tracking import History
+from kindler.core.usage import WINDOW, NoData
+
+FIRST_MINUTE: Final = WINDOW + 5.0  # seconds of asking until no data is news
+
+Answers = dict[CustomizedMetricSpecification, Answer]
+
+
+@dataclass(slots=True)
+class _Measured:
+    """One Endpoint. `told`: foreign metrics as they were asked for last; `asking`: what asks for them anew."""
+
+    history: History
+    told: Answers = field(default_factory=dict)
+    asking: asyncio.Task[Answers] | None = None
 
 
 class Meter:
-    """Activators are asked only while some Endpoint is measured. `clock` gives epoch seconds.
+    """Remembers from pass to pass which Endpoints are measured; while there are any, activators are asked. `clock` gives epoch seconds.
 
-    Remembers from pass to pass which those are, and what their loads asked for lately.
+    A pass never waits for an answer: it gets what was told since the one before.
     """
 
     def __init__(self, sampler: Sampler, others: Foreign, clock: Callable[[], float]) -> None:
         self._sampler = sampler
         self._others = others
         self._clock = clock
-        self._histories: dict[Key, History] = {}
-        self._busy = asyncio.Event()
-        self._idle = asyncio.Event()
+        self._measured: dict[Key, _Measured] = {}
+        self._busy, self._idle = asyncio.Event(), asyncio.Event()
+        self._since = math.inf  # when activators began to be asked
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        while True:
-            await self._busy.wait()
-            sampling = asyncio.create_task(self._sampler.run(), name="sampler")
-            try:
-                await self._idle.wait()
-            finally:
-                sampling.cancel()
-                with suppress(asyncio.CancelledError):
-                    await sampling
+        try:
+            while True:
+                await self._busy.wait()
+                self._since = self._clock()
+                await _until(self._idle, self._sampler.run())
+        finally:
+            for key in list(self._measured):
+                self.note(key, None)
 
     def note(self, key: Key, decided: Provision | None) -> None:
         """What a pass decided; None: there is nothing to decide about."""
         if decided is not None and decided.measure:
-            self._histories[key] = decided.history
-        else:
-            self._histories.pop(key, None)
-        on, off = (self._busy, self._idle) if self._histories else (self._idle, self._busy)
+            self._measured.setdefault(key, _Measured(())).history = decided.history
+        elif (gone := self._measured.pop(key, None)) and gone.asking:
+            gone.asking.cancel()
+        on, off = (self._busy, self._idle) if self._measured else (self._idle, self._busy)
         on.set()
         off.clear()
 
     def history(self, key: Key) -> History:
         """What the loads asked for lately, as the last pass left it."""
-        return self._histories.get(key, ())
+        measured = self._measured.get(key)
+        return measured.history if measured else ()
 
-    async def loads(self, key: Key, endpoint: Object) -> Mapping[str, Load]:
-        """By policyName; empty where nothing has to be measured."""
-        if key not in self._histories:
+    def loads(self, key: Key, endpoint: Object) -> Mapping[str, Load]:
+        """By policyName; empty where nothing has to be measured, or was measured yet."""
+        measured, read = self._measured.get(key), _read(endpoint)
+        if measured is None or read is None:
             return {}
-        try:
-            route = Route.from_json(endpoint["status"]["route"])
-            entry, _ = choose(endpoint["spec"].get("autoscaling") or (), route.variant_name)
-            target = ScalableTarget.parse(dict(entry)) if entry else None
-        except (KeyError, TypeError, ValueError):
-            return {}
-        if target is None:
-            return {}
-        asked = foreign(target)
-        told = await asyncio.gather(*(self._others.value(key.namespace, spec) for spec in asked.values()))
-        meta = endpoint["metadata"]
+        target, route = read
+        asked, meta = foreign(target), endpoint["metadata"]
+        told = self._told(key, measured, asked)
         created = moment(meta.get("creationTimestamp"))
         usage = self._sampler.usage(str(meta["uid"]), math.inf if created is None else self._clock() - created)
-        name = str(endpoint["spec"].get("endpointName") or meta["name"])
-        return loads_of(target, route, usage, dict(zip(asked, told, strict=True)), name)
+        if len(told) < len(asked) or (isinstance(usage, NoData) and self._clock() - self._since < FIRST_MINUTE):
+            return {}
+        return loads_of(target, route, usage, told, str(endpoint["spec"].get("endpointName") or meta["name"]))
+
+    def _told(self, key: Key, measured: _Measured, asked: Mapping[str, CustomizedMetricSpecification]) -> dict[str, Answer]:
+        """By policyName, as far as it was told; asks anew in the background."""
+        if measured.asking and measured.asking.done():
+            measured.told, measured.asking = measured.asking.result(), None
+        if asked and measured.asking is None:
+            measured.asking = asyncio.create_task(self._ask(key.namespace, tuple(asked.values())), name=f"metrics of {'/'.join(key)}")
+        return {policy: measured.told[spec] for policy, spec in asked.items() if spec in measured.told}
+
+    async def _ask(self, namespace: str, specs: tuple[CustomizedMetricSpecification, ...]) -> Answers:
+        return dict(zip(specs, await asyncio.gather(*(self._others.value(namespace, spec) for spec in specs)), strict=True))
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Does endless work until `stop`; raises what ended it before."""
+    tasks = asyncio.create_task(work, name="sampler"), asyncio.create_task(stop.wait(), name="nobody is measured")
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _read(endpoint: Object) -> tuple[ScalableTarget, Route] | None:
+    try:
+        route = Route.from_json(endpoint["status"]["route"])
+        entry, _ = choose(endpoint["spec"].get("autoscaling") or (), route.variant_name)
+        return (ScalableTarget.parse(dict(entry)), route) if entry else None
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -19,7 +19,6 @@ from kindler.controller.measure import Meter
 from kindler.core import lookup, pods, wanted
 from kindler.core.course import asks
 from kindler.core.facts import Observed
-from kindler.core.provision import Load
 
 log = logging.getLogger(__name__)
 
@@ -54,15 +53,15 @@ class Observer:
         endpoint = self._directory.get(key)
         if endpoint is None:
             return None
-        # Answers first, then the rest anew: what was seen before them may have changed meanwhile.
-        loads = await self._meter.loads(key, endpoint)
-        seen = self._found(key, None, loads)
-        return self._found(key, await self._ask(), loads) if seen and asks(seen) else seen
-
-    def _found(self, key: Key, told: dict[str, Stats | None] | None, loads: Mapping[str, Load]) -> Observed | None:
+        seen = self._found(key, endpoint, None)
+        if not asks(seen):
+            return seen
+        # The answer first, then the rest anew: what was seen before it may have changed meanwhile.
+        told = await self._ask()
         endpoint = self._directory.get(key)
-        if endpoint is None:
-            return None
+        return self._found(key, endpoint, told) if endpoint is not None else None
+
+    def _found(self, key: Key, endpoint: Object, told: dict[str, Stats | None] | None) -> Observed:
         now, namespace, uid = self._clock(), key.namespace, str(endpoint["metadata"]["uid"])
         ours = {
             kind: [child for child in self._children.of(kind, namespace, key.name) if wanted.is_ours(child, uid)]
@@ -86,7 +85,7 @@ class Observer:
             activators=told,
             autoscaler=next(autoscalers, None),
             around=self._around.look(),
-            loads=loads,
+            loads=self._meter.loads(key, endpoint),
             history=self._meter.history(key),
             now=now,
         )

@@ -131,17 +131,18 @@ class Controller:
         return 1
 
     async def _lead(self) -> str:
-        """Works while this replica leads; returns why it leads no more."""
+        """Works while this replica leads; returns why it leads no more: the Lease is lost, or a part of the work has ended, which none ever should."""
         await self.children.synced()
         await self.listed.wait()
         async with self.lease.hold() as lost:
-            parts = {"wake": self._wake(), "metrics API": self.metrics_api.run(), "meter": self.meter.run()}
+            waking = asyncio.create_task(self._wake(), name="wake")
+            parts = {"metrics API": self.metrics_api.run(), "meter": self.meter.run()} | {f"worker {n}": self._worker() for n in range(WORKERS)}
             tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
-            tasks += [asyncio.create_task(self._worker(), name=f"worker {n}") for n in range(WORKERS)]
             try:
-                return await asyncio.shield(lost)
+                await asyncio.wait((lost, *tasks), return_when=asyncio.FIRST_COMPLETED)
+                return lost.result() if lost.done() else next(f"{t.get_name()} ended: {t.exception()!r}" for t in tasks if t.done())
             finally:
-                await _end(tasks)
+                await _end((waking, *tasks))
 
     async def _wake(self) -> None:
         """Looks at everything, once that is as new as what the former leader decided from: pools that serve would seem left over to an ear that is behind."""

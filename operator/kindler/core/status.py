@@ -67,7 +67,7 @@ def status(seen: Observed, course: Course, obstacles: tuple[Obstacle, ...] = ())
     failed = course.target.route.revision if course.target and row.failed else None
     fields = {
         "observedGeneration": seen.endpoint["metadata"].get("generation", 0),
-        "conditions": _conditions(seen, row, available, _active(course, obstacles)),
+        "conditions": _conditions(seen, row, available, _active(seen, course, obstacles)),
         "endpointStatus": row.endpoint_status,
         "failureReason": row.failure,
         "endpointConfigName": course.routed.config_name if course.routed else None,
@@ -173,10 +173,16 @@ def _conditions(seen: Observed, row: Row, available: bool, active: tuple[str, st
     return [condition.to_json() for condition in c.carried(wanted, found_conditions(seen.status))]
 
 
-def _active(course: Course, obstacles: tuple[Obstacle, ...]) -> tuple[str, str, str] | None:
-    """ScalingActive: as decided, unless the HPA could not be written."""
+def _active(seen: Observed, course: Course, obstacles: tuple[Obstacle, ...]) -> tuple[str, str, str] | None:
+    """ScalingActive: as decided, unless the HPA could not be written.
+
+    A controller that has begun anew to compute a size has to measure for a minute first: what was so until then is told on.
+    """
     if course.provision is None or course.provision.active is None:
         return None
+    before = next((x for x in found_conditions(seen.status) if x.type == c.SCALING_ACTIVE), None)
+    if before and before.reason == c.COMPUTED and course.provision.measure and course.provision.active[1] == c.NOT_SCALED_YET:
+        return before.status, before.reason, before.message
     refused = next((o for o in obstacles if o.child == "HorizontalPodAutoscaler"), None)
     return (c.FALSE, c.CANNOT_SCALE, f"{refused.message} The size stays as it is until then.") if refused else course.provision.active
 
