@@ -104,6 +104,14 @@ async def test_what_is_not_there_is_said_in_words(w: World) -> None:
     assert "statistic 'Maximum' of ModelLatency is not kept" in (await w.value("customized-metric", "m"))[1]
 
 
+async def test_whoever_asks_the_moment_an_endpoint_begins_to_serve_waits_for_the_next_round(w: World) -> None:
+    uid = w.endpoint(policy("p"))
+    assert (await w.value())[0] == 503
+    asked = asyncio.create_task(w.value())
+    w.activator.serve(uid)
+    assert await asked == (200, "0m")
+
+
 async def test_endpoints_come_change_and_go(w: World) -> None:
     uid = w.endpoint(policy("p"))
     w.activator.serve(uid, load_seconds=60)

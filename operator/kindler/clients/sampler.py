@@ -27,6 +27,7 @@ class Sampler:
         self._seconds = seconds
         self._window = Window()
         self._turned = -math.inf
+        self._round = asyncio.Event()  # of the round that is under way, or of the next one: set when it ends
 
     async def run(self) -> None:
         """Asks until cancelled."""
@@ -43,11 +44,18 @@ class Sampler:
             else:
                 trouble = ""
                 self._window.add(told, self._clock())
+            ended, self._round = self._round, asyncio.Event()
+            ended.set()
             await asyncio.sleep(max(self._seconds - (self._clock() - began), self._seconds / 4))
 
     def usage(self, uid: str, age: float = math.inf) -> Usage | NoData:
         """The last minute of the endpoint with this uid, which was created `age` seconds ago."""
         return self._window.usage(uid, age, self._clock())
+
+    async def asked(self) -> None:
+        """Returns when all activators were asked after this call."""
+        await self._round.wait()  # it may have begun before
+        await self._round.wait()
 
     @property
     def silence(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from kindler.api import names
@@ -16,6 +17,8 @@ from kindler.metrics.directory import Directory, Followed
 from kindler.metrics.discovery import METRICS
 
 Wanted = dict[str, frozenset[str]]  # label -> the values that will do
+
+PATIENCE_SECONDS: Final = 2.5
 
 _TERM: Final = re.compile(r"\s*([^\s=!(),]+)\s*(?:(?:==?)\s*([^\s=!(),]*)|\s+in\s*\(([^()]*)\))\s*(?:,|$)")
 
@@ -49,6 +52,18 @@ class Values:
 
         Raises Refused: 404 where it picks none, 503 where one has no data: a part of what was asked for would be taken for the whole.
         """
+        try:
+            return await self._of(namespace, metric, selector, name)
+        except Refused as refused:
+            if refused.code != 503:
+                raise
+        # A HorizontalPodAutoscaler is made when an Endpoint begins to serve, and complains at once: by the next round, activators are known to serve it.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._sampler.asked()
+        return await self._of(namespace, metric, selector, name)
+
+    async def _of(self, namespace: str, metric: str, selector: Wanted, name: str) -> list[Value]:
         if metric not in METRICS:
             raise Refused(404, f"Kindler serves {' and '.join(METRICS)} of Endpoints that scale themselves, and no metric {metric!r}")
         if not name and len(selector.get(names.LABEL_ENDPOINT, ())) == 1:
