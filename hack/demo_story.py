@@ -132,8 +132,24 @@ def wake() -> None:
     say("asked 0 ms" + "".join(f" · {word} {float(durations[name]):.0f}" for name, word in PHASES.items() if name in durations))
 
 
+def provisioned() -> None:
+    title("5. Provisioned concurrency: the first request without a cold start")
+    shell("kubectl apply -f hack/story/provisioned.yaml")
+    place = "{.status.productionVariants[0].currentServerlessConfig.provisionedConcurrency}"
+    _, seconds = shell(f"kubectl wait kep/iris --for=jsonpath='{place}'=1 --timeout=120s")
+    say(f"One place is warm after {seconds:.1f} s; the HorizontalPodAutoscaler keeps it between 1 and 3. The other pod goes to sleep, this one stays:")
+    shell(f"kubectl wait {PODS},serving.kindler.dev/pool=demand --for=delete --timeout=180s", show=False)
+    out, _ = shell(f"curl -s -D - -w '\\n%{{time_total}} s in all\\n' {REQUEST}", output=False)
+    told = [line for line in out.splitlines() if re.match(r"HTTP/|x-kindler|[{\[]|[\d.]+ s", line, re.IGNORECASE)]
+    say("  " + "\n  ".join(told))
+    if "x-kindler-cold-start" in out.lower():
+        raise StoryError("the first request met a cold start")
+    shell("kubectl get hpa iris-warm")
+    shell("kubectl apply -f examples/iris/endpoint.yaml")
+
+
 def throttle() -> None:
-    title("5. Thirty requests at once, again from zero, at maxConcurrency 5: five are served, the rest is throttled")
+    title("6. Thirty requests at once, again from zero, at maxConcurrency 5: five are served, the rest is throttled")
     asleep(show=False)
     out, _ = shell(f"seq 30 | xargs -P 30 -I + curl -s -o /dev/null -w '%{{http_code}} %{{time_total}}\\n' {REQUEST}", output=False)
     times: dict[str, list[float]] = {}
@@ -148,7 +164,7 @@ def throttle() -> None:
 
 
 def update() -> None:
-    title("6. A bigger tier, while four clients go on asking")
+    title("7. A bigger tier, while four clients go on asking")
     with Load(4) as load:
         shell("kubectl apply -f hack/story/bigger.yaml")
         shell("""kubectl patch kep iris --type=merge -p '{"spec":{"endpointConfigName":"iris-bigger"}}'""")
@@ -159,7 +175,7 @@ def update() -> None:
 
 
 def broken_update() -> None:
-    title("7. An update that cannot work: the old one serves on, and the status says why")
+    title("8. An update that cannot work: the old one serves on, and the status says why")
     with Load(2) as load:
         shell("kubectl apply -f hack/story/broken.yaml")
         shell("""kubectl patch kep iris --type=merge -p '{"spec":{"endpointConfigName":"iris-broken"}}'""")
@@ -169,7 +185,7 @@ def broken_update() -> None:
 
 
 def delete() -> None:
-    title("8. Delete, and everything is gone")
+    title("9. Delete, and everything is gone")
     shell("kubectl delete kep,kepc,kmodel iris iris-bigger iris-broken --ignore-not-found")
     asleep()
     shell("kubectl get replicasets,controllerrevisions,services,pods -l serving.kindler.dev/endpoint=iris")
@@ -192,7 +208,7 @@ Your own model: any image that answers GET /ping and POST /invocations on port 8
 def main() -> None:
     try:
         clean()
-        for chapter in (three_manifests, prediction, sleep, wake, throttle, update, broken_update, delete, what_next):
+        for chapter in (three_manifests, prediction, sleep, wake, provisioned, throttle, update, broken_update, delete, what_next):
             chapter()
     except StoryError as error:
         sys.exit(f"✗ {error}")

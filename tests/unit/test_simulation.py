@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hack.simulate.trace import Request, Trace
 from hack.simulate.world import Arm, Limits, World
 from kindler.api.autoscaling import ScalableTarget
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "provisioned"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def of(*requests: tuple[float, float], span: float = 7200.0) -> Trace:
@@ -150,6 +151,11 @@ def test_schedules_are_written_from_what_each_hour_needs() -> None:
         ("cron(58 7 * * ? *)", {"minCapacity": 8, "maxCapacity": 8}),
         ("cron(0 9 * * ? *)", {"minCapacity": 0, "maxCapacity": 0}),
     ]
+
+
+def test_the_table_in_the_docs_is_the_committed_days() -> None:
+    numbers = json.loads((DOCS / "figures" / "day.json").read_text())["arms"]
+    assert report.table(numbers) in (DOCS / "provisioned-concurrency.md").read_text(), "run: make simulate, with --json and --plot"
 
 
 # Traces of one's own
