@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
@@ -29,7 +29,7 @@ def expression(dice: random.Random) -> str:
             "?" if by_week else _day_of_month(dice),
             "*" if dice.random() < 0.6 else _field(dice, 1, 12, MONTHS),
             _day_of_week(dice) if by_week else "?",
-            dice.choice(("*", "*", "*", "*", "*", "2026-2030", "2027,2029", "2024/2", "2026/3", "1970-2199/4")),
+            dice.choice(("*", "*", "*", "*", "*", "2024-2027", "2025,2027", "2024/2", "2025/3", "1970-2199/4")),
         )
     )
 
@@ -103,8 +103,8 @@ class Oracle:
 @cache
 def shown(zone: str, day: date) -> tuple[tuple[int, int, int], ...]:
     """(epoch seconds, hour, minute) of all whole minutes that a zone's clock shows on a day, each only when it shows it first."""
-    begin = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
-    clocks = ((t, datetime.fromtimestamp(t, ZoneInfo(zone))) for t in range(begin - 15 * 3600, begin + 39 * 3600, 60))
+    midnight = int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp())  # about: what counts is what the clock shows
+    clocks = ((t, datetime.fromtimestamp(t, ZoneInfo(zone))) for t in range(midnight - 2 * 3600, midnight + 27 * 3600, 60))
     return tuple((t, clock.hour, clock.minute) for t, clock in clocks if clock.date() == day and not clock.fold)
 
 
