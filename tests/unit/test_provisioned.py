@@ -418,3 +418,19 @@ def test_the_hpa_leads_to_the_pool_of_the_route() -> None:
     assert decided.autoscaler is not None
     assert decided.autoscaler["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": WARM}
     assert pool(1).name == WARM
+
+
+@pytest.mark.parametrize(("spec", "told"), [({"endpointName": "Iris-EU"}, True), ({}, False)])
+def test_dimensions_name_the_endpoint_by_its_sagemaker_name(spec: dict[str, Any], told: bool) -> None:
+    said = tracks(metric="Invocations")
+    custom = said["targetTrackingScalingPolicyConfiguration"]["customizedMetricSpecification"]
+    custom |= {"statistic": "Sum", "dimensions": [{"name": "EndpointName", "value": "iris"}]}
+    decided = provide(facts(target(1, 8, said), endpoint={"metadata": {"name": "iris", "namespace": "team", "uid": "uid-iris"}, "spec": spec}))
+    assert (decided.obstacle is not None) == told
+    assert (decided.autoscaler is None) == told
+
+
+@pytest.mark.parametrize(("api", "desired"), [(EXTERNAL, 4), (NONE, 8)])
+def test_desired_is_what_the_one_who_sizes_wants(api: MetricsApi, desired: int) -> None:
+    """Where zero is refused the controller computes too, but the HPA sizes all above 0: its decision counts when it has made it."""
+    assert provide(facts(target(0, 8, BUSY), replicas=4, api=api, zero=False, loads={"busy": 5.6})).desired == desired
