@@ -163,6 +163,31 @@ def test_two_that_both_served_and_one_is_silent() -> None:
     assert "activator b" in reason(window, 79)
 
 
+def test_one_that_is_silent_is_not_forgotten_however_long() -> None:
+    window = Window()
+    for second in range(300):
+        window.add([("a", told(second)), ("b", None if second > 70 else told(second))], float(second))
+    assert "activator b" in reason(window, 299)
+
+
+def test_a_warm_pool_that_is_gone_and_comes_again() -> None:
+    window = Window()
+    rounds(window, 0, 80, lambda t: t)
+    window.add([("a", Stats("b", {}))], 81.0)
+    assert reason(window, 81) == "no activator serves a warm pool of it yet"
+    rounds(window, 82, 100, lambda t: t)
+    assert usage(window, 100).load == pytest.approx(1)
+
+
+def test_an_activator_that_a_list_left_out_has_not_begun_anew() -> None:
+    window = Window()
+    for second in range(100):
+        listed = [("a", Stats("b", {}))] if second != 90 else []
+        window.add(listed, float(second))
+    rounds(window, 100, 110, lambda t: 5000 + t)
+    assert "whole minute" in reason(window, 110)
+
+
 def test_a_desk_that_is_made_anew_counts_anew() -> None:
     window = Window()
     rounds(window, 0, 80, lambda t: 2 * t, invocations=0)
@@ -195,6 +220,24 @@ def test_levels_of_two_activators_are_added_moment_by_moment_and_their_pods_are_
         window.add([("a", told(second, second % 2 * 4)), ("b", told(second, (second + 1) % 2 * 4))], float(second))
     found = usage(window, 100)
     assert (found.highest, found.lowest, found.allocated, found.load) == (4, 4, 4, pytest.approx(2))
+
+
+def test_what_stands_is_what_the_owner_says() -> None:
+    window = Window()
+    for second in range(61):
+        window.add([("a", told(0, allocated=3)), ("b", told(0, owner=False, allocated=9))], float(second))
+    assert usage(window, 60).allocated == 3
+
+
+def test_who_is_gone_has_no_level() -> None:
+    window = Window()
+    for second in range(101):
+        window.add([("a", told(0))] + ([("b", told(2 * second, 2, owner=False))] if second < 80 else []), float(second))
+    assert (usage(window, 100).lowest, usage(window, 100).highest) == (0, 2)
+    window = Window()
+    for second in range(101):
+        window.add([("a", told(5 * (second == 40), 5 * (second == 40)))], float(second))
+    assert usage(window, 100).highest == 0  # the minute begins after it
 
 
 def test_how_long_it_has_been_idle() -> None:

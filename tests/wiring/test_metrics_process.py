@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import socket
 import ssl
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,7 +22,7 @@ from kindler.api.settings import Prometheus
 from kindler.core.usage import NoData
 from kindler.metrics.certificate import make
 from kindler.metrics.keeper import Own
-from tests.apiserver import matching
+from tests.apiserver import ApiServer, matching
 from tests.wiring.metrics_rig import CUSTOM, EXTERNAL, NS, ROUTE, SERVICE, SYSTEM, Authority, World, customized, policy, world
 
 EXECUTIONS = f"{EXTERNAL}/concurrent-executions"
@@ -171,6 +175,12 @@ async def test_a_metric_of_somebody_else_by_the_clusters_api(w: World) -> None:
     assert [r.query for r in w.server.log if r.path.endswith("queue_length")] == [{"labelSelector": "app=jobs"}]
     status, message = await w.value("customized-metric", "gone")
     assert status == 503 and "the cluster's external metrics API has no 'gone': 404" in message
+    w.endpoint(policy("p", customized("secret", "Mine")), name="rose")
+    w.activator.serve(w.server.store.get(w.server.store.kind("endpoints", "serving.kindler.dev"), NS, "rose")["metadata"]["uid"], name="rose")
+    w.server.faults.fail(403, lambda request: "secret" in request.path)
+    await w.sampled()
+    status, message = await w.value("customized-metric", "p", "rose")
+    assert status == 503 and "may not read the external metric 'secret': add it to autoscaling.externalMetrics" in message
 
 
 async def test_a_metric_of_prometheus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,3 +331,20 @@ async def test_the_admin_port(w: World) -> None:
     assert "kindler_metrics_endpoints 1.0" in text and "kindler_metrics_warm_pools 1.0" in text
     age = next(float(line.split()[1]) for line in text.splitlines() if line.startswith("kindler_metrics_sample_age_seconds "))
     assert age < 5
+
+
+async def test_the_process_ends_when_it_is_told_to_and_refuses_settings_that_cannot_be(tmp_path: Path) -> None:
+    async with ApiServer() as server:
+        with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+            ports = [str(listening.getsockname()[1]) for listening in (one, other)]
+        env = os.environ | {"KUBECONFIG": server.kubeconfig(tmp_path), "KINDLER_METRICS_API_PORT": ports[0], "KINDLER_METRICS_PORT": ports[1]}
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "kindler", "metrics", env=env, stderr=asyncio.subprocess.PIPE)
+        async with asyncio.timeout(20):
+            await server.until(lambda: any(request.resource == "pods" for request in server.log))  # it asks for activators: all parts run
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+    wrong = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "kindler", "metrics", env=env | {"KINDLER_METRICS_PORT": "x"}, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await wrong.communicate()
+    assert wrong.returncode == 2 and b"KINDLER_METRICS_PORT='x' is not a number" in said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -29,13 +28,13 @@ class Reading:
 class Track:
     """Readings of one endpoint, at one activator, in one life of it, in order of time.
 
-    `born`: when the counts were zero, where that is known: before, this life had not begun. `owned`: since when this activator admits for the endpoint, None
-    while it does not. `allocated`: as last told. `ended`: when it was first missing: the activator is gone, lives anew, or serves the endpoint no more.
+    `born`: when the counts were still zero, since this life had not begun; minus infinity: not known. `owned`: since when this activator admits for the
+    endpoint, None while it does not. `allocated`: as last told. `ended`: when it was first missing: gone, alive anew, or not serving the endpoint any more.
     """
 
     __slots__ = ("_readings", "allocated", "born", "ended", "owned")
 
-    def __init__(self, born: float | None) -> None:
+    def __init__(self, born: float) -> None:
         self.born = born
         self.owned: float | None = None
         self.ended: float | None = None
@@ -79,7 +78,7 @@ class Track:
         after = bisect_right(self._readings, moment, key=_at)
         earlier, widest = self._readings[after - 1], WIDEST
         if not after:
-            born = max(created, self.born if self.born is not None else -math.inf)
+            born = max(created, self.born)
             if moment <= born or self._readings[0].totals == ZERO:
                 return ZERO
             earlier, widest = Reading(born, ZERO, 0), YOUNG

@@ -51,12 +51,12 @@ class Usage:
 
 @dataclass(slots=True)
 class _Replica:
-    """An activator. `heard`: when it last answered, None: never. `listed`: the last round in which it was there."""
+    """An activator. `listed`: the last round in which it was there. `heard`: when it last answered, None: never. `born`: its life began after this moment."""
 
     listed: float
+    born: float
     boot: str = ""
     heard: float | None = None
-    born: float | None = None  # the life began after this moment; None: before we looked
 
 
 @dataclass(slots=True)
@@ -93,8 +93,7 @@ class Window:
         for name, stats in told:
             known = self._replicas.get(name)
             if known is None:
-                # Who was not there a moment ago has begun since.
-                known = self._replicas[name] = _Replica(now, born=before if now - before <= WIDEST else None)
+                known = self._replicas[name] = _Replica(now, before)  # who was not there in the last round has begun since
             known.listed = now
             if stats is not None:
                 self._hear(name, known, stats, now)
@@ -102,7 +101,7 @@ class Window:
         self._tidy(now)
 
     def _hear(self, name: str, replica: _Replica, stats: Stats, now: float) -> None:
-        if replica.boot and replica.boot != stats.boot:
+        if replica.heard is not None and replica.boot != stats.boot:
             replica.born = replica.heard
         replica.boot, replica.heard = stats.boot, now
         for told in stats.endpoints.values():
@@ -139,9 +138,9 @@ class Window:
                 del self._endpoints[uid]
 
     def _lives(self, key: tuple[str, str], track: Track, now: float) -> bool:
-        """Whether this life of the activator goes on, as far as is known, and told of the endpoint when it last answered."""
+        """Whether the activator is there, and if it answered in this round, in this life, and told of the endpoint."""
         replica = self._replicas.get(key[0])
-        return replica is not None and replica.listed == now and replica.boot == key[1] and (replica.heard != now or track.last.at == now)
+        return replica is not None and replica.listed == now and (replica.heard != now or track.last.at == now)
 
     # Answering
 
@@ -154,7 +153,7 @@ class Window:
         tracks = endpoint.tracks if endpoint is not None else {}
         if endpoint is None or (reason := self._silence(tracks, end)) is not None:
             return NoData(self._nobody(end) if endpoint is None else reason or "")
-        begin = next((moment for moment in reversed(self._rounds) if WINDOW <= end - moment <= WINDOW + WIDEST), end - WINDOW)
+        begin = next((moment for moment in reversed(self._rounds) if end - moment >= WINDOW), end - WINDOW)
         load, done = 0.0, ZERO
         for track in tracks.values():
             first = track.at(begin, now - age)
@@ -168,7 +167,7 @@ class Window:
         return Usage(load, max(levels), min(levels), done, allocated, end - endpoint.busy)
 
     def _levels(self, tracks: Iterable[Track], begin: float) -> list[int]:
-        moments = self._rounds[max(bisect_right(self._rounds, begin) - 1, 0) :]
+        moments = self._rounds[bisect_right(self._rounds, begin) :]
         return [sum(at_once) for at_once in zip(*(track.levels(moments) for track in tracks), strict=True)]
 
     def _silence(self, tracks: dict[tuple[str, str], Track], end: float) -> str | None:
