@@ -158,6 +158,7 @@ def test_start_and_end_bound_the_recurrence_and_both_count() -> None:
 def test_it_also_acts_at_its_start() -> None:
     late = action("late", "cron(0 8 * * ? *)", low=4, startTime="2026-11-24T10:30:00+01:00")
     assert seen("09:00", late).next == Due("late", clock("09:30"))
+    assert seen("09:30", late).bounds == Bounds(4, 10)
     found = seen("10:00", late)
     assert (found.bounds, found.last, found.next) == (Bounds(4, 10), Due("late", clock("09:30")), Due("late", clock("08:00", 1)))
 
@@ -172,6 +173,8 @@ def test_at_acts_once_and_not_at_its_start() -> None:
     assert (seen("10:00", once).bounds, seen("10:00", once).next) == (Bounds(1, 10), Due("once", clock("11:00")))
     assert (seen("11:00", once).bounds, seen("11:00", once).next) == (Bounds(4, 10), None)
     assert seen("13:00", once, kept=memory("12:00")).bounds == Bounds(1, 10)  # past
+    just = action("just", "at(2026-11-24T12:00:00)", low=4, startTime="2026-11-24T12:00:00Z", endTime="2026-11-24T12:00:00Z")
+    assert (seen("11:00", just).next, seen("13:00", just).bounds) == (Due("just", clock("12:00")), Bounds(4, 10))
     outside = action("outside", "at(2026-11-24T12:00:00)", low=4, startTime="2026-11-24T13:00:00Z")
     assert (seen("14:00", outside).bounds, seen("11:00", outside).next) == (Bounds(1, 10), None)
 

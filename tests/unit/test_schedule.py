@@ -457,6 +457,14 @@ def test_times_beyond_all_calendars_are_asked_without_harm(end: float) -> None:
     assert (schedule.last(end, -(10.0**16), START) is None) == (end <= 0)
 
 
+def test_while_an_hour_is_shown_again_all_of_it_has_been() -> None:
+    """Berlin's clock shows 02:00 to 03:00 from 00:00 to 02:00 UTC: at 02:15 for the second time, 02:30 has come already."""
+    schedule, again = parse("cron(0/30 2 * * ? *)", "Europe/Berlin"), datetime(2024, 10, 27, 1, 15, tzinfo=UTC).timestamp()
+    assert shown(schedule.last(again, 0, START), "UTC") == "2024-10-27 00:30"
+    assert shown(schedule.next(again, START), "UTC") == "2024-10-28 01:00"
+    assert schedule.last(again, again - 45 * 60, START) is None
+
+
 def test_blanks_around_and_between_do_not_matter() -> None:
     schedule = parse("  cron(  0   8 ? *\tMON-FRI *  ) ")
     assert isinstance(schedule, Recurring) and shown(schedule.next(START, START), "UTC") == "2024-11-01 08:00"
