@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hack.kubeapi import ApiError
 from tests.e2e.support.journey import LABEL, Journey
 from tests.e2e.support.kubectl import Kubectl
 from tests.e2e.test_policies import pool, refused
@@ -15,6 +16,8 @@ Json = dict[str, Any]
 OWNED = "the controller may only make, change and delete what an Endpoint owns"
 NAMES = "the controller's Services may only be names of the activator"
 SCALE = "the controller may only scale pools of Kindler endpoints"
+WARM = "the controller's HorizontalPodAutoscalers may only size warm pools"
+LEADS = "the controller may only make, change and delete APIServices that lead to its own metrics server"
 OURS = {LABEL: "mine"}
 OWNER = {"apiVersion": "serving.kindler.dev/v1alpha1", "kind": "Endpoint", "name": "gone", "uid": "00000000-0000-0000-0000-000000000000"}
 
@@ -31,6 +34,14 @@ class Controller:
     def create(self, plural: str, body: Json) -> None:
         """By one bare POST, which is not kept: an owner that does not exist would have it collected."""
         self.api.call("POST", f"{self.api.path(plural, self.journey.namespace)}?dryRun=All", body, user=self.user)
+
+    def apply(self, name: str, spec: Json) -> None:
+        """An APIService, by server-side apply, as the controller does it; not kept."""
+        version, _, group = name.partition(".")
+        body = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": name}}
+        body["spec"] = {"group": group, "version": version, "groupPriorityMinimum": 100, "versionPriority": 100} | spec
+        path = f"{self.api.path('apiservices', None, name)}?fieldManager=kindler&force=true&dryRun=All"
+        self.api.call("PATCH", path, body, content_type="application/apply-patch+yaml", user=self.user)
 
     def scale(self, name: str, replicas: int) -> None:
         self.api.call("PATCH", self.api.path("replicasets", self.journey.namespace, name, "scale"), {"spec": {"replicas": replicas}}, user=self.user)
@@ -66,3 +77,45 @@ def test_it_changes_scales_and_deletes_nothing_of_others(journey: Journey, contr
     refused(SCALE, controller.scale, "other", 1)
     found = journey.kubectl.get("replicaset", "other")
     assert (found["spec"]["replicas"], found["metadata"].get("ownerReferences")) == (0, None)
+
+
+def autoscaler(target: str, kind: str = "ReplicaSet") -> Json:
+    spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": kind, "name": target}, "maxReplicas": 1}
+    return {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "mine-warm"}, "spec": spec}
+
+
+def test_its_autoscalers_size_warm_pools_of_endpoints_alone(journey: Journey, controller: Controller) -> None:
+    controller.create("horizontalpodautoscalers", owned(autoscaler("mine-1-warm")))
+    refused(OWNED, controller.create, "horizontalpodautoscalers", autoscaler("mine-1-warm"))
+    for target, kind in (("mine-1-demand", "ReplicaSet"), ("somebodys-warm", "Deployment")):
+        refused(WARM, controller.create, "horizontalpodautoscalers", owned(autoscaler(target, kind)))
+    journey.kubectl.apply(autoscaler("other-1-warm") | {"metadata": {"name": "other"}})
+    refused(OWNED, controller.kubectl.patch, "hpa", "other", {"spec": {"maxReplicas": 2}}, controller.who)
+    refused(OWNED, controller.kubectl, "delete", "hpa", "other", controller.who)
+
+
+def test_it_serves_no_api_but_that_of_its_own_metrics(controller: Controller, system: Kubectl) -> None:
+    ours = {"service": {"namespace": system.namespace, "name": "kindler-metrics", "port": 443}}
+    others = {"service": {"namespace": controller.journey.namespace, "name": "kindler-metrics", "port": 443}}
+    controller.apply("v1beta2.custom.metrics.k8s.io", ours)
+    refused(LEADS, controller.apply, "v1beta2.custom.metrics.k8s.io", others)
+    refused(LEADS, controller.apply, "v1beta1.external.metrics.k8s.io", others)
+    for name in ("v1beta1.metrics.k8s.io", "v1.apps"):
+        refused("cannot patch resource", controller.apply, name, ours)
+    refused("cannot create resource", controller.create, "apiservices", {})
+
+
+def test_what_became_somebody_elses_it_may_only_disown(controller: Controller) -> None:
+    group = "v1beta1.custom.metrics.k8s.io"
+    spec = {"group": "custom.metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 1, "versionPriority": 1, "insecureSkipTLSVerify": True}
+    service = {"namespace": controller.journey.namespace, "name": "adapter", "port": 443}
+    path = controller.api.path("apiservices", None, group)
+    body = {"metadata": {"name": group, "annotations": {"a": "b"}}, "spec": spec | {"service": service}}
+    controller.api.call("POST", controller.api.path("apiservices"), body)
+    try:
+        controller.api.call("PATCH", path, {"metadata": {"ownerReferences": None}}, user=controller.user)
+        refused(LEADS, controller.apply, group, {"service": {"namespace": "kindler-system", "name": "kindler-metrics", "port": 443}})
+        with pytest.raises(ApiError, match=LEADS):
+            controller.api.call("DELETE", path, user=controller.user)
+    finally:
+        controller.api.call("DELETE", path)
