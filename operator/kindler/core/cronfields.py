@@ -18,6 +18,7 @@ from bisect import bisect_right
 from calendar import monthrange
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 Days = Callable[[int, int], Sequence[int]]
@@ -130,9 +131,10 @@ def _weekday(text: str) -> int:
     return (_number(DAY_OF_WEEK, text) - 2) % 7  # 1 is Sunday in the text, Monday is 0 here
 
 
-def _of_kind(year: int, month: int, kinds: tuple[int, ...]) -> list[int]:
+@lru_cache(4096)  # everybody asks for this month's Mondays to Fridays
+def _of_kind(year: int, month: int, kinds: tuple[int, ...]) -> tuple[int, ...]:
     first, length = monthrange(year, month)
-    return [day for day in range(1, length + 1) if (first + day - 1) % 7 in kinds]
+    return tuple(day for day in range(1, length + 1) if (first + day - 1) % 7 in kinds)
 
 
 def _day(year: int, month: int, day: int, weekday: bool) -> Sequence[int]:
