@@ -51,7 +51,7 @@ def of_manifest(file: Path) -> Arm:
     for policy in target.scaling_policies or ():
         if policy.target_tracking_scaling_policy_configuration.predefined_metric_specification is None:
             raise ManifestError(f"{file}: policy {policy.policy_name}: a trace tells concurrency alone, so customized metrics cannot be simulated")
-    return Arm(file.stem, 0, target)
+    return Arm(str(file), 0, target)
 
 
 def entry(low: int, high: int, value: float | None, sizes: Sequence[int] = ()) -> Json:

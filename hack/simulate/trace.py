@@ -89,7 +89,7 @@ def read(file: Path, service: float | None, seed: int) -> Trace:
     with file.open(newline="") as text:
         rows = list(csv.DictReader(text))
     if not rows or "time" not in rows[0]:
-        raise TraceError(f"{file}: {FORM}")
+        raise TraceError(f"{file} is no trace: {FORM}")
     midnight, moments = _moments(file, [_time(file, line, row) for line, row in enumerate(rows, 2)])
     requests = sorted(_spread(file, rows, moments, service, random.Random(seed)), key=lambda request: request.at)
     if not requests:

@@ -185,7 +185,7 @@ def test_dates_and_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("when\n1\n", "time"),
+        ("when\n1\n", "is no trace"),
         ("time,seconds\nsoon,1\n", "line 2: soon is no time"),
         ("time,seconds\n5,1\n3,1\n", "in order"),
         ("time,seconds\n5,1\n2027-05-04T08:00:00Z,1\n", "one form"),
