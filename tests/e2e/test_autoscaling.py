@@ -10,6 +10,8 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
+import pytest
+
 from tests.e2e.support import pools, rows
 from tests.e2e.support.gateway import Load
 from tests.e2e.support.journey import LABEL, Journey
@@ -30,6 +32,7 @@ HELD = {
 """Endpoints whose load asks for another size, which is forbidden: the size that they have, and why they keep it. "quiet" is busy, the others idle."""
 
 
+@pytest.mark.timeout(400)  # minutes of average
 def test_the_warm_pool_follows_its_load(journey: Journey) -> None:
     """1 to 4 pods while the average rises, and back to 1 after it has fallen. Beside it 20 pods go to 8 and stay, and what must not scale does not."""
     ramp = create(journey)

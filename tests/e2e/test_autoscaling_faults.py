@@ -49,6 +49,7 @@ def reason(journey: Journey, status: str, timeout: float = 60) -> str:
     return str(rows.condition(journey.endpoint(), "ScalingActive")["reason"])
 
 
+@pytest.mark.timeout(400)  # minutes of average
 def test_without_metrics_the_size_holds_and_bounds_act(journey: Journey, processes: Scale) -> None:
     """No metrics process: no scaling in, but a raised minimum acts. No controller: a moment that passes meanwhile is made good. Both back: all as before."""
 

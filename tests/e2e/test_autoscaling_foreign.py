@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from hack.aggregated import Foreign
 from tests.e2e.support import pools, rows
 from tests.e2e.support.gateway import Load
@@ -65,6 +67,7 @@ def spec_of(journey: Journey, group: str, version: str) -> Json:
     return spec
 
 
+@pytest.mark.timeout(400)  # minutes of average
 def test_metrics_apis_of_others_are_left_alone(journey: Journey) -> None:
     """External taken: custom is used, and customized metrics come from the foreign server. Both taken: the controller computes. Both free: as at first."""
     shop = Shop()

@@ -52,7 +52,7 @@ class Journey:
         **config: Any,
     ) -> None:
         """Applies the three manifests under one name; `config` as in manifests.config, `scaling` as made by manifests.scaling."""
-        model = manifests.model(name, image=image, environment=environment, **({"drain": drain} if drain else {}))
+        model = manifests.model(name, image=image, environment=environment, drain=drain)
         self.kubectl.apply(model, manifests.config(name, **config), manifests.endpoint(name, **(scaling or {})))
 
     def serving(self, name: str = "echo", **wanted: Any) -> Json:

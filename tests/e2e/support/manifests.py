@@ -15,8 +15,8 @@ def _object(kind: str, name: str, spec: Json) -> Json:
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 
-def model(name: str, *, image: str = ECHO, environment: dict[str, str] | None = None, **spec: Any) -> Json:
-    container = {"image": image} | ({"environment": environment} if environment else {})
+def model(name: str, *, image: str = ECHO, environment: dict[str, str] | None = None, drain: str | None = None, **spec: Any) -> Json:
+    container = {"image": image} | ({"environment": environment} if environment else {}) | ({"drain": drain} if drain else {})
     return _object("Model", name, {"primaryContainer": container, **spec})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from tests.e2e.support.journey import Journey
 Json = dict[str, Any]
 
 HPA = "kube-controller-manager"  # the field manager of the HPA controller
-CREATOR, CONTROLLER = "kindler-create", "kindler"  # Kindler's: when it makes a pool, and when it sizes one
+CREATOR, CONTROLLER = "kindler-create", "kindler-client"  # Kindler's: when it makes a pool, and when it sizes one
 ENDPOINT, POLICY = "serving.kindler.dev/endpoint", "serving.kindler.dev/policy"
 EXTERNAL = "/apis/external.metrics.k8s.io/v1beta1"
 FIGURES = Path(".kindler/figures")
@@ -38,7 +39,9 @@ def units(endpoint: Json | None) -> tuple[int, int]:
 
 
 def sizer(pool: Json) -> str:
-    """The field manager that holds `spec.replicas`: several, with a plus between, when they agree."""
+    """The field manager that holds `spec.replicas`: several, with a plus between, when they agree. "" for ever once a pool was scaled to 0: the API server's
+    Scale drops a 0, and with it the owner.
+    """
     holders = [m["manager"] for m in pool["metadata"].get("managedFields", []) if "f:replicas" in m.get("fieldsV1", {}).get("f:spec", {})]
     return "+".join(sorted(holders))
 
@@ -151,6 +154,14 @@ class Sampled:
     def highest(self, until: float) -> float:
         """The most that the metric said up to a moment."""
         return max((value for at, value in self.points if at <= until and value is not None), default=0.0)
+
+
+def rescales(journey: Journey, name: str) -> set[int]:
+    """The sizes that the endpoint's HPA says it has set, by its Events."""
+    about = {"kind": "HorizontalPodAutoscaler", "name": f"{name}-warm"}
+    events = journey.api.items("events", journey.namespace)
+    told = [e["message"] for e in events if e["reason"] == "SuccessfulRescale" and about.items() <= e["involvedObject"].items()]
+    return {int(re.findall(r"New size: (\d+)", message)[0]) for message in told}
 
 
 def keep_figures(name: str, begin: float, sampled: Sampled, watched: Watched, pool: str, facts: Json) -> None:
