@@ -1,6 +1,6 @@
-"""Random cron expressions, and a second reading of them: minute by minute along the time line, with tests of single values instead of sets of them.
+"""Tables of schedules, random cron expressions, and a second reading of them, minute by minute along the time line.
 
-Shares no code and no method with the product: a moment is one of UTC, its wall clock is looked up, and each field is asked whether it fits.
+It shares no code and no method with the product: a moment is one of UTC, its wall clock is looked up, and each field is asked whether this one value fits.
 """
 
 from __future__ import annotations
@@ -14,6 +14,11 @@ from zoneinfo import ZoneInfo
 DAY = timedelta(days=1)
 MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
+
+
+def rows(table: str) -> list[list[str]]:
+    """The cells of a table's lines, its headings left out."""
+    return [[cell.strip() for cell in line.split(" | ")] for line in table.strip("\n").splitlines() if not line.startswith("# ")]
 
 
 # ---- random expressions
