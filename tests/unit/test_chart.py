@@ -199,6 +199,7 @@ def test_the_notes_name_what_to_type_next() -> None:
         "kubectl wait -n models kep/iris",
         "http://iris.models/invocations",
         "svc/prod-kindler-activator",
+        "which one prod-kindler-metrics has",
     ):
         assert words in notes
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from itertools import product
+from types import ModuleType
 
 import pytest
 
+import kindler.controller.process as controller_process
+import kindler.metrics.process as metrics_process
 from kindler.api import names
 from tests.unit.charts import Json, only, rendered
 
@@ -99,6 +102,15 @@ def test_with_a_list_of_namespaces_there_is_no_right_in_any_other() -> None:
     assert grants(objects, "metrics") == everywhere(METRICS) | spelled(METRICS_AT_HOME, "kindler-system")
     keys = [(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in objects]
     assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize(("process", "module"), [("controller", controller_process), ("metrics", metrics_process)])
+def test_a_process_says_itself_what_it_needs(process: str, module: ModuleType) -> None:
+    said = (module.__doc__ or "").partition("Rights")[2]
+    for _, group, resource, verb in grants(rendered("autoscaling.externalMetrics={queue_length}"), process):
+        assert group in said
+        assert any(word in said for word in (resource.partition("/")[0], "installation allows"))
+        assert verb in said
 
 
 def test_without_a_metrics_api_there_is_no_right_for_it() -> None:

@@ -11,9 +11,9 @@ Rights (the chart grants exactly these; a test of the chart compares):
     (core)                services                                     get list watch create patch
     (core)                pods                                         get list watch
     events.k8s.io         events                                       create
-    apiregistration.k8s.io  apiservices                                create; get patch delete of the metrics APIs'
-    rbac.authorization.k8s.io  clusterroles                            get of the release's own one for metrics
-    external.metrics.k8s.io  (metrics that are not Kindler's)          get
+    external.metrics.k8s.io    those that the installation allows      get list  (metrics of others, which policies may name)
+    apiregistration.k8s.io     apiservices                             get create patch delete, of the two metrics APIs alone
+    rbac.authorization.k8s.io  clusterroles                            get, of the one alone that owns what is made of these
     in its own namespace: coordination.k8s.io leases get create update; pods list (the activators); configmaps list watch (certificates)
 """
 
