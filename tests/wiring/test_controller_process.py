@@ -38,7 +38,8 @@ async def test_it_serves_tells_and_goes_in_peace(tmp_path: Path, monkeypatch: py
             status, text = await ask(port, "/metrics")
             assert status == 200
             written = 'kindler_controller_writes_total{kind="ReplicaSet",verb="create"} 1.0'
-            for line in ("kindler_controller_leader 1.0", "kindler_controller_queue_depth", written):
+            api = 'kindler_controller_metrics_api{api="none"} 1.0'
+            for line in ("kindler_controller_leader 1.0", "kindler_controller_queue_depth", written, api):
                 assert line in text
             process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(15):

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from kindler.core.provision import MetricsApi
+
 OUTCOMES = ("done", "waiting", "stalled", "error", "conflict")
 
 
@@ -39,7 +41,7 @@ class Metrics:
         """One watch's restarts, looked up when scraped."""
         self._restarts.labels(kind).set_function(lambda: float(restarts()))
 
-    def read_api(self, words: tuple[str, ...], api: Callable[[], str]) -> None:
-        """Which of the `words` says it, looked up when scraped."""
-        for word in words:
-            self._api.labels(word).set_function(lambda word=word: float(api() == word))  # type: ignore[misc]
+    def read_api(self, api: Callable[[], MetricsApi]) -> None:
+        """Which one it is, looked up when scraped."""
+        for each in MetricsApi:
+            self._api.labels(each.value).set_function(lambda each=each: float(api() is each))  # type: ignore[misc]

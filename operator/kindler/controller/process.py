@@ -94,6 +94,7 @@ class Controller:
         self.listed = asyncio.Event()
         self.awake = False
         self.metrics.read(leading, lambda: self.work.depth, lambda: self.work.age)
+        self.metrics.read_api(lambda: self.metrics_api.api)
         for kind, informer in self.children.informers.items():
             self.metrics.watch(kind.plural, lambda informer=informer: informer.restarts)  # type: ignore[misc]
 
