@@ -247,6 +247,7 @@ def test_scheduled_scaling_that_rests() -> None:
         ({"leads": route(limit=2), "status": status(3, **SINCE), "replicas": 3}, "maxConcurrency of the endpoint configuration is 2"),
         ({"scales": target(5, 8, BUSY), "leads": route(per=3), "status": status(3, **SINCE)}, "the bounds were edited: minCapacity is 5"),
         ({"status": status(3, **SINCE), "replicas": 5}, "target tracking policy 'busy' asks for 5"),
+        ({"scales": target(4, 8, BUSY), "status": status(3, **SINCE), "replicas": 5}, "target tracking policy 'busy' asks for 5"),
         ({"status": status(3, **SINCE), "replicas": 8}, "target tracking policy 'busy' asks for 8, the maximum, or more"),
         ({"status": status(3, **SINCE), "replicas": 1}, "target tracking policy 'busy' asks for 1, the minimum, or less"),
         ({"status": status(1, **SINCE), "replicas": 1, "api": NONE, "loads": {"busy": 3.0}}, "target tracking policy 'busy' asks for 5"),
@@ -434,3 +435,23 @@ def test_dimensions_name_the_endpoint_by_its_sagemaker_name(spec: dict[str, Any]
 def test_desired_is_what_the_one_who_sizes_wants(api: MetricsApi, desired: int) -> None:
     """Where zero is refused the controller computes too, but the HPA sizes all above 0: its decision counts when it has made it."""
     assert provide(facts(target(0, 8, BUSY), replicas=4, api=api, zero=False, loads={"busy": 5.6})).desired == desired
+
+
+@pytest.mark.parametrize(
+    ("scales", "limit", "message"),
+    [
+        (target(1, 8, BUSY), 8, "HorizontalPodAutoscaler iris-warm sizes the warm pool within 1 to 8."),
+        (target(1, 8, BUSY, rests="scheduled"), 8, "HorizontalPodAutoscaler iris-warm sizes the warm pool within 1 to 8."),
+        (
+            target(1, 9, BUSY, rests="out"),
+            8,
+            "HorizontalPodAutoscaler iris-warm sizes the warm pool within 1 to 8. Scaling out is suspended. maxCapacity 9 is held at 8, the maxConcurrency "
+            "of the endpoint configuration; lower the one or raise the other.",
+        ),
+        (target(1, 8, rests="in out"), 8, "There are no scaling policies: the size is held within the bounds in force, 1 to 8."),
+    ],
+)
+def test_messages_say_what_is_so_and_no_more(scales: Any, limit: int, message: str) -> None:
+    told = provide(facts(scales, leads=route(limit=limit), autoscaler=hpa(("ScalingActive", "True", "ValidMetricFound", "")))).active
+    assert told is not None
+    assert told[2] == message
