@@ -18,6 +18,7 @@ matplotlib.rcParams["svg.hashsalt"] = "kindler"  # the same figures give the sam
 from matplotlib import pyplot  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.ticker import MaxNLocator  # noqa: E402
 
 Json = dict[str, Any]
 
@@ -89,6 +90,7 @@ def _strip(axes: Axes, samples: Sequence[Sample]) -> None:
     axes.plot(hours, [sum(sample.load for sample in piece) / len(piece) for piece in pieces], color=LOAD, linewidth=0.9, label="requests at work")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
 
 
 def _write(figure: Figure, file: Path) -> None:
