@@ -49,6 +49,7 @@ CHANGES: list[tuple[Json, Json, list[str]]] = [
     (UPDATE_FAILED, status("InService", "False", "UpdateFailed", "another cause", route="a"), ["Warning UpdateFailed"]),
     (UPDATE_FAILED, SERVES, ["Normal InService"]),
     (UPDATE_FAILED, UPDATED, ["Normal Updated"]),
+    (SERVES, SERVES | {"route": {"revision": "a", "pools": {"warm": "w"}}}, []),
     (SERVES, CANNOT, ["Warning CannotStart"]),
     (CANNOT, SERVES, ["Normal InService"]),
     (SERVES, status("Deleting", "False", "Deleting", route="a"), []),

@@ -62,12 +62,18 @@ def _state(old: Json, new: Json) -> tuple[Told, ...]:
 
 
 def _arrived(old: Json, new: Json) -> tuple[Told, ...]:
-    if _condition(old, c.READY).get("status") == c.TRUE and old.get("route") == new.get("route"):
+    same = _served(old) == _served(new)
+    if same and _condition(old, c.READY).get("status") == c.TRUE:
         return ()
     config = new.get("endpointConfigName")
-    if old.get("route") and old["route"] != new.get("route"):
+    if old.get("route") and not same:
         return (Told(NORMAL, "Updated", f"The endpoint serves {config} now."),)
     return (Told(NORMAL, c.IN_SERVICE, f"The endpoint is in service with {config}."),)
+
+
+def _served(status: Json) -> dict[str, Any]:
+    """The route but for its pools: a warm pool comes and goes with spec.autoscaling, and that is no update."""
+    return {k: v for k, v in (status.get("route") or {}).items() if k != "pools"}
 
 
 def _scaling(old: Json, new: Json) -> tuple[Told, ...]:
