@@ -95,3 +95,17 @@ def facts(
         "history": history,
     }
     return Facts(**(found | changed))
+
+
+MORNING = action("morning", "at(2027-01-15T08:00:00)", low=4)  # NOW
+NIGHT = action("night", "at(2027-01-15T07:00:00)", low=0, high=0)
+SINCE: dict[str, Any] = {
+    "boundsSince": "2027-01-15T06:00:00Z",
+    "registered": {"minCapacity": 1, "maxCapacity": 8},
+    "base": {"minCapacity": 1, "maxCapacity": 8},
+}
+
+
+def bounds(spec: dict[str, Any] | None) -> tuple[int, int] | None:
+    """Of an HPA."""
+    return (spec["minReplicas"], spec["maxReplicas"]) if spec else None

@@ -37,7 +37,7 @@ _APIS: Final = {MetricsApi.EXTERNAL: f"v1beta1.{names.EXTERNAL_METRICS}", Metric
 def active(facts: Facts, case: Situation) -> Told:
     """(status, reason, message)."""
     status, reason, message = _active(facts, case)
-    return status, reason, " ".join((message, *_notes(facts, case, status)))
+    return status, reason, " ".join((message, *_notes(case, status)))
 
 
 def _active(facts: Facts, case: Situation) -> Told:
@@ -87,7 +87,7 @@ def _scaled(facts: Facts, case: Situation) -> Told:
     return c.TRUE, c.METRICS_AVAILABLE, f"HorizontalPodAutoscaler {name} sizes the warm pool within {case.bounds.minimum} to {case.bounds.maximum}.{more}"
 
 
-def _notes(facts: Facts, case: Situation, status: str) -> list[str]:
+def _notes(case: Situation, status: str) -> list[str]:
     """What is so beside."""
     rests, notes = case.target.suspended_state, []
     if status == c.TRUE and case.served and rests.dynamic_scaling_in_suspended:
