@@ -10,6 +10,9 @@ from typing import Any
 from hack.hpa import foreign
 from hack.hpa.cases import Case
 from hack.kubeapi import ApiError, KubeApi
+from kindler.core import autoscaler as written
+from kindler.core.provision import MetricsApi
+from kindler.core.tracking import Rules
 
 Json = dict[str, Any]
 
@@ -57,21 +60,17 @@ def replica_set(case: Case) -> Json:
 
 
 def autoscaler(case: Case) -> Json:
-    """As the product writes it (core/autoscaler.py), but for the metric's name."""
+    """As the product writes it, but for the metrics."""
     low, high = next(case.bounds())
-    target = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": case.key}
+    rules = Rules(low, high, case.window, case.scale_in, case.scale_out)
+    spec = written.spec(case.key, case.key, (), rules, MetricsApi.CUSTOM)
     metrics = []
     for number, value in enumerate(case.targets):
-        average = {"type": "AverageValue", "averageValue": f"{round(1000 * value * case.per)}m"}
-        metrics.append({"type": "Object", "object": {"describedObject": target, "metric": {"name": f"load-{number}"}, "target": average}})
-    up = {"stabilizationWindowSeconds": 0, "policies": [{"type": "Pods", "value": 200, "periodSeconds": 15}]}
-    down = {"stabilizationWindowSeconds": case.window, "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}]}
-    up["selectPolicy"] = "Max" if case.scale_out else "Disabled"
-    down["selectPolicy"] = "Max" if case.scale_in else "Disabled"
+        average = {"type": "AverageValue", "averageValue": written.quantity(float(value * case.per))}
+        metrics.append({"type": "Object", "object": {"describedObject": spec["scaleTargetRef"], "metric": {"name": f"load-{number}"}, "target": average}})
     if case.tolerance:
-        up["tolerance"] = case.tolerance
-    bounds = {"minReplicas": low, "maxReplicas": high}
-    return {"metadata": {"name": case.key}, "spec": {"scaleTargetRef": target, **bounds, "metrics": metrics, "behavior": {"scaleUp": up, "scaleDown": down}}}
+        spec["behavior"]["scaleUp"]["tolerance"] = case.tolerance
+    return {"metadata": {"name": case.key}, "spec": spec | {"metrics": metrics}}
 
 
 def run(api: KubeApi, cases: Sequence[Case]) -> dict[str, list[int]]:
