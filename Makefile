@@ -10,7 +10,7 @@ KEEP_SWITCH = $(if $(filter 1,$(KEEP)),--keep)
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## the whole story on a cluster of this checkout: apply, predict, sleep, wake, throttle, update; leaves the cluster up
+demo: ## the whole story on a cluster of this checkout: apply, predict, sleep, wake, provision, throttle, update; leaves the cluster up
 	@$(HACK) demo
 
 test: ## all that CI runs, on a fresh cluster that is gone at the end (KEEP=1 leaves it)

@@ -200,6 +200,7 @@ def what_next() -> None:
   curl -s {REQUEST}
   kubectl get kindler
   kubectl describe kep iris
+  kubectl apply -f examples/provisioned/target.yaml && kubectl get kep,hpa
   kubectl explain kepc.spec.productionVariants.serverlessConfig
 
 Your own model: any image that answers GET /ping and POST /invocations on port 8080 (docs/getting-started.md). `make down` removes everything.""")
