@@ -49,7 +49,7 @@ def test_the_average_is_exact_with_a_burst_between_two_samples() -> None:
 def test_a_minute_must_have_been_seen() -> None:
     window = Window()
     rounds(window, 0, 59, lambda t: 500 + t)
-    assert "whole minute" in reason(window, 59)
+    assert window.usage("u", OLD, 59) == NoData("it is being measured, and a whole minute has not been seen yet", early=False)  # no use in asking again
     rounds(window, 60, 60, lambda t: 500 + t)
     assert usage(window, 60).load == pytest.approx(1)
 
@@ -107,7 +107,7 @@ def test_nobody_was_asked() -> None:
 def test_an_unknown_endpoint_is_no_zero() -> None:
     window = Window()
     rounds(window, 0, 100, lambda t: t)
-    assert reason(window, 100, uid="other") == "no activator serves a warm pool of it yet"
+    assert window.usage("other", OLD, 100) == NoData("no activator serves a warm pool of it yet", early=True)
     window.add([], 101.0)
     assert reason(window, 101) == "no activator runs"
     window.add([("a", None)], 110.0)

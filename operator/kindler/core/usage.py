@@ -29,9 +29,10 @@ STALE: Final = 5.0  # seconds after which an answer says nothing of now
 
 @dataclass(frozen=True, slots=True)
 class NoData:
-    """`reason`: a sentence for a person."""
+    """`reason`: a sentence for a person. `early`: the endpoint is not known at all, and may be when activators are asked the next time."""
 
     reason: str
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +151,11 @@ class Window:
         if now - end > STALE:
             return NoData("no activator has been asked yet" if end == -math.inf else f"activators could not be asked for {now - end:.0f} s")
         endpoint = self._endpoints.get(uid)
-        tracks = endpoint.tracks if endpoint is not None else {}
-        if endpoint is None or (reason := self._silence(tracks, end)) is not None:
-            return NoData(self._nobody(end) if endpoint is None else reason or "")
+        if endpoint is None:
+            return NoData(self._nobody(end), early=True)
+        tracks = endpoint.tracks
+        if (silence := self._silence(tracks, end)) is not None:
+            return NoData(silence)
         begin = next((moment for moment in reversed(self._rounds) if end - moment >= WINDOW), end - WINDOW)
         load, done = 0.0, ZERO
         for track in tracks.values():

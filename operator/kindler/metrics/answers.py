@@ -13,7 +13,7 @@ from kindler.metrics.discovery import CUSTOM, EXTERNAL
 
 Json = dict[str, Any]
 
-_REASONS: Final = {400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed", 500: "InternalError"}
+_REASONS: Final = {400: "BadRequest", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed", 500: "InternalError"}
 
 
 class Refused(Exception):
@@ -25,8 +25,16 @@ class Refused(Exception):
         self.message = message
 
     def body(self) -> Json:
+        """The Status."""
         reason = _REASONS.get(self.code, "ServiceUnavailable")
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message, "reason": reason, "code": self.code}
+
+
+class Early(Refused):
+    """Nothing is known of the Endpoint yet, and a moment later something may be."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(503, message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,11 +59,6 @@ class Own:
         if changes:
             await self._cluster.merge_patch(CONFIG_MAPS, self._namespace, self._name, {"data": changes})
 
-    @property
-    def ends(self) -> float | None:
-        """When the certificate that is shown ends: epoch seconds."""
-        return self._shown.now.ends if self._shown else None
-
 
 class Mounted:
     """Shows tls.crt and tls.key of a directory, and looks whether they changed."""

@@ -12,7 +12,8 @@ from kindler.api import names
 from kindler.clients.foreign import Foreign
 from kindler.clients.sampler import Sampler
 from kindler.core import loads
-from kindler.metrics.answers import Refused, Value
+from kindler.core.usage import NoData
+from kindler.metrics.answers import Early, Refused, Value
 from kindler.metrics.directory import Directory, Followed
 from kindler.metrics.discovery import METRICS
 
@@ -54,13 +55,12 @@ class Values:
         """
         try:
             return await self._of(namespace, metric, selector, name)
-        except Refused as refused:
-            if refused.code != 503:
-                raise
-        # A HorizontalPodAutoscaler is made when an Endpoint begins to serve, and complains at once: by the next round, activators are known to serve it.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._sampler.asked()
+        except Early:
+            # A HorizontalPodAutoscaler is made when an Endpoint begins to serve, and complains at once: by the next round, activators are known to serve it.
+            # Nobody else waits: the API server's few askers have a thousand other Endpoints to ask for.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await self._sampler.asked()
         return await self._of(namespace, metric, selector, name)
 
     async def _of(self, namespace: str, metric: str, selector: Wanted, name: str) -> list[Value]:
@@ -83,6 +83,8 @@ class Values:
         asked = {name: spec for name, spec in loads.foreign(followed.target).items() if name in policies}
         told = dict(zip(asked, await asyncio.gather(*(self._foreign.value(followed.namespace, spec) for spec in asked.values())), strict=True))
         usage = self._sampler.usage(followed.uid, self._clock() - followed.created)
+        if isinstance(usage, NoData) and usage.early:
+            raise Early(f"no data for Endpoint {followed.namespace}/{followed.name}: {usage.reason}")
         seen = loads.loads_of(followed.target, followed.route, usage, told, followed.endpoint)
         values = []
         for policy in policies:
@@ -94,7 +96,7 @@ class Values:
 
     def _none(self, namespace: str, name: str, metric: str, selector: Wanted) -> Refused:
         if name and self._directory.waiting(namespace, name):
-            return Refused(503, f"no data: Endpoint {namespace}/{name} does not serve a variant with scaling policies yet")
+            return Early(f"no data: Endpoint {namespace}/{name} does not serve a variant with scaling policies yet")
         if not name or not self._directory.of(namespace, name):
             return Refused(404, f"namespace {namespace} has no Endpoint{f' {name!r}' * bool(name)} with scaling policies")
         picked = ", ".join(f"{key} in ({', '.join(sorted(values))})" for key, values in selector.items())
