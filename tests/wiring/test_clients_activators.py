@@ -28,6 +28,7 @@ class World:
         self.token = folder / "token"
         self.token.write_text("one\n")
         self.seen: list[str] = []
+        self.queries: list[str] = []
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -42,6 +43,7 @@ class World:
     async def activator(self, ip: str, answer: web.Response | None = None, delay: asyncio.Event | None = None) -> None:
         async def stats(request: web.Request) -> web.Response:
             self.seen.append(request.headers.get("Authorization", ""))
+            self.queries.append(request.query_string)
             if delay is not None:
                 await delay.wait()
             return answer or web.json_response(STATS.to_json())
@@ -120,3 +122,25 @@ async def test_which_replicas_there_are_is_not_guessed(world: World, reader: Act
     world.server.faults.fail(503)
     with pytest.raises(Unavailable):
         await reader.read()
+
+
+async def test_trouble_is_told_once_and_again_after_it_was_over(world: World, reader: ActivatorStats, caplog: pytest.LogCaptureFixture) -> None:
+    world.pod("a", "127.0.0.2")
+    for _ in range(3):
+        await reader.read()
+        await reader.read(provisioned=True)
+    assert len(caplog.messages) == 1
+    await world.activator("127.0.0.2")
+    assert await reader.read(provisioned=True) == (("a", STATS),)
+    await world.stack.aclose()
+    await reader.read()
+    assert len(caplog.messages) == 2
+
+
+async def test_who_asks_each_second_asks_for_warm_pools_and_the_api_server_for_what_it_has_at_hand(world: World, reader: ActivatorStats) -> None:
+    world.pod("a", "127.0.0.2")
+    await world.activator("127.0.0.2")
+    await reader.read()
+    await reader.read(provisioned=True)
+    assert [request.query.get("resourceVersion") for request in world.server.log] == [None, "0"]
+    assert world.queries == ["", "provisioned=true"]

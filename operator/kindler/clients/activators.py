@@ -32,7 +32,7 @@ class ActivatorStats:
         self._token_path = Path(token_path)
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._session: aiohttp.ClientSession | None = None
-        self._troubles: dict[str, str] = {}  # the present one of each that does not answer, by URL: told once, not each second
+        self._troubles: dict[str, str] = {}  # the present one of each that does not answer, by IP: told once, not each second
 
     async def read(self, provisioned: bool = False) -> Told:
         """(pod name, its statistics or None when it did not answer) of every activator pod whose containers may run, by name.
@@ -42,13 +42,14 @@ class ActivatorStats:
         """
         pods, _ = await self._cluster.list(PODS, self._namespace, self._selector, resource_version="0" if provisioned else "")
         running = sorted((pod["metadata"]["name"], pod["status"]["podIP"]) for pod in pods if _may_run(pod))
+        self._troubles = {ip: what for ip, what in self._troubles.items() if any(ip == one for _, one in running)}
         headers = self._headers()
         # The bound is here, not in the session's connector: who waits for its turn must not be out of time.
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def one(ip: str) -> Stats | None:
             async with turns:
-                return await self._ask(f"http://{f'[{ip}]' if ':' in ip else ip}:{self._port}/stats{'?provisioned=true' * provisioned}", headers)
+                return await self._ask(ip, provisioned, headers)
 
         answers = await asyncio.gather(*(one(ip) for _, ip in running))
         return tuple((name, answer) for (name, _), answer in zip(running, answers, strict=True))
@@ -66,26 +67,27 @@ class ActivatorStats:
             log.warning("no token to show to activators: %s", trouble)
             return {}
 
-    async def _ask(self, url: str, headers: dict[str, str]) -> Stats | None:
+    async def _ask(self, ip: str, provisioned: bool, headers: dict[str, str]) -> Stats | None:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout, trust_env=False)
+        url = f"http://{f'[{ip}]' if ':' in ip else ip}:{self._port}/stats{'?provisioned=true' * provisioned}"
         try:
             async with self._session.get(url, headers=headers, allow_redirects=False) as response:
                 if response.status == 200:
                     stats = Stats.from_json(json.loads(await response.read()))
-                    self._troubles.pop(url, None)
+                    self._troubles.pop(ip, None)
                     return stats
-                self._trouble(url, f"answers {response.status}")
+                self._trouble(ip, f"answers {response.status}")
         except (aiohttp.ClientError, OSError, TimeoutError) as trouble:
-            self._trouble(url, f"does not answer: {trouble or type(trouble).__name__}")
+            self._trouble(ip, f"does not answer: {trouble or type(trouble).__name__}")
         except (KeyError, TypeError, ValueError, AttributeError) as trouble:
-            self._trouble(url, f"answers something else: {trouble!r}")
+            self._trouble(ip, f"answers something else: {trouble!r}")
         return None
 
-    def _trouble(self, url: str, what: str) -> None:
-        if self._troubles.get(url) != what:
-            log.warning("activator %s %s", url, what)
-        self._troubles[url] = what
+    def _trouble(self, ip: str, what: str) -> None:
+        if self._troubles.get(ip) != what:
+            log.warning("activator at %s %s", ip, what)
+        self._troubles[ip] = what
 
 
 def _may_run(pod: Object) -> bool:
