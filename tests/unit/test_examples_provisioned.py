@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ from hack.simulate import arms
 from hack.simulate.trace import DAY, MIDNIGHT, Request, Trace
 from hack.simulate.world import Limits, World
 from kindler.api import names
+from kindler.api.autoscaling import CustomizedMetricSpecification
 from kindler.api.kinds import KINDS
+from kindler.core import catalogue
 from kindler.core.bounds import Bounds, InForce, in_force
+from kindler.core.schedule import parse
 
 FOLDER = Path(__file__).parents[2] / "examples" / "provisioned"
 NAMES = ("target", "schedule", "both")
@@ -64,3 +68,27 @@ def test_two_at_work_bring_the_target_to_four() -> None:
     counts = world.run()
     assert counts.throttled == 0
     assert [max(s.warm for s in world.samples if low <= s.at < high) for low, high in ((0, 600), (720, 840), (960, 1100))] == [1, 4, 1]
+
+
+# What the page for users shows
+
+PAGE = (FOLDER.parents[1] / "docs" / "provisioned-concurrency.md").read_text()
+
+
+def test_the_pages_schedules_can_be_read() -> None:
+    shown = re.findall(r"`((?:at|rate|cron)\([^`]+\))`", PAGE) + re.findall(r"schedule: (.+)", PAGE)
+    assert len(shown) >= 12
+    for text in shown:
+        parse(text, "Europe/Berlin")
+
+
+def test_the_pages_endpoint_is_one() -> None:
+    (shown,) = [o for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if (o := yaml.safe_load(block)).get("kind") == "Endpoint"]
+    (entry,) = KINDS[2].spec.model_validate(shown["spec"]).autoscaling
+    assert [action.scheduled_action_name for action in entry.scheduled_actions] == ["morning", "evening"]
+    (metric,) = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(customized.*?)```", PAGE, re.DOTALL)]
+    assert CustomizedMetricSpecification.model_validate(metric["customizedMetricSpecification"]).dimensions
+
+
+def test_the_page_names_every_metric_of_the_endpoint() -> None:
+    assert [name for name in catalogue._METRICS if f"`{name}`" not in PAGE] == []
