@@ -108,7 +108,8 @@ class _Server(ThreadingHTTPServer):
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """In the connection's own thread: a peer that is slow to shake hands holds up nobody."""
-        super().finish_request(self.tls.wrap_socket(request, server_side=True), client_address)
+        with self.tls.wrap_socket(request, server_side=True) as secured:
+            super().finish_request(secured, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A peer that hangs up is no news."""

@@ -68,6 +68,8 @@ def test_without_metrics_the_size_holds_and_bounds_act(journey: Journey, process
         journey.api.until("horizontalpodautoscalers", journey.namespace, "echo-warm", looked)
         journey.kubectl.patch("kep", "echo", {"spec": scaling(4, 4, POLICY)})
         pools.reached(journey, "echo", 4)
+        journey.kubectl.patch("kep", "echo", {"spec": scaling(1, 4, POLICY)})
+        journey.reaches("echo", rows.IN_SERVICE)
 
         processes("controller", 0)
         missed = datetime.now(UTC) + timedelta(seconds=2)
@@ -79,7 +81,7 @@ def test_without_metrics_the_size_holds_and_bounds_act(journey: Journey, process
         assert reason(journey, "False") == "NoMetrics"
 
         processes("metrics", 1)
-        assert reason(journey, "True", 150) == "MetricsAvailable", "once a whole minute has been seen"
+        assert reason(journey, "True", 150) == "MetricsAvailable"
         pools.reached(journey, "echo", 1)
     assert watched.sizes(pool) == [3, 4, 2, 1], "held at 3 while nothing was known"
     assert pools.not_fitting(load.answers) == []

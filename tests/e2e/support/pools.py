@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,7 @@ Json = dict[str, Any]
 HPA = "kube-controller-manager"  # the field manager of the HPA controller
 CREATOR, CONTROLLER = "kindler-create", "kindler-client"  # Kindler's: when it makes a pool, and when it sizes one
 ENDPOINT, POLICY = "serving.kindler.dev/endpoint", "serving.kindler.dev/policy"
-EXTERNAL = "/apis/external.metrics.k8s.io/v1beta1"
+EXTERNAL, CUSTOM = "/apis/external.metrics.k8s.io/v1beta1", "/apis/custom.metrics.k8s.io/v1beta2"
 FIGURES = Path(".kindler/figures")
 
 
@@ -53,13 +54,15 @@ def number(quantity: str) -> float:
 
 
 def load(api: KubeApi, namespace: str, endpoint: str, policy: str = "half-busy") -> float | None:
-    """What the HPA reads of this endpoint now; None: no data."""
-    selector = urlencode({"labelSelector": f"{ENDPOINT}={endpoint},{POLICY}={policy}"})
-    try:
-        found = api.call("GET", f"{EXTERNAL}/namespaces/{namespace}/concurrent-executions?{selector}")
-    except ApiError:
-        return None
-    return number(found["items"][0]["value"])
+    """What an HPA reads of this endpoint now, by the API that Kindler has; None: no data."""
+    selector = f"{ENDPOINT}={endpoint},{POLICY}={policy}"
+    for path in (
+        f"{EXTERNAL}/namespaces/{namespace}/concurrent-executions?{urlencode({'labelSelector': selector})}",
+        f"{CUSTOM}/namespaces/{namespace}/endpoints.serving.kindler.dev/{endpoint}/concurrent-executions?{urlencode({'metricLabelSelector': selector})}",
+    ):
+        with suppress(ApiError):
+            return number(api.call("GET", path)["items"][0]["value"])
+    return None
 
 
 def sized(journey: Journey, name: str, replicas: int, timeout: float = 120) -> None:
