@@ -230,6 +230,17 @@ def test_an_update_that_fails_leaves_the_hpa_where_it_is() -> None:
     assert [a for a in writes(quiet, course) if a.kind == HPA] == []
 
 
+def test_a_creation_that_failed_begins_again_with_one_pod_and_is_full_with_all() -> None:
+    raw = endpoint("v1", scales=[scaling(1, 10)])
+    what = replace(WARM, limits=replace(WARM.limits, provisioned_concurrency=5))
+    new = kept(what, at=int(NOW) - 5, attempt=1)
+    small = pool(what, names.WARM, 1, new)
+    trying = observed(raw, what, kept=(new,), pools=(small,), pods=tuple(pods_of(small, ready=False)))
+    assert wish(decide(trying), small.name) == (1, 1)
+    proven = observed(raw, what, kept=(new,), pools=(small,), pods=tuple(pods_of(small)))
+    assert (decide(proven).routed, wish(decide(proven), small.name)) == (None, (5, 5))
+
+
 def test_an_update_from_an_empty_warm_pool_tries_one_pod_first() -> None:
     course = decide(update(replace(NEXT, limits=replace(NEXT.limits, provisioned_concurrency=0)), warm=0, entry=scaling(0, 10)))
     assert wish(course, route(NEXT).warm_pool)[0] == 0

@@ -30,7 +30,7 @@ from kindler.core.pods import Trouble
 from kindler.core.provision import Provision
 from kindler.core.release import let_go
 from kindler.core.revision import Shape, instances, revision_of, route_of
-from kindler.core.warmpool import carried, provision, with_warm_pool
+from kindler.core.warmpool import first_size, provision, with_warm_pool
 
 LEFTOVER_LOOK = 1.0  # seconds between looks at pools that have not been let go
 
@@ -198,17 +198,17 @@ def _build(seen: Observed, present: Routed | None, serves: Provision | None, ren
     scales = wanted.status is not None or (serves is not None and serves.status is not None)
     if _has_room(present, target.route, scales):
         return _Build(target, kept, tried, (), wanted, True, None, deadline)
-    wishes = _target_wishes(seen, present, target.route, wanted, tried, same)
+    wishes = _target_wishes(seen, present, target.route, tried, same)
     full = all(_is_full(seen, wish) for wish in wishes)
     return _Build(target, kept, tried, wishes, wanted, full, None if full else failure, deadline)
 
 
-def _target_wishes(seen: Observed, present: Routed | None, route: Route, wanted: Provision, attempt: Attempt, same: bool) -> tuple[PoolWish, ...]:
+def _target_wishes(seen: Observed, present: Routed | None, route: Route, attempt: Attempt, same: bool) -> tuple[PoolWish, ...]:
     """The target's pools: the controller's to size until it is routed to. The demand pool is never made smaller: it may come with pods that served."""
     warm, demand = seen.pool(route.warm_pool), seen.pool(route.demand_pool)
     unproven = attempt.number > 0 and not same and not any(f.ready for pool in (warm, demand) for f in seen.of(pool))
     most = 1 if unproven else route.max_concurrency  # what has failed is tried again with one pod, not with hundreds
-    begins = carried(seen, present.route if present else None, route, wanted)
+    begins = first_size(seen, present.route if present else None, route)
     wishes = []
     if route.warm_pool:
         size = min(most, begins)

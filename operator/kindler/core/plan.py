@@ -1,7 +1,8 @@
 """What is wanted against what is found: a short ordered list of writes. Empty when all stands as it should; what is not ours never appears in it.
 
 Order: what a later write relies on comes first. A revision before its pools (a pool without it could not be rebuilt), the Service, then that a revision
-is routed to (its pools stand by then), the HPA of its warm pool, then what goes. An HPA that has to go goes before any pool is sized: two never size one.
+is routed to (its pools stand by then), then what goes. In between the HPA: it comes to a pool after the controller has sized that, and leaves one before
+the controller does. So two never size one.
 """
 
 from __future__ import annotations
@@ -29,13 +30,15 @@ def plan(seen: Observed, course: Course, activator: str) -> tuple[Action, ...]:
     revisions = {k.revision: k for k in course.keep}
     routed = course.routed.route.revision if course.routed else None
     kept = [(k, action) for k in course.keep for action in _revision(seen, k)]
+    left = _left(seen, course)
+    pools = [(wish.name, action) for wish in course.pools for action in _pool(seen, course, revisions.get(wish.revision), wish)]
     return (
         *(action for k, action in kept if k.revision != routed or isinstance(action, Create)),
-        *_needless_autoscaler(seen, course),
-        *(a for wish in course.pools for a in _pool(seen, course, revisions.get(wish.revision), wish)),
+        *(action for name, action in pools if name != left),
         *_service(seen, course, activator),
         *(action for k, action in kept if k.revision == routed and isinstance(action, Apply)),
         *_autoscaler(seen, course),
+        *(action for name, action in pools if name == left),
         *(Delete(POOL, pool.name, pool.uid) for pool in course.remove),
         *(Delete(REVISION, old.name, old.uid) for old in seen.kept if old.revision not in revisions),
         *(Delete(REVISION, name, raw["metadata"]["uid"]) for name, raw in seen.revisions_found.items() if wanted.kept_from(raw) is None),
@@ -77,21 +80,26 @@ def _service(seen: Observed, course: Course, activator: str) -> Iterator[Action]
         yield Apply(SERVICE, body["metadata"]["name"], body)
 
 
-def _needless_autoscaler(seen: Observed, course: Course) -> Iterator[Action]:
-    if seen.autoscaler is not None and (course.provision is None or course.provision.autoscaler is None):
-        yield Delete(AUTOSCALER, seen.autoscaler["metadata"]["name"], seen.autoscaler["metadata"]["uid"])
+def _left(seen: Observed, course: Course) -> str | None:
+    """The pool that the HPA leads to, and is not to size after this pass."""
+    leads_to = ((seen.autoscaler or {}).get("spec") or {}).get("scaleTargetRef", {}).get("name")
+    spec = course.provision.autoscaler if course.provision else None
+    return leads_to if spec is None or spec["scaleTargetRef"]["name"] != leads_to else None
 
 
 def _autoscaler(seen: Observed, course: Course) -> Iterator[Action]:
     """It is led to another pool in the pass in which the route is; but made when the route stands: before, it would find no metric and complain."""
-    if course.provision is None or course.provision.autoscaler is None:
+    spec, found = course.provision.autoscaler if course.provision else None, seen.autoscaler
+    if spec is None:
+        if found is not None:
+            yield Delete(AUTOSCALER, found["metadata"]["name"], found["metadata"]["uid"])
         return
-    body = wanted.autoscaler(seen, course.provision.autoscaler)
-    if seen.autoscaler is None:
+    body = wanted.autoscaler(seen, spec)
+    if found is None:
         served = (seen.status.get("route") or {}).get("pools") or {}
-        if served.get(names.WARM) == body["spec"]["scaleTargetRef"]["name"]:
+        if served.get(names.WARM) == spec["scaleTargetRef"]["name"]:
             yield Create(AUTOSCALER, body["metadata"]["name"], body)
-    elif not covers(seen.autoscaler, body):
+    elif not covers(found, body):
         yield Apply(AUTOSCALER, body["metadata"]["name"], body)
 
 

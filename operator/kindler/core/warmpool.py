@@ -29,9 +29,9 @@ def with_warm_pool(seen: Observed, route: Route) -> Route:
     return replace(route, warm_pool=warm if route.provisioned_concurrency or _entry(seen, route)[0] else None)
 
 
-def provision(seen: Observed, route: Route) -> Provision:
-    """What is decided about the warm pool of `route`."""
-    (raw, strange), warm = _entry(seen, route), seen.pool(route.warm_pool)
+def provision(seen: Observed, route: Route, begins: bool = False) -> Provision:
+    """What is decided about the warm pool of `route`. `begins`: as if it did not stand yet."""
+    (raw, strange), warm = _entry(seen, route), None if begins else seen.pool(route.warm_pool)
     try:
         target = ScalableTarget.parse(dict(raw)) if raw else None
     except ValueError as trouble:
@@ -54,9 +54,9 @@ def provision(seen: Observed, route: Route) -> Provision:
     return replace(decided, obstacle=strange) if strange and decided.obstacle is None else decided
 
 
-def carried(seen: Observed, serving: Route | None, route: Route, wanted: Provision) -> int:
-    """Pods that the warm pool of an update to `route` begins with: a switch at noon must not shrink the pool to what the night begins with."""
-    old = seen.pool(serving.warm_pool) if serving else None
+def first_size(seen: Observed, serving: Route | None, route: Route) -> int:
+    """Pods that the warm pool of `route` begins with, and needs before it is routed to. A switch at noon must not shrink it to what the night began with."""
+    wanted, old = provision(seen, route, begins=True), seen.pool(serving.warm_pool) if serving else None
     if serving is None or old is None or wanted.status is None:
         return wanted.floor
     units = max(old.replicas * serving.max_concurrency_per_instance, int(wanted.status["minCapacity"]))
