@@ -209,7 +209,7 @@ def test_scaling_active_is_told_beside_ready() -> None:
     assert (active["status"], active["reason"]) == ("Unknown", "NotScaledYet")
     refused = {c["type"]: c for c in shown(scales(), (HPA_TAKEN,))["conditions"]}["ScalingActive"]
     assert (refused["status"], refused["reason"]) == ("False", "CannotScale")
-    assert "The size stays as it is" in refused["message"]
+    assert "Until then no policy acts" in refused["message"]
     assert "ScalingActive" not in {c["type"] for c in shown(IN_SERVICE)["conditions"]}
 
 

@@ -180,11 +180,13 @@ def _active(seen: Observed, course: Course, obstacles: tuple[Obstacle, ...]) -> 
     """
     if course.provision is None or course.provision.active is None:
         return None
+    if refused := next((o for o in obstacles if o.child == "HorizontalPodAutoscaler"), None):
+        until = "the HorizontalPodAutoscaler acts as it stands" if seen.autoscaler else "no policy acts, and the size is held within the bounds in force"
+        return c.FALSE, c.CANNOT_SCALE, f"{refused.message} Until then {until}."
     before = next((x for x in found_conditions(seen.status) if x.type == c.SCALING_ACTIVE), None)
     if before and before.reason == c.COMPUTED and course.provision.measure and course.provision.active[1] == c.NOT_SCALED_YET:
         return before.status, before.reason, before.message
-    refused = next((o for o in obstacles if o.child == "HorizontalPodAutoscaler"), None)
-    return (c.FALSE, c.CANNOT_SCALE, f"{refused.message} The size stays as it is until then.") if refused else course.provision.active
+    return course.provision.active
 
 
 def found_conditions(found: Any) -> tuple[Condition, ...]:
