@@ -1,4 +1,4 @@
-# Kindler's one image: both processes, chosen by the argument. For docker and buildah; `make up` and `make test` build it through hack/images.py.
+# Kindler's one image: all its processes, chosen by the argument. For docker and buildah; `make up` and `make test` build it through hack/images.py.
 ARG BASE=docker.io/library/python:3.13-slim
 
 FROM ${BASE} AS dependencies
