@@ -271,8 +271,11 @@ def test_a_route_that_is_held_shows_no_pool_that_could_not_be_made() -> None:
 
 def test_an_entry_that_cannot_be_read_changes_nothing() -> None:
     seen = spoken(scaled(warm=5), [scaling(1, 10) | {"minCapacity": "many"}])
+    remembered = {"variantName": "AllTraffic", "desiredCapacity": 5, "currentCapacity": 4}
+    seen = replace(seen, endpoint=_with(seen, autoscaling=[remembered]))
     course = decide(seen)
     assert course.provision is not None
+    assert (course.provision.status, course.provision.desired, course.provision.current) == (remembered, 5, 4)
     assert (course.provision.obstacle and course.provision.obstacle.reason, writes(seen, course)) == ("InvalidAutoscaling", ())
 
 

@@ -78,8 +78,8 @@ def _held(seen: Observed, route: Route, trouble: str) -> Provision:
         floor=size,
         autoscaler=dict(seen.autoscaler["spec"]) if seen.autoscaler else None,
         status=told,
-        desired=size * route.max_concurrency_per_instance,
-        current=sum(pod.ready for pod in seen.of(warm)) * route.max_concurrency_per_instance,
+        desired=int(told.get("desiredCapacity", size * route.max_concurrency_per_instance)),
+        current=int(told.get("currentCapacity", 0)),
         active=(conditions.FALSE, conditions.INVALID_AUTOSCALING, message),
         obstacle=Obstacle(Kind.STALLED, conditions.INVALID_AUTOSCALING, message, blocking=False),
     )
