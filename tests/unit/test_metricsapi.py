@@ -78,15 +78,13 @@ def test_the_free_one_is_taken_what_we_hold_is_kept_and_nothing_is_stolen(extern
         ("external", FOREIGN, FREE, Choice(MetricsApi.NONE)),
         ("custom", OURS, FREE, Choice(MetricsApi.CUSTOM, make=CUSTOM, remove=(EXTERNAL,))),
         ("custom", FREE, FOREIGN, Choice(MetricsApi.NONE)),
-        ("none", OURS, OURS, Choice(MetricsApi.NONE, remove=(EXTERNAL, CUSTOM))),
-        ("none", FREE, FOREIGN, Choice(MetricsApi.NONE)),
     ],
 )
 def test_a_setting_narrows_it_and_what_we_hold_outside_of_it_is_given_back(setting: str, external: Holder, custom: Holder, expected: Choice) -> None:
     assert choose(Found(cluster(external, custom), CERTIFICATES), HOME, setting) == expected
 
 
-@pytest.mark.parametrize(("setting", "external", "custom"), list(itertools.product(METRICS_APIS, Holder, Holder)))
+@pytest.mark.parametrize(("setting", "external", "custom"), list(itertools.product(ALLOWED, Holder, Holder)))
 def test_whatever_is_there_only_ours_and_free_names_are_written(setting: str, external: Holder, custom: Holder) -> None:
     services = cluster(external, custom)
     choice = choose(Found(services, CERTIFICATES), HOME, setting)
@@ -96,6 +94,10 @@ def test_whatever_is_there_only_ours_and_free_names_are_written(setting: str, ex
     # After the writes a second look has nothing to do.
     after = {name: value for name, value in services.items() if name not in choice.remove} | ({choice.make: ours(choice.make)} if choice.make else {})
     assert choose(Found(after, CERTIFICATES), HOME, setting) == Choice(choice.api)
+
+
+def test_every_setting_but_none_says_what_may_be_taken() -> None:
+    assert [*ALLOWED, "none"] == list(METRICS_APIS)
 
 
 def test_one_foreign_version_makes_the_whole_group_foreign() -> None:
@@ -119,7 +121,6 @@ def test_nothing_is_made_or_changed_before_a_metrics_server_has_shown_its_certif
     assert choose(Found({}), HOME, "auto") == Choice(MetricsApi.EXTERNAL, waiting=True)
     assert choose(Found({}), Home("kindler-system", "kindler-metrics", OWNER, "kindler-system/c"), "auto") == Choice(MetricsApi.EXTERNAL, make=EXTERNAL)
     assert choose(Found({EXTERNAL: ours(EXTERNAL, ownerReferences=[])}), HOME, "auto") == Choice(MetricsApi.EXTERNAL), "the old caBundle stays"
-    assert choose(Found({}), HOME, "none") == Choice(MetricsApi.NONE)
 
 
 @pytest.mark.parametrize(

@@ -168,12 +168,18 @@ async def test_ours_is_not_given_back_after_it_became_somebody_elses(ground: Gro
     async with ground.keeper() as keeper:
         await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
     held = ground.server.faults.hold(matching("delete", "apiservices", EXTERNAL))
-    async with ground.keeper(KINDLER_METRICS_API="none") as keeper:
+    async with ground.keeper(KINDLER_METRICS_API="custom") as keeper:
         await asyncio.wait_for(held.arrived.wait(), 20)
         ground.foreign(EXTERNAL)
         held.released.set()
+        await ground.until(lambda: keeper.api is MetricsApi.CUSTOM)
+        assert ground.leads_to(EXTERNAL) == "adapter"
+
+
+async def test_where_none_is_wanted_nothing_is_asked(ground: Ground) -> None:
+    async with ground.keeper(KINDLER_METRICS_API="none") as keeper:
         await keeper.known()
-        assert keeper.api is MetricsApi.NONE and ground.leads_to(EXTERNAL) == "adapter"
+        assert keeper.api is MetricsApi.NONE and ground.server.log == []
 
 
 async def test_another_setting_moves_it(ground: Ground) -> None:

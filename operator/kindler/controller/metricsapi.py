@@ -48,7 +48,10 @@ class MetricsApiKeeper:
         await self._known.wait()
 
     async def run(self) -> None:
-        """While this replica leads: until it is cancelled."""
+        """While this replica leads: until it is cancelled. Without a metrics API nothing is looked at: what was held is gone with the ClusterRole."""
+        if self._settings.metrics_api == "none":
+            self._learn(MetricsApi.NONE, "so it is set")
+            return
         async with asyncio.TaskGroup() as group:
             group.create_task(self._certificates.run())
             group.create_task(self._keep())
@@ -66,6 +69,8 @@ class MetricsApiKeeper:
                 log.info("the metrics API is looked at again: %s", trouble)
             except ApiError as trouble:
                 log.warning("the metrics API could not be looked after: %s", trouble)
+            except Exception:
+                log.exception("the metrics API could not be looked after")
             try:
                 async with asyncio.timeout(pause):
                     await self._bell.wait()
@@ -113,8 +118,6 @@ class MetricsApiKeeper:
         await self._cluster.apply(API_SERVICES, None, body["metadata"]["name"], body, names.APPLIER, force)
 
     def _why(self, found: Found, home: Home) -> str:
-        if self._settings.metrics_api == "none":
-            return "so it is set"
         others = {n: value["spec"].get("service") or {} for n, value in found.services.items() if not metricsapi.is_ours(value, home)}
         return "; ".join(f"{name} is served by {service.get('namespace')}/{service.get('name')}" for name, service in sorted(others.items()))
 

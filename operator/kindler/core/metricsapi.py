@@ -8,7 +8,7 @@
     else custom is free           make    CUSTOM
     else (both are others')       -       NONE: the controller computes sizes, and looks again
 
-A setting may narrow that to one of the two, or to none; what we hold outside of it is given back.
+A setting may narrow that to one of the two; if we hold the other, it is given back.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ ALLOWED: Final = {
     "auto": (MetricsApi.EXTERNAL, MetricsApi.CUSTOM),
     "external": (MetricsApi.EXTERNAL,),
     "custom": (MetricsApi.CUSTOM,),
-    "none": (),
 }
 PRIORITY: Final = 100  # of group and version, as other metrics servers ask for: no client chooses between these groups
 
@@ -105,7 +104,7 @@ def holder(api: MetricsApi, services: Mapping[str, Json], home: Home) -> Holder:
 
 
 def choose(found: Found, home: Home, setting: str) -> Choice:
-    """The table above, and what is to be written. `setting`: one of settings.METRICS_APIS."""
+    """The table above, and what is to be written. `setting`: a key of ALLOWED."""
     holders = {api: holder(api, found.services, home) for api in VERSIONS}
     wanted = [api for which in (Holder.OURS, Holder.FREE) for api in ALLOWED[setting] if holders[api] is which]
     api = wanted[0] if wanted else MetricsApi.NONE
