@@ -207,7 +207,7 @@ def test_the_route_moves_held_requests_to_the_new_revision_and_lets_the_old_ones
     world.start("old")
     running, held = world.call(), world.call()
     world.pool("iris-new-demand", "new", 1)
-    world.show("fresh", revision="new")
+    world.show("fresh", revision="new", ready=False)
     assert "fresh" not in world.hands.probing, "its route is not known yet"
     world.desk.reroute(route("new", limit=3))
     assert running.got is not None
@@ -220,6 +220,38 @@ def test_the_route_moves_held_requests_to_the_new_revision_and_lets_the_old_ones
     world.finish(running)
     assert world.desk.stats(True).older == {}
     assert ("iris-abc-demand", 1) not in world.hands.scaled[1:], "the old pool is not touched any more"
+
+
+@pytest.mark.parametrize("before", [None, "old"])
+def test_where_the_route_leads_to_pods_that_are_ready_no_request_waits_for_a_ping(before: str | None) -> None:
+    """The controller fills a warm pool before it moves the route there, at a creation and at an update: the kubelet has pinged these pods."""
+    world = World(route(before, limit=3)) if before else World()
+    world.pool("iris-new-demand", "new", 0)
+    world.show("fresh", names.WARM, "new")
+    world.now += 1
+    held = world.call()
+    world.desk.reroute(route("new", limit=3, provisioned=1))
+    call = world.call() if held.refusal else held
+
+    assert call.got is not None
+    assert call.got.pod == "fresh"
+    assert call.cold is None, "it did not wait for this pod to start"
+    assert ("iris-new-demand", 1) not in world.hands.scaled
+    world.finish(call, Outcome.BROKE_OFF)
+    assert "fresh" in world.hands.probing, "from then on our own pings count"
+
+
+def test_a_process_that_begins_pings_the_pods_that_it_finds() -> None:
+    """Ready says that they answered once: of those that fell silent since, only its predecessor knew."""
+    world = World()
+    world.pool("iris-abc-demand", "abc", 1)
+    world.show("found")
+    world.desk.reroute(route(), seen_to_move=False)
+    call = world.call()
+    assert call.got is None
+    world.answer("found")
+
+    assert call.got is not None
 
 
 def test_a_route_that_comes_back_finds_its_pods_with_what_still_runs_in_them() -> None:

@@ -132,13 +132,13 @@ class EndpointDesk:
 
     # The cluster's side
 
-    def reroute(self, route: Route) -> None:
+    def reroute(self, route: Route, seen_to_move: bool = True) -> None:
         """The route appeared or moved: held requests go to the new revision, those in flight finish where they are."""
         self.terms = Terms(
             self.identity.endpoint, self.identity.namespace, route.variant_name, route.invocations_path.encode(), float(route.invocation_timeout_in_seconds)
         )
         self._admission.limit = route.max_concurrency
-        self.pools.serve(route)
+        self.pools.serve(route, seen_to_move)
         self.settle()
 
     def settle(self) -> None:

@@ -1,7 +1,8 @@
 """The pods of one endpoint: which of them take requests, how many there should be, and which may go.
 
     seen with an IP -> probed -> first 200: usable (a place) -> deleting, stopped, another IP, failing connections: lost -> probed again, unless it goes
-The kubelet's Ready never takes a place away: a container with one worker cannot answer pings while it works.
+The kubelet's Ready never takes a place away: a container with one worker cannot answer pings while it works. It gives one, once: where the route is seen to
+move, the controller has had pods Ready there before, and a request at that very moment shall not wait for a ping of ours.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Pools:
 
     # What the cluster shows
 
-    def serve(self, route: Route) -> None:
-        """New requests go to this route's revision; pods of others take none any more."""
+    def serve(self, route: Route, seen_to_move: bool = True) -> None:
+        """New requests go to this route's revision; pods of others take none any more. `seen_to_move`: it was not just found so, by a process that begins."""
         moved = self.route is None or self.route.revision != route.revision
         self.route = route
         if not moved:
@@ -44,10 +45,12 @@ class Pools:
             return
         self.placement = Placement(route.max_concurrency_per_instance)
         for pod in self.pods.values():
-            if pod.facts.revision == route.revision:
-                self.probe(pod)
-            else:
+            if pod.facts.revision != route.revision:
                 self._close(pod)
+            elif seen_to_move and pod.facts.ready and pod.ping is None:
+                self._open(pod, pod.started)
+            else:
+                self.probe(pod)
 
     def show(self, facts: PodFacts) -> None:
         """A pod of any revision of the endpoint appeared or changed."""
@@ -114,12 +117,16 @@ class Pools:
 
     def _answered(self, pod: Pod) -> None:
         pod.probed = False
+        self._open(pod, self._clock())
+
+    def _open(self, pod: Pod, since: float | None) -> None:
+        """The pod answers, for the first time since `since` or, where it has been a place before, again."""
         facts, route = pod.facts, self.route
         if route is None or facts.revision != route.revision or not pod.active or facts.ip is None or self.pods.get(facts.uid) is not pod:
             return
         now = self._clock()
         if pod.place is None:
-            pod.ping = now
+            pod.ping = now if since is None else since
             pod.place = Place(facts.ip, route.port, facts.name, facts.uid, facts.pool, facts.revision, last_used=now)
         pod.place.closing = False
         pod.usable = True

@@ -82,11 +82,12 @@ class Directory:
                 self._close(str(gone["metadata"]["uid"]))
             return
         identity: Identity = new["identity"]
-        desk = self.desks.get(identity.uid) or self._open(identity)
+        known = self.desks.get(identity.uid)
+        desk = known or self._open(identity)
         desk.unserved = new["unserved"]
         route: Route | None = new["route"]
         if route is not None and route != desk.pools.route:  # a route that was lost (a restored backup) is rebuilt: the last one serves on
-            desk.reroute(route)
+            desk.reroute(route, seen_to_move=known is not None)
 
     def _open(self, identity: Identity) -> EndpointDesk:
         other = self._objects.get((identity.namespace, identity.name))
