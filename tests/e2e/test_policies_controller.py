@@ -18,6 +18,7 @@ NAMES = "the controller's Services may only be names of the activator"
 SCALE = "the controller may only scale pools of Kindler endpoints"
 WARM = "the controller's HorizontalPodAutoscalers may only size warm pools"
 LEADS = "the controller may only make, change and delete APIServices that lead to its own metrics server"
+DISOWN = "the controller may only take owners out of APIServices that lead elsewhere"
 OURS = {LABEL: "mine"}
 OWNER = {"apiVersion": "serving.kindler.dev/v1alpha1", "kind": "Endpoint", "name": "gone", "uid": "00000000-0000-0000-0000-000000000000"}
 
@@ -112,7 +113,17 @@ def test_what_became_somebody_elses_it_may_only_disown(controller: Controller) -
     path = controller.api.path("apiservices", None, group)
     body = {"metadata": {"name": group, "annotations": {"a": "b"}}, "spec": spec | {"service": service}}
     controller.api.call("POST", controller.api.path("apiservices"), body)
+    steering: tuple[Json, ...] = (
+        {"ownerReferences": [OWNER]},  # nobody: the APIService would be collected, and its group free
+        {"annotations": {"cert-manager.io/inject-ca-from": "x/y"}},
+        {"annotations": {"a": None}},
+        {"labels": {"app": "mine"}},
+        {"finalizers": ["example.com/mine"]},
+    )
     try:
+        for metadata in steering:
+            with pytest.raises(ApiError, match=DISOWN):
+                controller.api.call("PATCH", path, {"metadata": metadata}, user=controller.user)
         controller.api.call("PATCH", path, {"metadata": {"ownerReferences": None}}, user=controller.user)
         refused(LEADS, controller.apply, group, {"service": {"namespace": "kindler-system", "name": "kindler-metrics", "port": 443}})
         with pytest.raises(ApiError, match=LEADS):
