@@ -182,6 +182,18 @@ async def test_where_none_is_wanted_nothing_is_asked(ground: Ground) -> None:
         assert keeper.api is MetricsApi.NONE and ground.server.log == []
 
 
+async def test_what_it_cannot_make_sense_of_keeps_nobody_waiting(ground: Ground) -> None:
+    ground.publish(one=pem("one"))
+    ground.foreign(EXTERNAL)
+    ground.found(EXTERNAL)["spec"]["service"] = "a text"  # type: ignore[index]
+    async with ground.keeper() as keeper:
+        async with asyncio.timeout(5):
+            await keeper.known()
+        assert keeper.api is MetricsApi.NONE
+        ground.store.delete(ground.services, "", EXTERNAL)
+        await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
+
+
 async def test_another_setting_moves_it(ground: Ground) -> None:
     ground.publish(one=pem("one"))
     async with ground.keeper() as keeper:

@@ -54,6 +54,14 @@ async def test_it_serves_tells_and_goes_in_peace(tmp_path: Path, monkeypatch: py
         assert lease["spec"]["holderIdentity"] == "", "the next one leads at once"
 
 
+async def test_without_a_metrics_api_it_does_all_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world(tmp_path, monkeypatch, metrics_api="none") as w:
+        controller = await w.start()
+        w.apply(model(), config(limit=20), endpoint())
+        await w.reaches("echo", "InService", "True", "True")
+        assert await w.stop(controller) == 0
+
+
 async def ask(port: int, path: str) -> tuple[int, str]:
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as response:
         return response.status, await response.text()

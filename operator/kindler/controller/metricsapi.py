@@ -51,7 +51,7 @@ class MetricsApiKeeper:
         """While this replica leads: until it is cancelled. Without a metrics API nothing is looked at: what was held is gone with the ClusterRole."""
         if self._settings.metrics_api == "none":
             self._learn(MetricsApi.NONE, "so it is set")
-            return
+            await asyncio.Event().wait()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._certificates.run())
             group.create_task(self._keep())
@@ -69,8 +69,10 @@ class MetricsApiKeeper:
                 log.info("the metrics API is looked at again: %s", trouble)
             except ApiError as trouble:
                 log.warning("the metrics API could not be looked after: %s", trouble)
-            except Exception:
+            except Exception as trouble:  # of an APIService, say, that has a shape we did not think of
                 log.exception("the metrics API could not be looked after")
+                if not self._known.is_set():  # Endpoints wait for no more than this
+                    self._learn(MetricsApi.NONE, repr(trouble))
             try:
                 async with asyncio.timeout(pause):
                     await self._bell.wait()
