@@ -60,6 +60,9 @@ def test_the_warm_pool_follows_its_load(journey: Journey) -> None:
     pools.keep_figures("autoscaling", begin, sampled, watched, ramp, {"perPod": PER_POD, "target": TARGET, "requests": len(answers)})
     assert [pools.not_fitting(load.answers) for load in (steady, first, second, busy)] == [[], [], [], []], "load that fits never fails or waits for a start"
     assert spilling.failed() == []
+    counted = pools.counted(journey, "ramp")
+    assert (counted["kindler_provisioned_invocations_total"], counted["kindler_spillover_total"]) == (len(answers), 0)
+    assert pools.counted(journey, "quiet")["kindler_spillover_total"] > 0
     assert twenty == [20, 8], "the right size in one step, and it stays while pods drain for a minute"
     judge_ramp(sampled, [change for change in watched.changes if change.pool == ramp], peak)
     activities = journey.endpoint("ramp")["status"]["scalingActivities"]

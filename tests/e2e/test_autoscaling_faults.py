@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from hack.kubeapi import KubeApi
 from tests.e2e.support import pools, rows
 from tests.e2e.support.gateway import Answer, Load
 from tests.e2e.support.journey import Journey
-from tests.e2e.support.kubectl import Kubectl
+from tests.e2e.support.kubectl import CommandError, Kubectl
 from tests.e2e.support.manifests import action, scaling, tracking
 from tests.e2e.support.pools import Watched
 
@@ -93,3 +94,69 @@ def looked(found: Json | None) -> bool:
         return False
     known = {c["type"]: c["status"] for c in found["status"].get("conditions", [])}
     return known.get("ScalingActive") == "False"
+
+
+OLDER: Json = {
+    "apiVersion": "admissionregistration.k8s.io/v1",
+    "kind": "ValidatingAdmissionPolicy",
+    "metadata": {"name": "kindler-journey-older-cluster"},
+    "spec": {
+        "matchConstraints": {
+            "resourceRules": [
+                {"apiGroups": ["autoscaling"], "apiVersions": ["v2"], "operations": ["CREATE", "UPDATE"], "resources": ["horizontalpodautoscalers"]}
+            ]
+        },
+        "validations": [{"expression": "object.spec.minReplicas > 0", "message": "spec.minReplicas: Invalid value: 0: must be greater than or equal to 1"}],
+    },
+}
+"""Makes the API server say what it says by default before 1.37."""
+
+PROBE: Json = {
+    "apiVersion": "autoscaling/v2",
+    "kind": "HorizontalPodAutoscaler",
+    "metadata": {"name": "probe"},
+    "spec": {
+        "minReplicas": 0,
+        "maxReplicas": 1,
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "nobody"},
+        "metrics": [{"type": "External", "external": {"metric": {"name": "none"}, "target": {"type": "AverageValue", "averageValue": "1"}}}],
+    },
+}
+
+
+@pytest.fixture
+def older_cluster(journey: Journey, processes: Scale) -> Iterator[None]:
+    """In the journey's namespace no HPA may have a minimum of 0. Afterwards the controller begins anew: it does not forget what it has learnt."""
+    name = OLDER["metadata"]["name"]
+    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": journey.namespace}}}
+    spec = {"policyName": name, "validationActions": ["Deny"], "matchResources": here}
+    journey.kubectl.apply(OLDER, {"apiVersion": OLDER["apiVersion"], "kind": f"{OLDER['kind']}Binding", "metadata": {"name": name}, "spec": spec})
+    until_refused(journey, PROBE)
+    yield
+    journey.kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", name)
+    processes("controller", 0)
+
+
+def test_where_no_hpa_may_have_a_minimum_of_zero_the_controller_covers_it(journey: Journey, older_cluster: None) -> None:
+    journey.create(limit=3, warm=1, idle=300, scaling=scaling(0, 2, POLICY))
+    pool = pools.name_of(journey.reaches("echo", rows.IN_SERVICE))
+    with Watched(journey.api, journey.namespace) as watched:
+        pools.reached(journey, "echo", 0)
+        hpa = journey.api.get("horizontalpodautoscalers", journey.namespace, "echo-warm")
+        assert hpa is not None
+        assert hpa["spec"]["minReplicas"] == 1
+        with Load(1, lambda: journey.invoke(body={"sleep": 0.3})) as load:
+            pools.reached(journey, "echo", 1)
+        assert load.failed() == []
+    assert watched.sizes(pool) == [1, 0, 1], "to zero when nothing asks, and back for load"
+
+
+def until_refused(journey: Journey, probe: Json) -> None:
+    """A new policy takes effect within seconds, and nothing tells when."""
+    while True:
+        try:
+            journey.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(probe))
+        except CommandError as refusal:
+            assert "spec.minReplicas" in refusal.said
+            return
+        time.sleep(0.3)

@@ -125,5 +125,19 @@ def test_an_update_keeps_the_size_and_each_size_has_one_writer(journey: Journey)
     assert spec <= {CREATOR, "kindler"}, "and the HPA's own spec is Kindler's"
 
 
+def test_the_examples_scale_as_they_say(journey: Journey) -> None:
+    """examples/provisioned, as they are: the load's, the clock's, and both."""
+    for manifest in ("target", "schedule", "both"):
+        journey.kubectl("apply", "-f", f"examples/provisioned/{manifest}.yaml")
+    for name, low, tracks in (("echo-target", 1, True), ("echo-schedule", 0, False), ("echo-both", 0, True)):
+        journey.reaches(name, rows.IN_SERVICE)
+        journey.kubectl.wait("kep", name, "condition=ScalingActive=True")
+        found = pools.reached(journey, name, low)
+        assert (scheduled(found, "next") == {}) == (name == "echo-target")
+        hpa = journey.api.get("horizontalpodautoscalers", journey.namespace, f"{name}-warm")
+        assert (hpa is not None) == tracks
+        assert journey.invoke(name).status == 200
+
+
 def target(autoscaler: Json | None) -> str:
     return str(autoscaler["spec"]["scaleTargetRef"]["name"]) if autoscaler else ""

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from hack.kubeapi import ApiError, KubeApi
 from tests.e2e.support.gateway import Answer
+from tests.e2e.support.installation import NAMESPACE
 from tests.e2e.support.journey import Journey
 
 Json = dict[str, Any]
@@ -157,6 +158,16 @@ class Sampled:
     def highest(self, until: float) -> float:
         """The most that the metric said up to a moment."""
         return max((value for at, value in self.points if at <= until and value is not None), default=0.0)
+
+
+def counted(journey: Journey, endpoint: str) -> dict[str, float]:
+    """The activator's metrics of an endpoint that have no more labels than its own, as Prometheus would scrape them."""
+    selector = "app.kubernetes.io/component=activator"
+    (pod,) = [p for p in journey.api.items("pods", NAMESPACE, selector) if not p["metadata"].get("deletionTimestamp")]
+    text: str = journey.api.call("GET", journey.api.path("pods", NAMESPACE, f"{pod['metadata']['name']}:8082", "proxy") + "/metrics")
+    labels = f'{{namespace="{journey.namespace}",endpoint="{endpoint}",variant="AllTraffic"}}'
+    lines = (line.partition(labels) for line in text.splitlines())
+    return {name: float(value) for name, found, value in lines if found}
 
 
 def rescales(journey: Journey, name: str) -> set[int]:
