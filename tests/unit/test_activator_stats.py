@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kindler.activator.calls import Outcome, Purpose
+from kindler.activator.pools import SUSPECT_SECONDS
 from kindler.api import names
 from kindler.api.stats import Totals
 from tests.unit.desks import World, route
@@ -121,11 +122,11 @@ def test_cold_starts_are_counted_with_the_time_they_took() -> None:
     assert (totals(world).cold_starts, totals(world).setup_seconds) == (1, 1.5)
 
 
-def test_allocated_is_what_usable_warm_pods_take() -> None:
+def test_allocated_is_what_standing_warm_pods_take() -> None:
     world = World(route(limit=20, per_instance=4, scaled=True))
     world.start("a", names.WARM)
     world.start("b", names.WARM)
-    world.show("starting", names.WARM)
+    world.show("starting", names.WARM, ready=False)
     world.start("d")
     busy = [world.call() for _ in range(5)]
     assert world.desk.stats(owner=True).allocated == 8, "busy or not"
@@ -134,6 +135,23 @@ def test_allocated_is_what_usable_warm_pods_take() -> None:
     assert world.desk.stats(owner=True).allocated == 4
     assert all(call.got and call.got.pod != "a" for call in [world.call() for _ in range(3)]), "a pod that goes takes no new request"
     assert any(call.got and call.got.pod == "a" for call in busy), "and finishes what it has"
+
+
+def test_a_busy_pod_that_fails_and_one_that_was_not_pinged_yet_stand() -> None:
+    """Else the size that a metric asks for would be the smaller the busier the pods are, and one pod's after each restart of an activator."""
+    world = World(route(limit=20, per_instance=4, scaled=True))
+    world.show("a", names.WARM)
+    assert world.desk.stats(owner=True).allocated == 4, "the kubelet calls it Ready"
+    world.show("b", names.WARM, ready=False)
+    world.answer("a")
+    world.answer("b")
+    for call in [world.call() for _ in range(8)]:
+        world.finish(call, Outcome.TIMED_OUT)
+    world.show("a", names.WARM, ready=False)
+    assert not world.desk.pools.placement.allocated
+    assert world.desk.stats(owner=True).allocated == 8
+    world.now += SUSPECT_SECONDS
+    assert world.desk.stats(owner=True).allocated == 0
 
 
 def test_without_a_warm_pool_there_are_no_totals() -> None:

@@ -60,9 +60,14 @@ def issuer() -> Iterator[Issuer]:
 @pytest.fixture
 async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, issuer: Issuer) -> AsyncIterator[Rig]:
     async with make(tmp_path, monkeypatch) as made:
-        made.server.raw["/.well-known/openid-configuration"] = json.dumps({"issuer": ISSUER, "jwks_uri": "ignored"}).encode()
-        made.server.raw["/openid/v1/jwks"] = issuer.published("one")
+        issue(made, issuer)
         yield made
+
+
+def issue(rig: Rig, issuer: Issuer) -> None:
+    """The API server signs as this issuer."""
+    rig.server.raw["/.well-known/openid-configuration"] = json.dumps({"issuer": ISSUER, "jwks_uri": "ignored"}).encode()
+    rig.server.raw["/openid/v1/jwks"] = issuer.published("one")
 
 
 async def status_of(rig: Rig, token: str | None) -> int:
@@ -302,13 +307,16 @@ async def test_health_readiness_and_metrics(rig: Rig) -> None:
     assert (health["status"], health["unwritten"], health["trouble"]) == ("ok", 0, None)
 
 
-async def test_without_its_routes_it_is_alive_but_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_its_routes_it_is_alive_but_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, issuer: Issuer) -> None:
     async with make(tmp_path, monkeypatch, before=lambda server: server.faults.fail(503, matching("list", "pods"), times=10**6)) as rig:
+        issue(rig, issuer)
         assert (await rig.admin("/healthz")).status == 200
         assert (await rig.admin("/readyz")).status == 503
+        assert await status_of(rig, issuer.token()) == 503, "what it has not listed yet it must not tell as nothing"
         rig.server.faults.clear()
         await rig.until(lambda: rig.activator.health().synced)
         assert (await rig.admin("/readyz")).status == 200
+        assert await status_of(rig, issuer.token()) == 200
 
 
 async def test_sigterm_lets_requests_finish_and_ends_with_status_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -202,9 +202,7 @@ class EndpointDesk:
         totals = None
         if route is not None and route.warm_pool:
             totals = self.counts.totals([call.arrived for calls in (admission.running, admission.waiting) for call in calls], self._clock())
-        return EndpointStats(
-            self.identity.uid, owner, revision, len(places), self.held, warm, len(places) - warm, older, self.pools.placement.allocated, totals
-        )
+        return EndpointStats(self.identity.uid, owner, revision, len(places), self.held, warm, len(places) - warm, older, self.pools.allocated(), totals)
 
     # Inside
 

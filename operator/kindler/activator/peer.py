@@ -16,8 +16,11 @@ from kindler.activator.tokens import Tokens
 AT_ONCE = 50  # endpoints: the loop serves requests between two pieces
 
 
-def application(directory: Directory, ownership: Ownership, tokens: Tokens, boot: str) -> web.Application:
-    """`GET /stats`, with `?provisioned=true` of endpoints with a warm pool alone. `boot` names this process's life."""
+def application(directory: Directory, ownership: Ownership, tokens: Tokens, boot: str, synced: Callable[[], bool]) -> web.Application:
+    """`GET /stats`, with `?provisioned=true` of endpoints with a warm pool alone. `boot` names this process's life.
+
+    503 before all is listed (`synced`): a warm pool whose pods are not known yet would be told as empty.
+    """
 
     @web.middleware
     async def authenticated(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
@@ -28,6 +31,8 @@ def application(directory: Directory, ownership: Ownership, tokens: Tokens, boot
         return web.json_response({"message": denied.reason}, status=denied.status, headers=challenge)
 
     async def stats(request: web.Request) -> web.Response:
+        if not synced():
+            return web.json_response({"message": "not everything is listed yet"}, status=503)
         desks = list(directory.desks.values())
         if request.query.get("provisioned") == "true":
             desks = [desk for desk in desks if desk.pools.route is not None and desk.pools.route.warm_pool]

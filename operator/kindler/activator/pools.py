@@ -8,6 +8,7 @@ move, the controller has had pods Ready there before, and a request at that very
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from kindler.activator.calls import Place
 from kindler.activator.hands import Hands
@@ -18,6 +19,8 @@ from kindler.api.route import Route
 from kindler.core import scaling, standing
 from kindler.core.placement import Placement
 from kindler.core.pods import PodFacts, Trouble
+
+SUSPECT_SECONDS: Final = 60.0  # without a good ping: for so long a warm pod that answered before is taken for busy, and stands
 
 
 class Pools:
@@ -114,6 +117,17 @@ class Pools:
     def usable(self) -> Place | None:
         """Any pod that answers, also one that is to go."""
         return next((p.place for p in self.serving() if p.usable), None)
+
+    def allocated(self) -> int:
+        """How many requests the warm pods that stand take together, free or not: those that answer, are Ready, or did not answer for a while only.
+
+        It is what sizes are computed from, so a pod too busy to answer a ping counts, and one that was Ready before this process began.
+        """
+        if self.route is None:
+            return 0
+        since = self._clock() - SUSPECT_SECONDS
+        warm = (p for p in self.serving() if p.facts.pool == names.WARM)
+        return self.route.max_concurrency_per_instance * sum(p.usable or p.facts.ready or (p.place is not None and p.silent_since > since) for p in warm)
 
     def _answered(self, pod: Pod) -> None:
         pod.probed = False

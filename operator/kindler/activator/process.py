@@ -139,7 +139,7 @@ class Activator:
 
     async def _listen(self) -> None:
         self.listener = await start(self.settings, self.door)
-        peers = peer.application(self.directory, self.ownership, self.tokens, str(uuid4()))
+        peers = peer.application(self.directory, self.ownership, self.tokens, str(uuid4()), lambda: self.synced)
         admins = admin.application(self.health, self.directory, self._samples)
         self.ports = Ports(self.listener.port, await self._site(self.settings.peer_port, peers), await self._site(self.settings.admin_port, admins))
         gc.collect()

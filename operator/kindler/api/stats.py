@@ -59,7 +59,8 @@ class EndpointStats:
 
     `revision` is the revision it now places requests on. `older` counts requests still in flight per older revision: a revision that is neither
     `revision` nor a key of `older` has been let go. `in_flight` includes `older`; `warm` and `demand` count requests now executing in each pool.
-    `allocated`: requests that the usable pods of the warm pool take together, free or not. `totals` only where there is a warm pool.
+    `allocated`: requests that the warm pods which stand take together, free or not; one that is too busy to answer a ping stands for a while.
+    `totals` only where there is a warm pool.
     """
 
     uid: str

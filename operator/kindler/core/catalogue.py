@@ -2,7 +2,7 @@
 
 namespace AWS/SageMaker                              statistics served                                  what it is
 --------------------------------------------------   ------------------------------------------------   ------------------------------------------------
-ServerlessProvisionedConcurrencyUtilization          Average Maximum Minimum                            load / usable provisioned concurrency, above 1 while
+ServerlessProvisionedConcurrencyUtilization          Average Maximum Minimum                            load / standing provisioned concurrency, above 1 while
                                                                                                         requests spill over: it must be able to say "more"
 ServerlessProvisionedConcurrencyExecutions           Average Maximum Minimum                            load: executions and held requests
 ServerlessConcurrentExecutionsUtilization            Average Maximum Minimum                            load / maxConcurrency

@@ -6,7 +6,7 @@ predefined (utilization)        executions and held requests on average, spill-o
 customized, AWS/SageMaker       the metric's value times the provisioned concurrency that stands: so that capacity times
 customized, another namespace   metric by target, as AWS computes it, comes out of load by target
 
-The provisioned concurrency that stands is what the usable warm pods take, at least one pod's: an empty pool must be able to grow.
+The provisioned concurrency that stands is what activators tell as allocated (api/stats.py), at least one pod's: an empty pool must be able to grow.
 """
 
 from __future__ import annotations

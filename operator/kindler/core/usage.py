@@ -39,7 +39,7 @@ class NoData:
 class Usage:
     """One endpoint's last minute. `load`: executions and held requests on average; `highest`, `lowest`: the same as sampled. `done`: what was added.
 
-    `allocated`: requests that the usable warm pods take together, now. `idle_for`: seconds since the last request, as far as was looked.
+    `allocated`: requests that the standing warm pods take together, now. `idle_for`: seconds since the last request, as far as was looked.
     """
 
     load: float
