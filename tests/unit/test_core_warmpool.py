@@ -221,6 +221,26 @@ def test_the_target_follows_what_serves_while_it_is_filled() -> None:
     assert [a.replicas for a in writes(seen) if isinstance(a, Scale)] == [8]
 
 
+@pytest.mark.parametrize(
+    ("entries", "first"),
+    [
+        ([scaling(3, 8)], ("Apply", HPA)),
+        ([scaling(0, 0)], ("Delete", HPA)),
+        (None, ("Delete", HPA)),
+    ],
+)
+def test_what_serves_comes_before_what_an_update_may_be_refused(entries: list[dict[str, Any]] | None, first: tuple[str, str]) -> None:
+    actions = names_of(writes(spoken(update(NEXT), entries)))
+    assert actions[0] == first
+    assert ("Create", POOL) in actions
+
+
+def test_so_does_an_hpa_that_was_lost_and_the_size_without_one() -> None:
+    assert names_of(writes(replace(update(NEXT), autoscaler=None)))[0] == ("Create", HPA)
+    unled = replace(spoken(update(NEXT), [scaling(8, 10, None)]), autoscaler=None)
+    assert names_of(writes(unled))[0] == ("Scale", POOL)
+
+
 def test_an_update_that_fails_leaves_the_hpa_where_it_is() -> None:
     seen = update(NEXT, made=6)
     broken = [(uid, replace(facts, ready=False)) for uid, facts in seen.pods if uid == seen.pools[3].uid]

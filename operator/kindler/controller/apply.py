@@ -44,10 +44,15 @@ class Hand:
     async def act(self, seen: Observed, actions: tuple[Action, ...], failures: int = 0) -> tuple[Obstacle, ...]:
         """Does them in order, up to the first that is blocked. `failures`: how many passes in a row failed before.
 
+        A pool that its HPA could not be made to leave is not sized: two would, by turns.
+
         Raises ApiError when the API server could not be asked and the next pass may do better, Deposed, and ZeroRefused.
         """
         obstacles: list[Obstacle] = []
+        unleft: str | None = None
         for number, action in enumerate(actions):
+            if isinstance(action, Scale) and action.name == unleft:
+                continue
             if not self._leading():
                 raise Deposed
             verb = type(action).__name__.lower()
@@ -63,6 +68,7 @@ class Hand:
                 obstacle = _refused(action, trouble)
             if obstacle:
                 obstacles.append(obstacle)
+                unleft = unleft or _unleft(seen, action)
                 if obstacle.blocking:
                     break
         return tuple(obstacles)
@@ -108,6 +114,15 @@ class Hand:
             f"Delete or rename it, or create the Endpoint under another name."
         )
         return Obstacle(Kind.STALLED, conditions.NAME_TAKEN, message, blocking, child)
+
+
+def _unleft(seen: Observed, refused: Action) -> str | None:
+    """The pool that the HPA goes on to size, since this write that would have led it away was refused."""
+    if refused.kind != AUTOSCALERS.kind or seen.autoscaler is None:
+        return None
+    stays: str = seen.autoscaler["spec"]["scaleTargetRef"]["name"]
+    leads_to = refused.body["spec"]["scaleTargetRef"]["name"] if isinstance(refused, Apply) else None
+    return stays if leads_to != stays else None
 
 
 def _to_be_told(trouble: ApiError, failures: int) -> bool:

@@ -1,8 +1,9 @@
 """What is wanted against what is found: a short ordered list of writes. Empty when all stands as it should; what is not ours never appears in it.
 
-Order: what a later write relies on comes first. A revision before its pools (a pool without it could not be rebuilt), the Service, then that a revision
-is routed to (its pools stand by then), then what goes. In between the HPA: it comes to a pool after the controller has sized that, and leaves one before
-the controller does. So two never size one.
+Order, since a write that is refused ends the pass: first what serves already, its pools and the HPA, whatever becomes of an update. Then what a later
+write relies on: a revision before its pools (a pool without it could not be rebuilt), the Service, then that a revision is routed to (its pools stand by
+then) and with it the HPA, then what goes. An HPA comes to a pool after the controller has sized that, and leaves one before the controller does: two never
+size one.
 """
 
 from __future__ import annotations
@@ -29,16 +30,21 @@ def plan(seen: Observed, course: Course, activator: str) -> tuple[Action, ...]:
         return ()
     revisions = {k.revision: k for k in course.keep}
     routed = course.routed.route.revision if course.routed else None
+    served = seen.status.get("route") or {}
     kept = [(k, action) for k in course.keep for action in _revision(seen, k)]
+    pools = [(wish, action) for wish in course.pools for action in _pool(seen, course, revisions.get(wish.revision), wish)]
     left = _left(seen, course)
-    pools = [(wish.name, action) for wish in course.pools for action in _pool(seen, course, revisions.get(wish.revision), wish)]
+    sized = (*_autoscaler(seen, course), *(action for wish, action in pools if wish.name == left))
+    follows = _leads_to(course) not in (None, (served.get("pools") or {}).get(names.WARM))  # the HPA comes with the route
+    standing = [action for wish, action in pools if wish.name != left and wish.revision == served.get("revision") and not isinstance(action, Create)]
     return (
+        *standing,
+        *(() if follows else sized),
         *(action for k, action in kept if k.revision != routed or isinstance(action, Create)),
-        *(action for name, action in pools if name != left),
+        *(action for wish, action in pools if wish.name != left and action not in standing),
         *_service(seen, course, activator),
         *(action for k, action in kept if k.revision == routed and isinstance(action, Apply)),
-        *_autoscaler(seen, course),
-        *(action for name, action in pools if name == left),
+        *(sized if follows else ()),
         *(Delete(POOL, pool.name, pool.uid) for pool in course.remove),
         *(Delete(REVISION, old.name, old.uid) for old in seen.kept if old.revision not in revisions),
         *(Delete(REVISION, name, raw["metadata"]["uid"]) for name, raw in seen.revisions_found.items() if wanted.kept_from(raw) is None),
@@ -80,11 +86,16 @@ def _service(seen: Observed, course: Course, activator: str) -> Iterator[Action]
         yield Apply(SERVICE, body["metadata"]["name"], body)
 
 
+def _leads_to(course: Course) -> str | None:
+    """The pool that the HPA is to size; None where none may stand."""
+    spec = course.provision.autoscaler if course.provision else None
+    return str(spec["scaleTargetRef"]["name"]) if spec else None
+
+
 def _left(seen: Observed, course: Course) -> str | None:
     """The pool that the HPA leads to, and is not to size after this pass."""
     leads_to = ((seen.autoscaler or {}).get("spec") or {}).get("scaleTargetRef", {}).get("name")
-    spec = course.provision.autoscaler if course.provision else None
-    return leads_to if spec is None or spec["scaleTargetRef"]["name"] != leads_to else None
+    return leads_to if leads_to != _leads_to(course) else None
 
 
 def _autoscaler(seen: Observed, course: Course) -> Iterator[Action]:

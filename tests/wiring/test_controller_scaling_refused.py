@@ -1,0 +1,67 @@
+"""Provisioned concurrency that scales itself while the cluster refuses something: what serves goes on to scale, and two never size one pool."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.apiserver import matching
+from tests.unit.builders import scaling
+from tests.wiring.controlled import World, config, endpoint, model, world
+from tests.wiring.test_controller_autoscaling import action, at, sized
+
+FOR_EVER = float("inf")
+DENIED = 'admission webhook "x" denied the request'
+
+
+@pytest.fixture
+async def w(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """Serves with 2 units provisioned, and scales between 1 and 10."""
+    async with world(tmp_path, monkeypatch) as made:
+        made.metrics_api()
+        made.apply(model(), config(limit=20, provisionedConcurrency=2), endpoint(autoscaling=[scaling(1, 10)]))
+        await made.start()
+        await made.reaches("echo", "InService", "True", "True")
+        made.serve()
+        await made.until(lambda: made.hpa() and made.warm() == 2)
+        yield made
+
+
+async def refused_update(w: World) -> None:
+    w.server.faults.fail(403, matching("create", "replicasets"), times=FOR_EVER, message=DENIED)
+    w.apply(config("bigger", memory=2048, limit=20))
+    w.rename("echo", "bigger")
+    await w.until(lambda: DENIED in str(w.status()["conditions"]))
+
+
+async def test_a_schedule_acts_while_an_update_is_refused(w: World) -> None:
+    await refused_update(w)
+    moment = int(time.time()) + 2
+    w.autoscale(scaling(1, 10, scheduledActions=[action("morning", at(moment), minCapacity=4)]))
+    await w.until(lambda: w.bounds() == (4, 10))
+    assert time.time() >= moment
+    assert w.status()["endpointConfigName"] == "echo"
+
+
+async def test_autoscaling_is_taken_away_while_an_update_is_refused(w: World) -> None:
+    await refused_update(w)
+    w.scales(5)
+    w.autoscale()
+    await w.until(lambda: not w.hpa() and w.warm() == 2)
+
+
+async def test_a_pool_that_its_hpa_could_not_be_made_to_leave_is_not_sized(w: World) -> None:
+    w.scales(5)
+    fault = w.server.faults.fail(403, matching("delete", "horizontalpodautoscalers"), times=FOR_EVER, message=DENIED)
+    w.autoscale()
+    await w.until(lambda: DENIED in str(w.status()["conditions"]))
+    met = fault.met
+    w.scales(6)
+    await w.until(lambda: fault.met > met)
+    assert (w.warm(), sized(w)) == (6, [])
+    fault.end()
+    w.patch("endpoints", "echo", {"metadata": {"labels": {"look": "again"}}})
+    await w.until(lambda: not w.hpa() and w.warm() == 2)
