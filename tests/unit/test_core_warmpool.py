@@ -13,6 +13,7 @@ from kindler.core import wanted
 from kindler.core.facts import Action, Apply, Course, Create, Delete, Kept, Kind, Observed, Obstacle, Patch, Pool, Said, Scale
 from kindler.core.plan import plan
 from kindler.core.provision import Surroundings
+from kindler.core.status import status
 from kindler.core.warmpool import provision, with_warm_pool
 from tests.unit.builders import ACTIVATOR, NOW, decide, endpoint, kept, observed, pods_of, pool, route, said, scaling, serving, stats, stored
 
@@ -297,6 +298,37 @@ def test_an_entry_that_cannot_be_read_changes_nothing() -> None:
     assert course.provision is not None
     assert (course.provision.status, course.provision.desired, course.provision.current) == (remembered, 5, 4)
     assert (course.provision.obstacle and course.provision.obstacle.reason, writes(seen, course)) == ("InvalidAutoscaling", ())
+
+
+UNREADABLE = scaling(1, 10) | {"minCapacity": "many"}
+
+
+def test_an_entry_that_cannot_be_read_says_where_and_why() -> None:
+    told = decide(spoken(scaled(), [UNREADABLE])).provision
+    assert told is not None and told.obstacle is not None
+    stays = "Correct it; the size stays as it is until then."
+    assert told.obstacle.message.startswith("spec.autoscaling cannot be read: minCapacity is 'many': Input should be a valid integer")
+    assert told.obstacle.message.endswith(stays)
+    assert "\n" not in told.obstacle.message and "pydantic" not in told.obstacle.message
+
+
+@pytest.mark.parametrize("remembered", [[], [{"variantName": "AllTraffic", "minCapacity": 1, "maxCapacity": 10, "desiredCapacity": 6}]])
+def test_an_update_under_an_entry_that_cannot_be_read_keeps_the_size_and_the_hpa(remembered: list[dict[str, Any]]) -> None:
+    begun, full = (spoken(update(NEXT, **made), [UNREADABLE]) for made in ({}, {"made": 6, "ready": 6}))  # type: ignore[arg-type]
+    begun, full = (replace(seen, endpoint=_with(seen, autoscaling=remembered)) for seen in (begun, full))
+    assert wish(decide(begun), route(NEXT).warm_pool) == (6, 6)
+    (apply,) = [a for a in writes(full) if a.kind == HPA]
+    assert isinstance(apply, Apply)
+    assert apply.body["spec"] == full.autoscaler["spec"] | {"scaleTargetRef": full.autoscaler["spec"]["scaleTargetRef"] | {"name": route(NEXT).warm_pool}}  # type: ignore[index]
+
+
+@pytest.mark.parametrize("ready", [0, 2])
+def test_an_entry_that_could_never_be_read_comes_to_rest(ready: int) -> None:
+    seen = spoken(scaled(warm=2, ready=ready), [UNREADABLE])
+    told = status(seen, decide(seen))
+    for _ in range(3):
+        seen = replace(seen, endpoint=dict(seen.endpoint) | {"status": told}, now=seen.now + 1)
+        assert status(seen, decide(seen)) == told
 
 
 def test_an_entry_for_another_variant_is_told() -> None:

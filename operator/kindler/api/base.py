@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from annotated_types import MaxLen, MinLen
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 # Words that AWS's controller for SageMaker (ACK) writes in capitals, unless they begin a name.
 _CAPITALS: Final = {"arn": "ARN", "gb": "GB", "id": "ID", "ids": "IDs", "mb": "MB", "s3": "S3", "ssm": "SSM", "uri": "URI", "url": "URL"}
@@ -92,6 +92,16 @@ class Block(BaseModel):
     def parse(cls, value: dict[str, Any]) -> Self:
         """Reads the JSON object as the API server stores it; raises pydantic's ValidationError, a ValueError, when it is not one."""
         return cls.model_validate(value)
+
+
+def unreadable(trouble: Exception) -> str:
+    """What `parse` stumbled over first, for a person: "scalingPolicies[0].policyName is 7: Input should be a valid string"."""
+    if not isinstance(trouble, ValidationError):
+        return " ".join(str(trouble).split())
+    first = trouble.errors(include_url=False)[0]
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+    value = f" is {first['input']!r:.100}" if isinstance(first["input"], str | int | float) else ""
+    return f"{place}{value}: {first['msg']}".lstrip(": ")
 
 
 # --- Types that several kinds use. Everything that a rule reaches is bounded: the API server prices rules by the largest value.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kindler.api import conditions
+from kindler.api.base import unreadable
 from kindler.api.endpoint import EndpointSpec
 from kindler.api.endpointconfig import EndpointConfigSpec
 from kindler.api.model import ModelSpec
@@ -62,7 +63,7 @@ def said(endpoint: Json, endpoints: ByName, configs: ByName, models: ByName) -> 
             return _missing("Model", variant.model_name, namespace)
         shape = shape_of(ModelSpec.parse(raw_model["spec"]), variant)
     except (ValueError, KeyError) as trouble:
-        return Obstacle(Kind.STALLED, conditions.INVALID, f"The specification cannot be read: {_line(trouble)}. Correct it.")
+        return Obstacle(Kind.STALLED, conditions.INVALID, f"The specification cannot be read: {unreadable(trouble)}. Correct it.")
     sources = tuple(f"{raw['metadata']['uid']}/{raw['metadata'].get('generation', 0)}" for raw in (endpoint, raw_config, raw_model))
     return Said(config_name, shape, limits_of(variant), sources)
 
@@ -75,14 +76,10 @@ def refused(kind: str, raw: Json) -> Obstacle | None:
         else:
             _ = EndpointConfigSpec.parse(raw["spec"]).variant
     except (ValueError, KeyError) as trouble:
-        return Obstacle(Kind.STALLED, conditions.INVALID, f"The specification cannot be read: {_line(trouble)}. Create a new {kind}.")
+        return Obstacle(Kind.STALLED, conditions.INVALID, f"The specification cannot be read: {unreadable(trouble)}. Create a new {kind}.")
     return None
 
 
 def _missing(kind: str, name: str, namespace: str) -> Obstacle:
     message = f'Could not find {_SPOKEN[kind]} "{name}" in namespace {namespace}. Create the {kind}: the endpoint then goes on by itself.'
     return Obstacle(Kind.WAIT, _MISSING[kind], message)
-
-
-def _line(trouble: Exception) -> str:
-    return " ".join(str(trouble).split())[:300].rstrip(".")

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from kindler.api import conditions, names
 from kindler.api.autoscaling import ScalableTarget
+from kindler.api.base import unreadable
 from kindler.api.route import Route
 from kindler.core.facts import Json, Kind, Observed, Obstacle
 from kindler.core.pods import moment
@@ -35,7 +36,7 @@ def provision(seen: Observed, route: Route, begins: bool = False) -> Provision:
     try:
         target = ScalableTarget.parse(dict(raw)) if raw else None
     except ValueError as trouble:
-        return _held(seen, route, " ".join(str(trouble).split())[:300])
+        return _held(seen, route, unreadable(trouble))
     facts = Facts(
         endpoint=seen.endpoint,
         target=target,
@@ -59,8 +60,9 @@ def first_size(seen: Observed, serving: Route | None, route: Route) -> int:
     wanted, old = provision(seen, route, begins=True), seen.pool(serving.warm_pool) if serving else None
     if serving is None or old is None or wanted.status is None:
         return wanted.floor
-    units = max(old.replicas * serving.max_concurrency_per_instance, int(wanted.status["minCapacity"]))
-    return instances(min(units, int(wanted.status["maxCapacity"]), route.max_concurrency), route)
+    stands = old.replicas * serving.max_concurrency_per_instance
+    low, high = int(wanted.status.get("minCapacity", 0)), int(wanted.status.get("maxCapacity", stands))  # none of an entry that could never be read
+    return instances(min(max(stands, low), high, route.max_concurrency), route)
 
 
 def _entry(seen: Observed, route: Route) -> tuple[Json | None, Obstacle | None]:
@@ -68,18 +70,20 @@ def _entry(seen: Observed, route: Route) -> tuple[Json | None, Obstacle | None]:
 
 
 def _held(seen: Observed, route: Route, trouble: str) -> Provision:
-    """For an entry that cannot be read (stored under older rules): all stays as it is."""
+    """For an entry that cannot be read (stored under other rules): all stays as it is, an HPA that stands leads to the pool of this route."""
     warm = seen.pool(route.warm_pool)
     told = next((dict(e) for e in seen.status.get("autoscaling") or () if e.get("variantName") == route.variant_name), {"variantName": route.variant_name})
     message = f"spec.autoscaling cannot be read: {trouble.rstrip('.')}. Correct it; the size stays as it is until then."
     size = warm.replicas if warm else instances(route.provisioned_concurrency, route)
+    desired = int(told.get("desiredCapacity", size * route.max_concurrency_per_instance))
+    stands = dict(seen.autoscaler["spec"]) if seen.autoscaler and route.warm_pool else None
     return Provision(
         size=None,
         floor=size,
-        autoscaler=dict(seen.autoscaler["spec"]) if seen.autoscaler else None,
+        autoscaler=stands and stands | {"scaleTargetRef": dict(stands["scaleTargetRef"]) | {"name": route.warm_pool}},
         status=told,
-        desired=int(told.get("desiredCapacity", size * route.max_concurrency_per_instance)),
-        current=int(told.get("currentCapacity", 0)),
+        desired=desired,
+        current=int(told.get("currentCapacity", desired)),
         active=(conditions.FALSE, conditions.INVALID_AUTOSCALING, message),
         obstacle=Obstacle(Kind.STALLED, conditions.INVALID_AUTOSCALING, message, blocking=False),
     )
