@@ -4,7 +4,7 @@ Rights (the chart grants exactly these; a test of the chart compares):
 
     serving.kindler.dev        endpoints                                    get list watch
     external.metrics.k8s.io    those that the installation allows           get list   (metrics of others, which policies may name)
-    in its own namespace: pods list (the activators); configmaps get patch, of its own one alone (the certificate)
+    in its own namespace: pods list (the activators, and others like itself); configmaps get patch, of its own one alone (the certificate)
     in kube-system: configmaps get, of extension-apiserver-authentication alone
 """
 
@@ -28,7 +28,9 @@ from kindler.clients.cluster import ENDPOINTS, ApiError, Cluster
 from kindler.clients.foreign import Foreign
 from kindler.clients.informer import Informer
 from kindler.clients.sampler import ANSWER_SECONDS, SECONDS, Sampler
+from kindler.core.usage import WINDOW
 from kindler.metrics.directory import Directory, keep
+from kindler.metrics.handover import Handover
 from kindler.metrics.keeper import Mounted, Own
 from kindler.metrics.server import application, serving
 from kindler.metrics.telling import Health, Telling, admin
@@ -59,6 +61,7 @@ class MetricsProcess:
         self.listening = asyncio.Event()
         self.ports = (0, 0)  # API, admin
         self._began = time.monotonic()
+        self.handover = Handover(cluster, common, lambda: len(self.directory) > 0, lambda: time.monotonic() - self._began > WINDOW)
         self._gauges()
 
     def _keeper(self, cluster: Cluster, clock: Callable[[], float]) -> Own | Mounted:
@@ -82,6 +85,8 @@ class MetricsProcess:
             missing = "Endpoints were not listed yet"
         elif not self.doorkeeper.ready:
             missing = "there is no certificate yet, or the cluster has not said who may call"
+        elif not self.handover.over.is_set():
+            missing = "another metrics server answers, until this one knows a whole minute"
         return Health(missing, min(self.sampler.turned, time.monotonic() - self._began))
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -99,6 +104,7 @@ class MetricsProcess:
                 "activators": self.sampler.run(),
                 "trust": self.trust.run(),
                 "certificate": self.keeper.run(),
+                "handover": self.handover.run(self.informer.synced),
                 "stop": stop.wait(),
             }
             tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
