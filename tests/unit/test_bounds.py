@@ -55,6 +55,20 @@ def test_at_first_sight_the_registered_bounds_begin_now() -> None:
     assert (found.bounds, found.last, found.next) == (Bounds(1, 10), None, Due("morning", clock("08:00", 1)))
 
 
+def test_what_came_due_while_an_endpoint_was_brought_up_is_in_force() -> None:
+    """07:58 it was created, 08:03 it serves; no pass in between keeps anything. So also where a status was lost."""
+    found = in_force(target(MORNING), None, clock("07:58"), clock("08:03"), served=False)
+    assert (found.bounds, found.memory) == (Bounds(4, 10), Memory(clock("07:58"), Bounds(1, 10), Bounds(1, 10), False))
+    assert in_force(target(MORNING), None, clock("07:58"), clock("08:03")).bounds == Bounds(1, 10), "autoscaling that is added later begins then"
+
+
+def test_a_memory_of_the_future_begins_now() -> None:
+    """A leader's clock was ahead."""
+    found = in_force(target(MORNING), memory("08:01"), CREATED, clock("07:59"))
+    assert found.memory == memory("07:59")
+    assert in_force(target(MORNING), found.memory, CREATED, clock("08:00")).bounds == Bounds(4, 10)
+
+
 def test_an_action_sets_one_bound_and_leaves_the_other() -> None:
     at = clock("08:00")
     assert seen("07:59:59", MORNING).bounds == Bounds(1, 10)
@@ -221,9 +235,9 @@ def test_half_a_memory_is_none(gone: str) -> None:
     assert Memory.from_status({**memory().to_status(), "base": {"minCapacity": 1}}) is None
 
 
-def test_a_clock_that_goes_back_changes_nothing() -> None:
+def test_a_clock_that_goes_back_changes_no_bound() -> None:
     found = in_force(target(MORNING), memory("13:00", low=4), CREATED, clock("07:00"))
-    assert (found.bounds, found.memory) == (Bounds(4, 10), memory("13:00", low=4))
+    assert (found.bounds, found.memory) == (Bounds(4, 10), memory("07:00", low=4))
 
 
 # ---- against a replay: every action is carried out at every moment, hour by hour

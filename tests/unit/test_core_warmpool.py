@@ -64,6 +64,9 @@ def wish(course: Course, name: str | None) -> tuple[int, int | None]:
     return next((w.start, w.size) for w in course.pools if w.name == name)
 
 
+MORNING = {"scheduledActionName": "morning", "schedule": "at(2027-01-15T08:00:00)", "scalableTargetAction": {"minCapacity": 4}}  # NOW
+
+
 # --- A pool or none
 
 
@@ -278,6 +281,23 @@ def test_other_limits_of_the_same_content_move_at_once(provisioned: int) -> None
     (apply,) = [a for a in writes(seen, course) if a.kind == HPA]
     assert isinstance(apply, Apply)
     assert apply.body["spec"]["maxReplicas"] == 4
+
+
+def test_what_was_scheduled_while_the_endpoint_was_brought_up_is_in_force_when_it_serves() -> None:
+    raw, what = endpoint("v1", scales=[scaling(1, 10, scheduledActions=[MORNING])]), COLD
+    new = kept(what, at=int(NOW) - 60)
+    pools = (pool(what, replicas=0, of=new), pool(what, names.WARM, 4, new))
+    seen = observed(raw, what, kept=(new,), pools=pools, pods=tuple(pods_of(pools[1])), now=NOW + 60)
+    provision_ = decide(seen).provision
+    assert provision_ is not None and provision_.status is not None and provision_.autoscaler is not None
+    assert (provision_.status["minCapacity"], provision_.autoscaler["minReplicas"]) == (4, 4)
+
+
+def test_a_status_that_is_lost_loses_no_action() -> None:
+    seen = replace(spoken(scaled(warm=4), [scaling(1, 10, scheduledActions=[MORNING])]), now=NOW + 60)
+    lost = decide(replace(seen, endpoint=dict(seen.endpoint) | {"status": {}})).provision
+    assert lost is not None and lost.autoscaler is not None
+    assert lost.autoscaler["minReplicas"] == 4
 
 
 # --- What stands in the way

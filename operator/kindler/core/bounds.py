@@ -6,6 +6,7 @@ added or edited later, it is in force at once if it was due since the bounds wer
 what happened                         base            since   from then on
 -------------                         ----            -----   ------------
 first seen, or its bounds edited      as registered   now     actions that come due
+seen before anything has served       as registered   birth   the same: bringing it up takes minutes, in which moments pass
 an action is due                      -               -       its bounds, each by itself, until another is due for the same one
 scheduled scaling is suspended        as in force     now     the base, whatever comes due
 scheduled scaling is resumed          as it is        now     actions that come due; what was due meanwhile is skipped, as AWS does
@@ -121,12 +122,18 @@ class _Timed:
         return self.action.start_time is not None and not isinstance(self.schedule, At)
 
 
-def in_force(target: ScalableTarget, memory: Memory | None, created: float, now: float) -> InForce:
-    """The bounds at `now`, and the memory for the next time. `created`: what rates count from that have no startTime. Never raises for a schedule's text."""
+def in_force(target: ScalableTarget, memory: Memory | None, created: float, now: float, served: bool = True) -> InForce:
+    """The bounds at `now`, and the memory for the next time. Never raises for a schedule's text.
+
+    `created`: what rates count from that have no startTime. `served`: whether the endpoint has, so that without a memory it was given its bounds just now.
+    """
     actions, troubles = _readable(target.scheduled_actions or (), created)
     registered, suspended = Bounds(target.min_capacity, target.max_capacity), target.suspended_state.scheduled_scaling_suspended
+    if memory is not None and memory.since > now:  # by a clock that was ahead
+        memory = replace(memory, since=math.floor(now))
     if memory is None or memory.registered != registered:
-        memory = Memory(math.floor(now), registered, registered, suspended)
+        begins = now if served or memory is not None else min(created, now)
+        memory = Memory(math.floor(begins), registered, registered, suspended)
     elif suspended and not memory.suspended:
         memory = replace(memory, since=math.floor(now), base=_settled(memory, _dues(actions, memory, now))[0], suspended=True)
     elif memory.suspended and not suspended:

@@ -49,7 +49,8 @@ class Situation:
 
 def situation_of(facts: Facts, target: ScalableTarget) -> Situation:
     told = entry(facts)
-    force = in_force(target, Memory.from_status(told) if told else None, facts.created, facts.now)
+    has_served = bool(facts.status.get("productionVariants"))
+    force = in_force(target, Memory.from_status(told) if told else None, facts.created, facts.now, has_served)
     maximum = min(force.bounds.maximum, facts.route.max_concurrency)
     bounds = Bounds(min(force.bounds.minimum, maximum), maximum)
     judged = [(policy, _refusal(facts, policy)) for policy in target.scaling_policies or ()]
