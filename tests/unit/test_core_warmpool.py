@@ -300,6 +300,34 @@ def test_a_status_that_is_lost_loses_no_action() -> None:
     assert lost.autoscaler["minReplicas"] == 4
 
 
+BLUE = replace(NEXT, limits=replace(NEXT.limits, variant_name="Blue"))
+
+
+@pytest.mark.parametrize("entries", [[scaling(1, 10, variant="Blue")], [scaling(1, 10), scaling(1, 10, variant="Blue")]])
+def test_a_variant_that_an_update_renames_scales_on(entries: list[dict[str, Any]]) -> None:
+    filling, full = (spoken(update(BLUE, **made), entries) for made in ({}, {"made": 6, "ready": 6}))  # type: ignore[arg-type]
+    course = decide(filling)
+    assert [a for a in names_of(writes(filling, course)) if a[1] == HPA] == []
+    assert wish(course, route(BLUE).warm_pool) == (6, 6)
+    assert course.provision is not None and course.provision.status is not None
+    assert (course.provision.obstacle is None) == (len(entries) == 1)
+    (apply,) = [a for a in writes(full) if a.kind == HPA]
+    assert isinstance(apply, Apply)
+
+
+def test_what_scheduled_actions_set_outlives_another_name_of_the_variant() -> None:
+    memory = {"boundsSince": "2027-01-15T06:00:00Z", **{k: {"minCapacity": 1, "maxCapacity": 10} for k in ("registered", "base")}}
+    remembered = [{"variantName": "AllTraffic", "minCapacity": 4, "desiredCapacity": 6} | memory]
+    seen = spoken(update(BLUE, made=6, ready=6), [scaling(1, 10, variant="Blue", scheduledActions=[MORNING])])
+    course = decide(replace(seen, endpoint=_with(seen, autoscaling=remembered), now=NOW + 60))
+    assert course.provision is not None and course.provision.status is not None
+    assert {k: course.provision.status[k] for k in ("variantName", "minCapacity")} == {"variantName": "Blue", "minCapacity": 4}
+
+
+def test_an_entry_for_neither_variant_holds_for_none() -> None:
+    assert ("Delete", HPA) in names_of(writes(spoken(update(BLUE), [scaling(1, 10, variant="Green")])))
+
+
 # --- What stands in the way
 
 

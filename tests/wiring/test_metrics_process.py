@@ -79,6 +79,15 @@ async def test_people_may_ask_for_all_and_get_all_or_the_reason(w: World) -> Non
     assert (status, body["reason"]) == (503, "ServiceUnavailable") and "no activator serves a warm pool of it yet" in body["message"]
 
 
+async def test_a_variant_that_an_update_renames_is_measured_on(w: World) -> None:
+    uid = w.endpoint(policy("p"), route=ROUTE | {"variantName": "B"})
+    w.activator.serve(uid)
+    kind = w.server.store.kind("endpoints", "serving.kindler.dev")
+    w.server.store.merge_patch(kind, NS, "iris", {"status": {"endpointConfigName": "older than c"}}, "status", "kindler")
+    await w.sampled()
+    assert (await w.value())[0] == 200
+
+
 async def test_what_is_not_there_is_said_in_words(w: World) -> None:
     w.endpoint(policy("p"), policy("m", customized("ModelLatency", statistic="Maximum")))
     w.endpoint(name="none")

@@ -17,7 +17,7 @@ from kindler.controller.directory import Key
 from kindler.core.loads import foreign, loads_of
 from kindler.core.pods import moment
 from kindler.core.provision import Load, Provision
-from kindler.core.provisioned import choose
+from kindler.core.provisioned import choose, renamed
 from kindler.core.tracking import History
 from kindler.core.usage import WINDOW, NoData
 
@@ -117,7 +117,8 @@ async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
 def _read(endpoint: Object) -> tuple[ScalableTarget, Route] | None:
     try:
         route = Route.from_json(endpoint["status"]["route"])
-        entry, _ = choose(endpoint["spec"].get("autoscaling") or (), route.variant_name)
+        chosen, _ = choose(endpoint["spec"].get("autoscaling") or (), route.variant_name)
+        entry = chosen or renamed(endpoint)
         return (ScalableTarget.parse(dict(entry)), route) if entry else None
     except (KeyError, TypeError, ValueError):
         return None

@@ -46,6 +46,14 @@ def choose(entries: Sequence[Json], variant: str) -> tuple[Json | None, Obstacle
     return chosen, _stalled(f"spec.autoscaling names the variant {named}, and that of the endpoint configuration is '{variant}': {remedy}.")
 
 
+def renamed(endpoint: Json) -> Json | None:
+    """The entry of an Endpoint whose variant gets another name by the update that is under way: it holds for what serves until then, too."""
+    spec, told = endpoint["spec"], endpoint.get("status") or {}
+    entries: Sequence[Json] = spec.get("autoscaling") or ()
+    updates = told.get("endpointConfigName") not in (None, spec.get("endpointConfigName"))
+    return entries[0] if updates and len(entries) == 1 else None
+
+
 def provide(facts: Facts) -> Provision:
     """What the warm pool of `facts.route` must be now."""
     if facts.target is None:

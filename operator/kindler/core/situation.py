@@ -73,8 +73,8 @@ def situation_of(facts: Facts, target: ScalableTarget) -> Situation:
 
 
 def entry(facts: Facts) -> Json | None:
-    """What status.autoscaling remembers of the variant."""
-    return next((e for e in facts.status.get("autoscaling") or () if e.get("variantName") == facts.route.variant_name), None)
+    """What status.autoscaling remembers: of the one variant, whatever its name was."""
+    return next(iter(facts.status.get("autoscaling") or ()), None)
 
 
 def _refusal(facts: Facts, policy: ScalingPolicy) -> str | None:

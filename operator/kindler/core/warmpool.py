@@ -17,10 +17,10 @@ from kindler.api import conditions, names
 from kindler.api.autoscaling import ScalableTarget
 from kindler.api.base import unreadable
 from kindler.api.route import Route
-from kindler.core.facts import Json, Kind, Observed, Obstacle
+from kindler.core.facts import Json, Kind, Observed, Obstacle, Said
 from kindler.core.pods import moment
 from kindler.core.provision import Facts, Provision
-from kindler.core.provisioned import choose, provide
+from kindler.core.provisioned import choose, provide, renamed
 from kindler.core.revision import instances
 
 
@@ -66,13 +66,17 @@ def first_size(seen: Observed, serving: Route | None, route: Route) -> int:
 
 
 def _entry(seen: Observed, route: Route) -> tuple[Json | None, Obstacle | None]:
-    return choose(seen.endpoint["spec"].get("autoscaling") or (), route.variant_name)
+    chosen, strange = choose(seen.endpoint["spec"].get("autoscaling") or (), route.variant_name)
+    coming = renamed(seen.endpoint) if chosen is None else None
+    if coming is None or (isinstance(seen.said, Said) and coming.get("variantName") != seen.said.limits.variant_name):
+        return chosen, strange
+    return coming, None
 
 
 def _held(seen: Observed, route: Route, trouble: str) -> Provision:
     """For an entry that cannot be read (stored under other rules): all stays as it is, an HPA that stands leads to the pool of this route."""
     warm = seen.pool(route.warm_pool)
-    told = next((dict(e) for e in seen.status.get("autoscaling") or () if e.get("variantName") == route.variant_name), {"variantName": route.variant_name})
+    told = dict(next(iter(seen.status.get("autoscaling") or ()), {})) | {"variantName": route.variant_name}
     message = f"spec.autoscaling cannot be read: {trouble.rstrip('.')}. Correct it; the size stays as it is until then."
     size = warm.replicas if warm else instances(route.provisioned_concurrency, route)
     desired = int(told.get("desiredCapacity", size * route.max_concurrency_per_instance))

@@ -12,6 +12,7 @@ from kindler.api.autoscaling import ScalableTarget, ScalingPolicy
 from kindler.api.route import Route
 from kindler.clients.cluster import Object
 from kindler.core.pods import moment
+from kindler.core.provisioned import renamed
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +77,8 @@ def keep(value: Object) -> Object:
     spec: dict[str, Any] = value.get("spec") or {}
     if not spec.get("autoscaling"):
         return {"metadata": metadata, "spec": {}}
-    kept = {key: spec[key] for key in ("endpointName", "autoscaling") if key in spec}
-    return {"metadata": metadata, "spec": kept, "status": {"route": (value.get("status") or {}).get("route")}}
+    kept = {key: spec[key] for key in ("endpointName", "endpointConfigName", "autoscaling") if key in spec}
+    return {"metadata": metadata, "spec": kept, "status": {key: (value.get("status") or {}).get(key) for key in ("route", "endpointConfigName")}}
 
 
 def _read(value: Object) -> Followed | None:
@@ -87,7 +88,7 @@ def _read(value: Object) -> Followed | None:
         return None
     try:
         serving = Route.from_json(route)
-        target = next((entry for entry in spec["autoscaling"] if entry.get("variantName") == serving.variant_name), None)
+        target = next((entry for entry in spec["autoscaling"] if entry.get("variantName") == serving.variant_name), None) or renamed(value)
         if target is None or not target.get("scalingPolicies"):
             return None
         return Followed(
@@ -97,7 +98,7 @@ def _read(value: Object) -> Followed | None:
             moment(metadata["creationTimestamp"]) or 0.0,
             spec.get("endpointName") or metadata["name"],
             serving,
-            ScalableTarget.parse(target),
+            ScalableTarget.parse(dict(target)),
         )
     except (ValueError, KeyError, TypeError) as trouble:  # written before the CRD said what it says now
         log.warning("the autoscaling of Endpoint %s/%s cannot be read: %s", metadata["namespace"], metadata["name"], trouble)
