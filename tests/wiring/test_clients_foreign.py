@@ -1,0 +1,106 @@
+"""Metrics of others, whose servers hang, answer late, or say what cannot be: nobody waits for long, and nothing is told that is not a user's affair."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from kindler.api.autoscaling import CustomizedMetricSpecification
+from kindler.api.settings import Prometheus
+from kindler.clients.cluster import Cluster
+from kindler.clients.foreign import FRESH_SECONDS, HUNG_SECONDS, KEPT_SECONDS, Answer, Foreign
+from kindler.core.usage import NoData
+from tests.apiserver import ApiServer
+
+METRIC = CustomizedMetricSpecification.model_validate({"metricName": "queue", "namespace": "Mine", "statistic": "Average"})
+PATH = "/apis/external.metrics.k8s.io/v1beta1/namespaces/team/queue"
+
+
+@dataclass
+class World:
+    server: ApiServer
+    cluster: Cluster
+    now: float = 1000.0
+    made: list[Foreign] = field(default_factory=list)
+
+    def foreign(self, url: str = "", patience: float = 20.0, answer_seconds: float = 20.0) -> Foreign:
+        self.made.append(Foreign(self.cluster, Prometheus(url), lambda: self.now, patience, answer_seconds))
+        return self.made[-1]
+
+    def says(self, *values: str) -> None:
+        self.server.raw[PATH] = json.dumps({"items": [{"value": value} for value in values]}).encode()
+
+    @property
+    def asked(self) -> int:
+        return sum(request.path == PATH for request in self.server.log)
+
+
+@pytest.fixture
+async def w(tmp_path: Path) -> AsyncIterator[World]:
+    async with ApiServer(namespaces=("team",)) as server:
+        cluster = Cluster()
+        await cluster.connect(server.kubeconfig(tmp_path))
+        made = World(server, cluster)
+        yield made
+        server.faults.clear()
+        for foreign in made.made:
+            await foreign.close()
+        assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("metric ")], "nothing is left running"
+        await cluster.close()
+
+
+def reason(answer: Answer) -> str:
+    assert isinstance(answer, NoData), answer
+    return answer.reason
+
+
+async def test_one_answer_serves_all_who_ask_at_a_time(w: World) -> None:
+    foreign = w.foreign()
+    w.says("1", "500m")
+    assert await asyncio.gather(*(foreign.value("team", METRIC) for _ in range(9))) == [1.5] * 9
+    assert w.asked == 1
+    w.now += FRESH_SECONDS
+    w.says("2")
+    assert (await foreign.value("team", METRIC), w.asked) == (2.0, 2)
+
+
+async def test_nobody_waits_for_a_server_that_hangs(w: World) -> None:
+    held = w.server.faults.hold(lambda request: request.path == PATH)
+    foreign = w.foreign(patience=0.01, answer_seconds=0.05)
+    assert "has not answered for 'queue' yet" in reason(await foreign.value("team", METRIC))
+    await held.arrived.wait()
+    while "within 0.05 s" not in (told := reason(await foreign.value("team", METRIC))):
+        assert "yet" in told
+    w.now += HUNG_SECONDS - 1
+    assert "within 0.05 s" in reason(await foreign.value("team", METRIC))
+    assert w.asked == 1, "it is not asked again for a while"
+
+
+async def test_a_server_that_is_slow_gives_its_last_answer(w: World) -> None:
+    foreign = w.foreign()
+    w.says("7")
+    assert await foreign.value("team", METRIC) == 7
+    foreign.patience = 0.0
+    w.now += 15
+    held = w.server.faults.hold(lambda request: request.path == PATH)
+    w.says("8")
+    assert await foreign.value("team", METRIC) == 7
+    await held.arrived.wait()
+    w.now += KEPT_SECONDS
+    assert "yet" in reason(await foreign.value("team", METRIC))
+
+
+@pytest.mark.parametrize("values", [(), ("1e999",), ("1", "-1e999")])
+async def test_what_is_no_number_is_no_data(w: World, values: tuple[str, ...]) -> None:
+    w.says(*values)
+    assert "has no value of 'queue'" in reason(await w.foreign().value("team", METRIC))
+
+
+async def test_users_are_not_told_where_prometheus_is(w: World) -> None:
+    told = reason(await w.foreign("http://admin:hunter2@127.0.0.1:1/deep").value("team", METRIC))
+    assert told == "the installation's Prometheus does not answer: ClientConnectorError"
