@@ -36,8 +36,8 @@ DONE = Totals(
     cold_starts=2,
     setup_seconds=9,
 )
-USAGE = Usage(load=3.0, highest=8, lowest=1, done=DONE, allocated=4, idle_for=0.0)
-IDLE = Usage(load=0.0, highest=0, lowest=0, done=Totals(), allocated=4, idle_for=77.0)
+USAGE = Usage(load=3.0, highest=8, lowest=1, done=DONE, allocated=4)
+IDLE = Usage(load=0.0, highest=0, lowest=0, done=Totals(), allocated=4)
 STATISTICS = ("Average", "Maximum", "Minimum", "Sum", "SampleCount")
 ROUTE = Route("v", "r", "d", "w", 16, 2, 4, 1024, 300, 60, 180, 8080, "/ping", "/invocations")
 N = None
@@ -128,7 +128,7 @@ def test_the_load_of_each_policy() -> None:
     )
     assert loads.foreign(own) == {}
     found = loads.loads_of(own, ROUTE, USAGE, {})
-    assert found["predefined"] == found["utilization"] == Load(3.0, "", 0.0)
+    assert found["predefined"] == found["utilization"] == Load(3.0)
     assert found["spilled"] == Load(40.0)  # times the four that stand
     assert found["wrong"].value is None and "none of namespace" in found["wrong"].reason
 
@@ -142,7 +142,7 @@ def test_the_load_by_a_metric_of_others() -> None:
 
 
 def test_an_empty_pool_counts_as_one_pod_so_that_it_can_grow() -> None:
-    empty = Usage(3.0, 8, 1, DONE, 0, 0.0)
+    empty = Usage(3.0, 8, 1, DONE, 0)
     found = loads.loads_of(
         target(p=None, u=spec("ServerlessProvisionedConcurrencyUtilization", "Average"), q=spec("q", "Sum", "Mine")), ROUTE, empty, {"q": 1.5}
     )
@@ -151,7 +151,7 @@ def test_an_empty_pool_counts_as_one_pod_so_that_it_can_grow() -> None:
 
 def test_without_usage_there_is_no_load_at_all() -> None:
     assert loads.loads_of(target(p=None), ROUTE, NoData("nobody knows"), {}) == {"p": Load(None, "nobody knows")}
-    assert loads.loads_of(target(p=None), ROUTE, IDLE, {}) == {"p": Load(0.0, "", 77.0)}
+    assert loads.loads_of(target(p=None), ROUTE, IDLE, {}) == {"p": Load(0.0)}
 
 
 # Others' metrics

@@ -151,7 +151,7 @@ async def test_no_answer_is_no_zero_and_what_happened_meanwhile_is_not_lost(w: W
     told, w.activator.told = w.activator.told, None
     await w.until(lambda: isinstance(w.process.sampler.usage(uid, 1.0), NoData))
     status, message = await w.value()
-    assert status == 503 and "activator activator-0, which serves it, has not answered for" in message
+    assert status == 503 and "activator activator-0, which serves it, does not answer" in message
     w.activator.told = told
     w.activator.serve(uid, load_seconds=120)
     await w.sampled()
@@ -164,7 +164,7 @@ async def test_while_the_api_server_does_not_tell_which_activators_there_are(w: 
     w.server.faults.fail(500, matching(resource="pods"), times=1000)
     await w.until(lambda: w.process.sampler.silence > 5.2)
     status, message = await w.value()
-    assert status == 503 and "activators could not be asked for" in message
+    assert status == 503 and "activators cannot be asked" in message
     w.server.faults.clear()
     await w.sampled()
     assert await w.value() == (200, "1000m")

@@ -37,7 +37,7 @@ def loads_of(target: ScalableTarget, route: Route, usage: Usage | NoData, told: 
     seen = {}
     for policy in target.scaling_policies or ():
         name, found = policy.policy_name, _load(policy.target_tracking_scaling_policy_configuration, scope, told.get(policy.policy_name), endpoint, route)
-        seen[name] = Load(None, found.reason, usage.idle_for) if isinstance(found, NoData) else Load(found, "", usage.idle_for)
+        seen[name] = Load(None, found.reason) if isinstance(found, NoData) else Load(found)
     return seen
 
 

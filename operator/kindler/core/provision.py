@@ -44,12 +44,11 @@ class Surroundings:
 class Load:
     """What the controller measured itself for one policy, where it must: see core/usage.py. `value` None: no data, for `reason`, never 0.
 
-    Replicas wanted: ceil(value / (targetValue x requests per instance)). `idle_for`: seconds for which the endpoint has had no request at all.
+    Replicas wanted: ceil(value / (targetValue x requests per instance)).
     """
 
     value: float | None
     reason: str = ""
-    idle_for: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,8 @@ class Track:
         """The newest reading."""
         return self._readings[-1]
 
-    def add(self, at: float, stats: EndpointStats, totals: Totals) -> bool:
-        """Takes a reading; True when there was any request at that moment or since the one before."""
+    def add(self, at: float, stats: EndpointStats, totals: Totals) -> None:
+        """Takes a reading."""
         known, level = self._readings, stats.in_flight + stats.held
         self.allocated, self.ended = stats.allocated, None
         self.owned = (self.owned or at) if stats.owner else None
@@ -56,9 +56,8 @@ class Track:
             totals = before.totals
             if len(known) > 1 and known[-2].totals is totals and known[-2].level == level:
                 before.at = at  # nothing happens: the first and the last of such readings say all, and most endpoints cost next to no memory
-                return level > 0
+                return
         known.append(Reading(at, totals, level))
-        return level > 0 or (before is not None and before.totals.load_seconds != totals.load_seconds)
 
     def restarts(self, totals: Totals) -> bool:
         """Whether these counts began anew after the last reading."""

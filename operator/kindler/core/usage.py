@@ -29,7 +29,10 @@ STALE: Final = 5.0  # seconds after which an answer says nothing of now
 
 @dataclass(frozen=True, slots=True)
 class NoData:
-    """`reason`: a sentence for a person. `early`: the endpoint is not known at all, and may be when activators are asked the next time."""
+    """`reason`: a sentence for a person, without numbers: conditions hold it, and each change of these is a write.
+
+    `early`: the endpoint is not known at all, and may be when activators are asked the next time.
+    """
 
     reason: str
     early: bool = False
@@ -39,7 +42,7 @@ class NoData:
 class Usage:
     """One endpoint's last minute. `load`: executions and held requests on average; `highest`, `lowest`: the same as sampled. `done`: what was added.
 
-    `allocated`: requests that the standing warm pods take together, now. `idle_for`: seconds since the last request, as far as was looked.
+    `allocated`: requests that the standing warm pods take together, now.
     """
 
     load: float
@@ -47,7 +50,6 @@ class Usage:
     lowest: int
     done: Totals
     allocated: int
-    idle_for: float
 
 
 @dataclass(slots=True)
@@ -62,9 +64,8 @@ class _Replica:
 
 @dataclass(slots=True)
 class _Endpoint:
-    """What all activators told of it, by (activator, its life). `busy`: when there last was a request, or the first look."""
+    """What all activators told of it, by (activator, its life)."""
 
-    busy: float
     tracks: dict[tuple[str, str], Track] = field(default_factory=dict)
 
 
@@ -112,7 +113,7 @@ class Window:
     def _take(self, name: str, replica: _Replica, told: EndpointStats, totals: Totals, now: float) -> None:
         endpoint = self._endpoints.get(told.uid)
         if endpoint is None:
-            endpoint = self._endpoints[told.uid] = _Endpoint(now)
+            endpoint = self._endpoints[told.uid] = _Endpoint()
         track = endpoint.tracks.get((name, replica.boot))
         if track is None or track.restarts(totals):
             born = replica.born if track is None else track.last.at
@@ -120,8 +121,7 @@ class Window:
                 track.ended = now
                 endpoint.tracks[name, f"{replica.boot} until {now}"] = track
             track = endpoint.tracks[name, replica.boot] = Track(born)
-        if track.add(now, told, totals):
-            endpoint.busy = now
+        track.add(now, told, totals)
 
     def _tidy(self, now: float) -> None:
         horizon = now - WINDOW - WIDEST
@@ -149,7 +149,7 @@ class Window:
         """The last minute of an endpoint that was created `age` seconds ago."""
         end = self.last
         if now - end > STALE:
-            return NoData("no activator has been asked yet" if end == -math.inf else f"activators could not be asked for {now - end:.0f} s")
+            return NoData("no activator has been asked yet" if end == -math.inf else "activators cannot be asked")
         endpoint = self._endpoints.get(uid)
         if endpoint is None:
             return NoData(self._nobody(end), early=True)
@@ -167,7 +167,7 @@ class Window:
             done = plus(done, added)
         levels = self._levels(tracks.values(), begin)
         allocated = max((t.allocated for t in tracks.values() if t.ended is None and t.owned is not None), default=0)
-        return Usage(load, max(levels), min(levels), done, allocated, end - endpoint.busy)
+        return Usage(load, max(levels), min(levels), done, allocated)
 
     def _levels(self, tracks: Iterable[Track], begin: float) -> list[int]:
         moments = self._rounds[bisect_right(self._rounds, begin) :]
@@ -179,7 +179,7 @@ class Window:
         fresh = max((track.owned or 0.0 for _, track in owners if end - track.last.at <= STALE), default=None)
         for name, track in owners:
             if end - track.last.at > STALE and (fresh is None or fresh <= track.last.at):
-                return f"activator {name}, which serves it, has not answered for {end - track.last.at:.0f} s"
+                return f"activator {name}, which serves it, does not answer"
         return None if fresh is not None else self._nobody(end)
 
     def _nobody(self, end: float) -> str:
