@@ -44,7 +44,7 @@ def ready(pod: Json) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
 
 
-def reason(journey: Journey, status: str, timeout: float = 60) -> str:
+def reason(journey: Journey, status: str, timeout: float = 150) -> str:
     """Waits for a status of ScalingActive, as a user does; its reason."""
     journey.kubectl.wait("kep", "echo", f"condition=ScalingActive={status}", timeout)
     return str(rows.condition(journey.endpoint(), "ScalingActive")["reason"])

@@ -50,7 +50,7 @@ def reads(kind: str) -> Callable[[Json], bool]:
     return judge
 
 
-def active(journey: Journey, name: str, status: str, reason: str, timeout: float = 60) -> str:
+def active(journey: Journey, name: str, status: str, reason: str, timeout: float = 150) -> str:
     """Waits for the condition; its message."""
 
     def says(found: Json | None) -> bool:

@@ -52,9 +52,9 @@ def pool(replicas: int, name: str = WARM) -> Pool:
     return Pool(name, f"uid-{name}", "abc", names.WARM, replicas, "", False, None, {})
 
 
-def hpa(*conditions: tuple[str, str, str, str], leads_to: str = WARM, averages: tuple[str, ...] = ()) -> dict[str, Any]:
-    """`conditions`: (type, status, reason, message). `averages`: what its status says of each metric."""
-    told = [dict(zip(("type", "status", "reason", "message"), c, strict=True)) for c in conditions]
+def hpa(*conditions: tuple[str, ...], leads_to: str = WARM, averages: tuple[str, ...] = ()) -> dict[str, Any]:
+    """`conditions`: (type, status, reason, message), and since when, if that matters. `averages`: what its status says of each metric."""
+    told = [dict(zip(("type", "status", "reason", "message", "lastTransitionTime"), c, strict=False)) for c in conditions]
     metrics = [{"type": "External", "external": {"current": {"averageValue": value}}} if value else {"type": ""} for value in averages]
     return {"spec": {"scaleTargetRef": {"name": leads_to}}, "status": {"conditions": told, "currentMetrics": metrics}}
 

@@ -223,6 +223,19 @@ def test_what_was_computed_is_told_on_while_a_new_controller_measures() -> None:
     assert {c["type"]: c for c in shown(external)["conditions"]}["ScalingActive"]["status"] == "Unknown"
 
 
+def test_a_load_that_was_missing_is_told_on_while_a_new_controller_measures() -> None:
+    seen = replace(scales(), around=Surroundings(MetricsApi.NONE))
+    missing = {"type": "ScalingActive", "status": "False", "reason": "NoMetrics", "message": "as before", "lastTransitionTime": stamp(NOW - 9)}
+    told = dict(seen.endpoint) | {"status": dict(seen.status) | {"conditions": [missing]}}
+    assert {c["type"]: c for c in shown(replace(seen, endpoint=told))["conditions"]}["ScalingActive"] == missing | {"observedGeneration": 1}
+
+
+def test_where_the_controller_computes_it_sizes_without_an_hpa() -> None:
+    seen = replace(scales(), around=Surroundings(MetricsApi.NONE))
+    refused = {c["type"]: c for c in shown(seen, (HPA_TAKEN,))["conditions"]}["ScalingActive"]
+    assert refused["message"].endswith("Until then the controller sizes the warm pool itself.")
+
+
 def test_an_hpa_that_is_taken_is_no_reason_to_hide_the_url() -> None:
     assert "url" in shown(scales(), (HPA_TAKEN,))
     assert "url" not in shown(IN_SERVICE, (SERVICE_TAKEN,))

@@ -147,8 +147,9 @@ def _status(facts: Facts, case: Situation, desired: int, current: int) -> dict[s
 
 
 def _again(facts: Facts, case: Situation, measured: bool) -> float | None:
-    moments = [case.force.next.at - facts.now] if case.force.next else []
-    return min([*moments, LOOK] if measured else moments, default=None)
+    following = case.force.next.at - facts.now if case.force.next else None
+    moments = (following, LOOK if measured else None, scalingactive.patience(facts, case))
+    return min((m for m in moments if m is not None), default=None)
 
 
 def _stalled(message: str) -> Obstacle:

@@ -11,7 +11,7 @@ the controller computes: no load was read yet  Unknown   NotScaledYet
 … all are known                                True      Computed
 the HPA is not there, or has not looked yet    Unknown   NotScaledYet
 … cannot scale its ReplicaSet                  False     CannotScale
-… cannot read a metric that it needs           False     NoMetrics
+… cannot read a metric that it needs           False     NoMetrics, once it could not for PATIENCE; until then as it was
 … reads them                                   True      MetricsAvailable
 
 The first row that fits counts. "Computes": no API is free, or the pool is at 0 and an HPA would leave it there.
@@ -26,10 +26,13 @@ from kindler.api import conditions as c
 from kindler.api import names
 from kindler.core import autoscaler
 from kindler.core.facts import Json
+from kindler.core.pods import moment
 from kindler.core.provision import Facts, MetricsApi
 from kindler.core.situation import Situation
 
 Told = tuple[str, str, str]
+
+PATIENCE: Final = 90.0  # seconds: a metrics process that starts, with a minute to see, is over by then, and nobody has to know
 
 _APIS: Final = {MetricsApi.EXTERNAL: f"v1beta1.{names.EXTERNAL_METRICS}", MetricsApi.CUSTOM: f"v1beta2.{names.CUSTOM_METRICS}"}
 
@@ -78,13 +81,27 @@ def _scaled(facts: Facts, case: Situation) -> Told:
         return c.FALSE, c.CANNOT_SCALE, f"HorizontalPodAutoscaler {name}: {_sentence(able)} The size holds; see kubectl describe hpa {name}."
     if works is None or works.get("reason") == "ScalingDisabled":  # said of a pool at 0, that is raised in this pass
         return c.UNKNOWN, c.NOT_SCALED_YET, f"HorizontalPodAutoscaler {name} has not looked at its metrics yet."
-    if works.get("status") != "True":
+    if works.get("status") != "True" and not _stood(facts, c.NO_METRICS) and patience(facts, case) is not None:
+        if not _stood(facts, c.METRICS_AVAILABLE):
+            return c.UNKNOWN, c.NOT_SCALED_YET, f"HorizontalPodAutoscaler {name} has not read its metrics yet."
+    elif works.get("status") != "True":
         api = _APIS.get(facts.around.api, "")
         remedy = f"The size holds. See kubectl get apiservice {api} and the pods of the metrics process, which say more in their log."
         return c.FALSE, c.NO_METRICS, f"HorizontalPodAutoscaler {name}: {_sentence(works)} {remedy}"
-    limited = autoscaler.condition(facts.autoscaler, "ScalingLimited") or {}
-    more = " The policies ask for more than the maximum." if limited.get("status") == "True" and limited.get("reason") == "TooManyReplicas" else ""
-    return c.TRUE, c.METRICS_AVAILABLE, f"HorizontalPodAutoscaler {name} sizes the warm pool within {case.bounds.minimum} to {case.bounds.maximum}.{more}"
+    return c.TRUE, c.METRICS_AVAILABLE, f"HorizontalPodAutoscaler {name} sizes the warm pool within {case.bounds.minimum} to {case.bounds.maximum}."
+
+
+def patience(facts: Facts, case: Situation) -> float | None:
+    """Seconds for which nothing is said yet of metrics that the HPA cannot read; None where it can, or that has lasted."""
+    works = autoscaler.condition(facts.autoscaler, "ScalingActive") if facts.autoscaler and case.stands else None
+    since = moment(works.get("lastTransitionTime")) if works and works.get("status") == "False" else None
+    left = since + PATIENCE - facts.now if since is not None else 0.0
+    return left if left > 0 else None
+
+
+def _stood(facts: Facts, reason: str) -> bool:
+    """Whether that was told of scaling until now."""
+    return any((found.get("type"), found.get("reason")) == (c.SCALING_ACTIVE, reason) for found in facts.status.get("conditions") or ())
 
 
 def _notes(case: Situation, status: str) -> list[str]:

@@ -36,7 +36,7 @@ from kindler.api.route import Route
 from kindler.core.activities import activities
 from kindler.core.facts import Course, Kept, Kind, Observed, Obstacle
 from kindler.core.pods import Trouble
-from kindler.core.provision import Provision
+from kindler.core.provision import MetricsApi, Provision
 
 FAILURE_LIMIT = 1024  # SageMaker's
 _IMAGE_TROUBLE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
@@ -181,10 +181,15 @@ def _active(seen: Observed, course: Course, obstacles: tuple[Obstacle, ...]) -> 
     if course.provision is None or course.provision.active is None:
         return None
     if refused := next((o for o in obstacles if o.child == "HorizontalPodAutoscaler"), None):
-        until = "the HorizontalPodAutoscaler acts as it stands" if seen.autoscaler else "no policy acts, and the size is held within the bounds in force"
+        alone = (
+            "the controller sizes the warm pool itself"
+            if seen.around.api is MetricsApi.NONE
+            else "no policy acts, and the size is held within the bounds in force"
+        )
+        until = "the HorizontalPodAutoscaler acts as it stands" if seen.autoscaler else alone
         return c.FALSE, c.CANNOT_SCALE, f"{refused.message} Until then {until}."
     before = next((x for x in found_conditions(seen.status) if x.type == c.SCALING_ACTIVE), None)
-    if before and before.reason == c.COMPUTED and course.provision.measure and course.provision.active[1] == c.NOT_SCALED_YET:
+    if before and before.reason in (c.COMPUTED, c.NO_METRICS) and course.provision.measure and course.provision.active[1] == c.NOT_SCALED_YET:
         return before.status, before.reason, before.message
     return course.provision.active
 
