@@ -248,6 +248,18 @@ def test_a_desired_size_is_written_at_once_and_what_is_reached_is_a_count() -> N
     assert not only_counts_differ(shown(scales(warm=3)), shown(scales(warm=4)))
 
 
+@pytest.mark.parametrize(("low", "deferred"), [(1, True), (2, False)])
+def test_a_scheduled_action_that_changes_no_bound_is_a_count(low: int, deferred: bool) -> None:
+    often = {"scheduledActionName": "often", "schedule": "rate(1 minute)", "scalableTargetAction": {"minCapacity": low}}
+    memory = {"boundsSince": stamp(NOW), **{k: {"minCapacity": 1, "maxCapacity": 10} for k in ("registered", "base")}}
+    seen = scales()
+    raw = dict(seen.endpoint) | {"spec": dict(seen.endpoint["spec"]) | {"autoscaling": [scaling(1, 10, scheduledActions=[often])]}}
+    told: dict[str, Any] = dict(seen.status) | {"autoscaling": [{"variantName": "AllTraffic", "desiredCapacity": 2} | memory]}
+    before, after = (told := shown(replace(seen, endpoint=raw | {"status": told}, now=NOW + seconds)) for seconds in (10, 90))
+    assert before["autoscaling"] != after["autoscaling"]
+    assert only_counts_differ(after, before) is deferred
+
+
 def test_the_words_of_the_moment_are_a_count() -> None:
     """An HPA whose metric fails says each time how."""
     before = shown(scales())

@@ -283,15 +283,17 @@ def _dated(seen: Observed, new: dict[str, Any]) -> dict[str, Any]:
 
 
 _COUNTS = ("currentInstanceCount", "desiredInstanceCount", "warmInstanceCount", "demandInstanceCount", "currentServerlessConfig", "currentCapacity")
+_MOMENTS = ("lastScheduledAction", "nextScheduledAction")
 
 
 def only_counts_differ(new: dict[str, Any], old: Any) -> bool:
-    """Whether a write would tell nothing but numbers of pods, or the HPA's words of the moment: each write wakes every activator's watch."""
+    """Whether a write would tell nothing but numbers of pods, moments that changed no bound, or the HPA's words: each write wakes every activator's watch."""
     return new != old and _without_counts(new) == _without_counts(old)
 
 
 def _without_counts(value: Any) -> dict[str, Any]:
     """`currentServerlessConfig` counts what is reached; all else in it stands in the route, too."""
-    kept = {name: [{k: v for k, v in entry.items() if k not in _COUNTS} for entry in value.get(name) or ()] for name in ("productionVariants", "autoscaling")}
+    beside = (*_COUNTS, *_MOMENTS)
+    kept = {name: [{k: v for k, v in entry.items() if k not in beside} for entry in value.get(name) or ()] for name in ("productionVariants", "autoscaling")}
     said = [{k: v for k, v in x.items() if x.get("type") != c.SCALING_ACTIVE or k not in ("reason", "message")} for x in value.get("conditions") or ()]
     return dict(value) | kept | {"conditions": said}
