@@ -49,6 +49,7 @@ class Request:
     request_id: bytes = b"id"
     held_bytes: int = 0
     cold: ColdStart | None = None
+    counted: bool = False
     got: Place | None = None
     refusal: Refusal | None = None
     on_dispatch: Callable[[Request], None] | None = None

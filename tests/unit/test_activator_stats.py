@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kindler.activator.calls import Outcome, Purpose
 from kindler.activator.pools import SUSPECT_SECONDS
 from kindler.api import names
@@ -86,6 +88,37 @@ def test_placements_are_told_apart_also_while_the_config_says_nothing_of_the_poo
     world.call()
 
     assert (totals(world).provisioned, totals(world).spillover) == (2, 1)
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_who_finds_a_pod_unreachable_is_placed_once(other: bool) -> None:
+    """There was provisioned concurrency for it: that a pod does not answer is no spillover."""
+    world = World(route(limit=5, scaled=True))
+    world.start("w", names.WARM)
+    call = world.call()
+    assert call.got is not None
+    if other:
+        world.start("d")
+    place = world.desk.unreachable(call, call.got)
+    assert (place is not None) == other
+    if place is None:
+        call.got = None
+        world.answer("w")
+        assert call.got is not None
+
+    assert (totals(world).provisioned, totals(world).spillover) == (1, 0)
+
+
+def test_at_a_switch_the_warm_pool_takes_who_waits_whatever_pod_came_first() -> None:
+    world = World(route("old"))
+    world.pool("iris-new-demand", "new", 1)
+    world.show("d", names.DEMAND, "new")
+    world.show("w", names.WARM, "new")
+    held = world.call()
+    world.desk.reroute(route("new", scaled=True))
+
+    assert held.got is not None
+    assert held.got.pool == names.WARM
 
 
 def test_what_the_model_said_is_counted() -> None:

@@ -122,6 +122,7 @@ class EndpointDesk:
         trouble = self.pools.hopeless()
         if trouble is not None:
             return self._give_up(call, self._doom(trouble))
+        call.counted = True
         self._admission.wait_again(call)
         return None
 
@@ -222,7 +223,8 @@ class EndpointDesk:
         try:
             while admission.waiting and (place := pools.placement.take()) is not None:
                 call = admission.run_next(place, self._clock())
-                self._count(pools.route, place)
+                if not call.counted:
+                    self._count(pools.route, place)
                 self._warmed(call, place)
                 call.dispatch(place)
         finally:
@@ -240,7 +242,10 @@ class EndpointDesk:
             self._teller.cold_start(self.identity, pod, call.cold)
 
     def _count(self, route: Route, place: Place) -> None:
-        """With a warm pool, also one of size 0: did the request fit into it? The size that the config names says nothing while it is being scaled."""
+        """With a warm pool, also one of size 0: did the request fit into it? The size that the config names says nothing while it is being scaled.
+
+        Once a request, by its first place: a pod that turns out not to be reachable was no lack of provisioned concurrency.
+        """
         if route.warm_pool:
             if place.pool == names.WARM:
                 self.counts.provisioned += 1

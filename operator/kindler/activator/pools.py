@@ -24,7 +24,7 @@ SUSPECT_SECONDS: Final = 60.0  # without a good ping: for so long a warm pod tha
 
 
 class Pools:
-    """`opened` is called whenever a pod became usable, also one that was to go. Times in monotonic seconds."""
+    """`opened` is called whenever a pod's answer made it usable, also one that was to go. Times in monotonic seconds."""
 
     def __init__(self, namespace: str, hands: Hands, clock: Callable[[], float], opened: Callable[[], None]) -> None:
         self.namespace = namespace
@@ -40,7 +40,10 @@ class Pools:
     # What the cluster shows
 
     def serve(self, route: Route, seen_to_move: bool = True) -> None:
-        """New requests go to this route's revision; pods of others take none any more. `seen_to_move`: it was not just found so, by a process that begins."""
+        """New requests go to this route's revision; pods of others take none any more. `seen_to_move`: it was not just found so, by a process that begins.
+
+        Who waits is for the caller to serve, when all places are there: the warm pool's come before the others.
+        """
         moved = self.route is None or self.route.revision != route.revision
         self.route = route
         if not moved:
@@ -131,13 +134,14 @@ class Pools:
 
     def _answered(self, pod: Pod) -> None:
         pod.probed = False
-        self._open(pod, self._clock())
+        if self._open(pod, self._clock()):
+            self._opened()
 
-    def _open(self, pod: Pod, since: float | None) -> None:
-        """The pod answers, for the first time since `since` or, where it has been a place before, again."""
+    def _open(self, pod: Pod, since: float | None) -> bool:
+        """The pod answers, for the first time since `since` or, where it has been a place before, again. False: it does not count any more."""
         facts, route = pod.facts, self.route
         if route is None or facts.revision != route.revision or not pod.active or facts.ip is None or self.pods.get(facts.uid) is not pod:
-            return
+            return False
         now = self._clock()
         if pod.place is None:
             pod.ping = now if since is None else since
@@ -146,7 +150,7 @@ class Pools:
         pod.usable = True
         if not pod.chosen:
             self.placement.add(pod.place, warm=facts.pool == names.WARM)
-        self._opened()
+        return True
 
     def probe(self, pod: Pod) -> None:
         """Pings a pod that might become a place, unless that is under way."""

@@ -12,8 +12,8 @@ class Totals:
 
     `invocations`: all that came, also those that were refused; `model_errors`: the model answered 5xx, broke off, or took too long.
     `load_seconds`: the integral over time of concurrent executions and held requests, exact at the moment of reading: its difference by the time between is
-    their average, and no burst is missed. `provisioned` and `spillover` count invocations placed in the warm and, while there is a warm pool, in the demand
-    pool. `answered` requests took `model_seconds` and `overhead_seconds` together; `cold_starts` took `setup_seconds`.
+    their average, and no burst is missed. `provisioned` and `spillover` count invocations by their first place, in the warm and, while there is a warm pool, in
+    the demand pool. `answered` requests took `model_seconds` and `overhead_seconds` together; `cold_starts` took `setup_seconds`.
     """
 
     load_seconds: float = 0.0

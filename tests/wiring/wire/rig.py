@@ -70,6 +70,7 @@ class TestDesk:
         self.refusals: list[Cause] = []
         self.most: dict[str, int] = {}
         self.cold: ColdStart | None = None
+        self.counted = False
 
     def offer(self, call: Call) -> Place | Refusal | None:
         if len(self.waiting) + len(self.running) >= self.limit:

@@ -45,7 +45,7 @@ class Exchange:
 
     __slots__ = (
         "_begun", "_desk", "_error", "_failed", "_head", "_lookup", "_raw", "_rest", "_sent", "_status", "_task",
-        "arrived", "body", "client", "cold", "connection", "held_bytes", "place", "purpose", "request_id", "shared", "state", "style", "to_head",
+        "arrived", "body", "client", "cold", "connection", "counted", "held_bytes", "place", "purpose", "request_id", "shared", "state", "style", "to_head",
     )  # fmt: skip
 
     def __init__(self, client: Client, head: Head, arrived: float) -> None:
@@ -57,6 +57,7 @@ class Exchange:
         self.arrived = arrived
         self.held_bytes = 0
         self.cold: ColdStart | None = None
+        self.counted = False
         self.body = Body(head.framing, head.length)
         self.to_head = head.method == b"HEAD"
         self.place: Place | None = None
