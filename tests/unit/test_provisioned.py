@@ -18,6 +18,12 @@ BUSY = tracks()
 AT_ONCE = tracks(cooldown=0)
 
 
+def pinned(size: int) -> dict[str, Any]:
+    """An HPA whose bounds are one size."""
+    made = hpa()
+    return made | {"spec": made["spec"] | {"minReplicas": size, "maxReplicas": size}}
+
+
 SIZERS: dict[str, tuple[dict[str, Any], int | None, tuple[int, int] | None, bool]] = {
     "nothing scales": ({"leads": route(provisioned=3), "replicas": 1}, 3, None, False),
     "nothing scales, nor is anything provisioned": ({"leads": route(warm_pool=None), "replicas": None}, 0, None, False),
@@ -78,6 +84,17 @@ SIZERS: dict[str, tuple[dict[str, Any], int | None, tuple[int, int] | None, bool
     "no API, the maximum": ({"scales": target(1, 8, BUSY), "replicas": 2, "api": NONE, "loads": {"busy": 30.0}}, None, (8, 8), True),
     "no API, no data": ({"scales": target(1, 8, BUSY), "replicas": 3, "api": NONE, "loads": {"busy": None}}, None, (3, 3), True),
     "no API, not measured yet": ({"scales": target(1, 8, BUSY), "replicas": 3, "api": NONE}, None, (3, 3), True),
+    "no API, not measured yet, pinned": ({"scales": target(1, 8, BUSY), "replicas": 4, "api": NONE, "autoscaler": pinned(7)}, None, (7, 7), True),
+    "no API, no data, pinned": ({"scales": target(1, 8, BUSY), "api": NONE, "autoscaler": pinned(7), "loads": {"busy": None}}, None, (7, 7), True),
+    "no API, data, pinned": ({"scales": target(1, 8, BUSY), "api": NONE, "autoscaler": pinned(7), "loads": {"busy": 1.4}}, None, (2, 2), True),
+    "no API, not measured yet, pinned, above the maximum": ({"scales": target(1, 5, BUSY), "api": NONE, "autoscaler": pinned(7)}, None, (5, 5), True),
+    "no API, not measured yet, at 0 though pinned": (
+        {"scales": target(0, 8, BUSY), "replicas": 0, "api": NONE, "zero": False, "autoscaler": pinned(1)},
+        0,
+        (1, 1),
+        True,
+    ),
+    "an API, bounds of one size": ({"scales": target(0, 8, AT_ONCE), "replicas": 2, "zero": False, "autoscaler": pinned(7)}, None, (1, 8), True),
     "no API, no data, below the minimum": ({"scales": target(4, 8, BUSY), "replicas": 3, "api": NONE}, None, (4, 4), True),
     "no API, no HPA yet": ({"scales": target(1, 8, BUSY), "replicas": 2, "api": NONE, "autoscaler": None, "loads": {"busy": 3.0}}, 5, (5, 5), True),
     "no API, from 0": ({"scales": target(0, 8, BUSY), "replicas": 0, "api": NONE, "loads": {"busy": 3.0}}, 5, (5, 5), True),

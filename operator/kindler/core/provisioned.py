@@ -91,7 +91,15 @@ def _fixed(facts: Facts) -> Provision:
 def _rule(facts: Facts, case: Situation) -> tuple[int, History]:
     loads = [(facts.loads.get(p.policy_name), autoscaler.per_replica(p, facts.route)) for p in case.served]
     tracked = [Tracked(load.value if load else None, per_replica) for load, per_replica in loads]
-    return replicas(tracked, case.standing, case.rules, facts.history, facts.now)
+    present = _present(facts, case) if any(t.load is None for t in tracked) else case.standing
+    return replicas(tracked, present, case.rules, facts.history, facts.now)
+
+
+def _present(facts: Facts, case: Situation) -> int:
+    """What holds while a load is missing: the pool's size; but of a pool that its HPA is still to bring to where it was pinned, that."""
+    spec: Json = facts.autoscaler["spec"] if facts.autoscaler and case.stands and case.standing > 0 else {}
+    pinned = facts.around.api is MetricsApi.NONE and "minReplicas" in spec and spec["minReplicas"] == spec["maxReplicas"]
+    return int(spec["maxReplicas"]) if pinned else case.standing
 
 
 def _size(facts: Facts, case: Situation, computed: int | None) -> int | None:
