@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import defaultdict
 from collections.abc import Callable
+from functools import lru_cache
+from sys import intern
 from typing import Any, Final
 
 from kindler.api import names
 from kindler.clients.cluster import AUTOSCALERS, CONTROLLER_REVISIONS, PODS, REPLICASETS, SERVICES, Cluster, Object, Resource
 from kindler.clients.informer import Informer, without_managed_fields
+from kindler.core.autoscaler import CONDITIONS
 
 KINDS: Final = (REPLICASETS, PODS, SERVICES, CONTROLLER_REVISIONS, AUTOSCALERS)
 OnChild = Callable[[str, str], None]  # namespace and metadata.name of the Endpoint
@@ -21,10 +25,7 @@ class Children:
     def __init__(self, cluster: Cluster, namespaces: tuple[str, ...], on_child: OnChild) -> None:
         self._on_child = on_child
         self._index: defaultdict[tuple[Resource, str, str], dict[str, Object]] = defaultdict(dict)
-        self.informers = {
-            kind: Informer(cluster, kind, namespaces, names.LABEL_ENDPOINT, keep=_trimmed if kind is PODS else None, on_change=self._noter(kind))
-            for kind in KINDS
-        }
+        self.informers = {kind: Informer(cluster, kind, namespaces, names.LABEL_ENDPOINT, keep=KEEP.get(kind), on_change=self._noter(kind)) for kind in KINDS}
 
     def of(self, kind: Resource, namespace: str, endpoint: str) -> tuple[Object, ...]:
         """All objects of the kind that carry the Endpoint's label, whoever made them."""
@@ -63,7 +64,7 @@ class Children:
         return note
 
 
-def _trimmed(pod: Object) -> Object:
+def _pod(pod: Object) -> Object:
     """What is read of a pod (core/pods.py): of thousands, the rest would fill the memory."""
     meta = without_managed_fields(pod)["metadata"]
     spec = pod.get("spec") or {}
@@ -72,6 +73,45 @@ def _trimmed(pod: Object) -> Object:
     return {"metadata": meta, "spec": {"containers": containers}, "status": pod.get("status") or {}}
 
 
+def _autoscaler(hpa: Object) -> Object:
+    """What is compared and read of an HPA (core/plan.py, core/autoscaler.py). Ten thousand are alike in most of their words: these are kept once."""
+    spec, told = hpa.get("spec") or {}, hpa.get("status") or {}
+    kept: Object = {key: intern(hpa[key]) for key in ("apiVersion", "kind") if key in hpa} | {
+        "metadata": _shared({key: hpa["metadata"][key] for key in _NAMED if key in hpa["metadata"]}),
+        "spec": _shared({key: value for key, value in spec.items() if key != "behavior"}),
+        "status": {
+            "conditions": [_shared(each) for each in told.get("conditions") or () if each.get("type") in CONDITIONS],
+            "currentMetrics": [_current(metric) for metric in told.get("currentMetrics") or ()],
+        },
+    }
+    if "behavior" in spec:
+        kept["spec"]["behavior"] = _behavior(json.dumps(spec["behavior"], sort_keys=True))
+    return kept
+
+
+def _current(metric: Object) -> Object:
+    return {source: {"current": (metric[source] or {}).get("current")} for source in ("external", "object") if source in metric}
+
+
+@lru_cache(256)
+def _behavior(text: str) -> Object:
+    """One of few."""
+    found: Object = json.loads(text)
+    return found
+
+
+def _shared(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {intern(key): _shared(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_shared(each) for each in value]
+    return intern(value) if isinstance(value, str) else value
+
+
+_NAMED: Final = ("namespace", "name", "uid", "resourceVersion", "labels", "ownerReferences", "deletionTimestamp")
+KEEP: Final = {PODS: _pod, AUTOSCALERS: _autoscaler}
+
+
 def _beside_metrics(hpa: Object) -> Object:
     """An HPA writes each few seconds which metrics it saw: that alone changes nothing."""
-    return hpa | {"metadata": hpa["metadata"] | {"resourceVersion": ""}, "status": (hpa.get("status") or {}) | {"currentMetrics": None}}
+    return hpa | {"metadata": hpa["metadata"] | {"resourceVersion": ""}, "status": hpa["status"]["conditions"]}

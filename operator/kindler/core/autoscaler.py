@@ -13,6 +13,7 @@ from kindler.core.facts import Json
 from kindler.core.provision import MetricsApi
 from kindler.core.tracking import Rules, thousandths
 
+CONDITIONS: Final = ("AbleToScale", "ScalingActive", "ScaledToZero")  # that are read of an HPA
 _STEP: Final = 15  # seconds: within each, any change of size is allowed
 _MOST: Final = 200  # pods: no maximum is above it
 _SUFFIXES: Final = ("m", "", "k", "M", "G", "T", "P")

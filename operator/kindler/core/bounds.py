@@ -30,7 +30,7 @@ from kindler.core.pods import moment
 from kindler.core.schedule import At, Schedule, ScheduleError, parse
 from kindler.core.status import stamp
 
-_READINGS: Final = 16384  # texts with their zones that are kept as read
+_READINGS: Final = 4096  # texts with their zones that are kept as read, 5 KB each
 
 
 @dataclass(frozen=True, slots=True)
