@@ -104,6 +104,25 @@ def test_nobody_was_asked() -> None:
     assert reason(window, 109) == "activators cannot be asked"
 
 
+def test_waiting_helps_only_where_an_activator_answers() -> None:
+    """Who asks early holds one of the API server's few askers."""
+    window = Window()
+    window.add([("a", Stats("b", {}))], 0)
+    assert window.usage("u", OLD, 0) == NoData("no activator serves a warm pool of it yet", early=True)
+    window.add([("a", None)], 1)
+    assert window.usage("u", OLD, 1) == NoData("no activator serves a warm pool of it yet")
+    window.add([], 2)
+    assert window.usage("u", OLD, 2) == NoData("no activator runs")
+
+
+def test_an_endpoint_of_the_future_says_nothing_of_the_past() -> None:
+    """The clock of the process and the API server's are two."""
+    window = Window()
+    window.add([("a", told(2400))], 1000)
+    assert "whole minute" in reason(window, 1000, age=-60)
+    assert usage(window, 1000, age=-1).load > 0, "clocks differ a little"
+
+
 def test_an_unknown_endpoint_is_no_zero() -> None:
     window = Window()
     rounds(window, 0, 100, lambda t: t)

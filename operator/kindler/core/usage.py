@@ -31,7 +31,7 @@ STALE: Final = 5.0  # seconds after which an answer says nothing of now
 class NoData:
     """`reason`: a sentence for a person, without numbers: conditions hold it, and each change of these is a write.
 
-    `early`: the endpoint is not known at all, and may be when activators are asked the next time.
+    `early`: activators answer, none knows the endpoint, and one may when they are asked again.
     """
 
     reason: str
@@ -146,13 +146,15 @@ class Window:
     # Answering
 
     def usage(self, uid: str, age: float, now: float) -> Usage | NoData:
-        """The last minute of an endpoint that was created `age` seconds ago."""
+        """The last minute of an endpoint that was created `age` seconds ago. One of the future was created by another clock, and says nothing of the past."""
         end = self.last
+        if age < -STALE:
+            age = math.inf
         if now - end > STALE:
             return NoData("no activator has been asked yet" if end == -math.inf else "activators cannot be asked")
         endpoint = self._endpoints.get(uid)
         if endpoint is None:
-            return NoData(self._nobody(end), early=True)
+            return NoData(self._nobody(end), early=any(replica.heard == end for replica in self._replicas.values()))
         tracks = endpoint.tracks
         if (silence := self._silence(tracks, end)) is not None:
             return NoData(silence)
