@@ -22,6 +22,17 @@ def test_the_life_of_two_certificates() -> None:
     assert late.now.made == 48 * HOUR and late.following is None
 
 
+def test_a_clock_that_is_set_back_makes_anew_what_is_not_valid_yet() -> None:
+    ahead = turned(None, NAMES, 30 * HOUR)
+    assert turned(ahead, NAMES, 29.5 * HOUR) is ahead, "clocks differ a little"
+    assert turned(ahead, NAMES, 6 * HOUR).now.made == 6 * HOUR
+    first = turned(None, NAMES, 0)
+    both = turned(first, NAMES, 47 * HOUR)
+    assert turned(both, NAMES, 23 * HOUR) == first
+    again = turned(both, NAMES, 25 * HOUR)
+    assert again.now == first.now and again.following is not None and again.following.made == 25 * HOUR
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(1, 5.9 * HOUR), min_size=1, max_size=25))
 def test_whenever_it_is_looked_at_what_is_shown_is_valid_and_was_published_long_enough(gaps: list[float]) -> None:
@@ -55,4 +66,6 @@ def test_what_changes_in_the_config_map() -> None:
     now = 50 * HOUR
     assert publication({}, "me", "mine", now) == {"me": "mine"}
     assert publication({"me": "mine"}, "me", "mine", now) == {}
+    crashed = {f"pod-{n:02}": make(NAMES, n * HOUR).certificate for n in range(25, 50)}
+    assert publication(crashed, "me", "mine", now) == {"me": "mine"} | {f"pod-{n:02}": None for n in range(25, 30)}, "the newest are enough"
     assert publication({"me": old, "other": old, "both": old + young, "broken": "-"}, "me", "mine", now) == {"me": "mine", "other": None, "broken": None}

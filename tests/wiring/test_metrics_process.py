@@ -11,6 +11,7 @@ import ssl
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -19,9 +20,10 @@ from aiohttp import web
 from cryptography import x509
 
 from kindler.api.settings import Prometheus
+from kindler.clients.cluster import ApiError, Cluster
 from kindler.core.usage import NoData
 from kindler.metrics.certificate import make
-from kindler.metrics.keeper import Own
+from kindler.metrics.process import MetricsProcess
 from tests.apiserver import ApiServer, matching
 from tests.wiring.metrics_rig import CUSTOM, EXTERNAL, NS, ROUTE, SERVICE, SYSTEM, Authority, World, customized, policy, world
 
@@ -100,13 +102,16 @@ async def test_what_is_not_there_is_said_in_words(w: World) -> None:
         "Endpoint team/iris has no scaling policy that reads concurrent-executions and has serving.kindler.dev/endpoint in (iris), "
         "serving.kindler.dev/policy in (x)",
     )
-    assert await w.value(policy="m") == (404, (await w.value(policy="m"))[1])
+    status, message = await w.value(policy="m")
+    assert status == 404 and message.startswith("Endpoint team/iris has no scaling policy that reads concurrent-executions")
     assert await w.value(endpoint="rose") == (404, "namespace team has no Endpoint 'rose' with scaling policies")
     assert (await w.value(endpoint="new"))[0] == (await w.value(endpoint="elsewhere"))[0] == (await w.value(endpoint="none"))[0] == 503
     assert await w.value(endpoint="new") == (503, "no data: Endpoint team/new does not serve a variant with scaling policies yet")
     assert (await w.value())[1].startswith("no data for Endpoint team/iris: no activator serves a warm pool of it yet")
     status, message = await w.value("cpu")
     assert status == 404 and "serves concurrent-executions and customized-metric" in message
+    status, body = await w.ask(f"{CUSTOM}/*/concurrent-executions", labelSelector="app=x")
+    assert (status, body["reason"]) == (400, "BadRequest") and "use metricLabelSelector" in body["message"]
     status, body = await w.ask(EXECUTIONS, labelSelector="a!=b")
     assert (status, body["reason"]) == (400, "BadRequest") and "use equalities" in body["message"]
     status, body = await w.ask("/apis/metrics.k8s.io/v1beta1/nodes")
@@ -252,19 +257,71 @@ async def test_another_front_proxy_is_believed_from_then_on_and_the_old_one_no_m
     assert (await w.ask("/apis"))[0] == 200  # what was read last stays in force
 
 
+async def test_a_connection_and_a_session_of_before_do_not_outlive_the_front_proxy(w: World) -> None:
+    client, file = w.front.client(), w.folder / "kept.pem"
+    file.write_text(client.certificate + client.key)
+    tls = ssl.create_default_context(cadata=w.config_map()["metrics-0"])
+    tls.load_cert_chain(file)
+    reader, writer = await asyncio.open_connection("127.0.0.1", w.process.ports[0], ssl=tls, server_hostname=SERVICE)
+
+    async def ask() -> bytes:
+        writer.write(b"GET /apis HTTP/1.1\r\nHost: x\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+        return head
+
+    assert (await ask()).startswith(b"HTTP/1.1 200")
+    w.process.keeper.turn()
+    assert (await ask()).startswith(b"HTTP/1.1 200")
+    assert not writer.get_extra_info("ssl_object").session.has_ticket
+    w.allow(Authority("front-proxy-ca"))
+    await w.process.trust.read()
+    refused = await ask()
+    assert refused.startswith(b"HTTP/1.1 403") and b"connection: close" in refused.lower()
+    assert await reader.read() == b""
+    writer.close()
+
+
+@pytest.mark.parametrize(("allowed", "trouble"), [("null", ""), ("[]", ""), ('{"a": 1}', "list"), ('"abc"', "list"), ("[1]", "list"), ("[", "line 1")])
+async def test_the_names_that_the_cluster_allows_are_a_list_or_not_believed(w: World, allowed: str, trouble: str) -> None:
+    kind = w.server.store.kind("configmaps")
+    w.server.store.merge_patch(kind, "kube-system", "extension-apiserver-authentication", {"data": {"requestheader-allowed-names": allowed}})
+    if trouble:
+        with pytest.raises(ValueError, match=trouble):
+            await w.process.trust.read()
+        assert (await w.ask("/apis", w.front.client("any name")))[0] == 403, "what was read last stays in force"
+    else:
+        await w.process.trust.read()
+        assert (await w.ask("/apis", w.front.client("any name")))[0] == 200
+
+
 # The certificate
 
 
-def keeper(w: World) -> Own:
-    assert isinstance(w.process.keeper, Own)
-    return w.process.keeper
+async def test_it_is_not_ready_before_the_api_server_can_know_its_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world(tmp_path, monkeypatch) as w:
+        cluster = Cluster()
+        await cluster.connect()
+        other = MetricsProcess(replace(w.settings, common=replace(w.settings.common, pod_name="metrics-1")), cluster, w.now)
+        other.informer.synced.set()
+        other.handover.over.set()
+        other.keeper.turn()
+        await other.trust.read()
+        assert other.health().missing == "its certificate is not published yet"
+        w.server.faults.fail(500, matching("patch", "configmaps"))
+        with pytest.raises(ApiError):
+            await other.keeper.publish()
+        assert other.health().missing == "its certificate is not published yet"
+        await other.keeper.publish()
+        assert other.health().missing is None
+        await cluster.close()
 
 
 async def test_the_certificate_is_published_and_those_of_others_that_ended_are_pruned(w: World) -> None:
     maps = w.server.store.kind("configmaps")
     others = {"gone": make(("x",), w.now() - 49 * 3600).certificate, "lives": make(("x",), w.now()).certificate, "odd": "?"}
     w.server.store.merge_patch(maps, SYSTEM, "kindler-metrics", {"data": others})
-    await keeper(w).publish()
+    await w.process.keeper.publish()
     assert set(w.config_map()) == {"lives", "metrics-0"}
     (shown,) = x509.load_pem_x509_certificates(w.config_map()["metrics-0"].encode())
     assert shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName) == [
@@ -272,7 +329,7 @@ async def test_the_certificate_is_published_and_those_of_others_that_ended_are_p
         f"{SERVICE}.cluster.local",
     ]
     writes = len([r for r in w.server.log if r.write])
-    await keeper(w).publish()
+    await w.process.keeper.publish()
     assert len([r for r in w.server.log if r.write]) == writes
     assert "PRIVATE" not in str([r.body for r in w.server.log])
 
@@ -283,8 +340,8 @@ async def test_the_next_certificate_is_published_before_it_is_shown(tmp_path: Pa
         first = w.config_map()["metrics-0"]
         for hours, count, seen in ((23, 1, True), (24.1, 2, True), (36.2, 1, False)):
             w.later = begin + hours * 3600
-            keeper(w).turn()
-            await keeper(w).publish()
+            w.process.keeper.turn()
+            await w.process.keeper.publish()
             published = w.config_map()["metrics-0"]
             assert (published.count("BEGIN"), first in published) == (count, seen)
             assert (await w.ask("/apis"))[0] == 200
@@ -304,7 +361,7 @@ async def test_mounted_certificates_are_shown_and_read_again_when_they_change(tm
 
     first = write()
     async with world(tmp_path, monkeypatch, tls_directory=str(folder)) as w:
-        assert w.config_map() == {}
+        assert w.config_map() == {"metrics-0": first}, "the controller shall know that somebody answers"
         assert (await w.ask("/apis", roots=first))[0] == 200
         second = write()
         w.process.keeper.turn()

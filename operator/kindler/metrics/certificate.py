@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ LIFE: Final = 48 * HOUR
 RENEWED: Final = 24 * HOUR  # after this time the next one is published
 PUBLISHED: Final = 12 * HOUR  # for so long before it is shown
 SLANTED: Final = HOUR  # it is valid from so long ago: clocks differ
+MOST: Final = 20  # pods whose certificates are published: those of a Deployment that crashes would fill the ConfigMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,11 @@ class Shown:
 
 
 def turned(shown: Shown | None, names: tuple[str, ...], now: float) -> Shown:
-    """What is shown and published at `now`; the same value while nothing changes."""
-    if shown is None or now >= shown.now.ends:
+    """What is shown and published at `now`; the same value while nothing changes. What was made by a clock that was set back since is made anew."""
+    if shown is None or now >= shown.now.ends or now < shown.now.made - SLANTED:
         return Shown(make(names, now))
+    if shown.following is not None and now < shown.following.made - SLANTED:
+        return turned(Shown(shown.now), names, now)
     if shown.following is not None:
         return Shown(shown.following) if now >= shown.following.made + PUBLISHED else shown
     return Shown(shown.now, make(names, now)) if now >= shown.now.made + RENEWED else shown
@@ -82,13 +86,15 @@ def make(names: tuple[str, ...], now: float) -> Pair:
 
 
 def publication(found: Mapping[str, str], pod: str, published: str, now: float) -> dict[str, str | None]:
-    """What must change in the ConfigMap's data: our own entry, and entries of other pods in which no certificate is valid any more (None: removed)."""
-    changes: dict[str, str | None] = {name: None for name, text in found.items() if name != pod and _ended(text, now)}
+    """What must change in the ConfigMap's data: our own entry, and entries of others of which no certificate is valid, or MOST end later (None: removed)."""
+    others = sorted((name for name in found if name != pod), key=lambda name: _ends(found[name]), reverse=True)
+    changes: dict[str, str | None] = {name: None for place, name in enumerate(others) if place >= MOST or _ends(found[name]) <= now}
     return changes if found.get(pod) == published else changes | {pod: published}
 
 
-def _ended(text: str, now: float) -> bool:
+def _ends(text: str) -> float:
+    """When the last of the certificates ends: epoch seconds; minus infinity when there is none."""
     try:
-        return all(certificate.not_valid_after_utc.timestamp() <= now for certificate in x509.load_pem_x509_certificates(text.encode()))
+        return max((certificate.not_valid_after_utc.timestamp() for certificate in x509.load_pem_x509_certificates(text.encode())), default=-math.inf)
     except ValueError:
-        return True
+        return -math.inf

@@ -31,7 +31,7 @@ from kindler.clients.sampler import ANSWER_SECONDS, SECONDS, Sampler
 from kindler.core.usage import WINDOW
 from kindler.metrics.directory import Directory, keep
 from kindler.metrics.handover import Handover
-from kindler.metrics.keeper import Mounted, Own
+from kindler.metrics.keeper import Keeper, Mounted, Own, Source
 from kindler.metrics.server import application, serving
 from kindler.metrics.telling import Health, Telling, admin
 from kindler.metrics.tls import Doorkeeper
@@ -64,12 +64,11 @@ class MetricsProcess:
         self.handover = Handover(cluster, common, lambda: len(self.directory) > 0, lambda: time.monotonic() - self._began > WINDOW)
         self._gauges()
 
-    def _keeper(self, cluster: Cluster, clock: Callable[[], float]) -> Own | Mounted:
+    def _keeper(self, cluster: Cluster, clock: Callable[[], float]) -> Keeper:
         settings, common = self.settings, self.settings.common
-        if settings.tls_directory:
-            return Mounted(settings.tls_directory, self.doorkeeper)
         names = (settings.service, f"{settings.service}.{common.cluster_domain}")
-        return Own(cluster, common.system_namespace, settings.config_map, common.pod_name, names, self.doorkeeper, clock)
+        source: Source = Mounted(settings.tls_directory, self.doorkeeper) if settings.tls_directory else Own(names, self.doorkeeper, clock)
+        return Keeper(source, cluster, common.system_namespace, settings.config_map, common.pod_name, clock)
 
     def _gauges(self) -> None:
         tell = self.telling.gauge
@@ -85,6 +84,8 @@ class MetricsProcess:
             missing = "Endpoints were not listed yet"
         elif not self.doorkeeper.ready:
             missing = "there is no certificate yet, or the cluster has not said who may call"
+        elif not self.keeper.published:
+            missing = "its certificate is not published yet"
         elif not self.handover.over.is_set():
             missing = "another metrics server answers, until this one knows a whole minute"
         return Health(missing, min(self.sampler.turned, time.monotonic() - self._began))
@@ -92,7 +93,7 @@ class MetricsProcess:
     async def run(self, stop: asyncio.Event) -> int:
         """Until `stop` (0), or until a part ends by itself (1)."""
         async with AsyncExitStack() as stack:
-            app = application(self.values, self.trust, self.telling)
+            app = application(self.values, self.trust, self.doorkeeper, self.telling)
             api = await stack.enter_async_context(serving(app, self.settings.api_port, self.doorkeeper))
             self.ports = api, await stack.enter_async_context(admin(self.settings.metrics_port, self.telling, self.health))
             stack.push_async_callback(self.activators.close)

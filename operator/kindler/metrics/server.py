@@ -27,19 +27,22 @@ log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(values: Values, trust: FrontProxy, telling: Telling) -> web.Application:
+def application(values: Values, trust: FrontProxy, doorkeeper: Doorkeeper, telling: Telling) -> web.Application:
     """All paths of the two APIs."""
 
     @web.middleware
     async def judged(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Whatever goes wrong is a Status; every answer is counted."""
         try:
-            denied = trust.refuses(request.get_extra_info("peercert"))
+            outdated = doorkeeper.outdated(request.get_extra_info("ssl_object"))
+            denied = "the cluster has another front proxy by now" if outdated else trust.refuses(request.get_extra_info("peercert"))
             if denied is not None:
                 raise Refused(403, denied)
             response = await handler(request)
         except Refused as refusal:
             response = _json(refusal.body(), refusal.code)
+            if refusal.code == 403:
+                response.force_close()
         except web.HTTPException as trouble:
             response = _json(Refused(trouble.status, f"{request.method} {request.path}: {trouble.reason}").body(), trouble.status)
         except Exception:
@@ -56,6 +59,8 @@ def application(values: Values, trust: FrontProxy, telling: Telling) -> web.Appl
     async def custom(request: web.Request) -> web.Response:
         told = request.match_info
         name = "" if told["name"] == "*" else told["name"]
+        if not name and request.query.get("labelSelector"):
+            raise Refused(400, "labelSelector would pick Endpoints by their labels, which is not served: use metricLabelSelector")
         found = await values.of(told["namespace"], told["metric"], wanted(request.query.get("metricLabelSelector", "")), name)
         return _json(answers.custom(found, _now()))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from typing import Final
+from weakref import WeakSet
 
 HANDSHAKE_SECONDS: Final = 10.0
 
@@ -12,7 +13,8 @@ HANDSHAKE_SECONDS: Final = 10.0
 class Doorkeeper:
     """`context` is what the server listens with; each new connection is handled by what is right then. Until both are known, none is taken.
 
-    A client without a certificate of the authorities does not come through the handshake: whoever else reaches the port can hold nothing.
+    A client without a certificate of the authorities does not come through the handshake: whoever else reaches the port can hold nothing. Sessions are not
+    resumed, so that each connection is judged by the authorities of its day; `outdated` tells those of another day.
     """
 
     def __init__(self) -> None:
@@ -21,11 +23,16 @@ class Doorkeeper:
         self._present: ssl.SSLContext | None = None
         self._shown = ""
         self._authorities = ""
+        self._valid: WeakSet[ssl.SSLContext] = WeakSet()
 
     @property
     def ready(self) -> bool:
         """Whether connections can be taken."""
         return self._present is not None
+
+    def outdated(self, connection: ssl.SSLObject) -> bool:
+        """Whether its client was judged by authorities that are in force no more."""
+        return connection.context not in self._valid
 
     def show(self, pair: str) -> None:
         """The certificate and its key, PEM one after the other. Raises ssl.SSLError when they are none; what was shown before then stays."""
@@ -45,8 +52,12 @@ class Doorkeeper:
             _load(self.context, pair)
             if authorities:
                 present.load_verify_locations(cadata=authorities)
+        if authorities != self._authorities:
+            self._valid.clear()
         self._shown, self._authorities = pair, authorities
         self._present = present if authorities else None
+        if self._present is not None:
+            self._valid.add(self._present)
 
     def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> int | None:
         if self._present is None:
@@ -57,7 +68,8 @@ class Doorkeeper:
 
 def _context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.num_tickets = 0
     context.verify_mode = ssl.CERT_REQUIRED
     return context
 

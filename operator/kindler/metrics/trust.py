@@ -47,9 +47,11 @@ class FrontProxy:
         authorities = told.get("requestheader-client-ca-file", "")
         if not authorities:
             raise ValueError("it has no requestheader-client-ca-file: the API server has no front-proxy certificate (--requestheader-client-ca-file)")
-        names = json.loads(told.get("requestheader-allowed-names") or "[]")
+        names = json.loads(told.get("requestheader-allowed-names") or "null") or []  # Go writes an empty list as null, too
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"its requestheader-allowed-names are no list of names: {names!r}")
         self._doorkeeper.trust(authorities)
-        self._names, self._known = frozenset(map(str, names)), True
+        self._names, self._known = frozenset(names), True
 
     def refuses(self, certificate: Any) -> str | None:
         """Why a client with this certificate (as ssl tells it, verified) is not believed; None for the API server."""
