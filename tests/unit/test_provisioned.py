@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kindler.core.provision import MetricsApi
-from kindler.core.provisioned import LOOK, provide
+from kindler.core.provisioned import BLIND_LOOK, LOOK, QUIET_LOOK, provide
 from kindler.core.tracking import Wish
 from tests.unit.autoscaling import MORNING, NIGHT, NOW, SINCE, WARM, bounds, facts, hpa, pool, route, status, target
 from tests.unit.autoscaling import policy as tracks
@@ -16,6 +16,13 @@ NONE, EXTERNAL, CUSTOM = MetricsApi.NONE, MetricsApi.EXTERNAL, MetricsApi.CUSTOM
 SLEPT = hpa(("ScaledToZero", "True", "ScaledToZero", ""))
 BUSY = tracks()
 AT_ONCE = tracks(cooldown=0)
+FOREIGN = {
+    "policyName": "queue",
+    "targetTrackingScalingPolicyConfiguration": {
+        "targetValue": 10,
+        "customizedMetricSpecification": {"metricName": "queue", "namespace": "Team", "statistic": "Average"},
+    },
+}
 
 
 def pinned(size: int) -> dict[str, Any]:
@@ -115,7 +122,29 @@ def test_who_sizes(row: tuple[dict[str, Any], int | None, tuple[int, int] | None
     found, size, wanted, measure = row
     decided = provide(facts(**found))
     assert (decided.size, bounds(decided.autoscaler), decided.measure) == (size, wanted, measure)
-    assert decided.again == (LOOK if measure else None)
+    assert (decided.again is not None) == measure
+
+
+@pytest.mark.parametrize(
+    ("found", "again", "quiet"),
+    [
+        ({"scales": target(0, 8, BUSY), "replicas": 0}, LOOK, False),
+        ({"scales": target(0, 8, BUSY), "replicas": 0, "history": (Wish(NOW - 5, 0),)}, BLIND_LOOK, False),
+        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": None}}, LOOK, False),
+        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": 0.0}}, QUIET_LOOK, True),
+        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": 0.1}}, LOOK, False),
+        ({"scales": target(0, 8, BUSY, tracks("b")), "replicas": 0, "loads": {"busy": 0.0, "b": None}}, LOOK, False),
+        ({"scales": target(2, 8, BUSY), "replicas": 2, "api": NONE, "loads": {"busy": 0.0}}, QUIET_LOOK, True),
+        ({"scales": target(2, 8, BUSY), "replicas": 3, "api": NONE, "loads": {"busy": 0.0}}, LOOK, False),
+        ({"scales": target(2, 8, BUSY), "replicas": 1, "api": NONE, "loads": {"busy": 0.0}}, LOOK, False),
+        ({"scales": target(0, 8, AT_ONCE), "replicas": 1, "zero": False, "loads": {"busy": 0.0}}, LOOK, False),
+        ({"scales": target(0, 8, FOREIGN), "replicas": 0, "loads": {"queue": 0.0}}, LOOK, False),
+        ({"scales": target(1, 8, BUSY), "replicas": 1}, None, False),
+    ],
+)
+def test_what_is_measured_is_looked_at_as_often_as_it_moves(found: dict[str, Any], again: float | None, quiet: bool) -> None:
+    decided = provide(facts(**found))
+    assert (decided.again, decided.quiet) == (again, quiet)
 
 
 @pytest.mark.parametrize(

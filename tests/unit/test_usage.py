@@ -259,6 +259,17 @@ def test_who_is_gone_has_no_level() -> None:
     assert usage(window, 100).highest == 0  # the minute begins after it
 
 
+def test_what_is_counted_changes_with_each_request() -> None:
+    window = Window()
+    assert window.counted("u") == 0
+    rounds(window, 0, 50, lambda t: min(t, 20))
+    before = window.counted("u")
+    rounds(window, 51, 400, lambda t: 20)
+    assert window.counted("u") == before == 20
+    rounds(window, 401, 401, lambda t: 20.001)  # a request of a millisecond between two samples
+    assert window.counted("u") > before
+
+
 def test_memory_is_bounded_by_what_happens_in_a_minute() -> None:
     window = Window()
     rounds(window, 0, 5000, lambda t: t)

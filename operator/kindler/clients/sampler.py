@@ -52,6 +52,10 @@ class Sampler:
         """The last minute of the endpoint with this uid, which was created `age` seconds ago."""
         return self._window.usage(uid, age, self._clock())
 
+    def counted(self, uid: str) -> float:
+        """See Window.counted."""
+        return self._window.counted(uid)
+
     async def asked(self) -> None:
         """Returns when all activators were asked after this call."""
         await self._round.wait()  # it may have begun before

@@ -28,9 +28,15 @@ Answers = dict[CustomizedMetricSpecification, Answer]
 
 @dataclass(slots=True)
 class _Measured:
-    """One Endpoint. `told`: foreign metrics as they were asked for last; `asking`: what asks for them anew."""
+    """One Endpoint. `told`: foreign metrics as they were asked for last; `asking`: what asks for them anew.
+
+    `quiet`: only a request changes anything; seen by the counts of activators, which were `counted` when the loads were read.
+    """
 
     history: History
+    uid: str = ""
+    counted: float = 0.0
+    quiet: bool = False
     told: Answers = field(default_factory=dict)
     asking: asyncio.Task[Answers] | None = None
 
@@ -38,10 +44,11 @@ class _Measured:
 class Meter:
     """Remembers from pass to pass which Endpoints are measured; while there are any, activators are asked. `clock` gives epoch seconds.
 
-    A pass never waits for an answer: it gets what was told since the one before.
+    A pass never waits for an answer: it gets what was told since the one before. `ring`: asks for a look at a quiet Endpoint that is in use again.
     """
 
-    def __init__(self, sampler: Sampler, others: Foreign, clock: Callable[[], float]) -> None:
+    def __init__(self, sampler: Sampler, others: Foreign, clock: Callable[[], float], ring: Callable[[Key], None]) -> None:
+        self._ring = ring
         self._sampler = sampler
         self._others = others
         self._clock = clock
@@ -55,7 +62,7 @@ class Meter:
             while True:
                 await self._busy.wait()
                 self._since = self._clock()
-                await _until(self._idle, self._sampler.run())
+                await _until(self._idle, self._sampler.run(), self._wake())
         finally:
             for key in list(self._measured):
                 self.note(key, None)
@@ -63,12 +70,22 @@ class Meter:
     def note(self, key: Key, decided: Provision | None) -> None:
         """What a pass decided; None: there is nothing to decide about."""
         if decided is not None and decided.measure:
-            self._measured.setdefault(key, _Measured(())).history = decided.history
+            measured = self._measured.setdefault(key, _Measured(()))
+            measured.history, measured.quiet = decided.history, decided.quiet
         elif (gone := self._measured.pop(key, None)) and gone.asking:
             gone.asking.cancel()
         on, off = (self._busy, self._idle) if self._measured else (self._idle, self._busy)
         on.set()
         off.clear()
+
+    async def _wake(self) -> None:
+        """Rings for what is quiet no more."""
+        while True:
+            await self._sampler.asked()
+            for key, measured in list(self._measured.items()):
+                if measured.quiet and self._sampler.counted(measured.uid) != measured.counted:
+                    measured.quiet = False
+                    self._ring(key)
 
     def history(self, key: Key) -> History:
         """What the loads asked for lately, as the last pass left it."""
@@ -84,6 +101,7 @@ class Meter:
         asked, meta = foreign(target), endpoint["metadata"]
         told = self._told(key, measured, asked)
         created = moment(meta.get("creationTimestamp"))
+        measured.uid, measured.counted = str(meta["uid"]), self._sampler.counted(str(meta["uid"]))
         usage = self._sampler.usage(str(meta["uid"]), math.inf if created is None else self._clock() - created)
         if len(told) < len(asked) or (isinstance(usage, NoData) and self._clock() - self._since < FIRST_MINUTE):
             return {}
@@ -101,9 +119,9 @@ class Meter:
         return dict(zip(specs, await asyncio.gather(*(self._others.value(namespace, spec) for spec in specs)), strict=True))
 
 
-async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+async def _until(stop: asyncio.Event, *works: Coroutine[Any, Any, None]) -> None:
     """Does endless work until `stop`; raises what ended it before."""
-    tasks = asyncio.create_task(work, name="sampler"), asyncio.create_task(stop.wait(), name="nobody is measured")
+    tasks = [asyncio.create_task(work) for work in (*works, stop.wait())]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:

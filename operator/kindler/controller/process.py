@@ -77,7 +77,7 @@ class Controller:
         self.recorder = Recorder(cluster, common.pod_name, time.time)
         self.metrics_api = MetricsApiKeeper(cluster, settings, self._ring_all)
         self.foreign = Foreign(cluster, settings.prometheus, time.monotonic)
-        self.meter, around = Meter(Sampler(self.activators, time.monotonic), self.foreign, time.time), Around(lambda: self.metrics_api.api)
+        self.meter, around = Meter(Sampler(self.activators, time.monotonic), self.foreign, time.time, self.ring), Around(lambda: self.metrics_api.api)
         leading = lambda: self.lease.leading  # noqa: E731
         self.reporter = Reporter(cluster, self.metrics, leading, time.monotonic, self.ear.note)
         self.reconciler = Reconciler(

@@ -88,6 +88,7 @@ class Provision:
     active      the condition ScalingActive as (status, reason, message); None without autoscaling
     obstacle    what the user must mend in spec.autoscaling; the endpoint serves on
     measure     whether the controller must know the load itself by the next pass
+    quiet       whether, of all loads, only the first request to come changes anything
     again       seconds until time alone may change the decision; None: never
     history     what the loads asked for lately: to be given with the facts of the next pass, and kept in memory until then; () while nothing is measured
     """
@@ -102,5 +103,6 @@ class Provision:
     active: tuple[str, str, str] | None = None
     obstacle: Obstacle | None = None
     measure: bool = False
+    quiet: bool = False
     again: float | None = None
     history: History = ()

@@ -26,13 +26,18 @@ from typing import Any, Final
 from kindler.api import conditions
 from kindler.core import autoscaler, scalingactive, scalingcause
 from kindler.core.facts import Json, Kind, Obstacle
+from kindler.core.loads import foreign
 from kindler.core.provision import Facts, MetricsApi, Provision
 from kindler.core.revision import instances
 from kindler.core.situation import Situation, situation_of
 from kindler.core.status import stamp
 from kindler.core.tracking import History, Tracked, replicas
 
-LOOK: Final = 5.0  # seconds between looks at loads that the controller measures itself
+# Seconds between looks at loads that the controller measures itself: where they move the size; while a whole minute has to be seen first; where nobody asks
+# for anything, and the Meter rings at the first request.
+LOOK: Final = 5.0
+BLIND_LOOK: Final = 15.0
+QUIET_LOOK: Final = 60.0
 
 
 def choose(entries: Sequence[Json], variant: str) -> tuple[Json | None, Obstacle | None]:
@@ -76,7 +81,8 @@ def provide(facts: Facts) -> Provision:
         active=scalingactive.active(facts, case),
         obstacle=_stalled(" ".join(told)) if (told := (*case.force.troubles, *case.refused)) else None,
         measure=measured,
-        again=_again(facts, case, measured),
+        quiet=(quiet := measured and _quiet(facts, case, computed)),
+        again=_again(facts, case, measured, quiet),
         history=history,
     )
 
@@ -154,9 +160,16 @@ def _status(facts: Facts, case: Situation, desired: int, current: int) -> dict[s
     return {k: v for k, v in told.items() if v is not None} | case.force.memory.to_status()
 
 
-def _again(facts: Facts, case: Situation, measured: bool) -> float | None:
+def _quiet(facts: Facts, case: Situation, computed: int | None) -> bool:
+    """Whether the pool is at its minimum, and nobody asks for anything. What others measure moves without a request."""
+    loads = [facts.loads.get(policy.policy_name) for policy in case.served]
+    return computed == case.standing == case.rules.low and not foreign(case.target) and all(load is not None and load.value == 0 for load in loads)
+
+
+def _again(facts: Facts, case: Situation, measured: bool, quiet: bool) -> float | None:
     following = case.force.next.at - facts.now if case.force.next else None
-    moments = (following, LOOK if measured else None, scalingactive.patience(facts, case))
+    look = QUIET_LOOK if quiet else BLIND_LOOK if facts.history and not facts.loads else LOOK
+    moments = (following, look if measured else None, scalingactive.patience(facts, case))
     return min((m for m in moments if m is not None), default=None)
 
 

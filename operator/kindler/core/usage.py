@@ -145,6 +145,11 @@ class Window:
 
     # Answering
 
+    def counted(self, uid: str) -> float:
+        """What activators have counted of an endpoint, all told: another number means that it is, or was, in use."""
+        endpoint = self._endpoints.get(uid)
+        return sum(track.last.totals.load_seconds for track in endpoint.tracks.values()) if endpoint else 0.0
+
     def usage(self, uid: str, age: float, now: float) -> Usage | NoData:
         """The last minute of an endpoint that was created `age` seconds ago. One of the future was created by another clock, and says nothing of the past."""
         end = self.last
