@@ -113,6 +113,8 @@ class Meter:
             measured.told, measured.asking = measured.asking.result(), None
         if asked and measured.asking is None:
             measured.asking = asyncio.create_task(self._ask(key.namespace, tuple(asked.values())), name=f"metrics of {'/'.join(key)}")
+            if not measured.told:
+                measured.asking.add_done_callback(lambda _: self._ring(key))
         return {policy: measured.told[spec] for policy, spec in asked.items() if spec in measured.told}
 
     async def _ask(self, namespace: str, specs: tuple[CustomizedMetricSpecification, ...]) -> Answers:
