@@ -248,12 +248,19 @@ async def test_a_scheduled_action_acts_at_its_moment(scaled: World) -> None:
     await w.until(lambda: w.status()["autoscaling"][0]["lastScheduledAction"]["name"] == "morning")
 
 
+def sizers(w: World) -> set[str]:
+    """Who gave the warm pool its size, and by which subresource."""
+    pool = w.find("replicasets", w.status()["route"]["pools"]["warm"], group="apps")
+    assert pool is not None
+    return {f"{m['manager']}/{m.get('subresource', '')}" for m in pool["metadata"]["managedFields"] if "f:replicas" in m["fieldsV1"].get("f:spec", {})}
+
+
 async def test_without_policies_the_controller_itself_keeps_within_bounds(w: World) -> None:
     moment = int(time.time()) + 3
     w.autoscale(scaling(2, 10, None, scheduledActions=[action("morning", at(moment), minCapacity=4)]))
     await w.until(lambda: w.warm() == 2)
     await w.until(lambda: w.warm() == 4)
-    assert w.hpa() == {}
+    assert (w.hpa(), sizers(w)) == ({}, {"kindler-scale/scale"})
     await w.until(lambda: w.reason(kind="ScalingActive") == "Scheduled")
 
 

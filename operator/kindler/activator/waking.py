@@ -76,7 +76,7 @@ class Writer:
     async def _scale(self, size: PoolSize) -> None:
         async def write() -> None:
             while (wanted := size.asked) is not None:
-                await self._cluster.scale(REPLICASETS, size.namespace, size.name, wanted)
+                await self._cluster.scale(REPLICASETS, size.namespace, size.name, wanted, names.WAKER)
                 size.done(wanted, time.monotonic())
 
         try:

@@ -28,9 +28,12 @@ ANNOTATION_DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
 
 CONTAINER: Final = "model"  # the name of the one container of a model pod
 
-# Field managers: a child is created by POST under CREATOR and then applied, without `replicas`, under APPLIER (architecture.md section 5).
+# Field managers: a child is created by POST under CREATOR and then applied, without `replicas`, under APPLIER (architecture.md section 5). So managedFields
+# tell who gave a pool its size: the controller, the activator, or kube-controller-manager for an HPA.
 CREATOR: Final = "kindler-create"
 APPLIER: Final = "kindler"
+SCALER: Final = "kindler-scale"
+WAKER: Final = "kindler-activator"
 
 # Audience of the projected ServiceAccount token that a caller shows on the activator's peer port.
 PEER_AUDIENCE: Final = "kindler-peer"

@@ -211,9 +211,9 @@ class Cluster:
             raise ValueError("a status is written only with metadata.resourceVersion")
         return await self._json("PUT", resource.path(namespace, name, "status"), {"fieldManager": field_manager}, body)
 
-    async def scale(self, resource: Resource, namespace: str, name: str, replicas: int) -> Object:
+    async def scale(self, resource: Resource, namespace: str, name: str, replicas: int, field_manager: str = "") -> Object:
         """Sets `spec.replicas` through the scale subresource; returns the Scale."""
-        return await self.merge_patch(resource, namespace, name, {"spec": {"replicas": replicas}}, "scale")
+        return await self.merge_patch(resource, namespace, name, {"spec": {"replicas": replicas}}, "scale", field_manager)
 
     async def delete(
         self,

@@ -81,7 +81,7 @@ class Hand:
         elif isinstance(action, Patch):
             await self._cluster.merge_patch(resource, seen.namespace, action.name, dict(action.body), field_manager=names.APPLIER)
         elif isinstance(action, Scale):
-            await self._cluster.scale(resource, seen.namespace, action.name, action.replicas)
+            await self._cluster.scale(resource, seen.namespace, action.name, action.replicas, names.SCALER)
         elif isinstance(action, Delete):
             await self._cluster.delete(resource, seen.namespace, action.name, uid=action.uid)
         return None

@@ -21,7 +21,7 @@ from tests.e2e.support.journey import Journey
 Json = dict[str, Any]
 
 HPA = "kube-controller-manager"  # the field manager of the HPA controller
-CREATOR, CONTROLLER = "kindler-create", "kindler-client"  # Kindler's: when it makes a pool, and when it sizes one
+CREATOR, CONTROLLER = "kindler-create", "kindler-scale"  # Kindler's: when it makes a pool, and when it sizes one
 ENDPOINT, POLICY = "serving.kindler.dev/endpoint", "serving.kindler.dev/policy"
 EXTERNAL, CUSTOM = "/apis/external.metrics.k8s.io/v1beta1", "/apis/custom.metrics.k8s.io/v1beta2"
 FIGURES = Path(".kindler/figures")
