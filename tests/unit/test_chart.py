@@ -108,7 +108,8 @@ def test_values_arrive_as_the_program_reads_them(setting: str, variable: str, va
         ("autoscaling.externalMetrics={*}", "/autoscaling/externalMetrics/0"),
         ("autoscaling.prometheus.url=prometheus:9090", "/autoscaling/prometheus/url"),
         ("autoscaling.readers={everybody}", "/autoscaling/readers/0"),
-        ("metricsServer.replicas=2", "/metricsServer"),
+        ("metricsServer.replicas=0", "/metricsServer/replicas"),
+        ("autoscaling.certManager.issuerRef.kind=ClusterIssuer", "/autoscaling/certManager/issuerRef"),
         ("nonsense=1", "nonsense"),
     ],
 )
@@ -158,6 +159,13 @@ def test_the_metrics_server_is_reached_where_the_controller_says_it_is() -> None
     assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
     ports = {port["name"]: str(port["containerPort"]) for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]}
     assert ports == {"https": told["KINDLER_METRICS_API_PORT"], "admin": told["KINDLER_METRICS_PORT"]}
+
+
+def test_the_metrics_server_may_be_several_on_nodes_of_their_own() -> None:
+    spec = only(rendered("metricsServer.replicas=2"), "Deployment", "kindler-metrics")["spec"]
+    assert spec["replicas"] == 2
+    (spread,) = spec["template"]["spec"]["topologySpreadConstraints"]
+    assert spread["labelSelector"]["matchLabels"] == spec["selector"]["matchLabels"]
 
 
 def test_without_a_metrics_api_nothing_of_its_server_is_there() -> None:
