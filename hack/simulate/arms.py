@@ -1,10 +1,12 @@
 """The ways to provision that are compared. Whoever brings manifests of Endpoints gets those compared, too.
 
 on demand         nothing is provisioned
-fixed             the size that the busiest quarter of an hour needs, always
-target tracking   0.7, from 0 or 1 up
-schedule          each hour's size, as somebody writes it who knows the day: what nine in ten of its minutes need
+fixed             the size that the busiest quarter of an hour needs, with room for chance, always
+target tracking   from 1 up
+schedule          each hour's size: what nine in ten of its minutes need
 both              the schedule's minimum at what half of its minutes need, and target tracking above it
+
+Sizes and schedules are written by somebody who knows another day, like the one that they are judged on: nobody knows the day that comes.
 """
 
 from __future__ import annotations
@@ -29,13 +31,13 @@ class ManifestError(ValueError):
     """A file that holds no Endpoint whose autoscaling can be simulated."""
 
 
-def standard(trace: Trace, limits: Limits, value: float, fixed: int | None) -> Iterator[Arm]:
-    """`value`: the utilization that is aimed at. `fixed`: units of the fixed size; None: what the busiest quarter of an hour needs."""
-    minutes = trace.per_minute()
+def standard(known: Trace, limits: Limits, value: float, fixed: int | None) -> Iterator[Arm]:
+    """`known`: the day that sizes and schedules are made from. `value`: the utilization that is aimed at. `fixed`: units of the fixed size; None: see above."""
+    minutes = known.per_minute()
     most = limits.max_concurrency
-    quarters = [sum(minutes[at : at + 15]) / 15 for at in range(0, len(minutes), 15)]
+    busiest = max(sum(minutes[at : at + 15]) / 15 for at in range(0, len(minutes), 15))
     yield Arm("on demand")
-    yield Arm("fixed", min(most, fixed if fixed is not None else math.ceil(max(quarters) / value)))
+    yield Arm("fixed", min(most, fixed if fixed is not None else math.ceil(busiest + 3 * math.sqrt(busiest))))  # arrivals by chance: 3 sigma
     yield Arm("target tracking", 0, ScalableTarget.model_validate(entry(1, most, value)))
     yield Arm("schedule", 0, ScalableTarget.model_validate(entry(0, most, None, hours(minutes, 0.9, value, most))))
     yield Arm("both", 0, ScalableTarget.model_validate(entry(0, most, value, hours(minutes, 0.5, value, most))))

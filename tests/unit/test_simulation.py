@@ -134,6 +134,16 @@ def test_the_same_trace_gives_the_same_figures() -> None:
     assert report.figures(World(day, LIMITS, arm).run()) == report.figures(World(day, LIMITS, arm).run())
 
 
+def test_sizes_and_schedules_are_made_from_the_day_that_is_known() -> None:
+    known = of(*((8 * 3600.0 + n, 3.4) for n in range(3600)), span=86400.0)
+    made = {arm.name: arm for arm in arms.standard(known, Limits(), 0.5, None)}
+    assert made["fixed"].units == 9  # 3.4 at work, and three times their root
+    for name in ("schedule", "both"):
+        target = made[name].target
+        assert target is not None
+        assert [action.scalable_target_action.min_capacity for action in target.scheduled_actions or ()] == [7, 0]
+
+
 def test_the_made_up_day_has_its_shape() -> None:
     minutes = trace.made_up(1, 20.0, 10).per_minute()
     hour = [sum(minutes[60 * n : 60 * n + 60]) / 60 for n in range(24)]
