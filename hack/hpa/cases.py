@@ -66,7 +66,7 @@ TWO = (Fraction(7, 10), Fraction(1, 2))
 
 BAND = "the HPA leaves 10 % above the target alone, AWS leaves nothing"
 IDLE = "an idle endpoint has no datapoints in AWS and stays as it is; here it is a true 0"
-NOT_AWS = "AWS has no 0"
+NOT_AWS = "AWS's guide asks for a minimum of 1"
 PACE = "the cooldown was 12 s and each load stood for 8 s: the highest wish stands so long"
 
 CASES = (

@@ -20,9 +20,9 @@ INTRO = """<!-- Written by `make campaign ARGS=hpa`: the series are in hack/hpa/
 # The HPA and AWS's rule
 
 Kindler's warm pool is sized by a HorizontalPodAutoscaler; SageMaker's by Application Auto Scaling. The same series went through real HPAs
-(Kubernetes {version}, written as Kindler writes them) and through the rule that AWS documents ([hack/hpa/aws.py](../../hack/hpa/aws.py), with the
-estimates where nothing is documented). Where Kindler must compute sizes itself it does so by `core/tracking.py`: in each of the {count} series below
-it says what the HPA did; a test holds it to that.
+(Kubernetes {version}, written as Kindler writes them) and through the rule that AWS documents ([hack/hpa/aws.py](../../hack/hpa/aws.py), with
+estimates, taken from Lambda's provisioned concurrency, where nothing is documented for SageMaker). Where Kindler must compute sizes itself it does so by
+`core/tracking.py`: in each of the {count} series below it says what the HPA did; a test holds it to that.
 
 Sizes, in units of provisioned concurrency, are what each came to while the load stood: the HPA within a few looks (it looks every 15 s; every 2 s here),
 AWS's rule within the hour. **{same} of {compared} series end alike.** Loads are concurrent executions, those of several policies as `a / b`; `∅` is no data.
@@ -34,9 +34,9 @@ TIMES = """
 
 | | HPA, as Kindler writes it | AWS |
 |---|---|---|
-| scales out | at its next look: 15 s at most | after 3 datapoints of one minute above the target |
-| a burst shorter than a minute | counts with the part of the minute that it fills | so too, and three minutes in a row must be above |
-| scales in | when no wish of the last `scaleInCooldown` seconds was higher (300 unless said) | after 15 datapoints below 90 % of the target |
+| scales out | at its next look: 15 s at most | not documented; for Lambda after 3 datapoints of one minute above the target |
+| a burst shorter than a minute | counts with the part of the minute that it fills | so too; by the same estimate three minutes in a row must be above |
+| scales in | when no wish of the last `scaleInCooldown` seconds was higher (300 unless said) | not documented; for Lambda after 15 below 90 % of it |
 | `scaleInCooldown` | see above; with several policies the largest | the least time between two scale-ins |
 | `scaleOutCooldown` | without effect: the load does not depend on the size, so a second look asks no more | no second increase within it, but a larger one |
 | idle | a true 0: to the minimum, after the cooldown | no datapoints: stays as it is |
@@ -51,6 +51,8 @@ ends as AWS does, as the last series shows. Kindler does not write it: older clu
     "customized": """
 A customized metric that does not fall as the pool grows takes the pool to its maximum within a few looks: ceil(size x metric / target), again and again.
 In AWS it ends there as well, only slower, since `ScaleOutCooldown` lies between two steps. Track something that is per unit.
+These series multiply the metric by the size asked for; Kindler's metrics server multiplies by the pods that stand, so that pods which are still starting are
+not asked for twice.
 """,
 }
 

@@ -140,5 +140,5 @@ class Foreign:
             result: list[dict[str, Any]] = json.loads(await response.read())["data"]["result"]
         found = float(result[0]["value"][1]) if result else math.nan
         if not math.isfinite(found):
-            return NoData(f"{self._where} has no value of {asked['query']}")
+            return NoData(f"{self._where} has no value of {asked['query']}: is it scraped at least each 30 s?")
         return found

@@ -13,6 +13,9 @@ Invocation4XXErrors, Invocation5XXErrors             Sum Average SampleCount    
 ModelLatency, OverheadLatency                        Average Sum SampleCount                            microseconds
 ModelSetupTime                                       Average Sum SampleCount                            microseconds of cold starts
 
+The first alone falls in proportion as the pool grows, as target tracking needs it; of the others some swing and most run to a bound, as AWS's rule has it:
+docs/provisioned-concurrency.md says which.
+
 The two counts of the fourth row and below are one number a minute in CloudWatch, so that Average, Maximum and Minimum are that number. Of latencies only
 sums are kept. Without a request an average latency or share is 0, not missing: nothing is slow, and an idle endpoint scales in.
 """
