@@ -12,8 +12,9 @@ from kindler.api.stats import Stats
 from kindler.core import wanted
 from kindler.core.facts import Action, Apply, Course, Create, Delete, Kept, Kind, Observed, Obstacle, Patch, Pool, Said, Scale
 from kindler.core.plan import plan
-from kindler.core.provision import Surroundings
+from kindler.core.provision import Load, MetricsApi, Surroundings
 from kindler.core.status import status
+from kindler.core.tracking import Wish
 from kindler.core.warmpool import provision, with_warm_pool
 from tests.unit.builders import ACTIVATOR, NOW, decide, endpoint, kept, observed, pods_of, pool, route, said, scaling, serving, stats, stored
 
@@ -420,3 +421,38 @@ def test_a_pool_under_the_hand_of_its_hpa_is_made_again_as_large_as_was_wanted()
 
 def _with(seen: Observed, **status: Any) -> dict[str, Any]:
     return dict(seen.endpoint) | {"status": dict(seen.status) | status}
+
+
+# --- Restart
+
+NONE = Surroundings(MetricsApi.NONE)
+FAILS = [{"type": "ScalingActive", "status": "False", "reason": "FailedGetExternalMetric", "message": "away", "lastTransitionTime": "2027-01-15T07:00:00Z"}]
+
+
+@pytest.mark.parametrize(
+    ("warm", "entry", "around", "load", "conditions"),
+    [
+        (3, scaling(1, 10), Surroundings(), None, [{"type": "ScalingActive", "status": "True", "reason": "", "message": ""}]),
+        (3, scaling(1, 10), Surroundings(), None, FAILS),
+        (3, scaling(1, 10), NONE, Load(2.1), []),
+        (2, scaling(1, 10), NONE, Load(5.6), []),
+        (3, scaling(1, 10), NONE, Load(None, "activator a does not answer"), []),
+        (0, scaling(0, 10), Surroundings(), Load(0.0), []),
+        (0, scaling(0, 10), Surroundings(zero=False), Load(0.0), []),
+        (0, scaling(0, 10), NONE, Load(0.0), []),
+        (3, UNREADABLE, Surroundings(), None, []),
+    ],
+)
+def test_a_restart_changes_nothing(warm: int, entry: dict[str, Any], around: Surroundings, load: Load | None, conditions: list[dict[str, Any]]) -> None:
+    """Whatever was computed from, a new controller has yet to measure."""
+    seen = replace(scaled(warm=warm, entry=scaling(0, 10), around=around), loads={"busy": load} if load else {}, history=(Wish(NOW - 1, warm),))
+    seen = spoken(seen, [entry])
+    for _ in range(4):
+        course = decide(seen)
+        hpa = wanted.autoscaler(seen, course.provision.autoscaler) if course.provision and course.provision.autoscaler else None
+        if hpa is not None:
+            seen = replace(seen, autoscaler=stored(hpa, "uid-hpa") | {"status": {"conditions": conditions}})
+        seen = replace(seen, endpoint=dict(seen.endpoint) | {"status": status(seen, course)})
+    assert (writes(seen), status(seen, decide(seen))) == ((), seen.status)
+    begun = replace(seen, loads={}, history=(), now=NOW + 2)
+    assert (writes(begun), status(begun, decide(begun))) == ((), seen.status)

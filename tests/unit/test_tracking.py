@@ -122,3 +122,10 @@ def test_the_history_is_a_value() -> None:
     before: History = (Wish(0.0, 5),)
     replicas([Tracked(1.0, 1.0)], 5, RULES, before, 10.0)
     assert before == (Wish(0.0, 5),)
+
+
+def test_what_a_clock_that_was_ahead_remembered_holds_nothing() -> None:
+    asks = [Tracked(0.7, 0.7)]
+    _, history = replicas(asks, 8, Rules(1, 8, 300), (Wish(4600.0, 8),), 1000.0)
+    assert replicas(asks, 8, Rules(1, 8, 300), history, 1200.0)[0] == 8, "as after a restart"
+    assert replicas(asks, 8, Rules(1, 8, 300), history, 1301.0)[0] == 1

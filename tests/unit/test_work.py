@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from kindler.controller.reconcile import left
 from kindler.controller.work import BURST, FIRST_PAUSE, LONGEST_PAUSE, RATE, Work
 
 
@@ -165,3 +168,8 @@ async def test_a_ring_while_a_failing_key_is_worked_on_shortens_its_pause() -> N
     clock.now += FIRST_PAUSE
     assert taken(work) == ["a"]
     assert work.failed("a", retry_after=3600) == LONGEST_PAUSE, "whatever the API server asks for"
+
+
+@pytest.mark.parametrize(("again", "passed", "rests"), [(None, 3.0, None), (5.0, 0.5, 4.5), (1.0, 3.0, 0.0), (5.0, -9.0, 5.0)])
+def test_a_pass_that_takes_long_makes_the_next_moment_no_later(again: float | None, passed: float, rests: float | None) -> None:
+    assert left(again, passed) == rests

@@ -78,8 +78,9 @@ class Reconciler:
         answer = status(seen, course, obstacles)
         counts = await self._reporter.report(RESOURCES[key.kind], dict(seen.endpoint), answer)
         await self._tell(seen, answer)
-        told = course.obstacle or (course.provision and course.provision.obstacle) or None
-        return Result(_outcome(told, obstacles), _soonest(course.again, counts, OBSTACLE_LOOK if obstacles else None))
+        obstacle = course.obstacle or (course.provision and course.provision.obstacle) or None
+        again = left(course.again, self._clock() - seen.now)
+        return Result(_outcome(obstacle, obstacles), _soonest(again, counts, OBSTACLE_LOOK if obstacles else None))
 
     async def _carry_out(self, seen: Observed, failures: int) -> tuple[Course, tuple[Obstacle, ...]]:
         """Decides and writes; returns where the Endpoint is after that, and what stood against the writes."""
@@ -115,6 +116,11 @@ class Reconciler:
     async def _tell(self, seen: Observed, answer: Mapping[str, Any]) -> None:
         for event in told(seen.status, answer):
             await self._recorder.tell(dict(seen.endpoint), event.type, event.reason, "Reconcile", event.note)
+
+
+def left(again: float | None, passed: float) -> float | None:
+    """Of the seconds until the next look that were counted from the facts on, what is left after a pass that took its time."""
+    return None if again is None else max(0.0, again - max(0.0, passed))
 
 
 def _soonest(*moments: float | None) -> float | None:

@@ -19,13 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
 
 from kindler.api import conditions, names
 from kindler.api.route import Route
 from kindler.core import attempts
 from kindler.core.digest import resolved
 from kindler.core.facts import Attempt, Course, Json, Kept, Observed, Obstacle, Pool, PoolWish, Routed, Said
+from kindler.core.hindrance import answering
 from kindler.core.pods import Trouble
 from kindler.core.provision import Provision
 from kindler.core.release import let_go
@@ -33,9 +33,6 @@ from kindler.core.revision import Shape, instances, revision_of, route_of
 from kindler.core.warmpool import first_size, provision, with_warm_pool
 
 LEFTOVER_LOOK = 1.0  # seconds between looks at pools that have not been let go
-
-# A pool that may create no pods says so only as long as that is so: no need to wait before telling.
-_TOLD_AT_ONCE: Final = ("QuotaExceeded", "FailedCreate")
 
 Render = Callable[[Shape], Json]
 
@@ -75,7 +72,7 @@ def judge(seen: Observed, render: Render, pin: bool, hold: bool = False) -> Cour
     wishes = _wishes(seen, serving, serves, build, keep)
     unwished = tuple(p for p in seen.pools if not _stays(p, wishes))
     remove = tuple(p for p in unwished if not p.deleting and let_go(seen, present, p)) if routed is present else ()
-    hindrance, available = _serving(seen, serving)
+    hindrance, available = answering(seen, serving.route if serving else None)
     pending = build if not moves else None
     decided = build.provision if build and moves else serves if routed else None
     course = Course(
@@ -141,42 +138,6 @@ def _obstacle(seen: Observed, present: Routed | None) -> Obstacle | None:
     if not isinstance(seen.said, Obstacle) or (_settled(seen, present) and seen.said.reason != conditions.NAME_TAKEN):
         return None
     return seen.said
-
-
-def _serving(seen: Observed, present: Routed | None) -> tuple[Trouble | None, bool]:
-    """Why pods of what serves do not start, and whether it answers all the same.
-
-    pods ready   warm pool in trouble   demand pool in trouble   hindrance   available
-    some         no                     any                      -           True
-    some         yes                    any                      warm's      True
-    none         any                    any                      first       False
-    none         no                     no (asleep, waking)      -           True
-    """
-    if present is None:
-        return None, False
-    demand, warm = seen.pool(present.route.demand_pool), seen.pool(present.route.warm_pool)
-    warm_trouble = _standing_trouble(seen, warm, present.route)
-    if any(f.ready for pool in (warm, demand) for f in seen.of(pool)):
-        return warm_trouble, True
-    trouble = warm_trouble or _standing_trouble(seen, demand, present.route)
-    return trouble, trouble is None
-
-
-def _standing_trouble(seen: Observed, pool: Pool | None, route: Route) -> Trouble | None:
-    """Trouble that will not go by itself, or has lasted for the startup time, or of which status tells already.
-
-    An image that cannot be pulled is ErrImagePull and ImagePullBackOff by turns, and only the latter is final: told once, it stands while there is any.
-    """
-    if pool is None:
-        return None
-    told = any(c.get("type") == conditions.READY and c.get("reason") == conditions.CANNOT_START for c in seen.status.get("conditions") or ())
-    if pool.trouble and pool.trouble.reason in _TOLD_AT_ONCE:
-        return pool.trouble
-    for facts in sorted(seen.of(pool), key=lambda f: (f.created, f.name)):
-        trouble = facts.trouble
-        if trouble and (told or trouble.final or seen.now - facts.created >= route.startup_timeout_in_seconds):
-            return trouble
-    return None
 
 
 # --- What is to come

@@ -47,7 +47,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the loads asked for at a moment (seconds of any clock that only grows)."""
+    """What the loads asked for at a moment, in epoch seconds."""
 
     at: float
     replicas: int
@@ -58,7 +58,7 @@ History = tuple[Wish, ...]
 
 def replicas(tracked: Iterable[Tracked], current: int, rules: Rules, history: History, now: float) -> tuple[int, History]:
     """The size that `tracked` asks for, `current` being the present one, and the history to come with next time; it begins as ()."""
-    history = history or (Wish(now, current),)
+    history = tuple(w for w in history if w.at <= now) or (Wish(now, current),)  # none of a clock that was ahead
     if current > rules.high or 0 < current < rules.low:
         return rules.clamp(current), history
     wanted = _largest(tracked, current)
