@@ -20,7 +20,7 @@ from tests.e2e.support.pools import HPA, Change, Sampled, Watched
 
 Json = dict[str, Any]
 
-PER_POD, TARGET = 4, 0.5  # of the endpoint whose load rises and ends
+PER_POD, TARGET = 4, 0.45  # of the endpoint whose load rises and ends
 LAG = 2.0  # seconds by which a sample of the metric, one a second, may be behind what the HPA has read
 TWENTY = scaling(1, 20, tracking(0.7, cooldown=0))
 FREE = scaling(1, 3, tracking(0.7))
@@ -41,11 +41,11 @@ def test_the_warm_pool_follows_its_load(journey: Journey) -> None:
         sampled = stack.enter_context(Sampled(journey.api, journey.namespace, "ramp"))
         busy = stack.enter_context(Load(5, lambda: journey.invoke("twenty", {"sleep": 6})))
         spilling = stack.enter_context(Load(2, lambda: journey.invoke("quiet", {"sleep": 1})))
-        steady = stack.enter_context(Load(1, lambda: journey.invoke("ramp", {"sleep": 0.15})))
+        steady = stack.enter_context(Load(1, lambda: journey.invoke("ramp", {"sleep": 0.1})))
         begin = time.monotonic()
-        with Load(3, lambda: journey.invoke("ramp", {"sleep": 0.15})) as first:
+        with Load(3, lambda: journey.invoke("ramp", {"sleep": 0.1})) as first:
             pools.reached(journey, "ramp", 2 * PER_POD)
-            with Load(4, lambda: journey.invoke("ramp", {"sleep": 0.15})) as second:
+            with Load(4, lambda: journey.invoke("ramp", {"sleep": 0.1})) as second:
                 pools.reached(journey, "ramp", 4 * PER_POD)
                 peak = time.monotonic()
         assert {name: watched.sizes(pools.name_of(journey.endpoint(name))) for name in HELD} == {"keeps": [2], "rests": [2], "quiet": [1]}, "forbidden"

@@ -53,7 +53,7 @@ def test_bounds_follow_the_clock(journey: Journey) -> None:
     journey.create("clock", limit=3, warm=1, scaling=scaling(0, 3, actions=clock))
     found = {name: journey.reaches(name, rows.IN_SERVICE) for name in ("sleepy", "frozen", "clock")}
     pool = {name: pools.name_of(endpoint) for name, endpoint in found.items()}
-    with Watched(journey.api, journey.namespace) as watched:
+    with Watched(journey.api, journey.namespace) as watched, Load(1, lambda: journey.invoke("clock", {"sleep": 0.02})) as load:
         pools.reached(journey, "sleepy", 0)  # nothing has asked: a true zero, so it scales in
         morning = now() + SOON
         journey.kubectl.patch("kep", "sleepy", {"spec": scaling(0, 2, tracking(0.7), actions=(action("morning", at(morning), low=2),))})
@@ -72,6 +72,7 @@ def test_bounds_follow_the_clock(journey: Journey) -> None:
         pools.sized(journey, "clock", 1)
         assert scheduled(told, "next")["name"] == "minute"
         assert causes(journey, "clock")[:2] == ["scheduled action 'after' set the maximum to 1", "scheduled action 'minute' set the minimum to 2"]
+    assert pools.not_fitting(load.answers) == []
     assert watched.sizes(pool["clock"]) == [1, 2, 1], "without policies the size is held within the bounds"
     assert watched.sizes(pool["frozen"]) == [1]
     assert watched.sizes(pool["sleepy"])[-4:] == [1, 0, 2, 0]
@@ -79,7 +80,7 @@ def test_bounds_follow_the_clock(journey: Journey) -> None:
     assert journey.api.get("horizontalpodautoscalers", journey.namespace, "clock-warm") is None, "nothing to track: no HPA"
     told_of = {"morning": (pool["sleepy"], 2, morning), "minute": (pool["clock"], 2, minute), "after": (pool["clock"], 1, after)}
     lags = {name: lag(watched, *about) for name, about in told_of.items()}
-    pools.keep("autoscaling_moments", {"secondsFromTheMomentToTheSize": lags})
+    pools.keep("autoscaling_moments", {"secondsFromTheMomentToTheSize": lags, "requests": len(load.answers)})
     assert all(value >= 0 for value in lags.values()), f"no sooner than its moment: {lags}"
 
 
