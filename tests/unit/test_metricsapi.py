@@ -119,7 +119,9 @@ def test_an_api_service_without_a_service_is_somebody_elses() -> None:
 
 def test_nothing_is_made_or_changed_before_a_metrics_server_has_shown_its_certificate() -> None:
     assert choose(Found({}), HOME, "auto") == Choice(MetricsApi.EXTERNAL, waiting=True)
-    assert choose(Found({}), Home("kindler-system", "kindler-metrics", OWNER, "kindler-system/c"), "auto") == Choice(MetricsApi.EXTERNAL, make=EXTERNAL)
+    issued = Home("kindler-system", "kindler-metrics", OWNER, "kindler-system/c")
+    assert choose(Found({}), issued, "auto") == Choice(MetricsApi.EXTERNAL, waiting=True), "cert-manager may never issue one"
+    assert choose(Found({}, CERTIFICATES), issued, "auto") == Choice(MetricsApi.EXTERNAL, make=EXTERNAL)
     assert choose(Found({EXTERNAL: ours(EXTERNAL, ownerReferences=[])}), HOME, "auto") == Choice(MetricsApi.EXTERNAL), "the old caBundle stays"
 
 
@@ -149,8 +151,8 @@ def test_with_cert_manager_it_writes_the_bundle_and_we_ask_it_to() -> None:
     made = manifest(EXTERNAL, home, {})
     assert "caBundle" not in made["spec"] and made["metadata"]["annotations"] == {CERT_MANAGER: "kindler-system/kindler-metrics"}
     injected = made | {"spec": made["spec"] | {"caBundle": "eA=="}}
-    assert choose(Found({EXTERNAL: injected}), home, "auto") == Choice(MetricsApi.EXTERNAL)
-    assert choose(Found({EXTERNAL: ours(EXTERNAL)}), home, "auto") == Choice(MetricsApi.EXTERNAL, change=EXTERNAL)
+    assert choose(Found({EXTERNAL: injected}, CERTIFICATES), home, "auto") == Choice(MetricsApi.EXTERNAL)
+    assert choose(Found({EXTERNAL: ours(EXTERNAL)}, CERTIFICATES), home, "auto") == Choice(MetricsApi.EXTERNAL, change=EXTERNAL)
 
 
 def test_somebody_who_took_ours_keeps_it_when_our_release_goes() -> None:

@@ -205,6 +205,9 @@ async def test_another_setting_moves_it(ground: Ground) -> None:
 
 async def test_cert_manager_may_be_asked_for_the_bundle_instead(ground: Ground) -> None:
     async with ground.keeper(KINDLER_METRICS_CERTIFICATE="metrics") as keeper:
+        await keeper.known()
+        assert keeper.api is MetricsApi.NONE, "cert-manager may never issue it: nobody would answer"
+        ground.publish(one=pem("issued"))
         await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
     found = ground.found(EXTERNAL)
     assert found is not None and "caBundle" not in found["spec"]

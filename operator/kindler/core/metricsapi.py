@@ -63,7 +63,7 @@ class Home:
 class Choice:
     """What follows from what was found. Names of APIServices.
 
-    `waiting`: `api` is free, but no metrics server has shown its certificate yet. `make`: it is not there. `change`: it is ours, and says something else
+    `waiting`: `api` is free, but no metrics server has published a certificate yet. `make`: it is not there. `change`: it is ours, and says something else
     than it should. `remove`: ours, and no longer wanted. `disown`: somebody made it theirs with our owner reference in it, by which it would go with our
     release.
     """
@@ -111,7 +111,7 @@ def choose(found: Found, home: Home, setting: str) -> Choice:
     name = _names(api)[0] if wanted else ""
     ours = {n for n in service_names() if n in found.services and is_ours(found.services[n], home)}
     # Not before somebody answers: an APIService that nobody answers for holds up the removal of every namespace in the cluster.
-    answered = bool(home.certificate or bundle(found.certificates))
+    answered = bool(bundle(found.certificates))
     there = name in ours
     return Choice(
         api,
