@@ -107,6 +107,9 @@ async def test_what_is_not_there_is_said_in_words(w: World) -> None:
     assert await w.value(endpoint="rose") == (404, "namespace team has no Endpoint 'rose' with scaling policies")
     assert (await w.value(endpoint="new"))[0] == (await w.value(endpoint="elsewhere"))[0] == (await w.value(endpoint="none"))[0] == 503
     assert await w.value(endpoint="new") == (503, "no data: Endpoint team/new does not serve a variant with scaling policies yet")
+    w.process.directory.hear(None, {"metadata": {"namespace": NS, "name": "old"}, "spec": {"autoscaling": [{}]}, "status": {"route": {"revision": "abc"}}})
+    status, message = await w.value(endpoint="old")
+    assert status == 503 and message.startswith("no data: the autoscaling of Endpoint team/old cannot be read: KeyError")
     assert (await w.value())[1].startswith("no data for Endpoint team/iris: no activator serves a warm pool of it yet")
     status, message = await w.value("cpu")
     assert status == 404 and "serves concurrent-executions and customized-metric" in message

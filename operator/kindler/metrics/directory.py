@@ -38,29 +38,36 @@ class Followed:
 
 
 class Directory:
-    """Endpoints with scaling policies, by namespace and metadata.name. `waiting`: those that have some, and do not serve yet."""
+    """Endpoints with scaling policies, by namespace and metadata.name; of those that have autoscaling and are not followed, why."""
 
     def __init__(self) -> None:
         self._followed: dict[str, dict[str, Followed]] = {}
-        self._waiting: set[tuple[str, str]] = set()
+        self._others: dict[tuple[str, str], str] = {}  # empty: it does not serve yet; else what cannot be read
 
     def hear(self, old: Object | None, new: Object | None) -> None:
         """A change, as an informer tells it."""
         metadata = (new or old or {})["metadata"]
         namespace, name = metadata.get("namespace", ""), metadata["name"]
-        self._followed.get(namespace, {}).pop(name, None)
-        self._waiting.discard((namespace, name))
+        known = self._followed.get(namespace, {})
+        if known.pop(name, None) and not known:
+            del self._followed[namespace]
+        self._others.pop((namespace, name), None)
         if new is None or not new["spec"].get("autoscaling"):
             return
-        followed = _read(new)
+        try:
+            followed = _read(new)
+        except (ValueError, KeyError, TypeError) as trouble:  # written before the CRD said what it says now
+            log.warning("the autoscaling of Endpoint %s/%s cannot be read: %s", namespace, name, trouble)
+            self._others[namespace, name] = f"{type(trouble).__name__}: {trouble}"
+            return
         if followed is None:
-            self._waiting.add((namespace, name))
+            self._others[namespace, name] = ""
         else:
             self._followed.setdefault(namespace, {})[name] = followed
 
-    def waiting(self, namespace: str, name: str) -> bool:
-        """Whether the Endpoint has autoscaling, and no variant with policies serves yet."""
-        return (namespace, name) in self._waiting
+    def missing(self, namespace: str, name: str) -> str | None:
+        """Of an Endpoint that has autoscaling and is not followed: what cannot be read of it; empty: no variant with policies serves yet. Else None."""
+        return self._others.get((namespace, name))
 
     def of(self, namespace: str, name: str = "") -> list[Followed]:
         """The Endpoint of this name, or all of the namespace."""
@@ -82,24 +89,20 @@ def keep(value: Object) -> Object:
 
 
 def _read(value: Object) -> Followed | None:
-    """None while no variant with policies serves."""
+    """None while no variant with policies serves. Raises ValueError, KeyError or TypeError when it cannot be read."""
     metadata, spec, route = value["metadata"], value["spec"], value["status"]["route"]
     if not route:
         return None
-    try:
-        serving = Route.from_json(route)
-        target = next((entry for entry in spec["autoscaling"] if entry.get("variantName") == serving.variant_name), None) or renamed(value)
-        if target is None or not target.get("scalingPolicies"):
-            return None
-        return Followed(
-            metadata["namespace"],
-            metadata["name"],
-            metadata["uid"],
-            moment(metadata["creationTimestamp"]) or 0.0,
-            spec.get("endpointName") or metadata["name"],
-            serving,
-            ScalableTarget.parse(dict(target)),
-        )
-    except (ValueError, KeyError, TypeError) as trouble:  # written before the CRD said what it says now
-        log.warning("the autoscaling of Endpoint %s/%s cannot be read: %s", metadata["namespace"], metadata["name"], trouble)
+    serving = Route.from_json(route)
+    target = next((entry for entry in spec["autoscaling"] if entry.get("variantName") == serving.variant_name), None) or renamed(value)
+    if target is None or not target.get("scalingPolicies"):
         return None
+    return Followed(
+        metadata["namespace"],
+        metadata["name"],
+        metadata["uid"],
+        moment(metadata["creationTimestamp"]) or 0.0,
+        spec.get("endpointName") or metadata["name"],
+        serving,
+        ScalableTarget.parse(dict(target)),
+    )

@@ -20,6 +20,7 @@ from kindler.metrics.discovery import METRICS
 Wanted = dict[str, frozenset[str]]  # label -> the values that will do
 
 PATIENCE_SECONDS: Final = 2.5
+AT_ONCE: Final = 50  # Endpoints: of somebody who asks for a thousand, others shall not notice
 
 _TERM: Final = re.compile(r"\s*([^\s=!(),]+)\s*(?:(?:==?)\s*([^\s=!(),]*)|\s+in\s*\(([^()]*)\))\s*(?:,|$)")
 
@@ -71,8 +72,11 @@ class Values:
         meant = [pair for followed in self._directory.of(namespace, name) if (pair := self._meant(followed, metric, selector))[1]]
         if not meant:
             raise self._none(namespace, name, metric, selector)
-        found = await asyncio.gather(*(self._loads(followed, metric, policies) for followed, policies in meant))
-        return [value for values in found for value in values]
+        found: list[Value] = []
+        for at in range(0, len(meant), AT_ONCE):
+            told = await asyncio.gather(*(self._loads(followed, metric, policies) for followed, policies in meant[at : at + AT_ONCE]))
+            found += [value for values in told for value in values]
+        return found
 
     def _meant(self, followed: Followed, metric: str, selector: Wanted) -> tuple[Followed, list[str]]:
         """The names of its policies that read this metric and are picked."""
@@ -95,7 +99,10 @@ class Values:
         return values
 
     def _none(self, namespace: str, name: str, metric: str, selector: Wanted) -> Refused:
-        if name and self._directory.waiting(namespace, name):
+        missing = self._directory.missing(namespace, name)
+        if missing:
+            return Refused(503, f"no data: the autoscaling of Endpoint {namespace}/{name} cannot be read: {missing}")
+        if missing == "":
             return Early(f"no data: Endpoint {namespace}/{name} does not serve a variant with scaling policies yet")
         if not name or not self._directory.of(namespace, name):
             return Refused(404, f"namespace {namespace} has no Endpoint{f' {name!r}' * bool(name)} with scaling policies")
