@@ -73,6 +73,28 @@ def test_in_service_but_pods_cannot_start_when_woken(journey: Journey) -> None:
     journey.reaches("echo", rows.IN_SERVICE)
 
 
+def test_autoscaling_that_cannot_work_is_told_and_disturbs_nothing(journey: Journey) -> None:
+    """What the API server cannot know: the config's variant, the metrics there are, the time zones there are."""
+    journey.serving(warm=1)
+    evening = {"scheduledActionName": "evening", "schedule": "cron(0 19 * * ? *)", "timezone": "Europe/Atlantis", "scalableTargetAction": {"maxCapacity": 1}}
+    unknown = {"metricName": "CPUUtilization", "namespace": "AWS/SageMaker", "statistic": "Average"}
+    policy = {"policyName": "cpu", "targetTrackingScalingPolicyConfiguration": {"targetValue": 60, "customizedMetricSpecification": unknown}}
+    other = manifests.scaling(1, 2)["autoscaling"][0] | {"variantName": "Blue"}
+    for entries, wrong, right in (
+        ([other], "'Blue'", "AllTraffic"),
+        (manifests.scaling(1, 2, policy)["autoscaling"], "CPUUtilization", "ServerlessProvisionedConcurrencyUtilization"),
+        (manifests.scaling(1, 2, actions=(evening,))["autoscaling"], "Europe/Atlantis", "Europe/"),
+    ):
+        journey.kubectl.patch("kep", "echo", {"spec": {"autoscaling": entries}})
+        found = journey.reaches("echo", rows.SCALING_INVALID, reason="InvalidAutoscaling")
+        message = rows.condition(found, "Ready")["message"]
+        assert wrong in message, message
+        assert right in message, message
+        assert journey.invoke().status == 200
+    journey.kubectl.patch("kep", "echo", {"spec": {"autoscaling": None}})
+    journey.reaches("echo", rows.IN_SERVICE)
+
+
 def test_a_taken_sagemaker_name_and_a_taken_child(journey: Journey) -> None:
     journey.serving("first", idle=300)
     foreign = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "second"}, "spec": {"type": "ExternalName", "externalName": "example.invalid"}}
