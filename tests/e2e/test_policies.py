@@ -138,6 +138,8 @@ def test_only_demand_pools_of_ours_are_scaled(journey: Journey, activator: Activ
 def test_others_are_not_bound(journey: Journey) -> None:
     journey.kubectl.patch("pod", "foreign", {"metadata": {"labels": {"changed": "by-its-owner"}}})
     journey.kubectl.patch("pod", "ours", {"metadata": {"annotations": {"own": "x"}}})
+    assert journey.kubectl.get("pod", "foreign")["metadata"]["labels"]["changed"] == "by-its-owner"
+    assert journey.kubectl.get("pod", "ours")["metadata"]["annotations"]["own"] == "x"
 
 
 def test_the_roads_to_more_power_are_closed(activator: Activator) -> None:

@@ -147,7 +147,7 @@ def test_chunks_that_cost_more_than_they_bring(chunk: bytes, kept: int | None, s
 def test_a_large_chunk_pays_the_debt_of_small_ones() -> None:
     chunks = Chunks()
     for _ in range(5):
-        chunks.feed(b"1\r\na\r\n" * (DEBT_LIMIT // 20) + b"%x\r\n%b\r\n" % (DEBT_LIMIT, b"a" * DEBT_LIMIT))
+        assert chunks.feed(b"1\r\na\r\n" * (DEBT_LIMIT // 20) + b"%x\r\n%b\r\n" % (DEBT_LIMIT, b"a" * DEBT_LIMIT)) == -1
 
 
 @given(bodies(), st.integers(0, 400))

@@ -15,7 +15,7 @@ from kindler.clients.foreign import Answer, Foreign
 from kindler.clients.sampler import Sampler
 from kindler.controller.directory import Key
 from kindler.core.loads import foreign, loads_of
-from kindler.core.pods import moment
+from kindler.core.moments import moment
 from kindler.core.provision import Load, Provision
 from kindler.core.provisioned import choose, renamed
 from kindler.core.tracking import History

@@ -21,23 +21,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
-import signal
-import sys
 import time
 import uuid
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
-import uvloop
-
-from kindler.api.settings import ControllerSettings, SettingsError, controller_settings
+from kindler.api.settings import ControllerSettings, controller_settings
 from kindler.clients.activators import ActivatorStats
 from kindler.clients.cluster import ApiError, Cluster, Conflict, Object, Resource
 from kindler.clients.foreign import Foreign
 from kindler.clients.lease import Lease, LeaseTimes
+from kindler.clients.life import live
 from kindler.clients.sampler import Sampler
 from kindler.controller.apply import Deposed, Hand
 from kindler.controller.around import Around
@@ -210,31 +206,7 @@ async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _main(settings: ControllerSettings) -> int:
-    cluster = Cluster()
-    try:
-        await cluster.connect()
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(sign, stop.set)
-        return await Controller(settings, cluster).run(stop)
-    except ApiError as trouble:
-        log.error("%s", trouble)
-        return 1
-    finally:
-        with suppress(ApiError):
-            await cluster.close()
-
-
 def run() -> int:
     """Runs until SIGTERM (0), or until it leads no more or cannot hear (1); 2 for settings that cannot be used."""
-    try:
-        settings = controller_settings(os.environ)
-    except SettingsError as trouble:
-        print(f"kindler controller: {trouble}", file=sys.stderr)
-        return 2
-    logging.basicConfig(level=settings.common.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_main(settings))
+    return live("controller", controller_settings, lambda settings, cluster, stop: Controller(settings, cluster).run(stop))

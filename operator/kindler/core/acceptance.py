@@ -9,7 +9,8 @@ from kindler.api import conditions as c
 from kindler.api.conditions import Condition
 from kindler.api.ignored import ignored_fields
 from kindler.core.facts import Json, Obstacle
-from kindler.core.status import found_conditions, stamp
+from kindler.core.moments import stamp
+from kindler.core.status import found_conditions
 
 FIRST: Final = 10
 

@@ -8,7 +8,8 @@ from typing import Any
 from kindler.api import names
 from kindler.api.route import Route
 from kindler.core.facts import Attempt, Kept, Observed, Said
-from kindler.core.pods import Trouble, moment
+from kindler.core.moments import moment
+from kindler.core.pods import Trouble
 
 FIRST_RETRY, LONGEST_RETRY = 20, 600  # seconds
 QUIET_START = 600  # seconds beyond the startup time for a pod that says nothing: a large image is still being pulled

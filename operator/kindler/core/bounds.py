@@ -26,9 +26,8 @@ from typing import Any, Final
 
 from kindler.api.autoscaling import ScalableTarget, ScheduledAction
 from kindler.core.facts import Json
-from kindler.core.pods import moment
+from kindler.core.moments import moment, stamp
 from kindler.core.schedule import At, Schedule, ScheduleError, parse
-from kindler.core.status import stamp
 
 _READINGS: Final = 4096  # texts with their zones that are kept as read, 5 KB each
 

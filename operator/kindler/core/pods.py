@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from kindler.api import names
+from kindler.core.moments import moment
 
 # A container that ended this often without ever having been ready will not mend itself: the kubelet's first restart comes at once, so this is the third end.
 REPEATED: Final = 2
@@ -93,11 +93,6 @@ def pool_trouble(replica_set: Mapping[str, Any]) -> Trouble | None:
             quota = "exceeded quota" in detail
             return _said("QuotaExceeded" if quota else "FailedCreate", detail=detail)
     return None
-
-
-def moment(text: str | None) -> float | None:
-    """Epoch seconds of a Kubernetes timestamp (RFC 3339), None for none."""
-    return datetime.fromisoformat(text).timestamp() if text else None
 
 
 # reason -> (may it never start by itself?, the sentence). ENDED rows become final when they happened repeatedly.

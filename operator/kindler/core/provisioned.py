@@ -27,10 +27,10 @@ from kindler.api import conditions
 from kindler.core import autoscaler, scalingactive, scalingcause
 from kindler.core.facts import Json, Kind, Obstacle
 from kindler.core.loads import foreign
+from kindler.core.moments import stamp
 from kindler.core.provision import Facts, MetricsApi, Provision
 from kindler.core.revision import instances
 from kindler.core.situation import Situation, situation_of
-from kindler.core.status import stamp
 from kindler.core.tracking import History, Tracked, replicas
 
 # Seconds between looks at loads that the controller measures itself: where they move the size; while a whole minute has to be seen first; where nobody asks

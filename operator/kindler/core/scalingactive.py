@@ -26,7 +26,7 @@ from kindler.api import conditions as c
 from kindler.api import names
 from kindler.core import autoscaler
 from kindler.core.facts import Json
-from kindler.core.pods import moment
+from kindler.core.moments import moment
 from kindler.core.provision import Facts, MetricsApi
 from kindler.core.situation import Situation
 

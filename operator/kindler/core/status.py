@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from kindler.api import conditions as c
@@ -35,6 +34,7 @@ from kindler.api.ignored import ignored_fields
 from kindler.api.route import Route
 from kindler.core.activities import activities
 from kindler.core.facts import Course, Kept, Kind, Observed, Obstacle
+from kindler.core.moments import stamp
 from kindler.core.pods import Trouble
 from kindler.core.provision import MetricsApi, Provision
 
@@ -82,11 +82,6 @@ def status(seen: Observed, course: Course, obstacles: tuple[Obstacle, ...] = ())
         "ackResourceMetadata": seen.status.get("ackResourceMetadata"),
     }
     return _dated(seen, {k: v for k, v in fields.items() if v is not None})
-
-
-def stamp(at: float) -> str:
-    """Epoch seconds as Kubernetes writes them."""
-    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 # --- Which row

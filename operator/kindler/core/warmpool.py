@@ -18,7 +18,7 @@ from kindler.api.autoscaling import ScalableTarget
 from kindler.api.base import unreadable
 from kindler.api.route import Route
 from kindler.core.facts import Json, Kind, Observed, Obstacle, Said
-from kindler.core.pods import moment
+from kindler.core.moments import moment
 from kindler.core.provision import Facts, Provision
 from kindler.core.provisioned import choose, provide, renamed
 from kindler.core.revision import instances

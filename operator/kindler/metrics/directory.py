@@ -11,7 +11,7 @@ from kindler.api import names
 from kindler.api.autoscaling import ScalableTarget, ScalingPolicy
 from kindler.api.route import Route
 from kindler.clients.cluster import Object
-from kindler.core.pods import moment
+from kindler.core.moments import moment
 from kindler.core.provisioned import renamed
 
 log = logging.getLogger(__name__)

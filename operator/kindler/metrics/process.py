@@ -12,21 +12,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
-import sys
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import Any
 
-import uvloop
-
-from kindler.api.settings import MetricsSettings, SettingsError, metrics_settings
+from kindler.api.settings import MetricsSettings, metrics_settings
 from kindler.clients.activators import ActivatorStats
-from kindler.clients.cluster import ENDPOINTS, ApiError, Cluster
+from kindler.clients.cluster import ENDPOINTS, Cluster
 from kindler.clients.foreign import Foreign
 from kindler.clients.informer import Informer
+from kindler.clients.life import live
 from kindler.clients.sampler import ANSWER_SECONDS, SECONDS, Sampler
 from kindler.core.usage import WINDOW
 from kindler.metrics.directory import Directory, keep
@@ -122,30 +118,6 @@ class MetricsProcess:
         return 1
 
 
-async def _main(settings: MetricsSettings) -> int:
-    cluster = Cluster()
-    try:
-        await cluster.connect()
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(sign, stop.set)
-        return await MetricsProcess(settings, cluster).run(stop)
-    except (ApiError, OSError) as trouble:
-        log.error("%s", trouble)
-        return 1
-    finally:
-        with suppress(ApiError):
-            await cluster.close()
-
-
 def run() -> int:
     """Runs until SIGTERM (0), or until a part of it breaks (1); 2 for settings that cannot be used."""
-    try:
-        settings = metrics_settings(os.environ)
-    except SettingsError as trouble:
-        print(f"kindler metrics: {trouble}", file=sys.stderr)
-        return 2
-    logging.basicConfig(level=settings.common.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_main(settings))
+    return live("metrics", metrics_settings, lambda settings, cluster, stop: MetricsProcess(settings, cluster).run(stop))

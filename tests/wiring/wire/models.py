@@ -22,6 +22,20 @@ def reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
+def reluctant(read: asyncio.Event, length: int) -> Script:
+    """A model that takes the head, and nothing of the body (`length` bytes) before `read`; then it answers "all"."""
+
+    async def script(connection: Connection) -> None:
+        await connection.head()
+        connection.writer.transport.pause_reading()
+        await read.wait()
+        connection.writer.transport.resume_reading()
+        await connection.reader.readexactly(length)
+        await connection.answer(b"all")
+
+    return script
+
+
 @dataclass
 class Request:
     """What a model saw. `head` as it came, `body` decoded."""

@@ -13,7 +13,7 @@ import pytest
 from kindler.activator.calls import Call, Cause, Outcome, Refusal
 from kindler.activator.wire.client import BODY_STEP, LOOKUP_SECONDS
 from kindler.activator.wire.sweep import sweep
-from tests.wiring.wire.models import Connection
+from tests.wiring.wire.models import Connection, reluctant
 from tests.wiring.wire.rig import SAGEMAKER, TERMS, TestDesk, TestLookup, post, rig, until
 
 HALF = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345"
@@ -147,17 +147,8 @@ async def test_a_slow_model_slows_the_client() -> None:
     """What the client can send is bounded until the model reads."""
     read = asyncio.Event()
     body = b"x" * (32 << 20)
-
-    async def script(connection: Connection) -> None:
-        await connection.head()
-        connection.writer.transport.pause_reading()
-        await read.wait()
-        connection.writer.transport.resume_reading()
-        await connection.reader.readexactly(len(body))
-        await connection.answer(b"all")
-
     async with rig(body_limit_bytes=1 << 30) as wire:
-        await wire.model(script)
+        await wire.model(reluctant(read, len(body)))
         caller = await wire.call()
         sending = asyncio.create_task(caller.send(post(body)))
         last = -1

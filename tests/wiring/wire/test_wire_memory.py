@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.wiring.wire.models import Connection
+from tests.wiring.wire.models import Connection, reluctant
 from tests.wiring.wire.rig import post, rig, until
 
 LONG = b"X-Long: " + b"x" * 20_000 + b"\r\n"
@@ -60,20 +60,11 @@ async def test_a_held_body_counts_until_the_pod_has_taken_it() -> None:
     """A storm that is let go at once must not be counted as nothing while all of it still lies here."""
     read = asyncio.Event()
     body = b"x" * (32 << 20)
-
-    async def script(connection: Connection) -> None:
-        await connection.head()
-        connection.writer.transport.pause_reading()
-        await read.wait()
-        connection.writer.transport.resume_reading()
-        await connection.reader.readexactly(len(body))
-        await connection.answer(b"all")
-
     async with rig(body_limit_bytes=1 << 30) as wire:
         caller = await wire.call()
         await caller.send(post(body))
         await until(lambda: wire.front.held == len(post(body)))
-        await wire.model(script)
+        await wire.model(reluctant(read, len(body)))
         await until(lambda: wire.listener._shared.upstreams)
         assert wire.front.held == len(post(body))
         read.set()
