@@ -32,7 +32,9 @@ async def things() -> AsyncIterator[None]:
         async with asyncio.timeout(60), aclosing(cluster.watch(CRDS, None)) as stream:
             async for _, crd in stream:
                 conditions = crd.get("status", {}).get("conditions", [])
-                if crd["metadata"].get("name") == name and any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
+                if crd["metadata"].get("name") == name and any(
+                    c["type"] == "Established" and c["status"] == "True" for c in conditions
+                ):
                     break
         yield
         await cluster.delete(CRDS, None, name)

@@ -30,7 +30,13 @@ def controllers(system: Kubectl, api: KubeApi) -> Iterator[Callable[[int], None]
 
     def scale(count: int) -> None:
         system("scale", "deployment", CONTROLLER, f"--replicas={count}")
-        api.until_all("pods", system.namespace, lambda pods: len(pods) == count and all(map(ready, pods)), selector=SELECTOR, timeout=90)
+        api.until_all(
+            "pods",
+            system.namespace,
+            lambda pods: len(pods) == count and all(map(ready, pods)),
+            selector=SELECTOR,
+            timeout=90,
+        )
 
     yield scale
     scale(1)
@@ -66,7 +72,19 @@ def counts(found: Json | None) -> tuple[int, int]:
 def kill(pod: Json) -> None:
     """kill -9 of the pod's process: no farewell of any kind."""
     container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
-    command("docker", "exec", pod["spec"]["nodeName"], "ctr", "-n", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", container)
+    command(
+        "docker",
+        "exec",
+        pod["spec"]["nodeName"],
+        "ctr",
+        "-n",
+        "k8s.io",
+        "tasks",
+        "kill",
+        "--signal",
+        "SIGKILL",
+        container,
+    )
 
 
 def holder(api: KubeApi, system: Kubectl) -> str:
@@ -93,7 +111,9 @@ def test_a_restart_writes_nothing_when_nothing_is_to_do(journey: Journey, system
     # What is written late by intention: counts of pods at most each 10 s, and the low deletion cost of a warm pod that was idle for 5 s.
     for name, demand, warm in (("asleep", 0, 0), ("warm", 0, 1)):
         journey.api.until("endpoints", journey.namespace, name, lambda found: counts(found) == (demand, warm))  # noqa: B023
-    journey.api.until_all("pods", journey.namespace, lambda pods: all(COST in pod["metadata"].get("annotations", {}) for pod in pods))
+    journey.api.until_all(
+        "pods", journey.namespace, lambda pods: all(COST in pod["metadata"].get("annotations", {}) for pod in pods)
+    )
     assert writes(journey, 30) == []
 
 
@@ -106,7 +126,13 @@ def test_the_second_controller_takes_over_and_nothing_happens_twice(
     begin = time.monotonic()
     kill(next(pod for pod in api.items("pods", system.namespace) if first.startswith(pod["metadata"]["name"])))
     journey.create("after", idle=300)
-    lease = api.until("leases", system.namespace, CONTROLLER, lambda found: found is not None and found["spec"]["holderIdentity"] not in ("", first), 60)
+    lease = api.until(
+        "leases",
+        system.namespace,
+        CONTROLLER,
+        lambda found: found is not None and found["spec"]["holderIdentity"] not in ("", first),
+        60,
+    )
     taken = time.monotonic() - begin
     journey.reaches("after", rows.IN_SERVICE, timeout=60)
     assert lease is not None
@@ -119,7 +145,9 @@ def test_the_second_controller_takes_over_and_nothing_happens_twice(
         assert all(event.get("count", 1) == 1 for event in journey.events(name))
 
 
-def test_without_a_controller_endpoints_wake_sleep_and_serve(journey: Journey, controllers: Callable[[int], None]) -> None:
+def test_without_a_controller_endpoints_wake_sleep_and_serve(
+    journey: Journey, controllers: Callable[[int], None]
+) -> None:
     journey.serving(idle=1)
     journey.asleep()
     controllers(0)
@@ -129,7 +157,9 @@ def test_without_a_controller_endpoints_wake_sleep_and_serve(journey: Journey, c
     journey.kubectl.apply(manifests.config("bigger", model="echo", memory=2048, idle=1))
     journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "bigger"}})
     controllers(1)
-    assert journey.reaches("echo", rows.IN_SERVICE, timeout=120)["status"]["endpointConfigName"] == "bigger", "what was missed is caught up with"
+    assert journey.reaches("echo", rows.IN_SERVICE, timeout=120)["status"]["endpointConfigName"] == "bigger", (
+        "what was missed is caught up with"
+    )
 
 
 def test_a_controller_that_dies_in_the_middle_changes_no_end(journey: Journey, api: KubeApi, system: Kubectl) -> None:
@@ -146,7 +176,9 @@ def test_a_controller_that_dies_in_the_middle_changes_no_end(journey: Journey, a
         kill(api.items("pods", system.namespace, SELECTOR)[0])
         found = journey.reaches("echo", rows.IN_SERVICE, timeout=120)
         old = f"revision!={found['status']['route']['revision']}"
-        journey.api.until_all("pods", journey.namespace, lambda pods: not pods, selector=f"serving.kindler.dev/{old}", timeout=120)
+        journey.api.until_all(
+            "pods", journey.namespace, lambda pods: not pods, selector=f"serving.kindler.dev/{old}", timeout=120
+        )
     assert load.failed() == []
 
 

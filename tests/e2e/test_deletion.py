@@ -30,7 +30,9 @@ def test_the_same_name_again_starts_clean(journey: Journey) -> None:
     new = journey.reaches("echo", rows.IN_SERVICE, timeout=120)
     assert new["metadata"]["uid"] != old["metadata"]["uid"]
     assert journey.invoke().status == 200
-    sets = journey.api.until_all("replicasets", journey.namespace, lambda found: all(owned_by(each, new["metadata"]["uid"]) for each in found))
+    sets = journey.api.until_all(
+        "replicasets", journey.namespace, lambda found: all(owned_by(each, new["metadata"]["uid"]) for each in found)
+    )
     assert len(sets) == 1
 
 

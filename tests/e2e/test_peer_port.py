@@ -17,10 +17,18 @@ def ask(host: str, token: str | None) -> int:
 
 def test_stats_need_a_token_of_the_right_audience(system: Kubectl, api: KubeApi) -> None:
     pods = api.items("pods", system.namespace, "app.kubernetes.io/component=activator")
-    (host,) = [pod["status"]["podIP"] for pod in pods if pod["status"]["phase"] == "Running" and not pod["metadata"].get("deletionTimestamp")]
+    (host,) = [
+        pod["status"]["podIP"]
+        for pod in pods
+        if pod["status"]["phase"] == "Running" and not pod["metadata"].get("deletionTimestamp")
+    ]
     account = pods[0]["spec"]["serviceAccountName"].replace("activator", "controller")
     assert ask(host, None) in (401, 403)
     assert ask(host, "not.a.token") in (401, 403)
-    assert ask(host, system("create", "token", account).strip()) in (401, 403), "a token for the API server is not one for us"
-    assert ask(host, system("create", "token", "default", "--audience=kindler-peer").strip()) in (401, 403), "somebody else's token"
+    assert ask(host, system("create", "token", account).strip()) in (401, 403), (
+        "a token for the API server is not one for us"
+    )
+    assert ask(host, system("create", "token", "default", "--audience=kindler-peer").strip()) in (401, 403), (
+        "somebody else's token"
+    )
     assert ask(host, system("create", "token", account, "--audience=kindler-peer").strip()) == 200

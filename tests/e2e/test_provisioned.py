@@ -12,7 +12,9 @@ POOL = "serving.kindler.dev/pool"
 def test_warm_pods_are_there_before_in_service_and_used_first(journey: Journey) -> None:
     found = journey.serving(warm=2, limit=4, idle=2)
     assert found["status"]["productionVariants"][0]["currentServerlessConfig"]["provisionedConcurrency"] == 2
-    warm = {pod["metadata"]["name"] for pod in journey.pods() if pod["metadata"]["labels"][POOL] == "warm" and started(pod)}
+    warm = {
+        pod["metadata"]["name"] for pod in journey.pods() if pod["metadata"]["labels"][POOL] == "warm" and started(pod)
+    }
     assert len(warm) == 2, "filled before InService"
 
     two = together(2, lambda _: journey.invoke(body={"sleep": 1}))

@@ -20,7 +20,11 @@ def test_columns_tell_the_state(journey: Journey) -> None:
 
 
 def test_every_field_is_explained(journey: Journey) -> None:
-    for path in ("kep.spec.endpointConfigName", "kmodel.spec.primaryContainer.image", "kepc.spec.productionVariants.serverlessConfig.memorySizeInMB"):
+    for path in (
+        "kep.spec.endpointConfigName",
+        "kmodel.spec.primaryContainer.image",
+        "kepc.spec.productionVariants.serverlessConfig.memorySizeInMB",
+    ):
         text = journey.kubectl("explain", path)
         assert "<empty>" not in text, text
         assert len(text.split("DESCRIPTION:")[1].strip()) > 20

@@ -33,7 +33,9 @@ async def test_an_older_server_refuses_a_minimum_of_zero_in_its_own_words(tmp_pa
         cluster = Cluster()
         await cluster.connect(server.kubeconfig(tmp_path))
         server.store.admission.append(autoscalers.refuse_zero)
-        with pytest.raises(Invalid, match=re.escape("spec.minReplicas: Invalid value: 0: must be greater than or equal to 1")):
+        with pytest.raises(
+            Invalid, match=re.escape("spec.minReplicas: Invalid value: 0: must be greater than or equal to 1")
+        ):
             await cluster.create(AUTOSCALERS, "conformance", autoscaler(minReplicas=0))
         await cluster.create(AUTOSCALERS, "conformance", autoscaler(minReplicas=1))
         await cluster.close()

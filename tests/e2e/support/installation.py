@@ -19,7 +19,22 @@ VALUES = "hack/values.yaml"
 def installed(api: KubeApi, gateway: Gateway) -> Iterator[Kubectl]:
     """Installs (or brings up to date) and waits until all processes are ready. KINDLER_KEEP=1 leaves it, for the next run while working."""
     image = ["--set", f"image.tag={images.tag('kindler')}"]
-    command("helm", "upgrade", "--install", RELEASE, CHART, "-n", NAMESPACE, "--create-namespace", "-f", VALUES, *image, "--wait", "--timeout", "120s")
+    command(
+        "helm",
+        "upgrade",
+        "--install",
+        RELEASE,
+        CHART,
+        "-n",
+        NAMESPACE,
+        "--create-namespace",
+        "-f",
+        VALUES,
+        *image,
+        "--wait",
+        "--timeout",
+        "120s",
+    )
     yield Kubectl(NAMESPACE)
     if os.environ.get("KINDLER_KEEP") != "1":
         command("helm", "uninstall", RELEASE, "-n", NAMESPACE, "--wait", "--timeout", "120s")

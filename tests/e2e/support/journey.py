@@ -78,7 +78,9 @@ class Journey:
         """Whatever is created after this is younger: creationTimestamp counts whole seconds, and within one it is the uid that decides."""
         found = self.api.get(kind, self.namespace, name)
         assert found is not None, f"no {kind} {name}"
-        time.sleep(max(0.0, datetime.fromisoformat(found["metadata"]["creationTimestamp"]).timestamp() + 1 - time.time()))
+        time.sleep(
+            max(0.0, datetime.fromisoformat(found["metadata"]["creationTimestamp"]).timestamp() + 1 - time.time())
+        )
 
     def endpoint(self, name: str = "echo") -> Json:
         found = self.api.get("endpoints", self.namespace, name)
@@ -98,10 +100,17 @@ class Journey:
 
     def children(self, uid: str) -> list[str]:
         """Everything in the namespace that the Endpoint with this uid owns, directly."""
-        return [f"{kind}/{found['metadata']['name']}" for kind in CHILDREN for found in self.api.items(kind, self.namespace) if owned_by(found, uid)]
+        return [
+            f"{kind}/{found['metadata']['name']}"
+            for kind in CHILDREN
+            for found in self.api.items(kind, self.namespace)
+            if owned_by(found, uid)
+        ]
 
     def events(self, name: str = "echo") -> list[Json]:
         """The events that `kubectl describe kep NAME` shows."""
         return [
-            e for e in self.api.items("events", self.namespace) if e["involvedObject"].get("kind") == "Endpoint" and e["involvedObject"].get("name") == name
+            e
+            for e in self.api.items("events", self.namespace)
+            if e["involvedObject"].get("kind") == "Endpoint" and e["involvedObject"].get("name") == name
         ]
