@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.support import pools, rows
 from tests.e2e.support.gateway import Load
-from tests.e2e.support.journey import LABEL, Journey
+from tests.e2e.support.journey import Journey
 from tests.e2e.support.manifests import scaling, tracking
 from tests.e2e.support.pools import HPA, Change, Sampled, Watched
 
@@ -103,9 +103,7 @@ def shrink_twenty(journey: Journey, busy: Load) -> None:
     at_work = {answer.headers["x-echo-hostname"] for answer in busy.answers[-10:]}
     assert len(at_work) == 5, "the most recently used pods come first"
     journey.kubectl.patch("kep", "twenty", {"spec": TWENTY})
-    pods = journey.api.until_all(
-        "pods", journey.namespace, lambda pods: sum(map(going, pods)) >= 12, selector=f"{LABEL}=twenty", timeout=90
-    )
+    pods = journey.until_pods(lambda pods: sum(map(going, pods)) >= 12, "twenty", timeout=90)
     assert not at_work & {pod["metadata"]["name"] for pod in pods if going(pod)}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.e2e.support import manifests, rows
-from tests.e2e.support.journey import Journey
+from tests.e2e.support.journey import LABEL, Journey
 
 Json = dict[str, Any]
 
@@ -56,9 +56,7 @@ def test_a_pod_that_somebody_deletes_is_replaced(journey: Journey) -> None:
     (pod,) = journey.pods()
     journey.kubectl.delete("pod", pod["metadata"]["name"])
     assert journey.invoke().status == 200
-    journey.api.until_all(
-        "pods", journey.namespace, lambda pods: len(pods) == 1 and pods[0]["metadata"]["uid"] != pod["metadata"]["uid"]
-    )
+    journey.until_pods(lambda pods: len(pods) == 1 and pods[0]["metadata"]["uid"] != pod["metadata"]["uid"])
     journey.reaches("echo", rows.IN_SERVICE)
 
 
@@ -114,17 +112,17 @@ def test_namespaces_do_not_meet(journeys: Callable[[], Journey]) -> None:
     for place in places:
         place.kubectl("wait", "kep", "--all", "--for=condition=Ready", "--timeout=300s", timeout=330)
     for place in places:
-        place.api.until_all("pods", place.namespace, lambda pods: not pods, timeout=180)
-    uids = {
-        kind: {o["metadata"]["uid"] for place in places[1:] for o in place.api.items(kind, place.namespace)}
-        for kind in ("replicasets", "services")
-    }
+        place.asleep(None, timeout=180)
+    children = [child for place in places[1:] for child in children_of_all(place)]
     places[0].kubectl("delete", "kep", "--all")
     for place in places[1:]:
         assert {place.invoke(name).status for name in names[:4]} == {200}
         assert {place.endpoint(name)["status"]["endpointStatus"] for name in names} == {"InService"}
-    assert uids == {
-        kind: {o["metadata"]["uid"] for place in places[1:] for o in place.api.items(kind, place.namespace)}
-        for kind in uids
-    }
+    assert children == [child for place in places[1:] for child in children_of_all(place)]
     assert places[0].invoke(names[0]).status == 404
+
+
+def children_of_all(place: Journey) -> list[str]:
+    """The uids of the ReplicaSets and Services that Kindler has made in a namespace."""
+    found = [each for kind in ("replicasets", "services") for each in place.api.items(kind, place.namespace, LABEL)]
+    return sorted(each["metadata"]["uid"] for each in found)

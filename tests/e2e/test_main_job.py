@@ -124,6 +124,7 @@ def test_delete_leaves_nothing(journey: Journey) -> None:
     assert kinds == {"replicasets", "services", "controllerrevisions"}, "what an Endpoint owns"
     journey.kubectl("delete", "kep,kepc,kmodel", "echo")
     journey.asleep()
-    for kind in ("replicasets", "services", "controllerrevisions", "endpoints", "endpointconfigs", "models"):
-        journey.api.until_all(kind, journey.namespace, lambda found: not found, timeout=30)
+    journey.leaves_nothing(uid)
+    for kind in ("endpoints", "endpointconfigs", "models"):
+        journey.api.until(kind, journey.namespace, "echo", lambda found: found is None, timeout=30)
     assert journey.invoke().status == 404

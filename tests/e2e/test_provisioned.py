@@ -36,6 +36,11 @@ def test_more_or_less_of_it_without_a_restart(journey: Journey) -> None:
         journey.kubectl.apply(manifests.config(f"warm-{count}", model="echo", warm=count, idle=300))
         journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": f"warm-{count}"}})
         journey.reaches("echo", rows.IN_SERVICE, timeout=90)
-        journey.api.until_all("pods", journey.namespace, lambda pods: len(pods) == count, selector=f"{POOL}=warm")  # noqa: B023
+        journey.api.until_all(
+            "pods",
+            journey.namespace,
+            lambda pods, expected=count: len(pods) == expected,
+            selector=f"{LABEL}=echo,{POOL}=warm",
+        )
         assert journey.invoke().status == 200
     assert len(first) == 1

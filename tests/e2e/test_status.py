@@ -46,8 +46,8 @@ def test_a_failed_update_and_the_way_back(journey: Journey) -> None:
     journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "echo"}})
     back = journey.reaches("echo", rows.IN_SERVICE)
     assert "failureReason" not in back["status"]
-    journey.api.until_all(
-        "pods", journey.namespace, lambda found: {pod["metadata"]["uid"] for pod in found} == pods
+    journey.until_pods(
+        lambda found: {pod["metadata"]["uid"] for pod in found} == pods
     )  # nothing of the broken one stays
 
 
@@ -153,7 +153,7 @@ def test_a_taken_sagemaker_name_and_a_taken_child(journey: Journey) -> None:
 def test_deleting_is_seen_under_foreground_deletion(journey: Journey) -> None:
     journey.serving(idle=300)
     running = later(lambda: journey.invoke(body={"sleep": 6}))
-    journey.api.until_all("pods", journey.namespace, lambda pods: len(pods) == 1)
+    journey.until_pods(lambda pods: len(pods) == 1)
     journey.kubectl("delete", "kep", "echo", "--cascade=foreground", "--wait=false")
     found = journey.api.until(
         "endpoints", journey.namespace, "echo", lambda kep: kep is None or kep["status"]["endpointStatus"] == "Deleting"

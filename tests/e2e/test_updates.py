@@ -19,19 +19,14 @@ def test_a_bigger_tier_under_load_fails_no_request(journey: Journey) -> None:
         journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "bigger"}})
         found = journey.reaches("echo", rows.IN_SERVICE, timeout=120)
         assert found["status"]["endpointConfigName"] == "bigger"
-        journey.api.until_all(
-            "replicasets",
-            journey.namespace,
-            lambda sets: old not in str([s["metadata"]["name"] for s in sets]),
-            timeout=120,
-        )
-        journey.api.until_all(
-            "pods",
-            journey.namespace,
-            lambda pods: not pods,
-            selector=f"serving.kindler.dev/revision={old}",
-            timeout=120,
-        )
+        for kind in ("replicasets", "pods"):
+            journey.api.until_all(
+                kind,
+                journey.namespace,
+                lambda found: not found,
+                selector=f"{LABEL}=echo,serving.kindler.dev/revision={old}",
+                timeout=120,
+            )
     assert load.failed() == []
     assert {answer.headers["x-echo-concurrent"] for answer in load.answers} == {"1"}
     assert limits(journey) == {"2Gi"}

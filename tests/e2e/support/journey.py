@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,11 @@ CHILDREN = ("replicasets", "services", "controllerrevisions", "pods", "horizonta
 
 def owned_by(found: Json, uid: str) -> bool:
     return any(owner["uid"] == uid for owner in found["metadata"].get("ownerReferences", []))
+
+
+def of_endpoint(found: Json, name: str) -> bool:
+    """Made by Kindler for the Endpoint of this name, whoever owns it."""
+    return (found["metadata"].get("labels") or {}).get(LABEL) == name
 
 
 def started(pod: Json) -> bool:
@@ -94,9 +100,17 @@ class Journey:
         """The endpoint's pods, those on their way out too."""
         return self.api.items("pods", self.namespace, f"{LABEL}={name}")
 
-    def asleep(self, name: str = "echo", timeout: float = 90) -> None:
-        """Waits until the endpoint has no pod at all."""
-        self.api.until_all("pods", self.namespace, lambda pods: not pods, selector=f"{LABEL}={name}", timeout=timeout)
+    def until_pods(
+        self, ready: Callable[[list[Json]], bool], name: str | None = "echo", *, timeout: float = 60
+    ) -> list[Json]:
+        """Waits until the pods of the endpoint, or of all endpoints (None), are as `ready` wants. Other pods of the namespace do not count."""
+        return self.api.until_all(
+            "pods", self.namespace, ready, selector=LABEL if name is None else f"{LABEL}={name}", timeout=timeout
+        )
+
+    def asleep(self, name: str | None = "echo", timeout: float = 90) -> None:
+        """Waits until the endpoint, or every endpoint (None), has no pod at all."""
+        self.until_pods(lambda pods: not pods, name, timeout=timeout)
 
     def children(self, uid: str) -> list[str]:
         """Everything in the namespace that the Endpoint with this uid owns, directly."""
@@ -106,6 +120,16 @@ class Journey:
             for found in self.api.items(kind, self.namespace)
             if owned_by(found, uid)
         ]
+
+    def leaves_nothing(self, uid: str, name: str = "echo") -> None:
+        """Waits until nothing is left of what Kindler made for the Endpoint with this uid and name."""
+        for kind in CHILDREN:
+            self.api.until_all(
+                kind,
+                self.namespace,
+                lambda found: not any(owned_by(each, uid) or of_endpoint(each, name) for each in found),
+                timeout=30,
+            )
 
     def events(self, name: str = "echo") -> list[Json]:
         """The events that `kubectl describe kep NAME` shows."""

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hack.kubeapi import ApiError, KubeApi
+from tests.e2e.support import installation
 from tests.e2e.support.gateway import Answer
 from tests.e2e.support.installation import NAMESPACE
 from tests.e2e.support.journey import Journey
@@ -174,8 +175,7 @@ class Sampled:
 
 def counted(journey: Journey, endpoint: str) -> dict[str, float]:
     """The activator's metrics of an endpoint that have no more labels than its own, as Prometheus would scrape them."""
-    selector = "app.kubernetes.io/component=activator"
-    (pod,) = [p for p in journey.api.items("pods", NAMESPACE, selector) if not p["metadata"].get("deletionTimestamp")]
+    (pod,) = installation.running(journey.api, "activator")
     text: str = journey.api.call(
         "GET", journey.api.path("pods", NAMESPACE, f"{pod['metadata']['name']}:8082", "proxy") + "/metrics"
     )
