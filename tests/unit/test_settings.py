@@ -48,5 +48,5 @@ def test_names_of_the_metrics_process_follow_the_release() -> None:
 def test_a_choice_names_what_there_is_to_choose_from() -> None:
     assert controller_settings({}).metrics_api == "auto"
     assert controller_settings({"KINDLER_METRICS_API": "custom"}).metrics_api == "custom"
-    with pytest.raises(SettingsError, match="KINDLER_METRICS_API='both' is none of auto, external, custom, none"):
+    with pytest.raises(SettingsError, match="KINDLER_METRICS_API='both' is not one of auto, external, custom, none"):
         controller_settings({"KINDLER_METRICS_API": "both"})
