@@ -1,4 +1,4 @@
-"""Label and field selectors, as in query strings."""
+"""Label and field selectors of query strings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EXISTS = re.compile(r"^(?P<no>!?)\s*(?P<key>[^\s!=,()]+)$")
 
 
 def matcher(label_selector: str, field_selector: str) -> Match:
-    """Whether an object is selected. Raises Refused (400) for a selector that cannot be parsed."""
+    """A predicate: True for objects that both selectors match. Raises Refused (400) for an invalid selector."""
     terms = [_label_term(t) for t in _split(label_selector)] + [_field_term(t) for t in _split(field_selector)]
     return lambda obj: all(term(obj) for term in terms)
 
