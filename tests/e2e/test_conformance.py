@@ -51,8 +51,8 @@ async def world(things: None) -> AsyncIterator[World]:
     try:
         await cluster.create(NAMESPACES, None, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         collects = await cluster.get(LEASES, "kube-system", "kube-controller-manager") is not None
-        # A real server has no request to drop its history. But it has only the changes since it started, so version 1 is
-        # always too old.
+        # A real server has no request to drop its history. But it has only the changes since it started, so version 1
+        # is always too old.
         yield World(cluster, None, name, collects, forget=lambda: None)
         await cluster.delete(NAMESPACES, None, name)
     finally:

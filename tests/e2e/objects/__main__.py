@@ -1,4 +1,6 @@
-"""`python -m tests.e2e.objects [--write]`: asks the API server of $KUBECONFIG about every case; with --write, its answers become the committed pages.
+"""`python -m tests.e2e.objects [--write]`: sends every case to the API server of $KUBECONFIG.
+
+With --write, writes its responses into the committed pages.
 
 The CRDs and the warning policy must be installed (`make up` and the chart do that).
 """
@@ -25,7 +27,7 @@ def main() -> int:
     with asking("default") as asker:
         answers = {case.name: asker.ask(case) for case in CASES}
     complaints = [text for case in CASES if (text := complaint(case, answers[case.name]))]
-    print(*complaints, f"{len(CASES)} objects asked, {len(complaints)} with another answer than expected", sep="\n")
+    print(*complaints, f"{len(CASES)} objects sent, {len(complaints)} with another response than expected", sep="\n")
     if options.write and not complaints:
         for path in PAGES:
             Path(path).write_text(page(path, answers, f"Kubernetes {version}"), encoding="utf-8")

@@ -1,6 +1,6 @@
-"""Asks the API server about a case, through `kubectl proxy`: whoever can use kubectl can ask, and an answer takes milliseconds.
+"""Sends cases to the API server through `kubectl proxy`: it needs only kubectl, and a response takes milliseconds.
 
-Objects are only tried (dryRun), except those that a case changes: these are created and deleted again.
+Objects are sent as a dry run, except those that a case changes: these are created and deleted again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API server said: `text` is the refusal or the warnings, empty when it just accepted. `stored` is the object as accepted, else None."""
+    """The API server's response.
+
+    `text`: the error or the warnings; empty if the object was accepted without any. `stored`: the accepted object, or
+    None.
+    """
 
     verdict: str
     text: str
@@ -38,14 +42,17 @@ class Asker:
         self.namespace = namespace
 
     def ask(self, case: Case) -> Answer:
-        """The verdict on the case: on its change where it has one, else on its creation. Raises AssertionError when an object to change was refused."""
+        """The response to the case's change, or to its creation if it has no change.
+
+        Raises AssertionError if the object to change is rejected.
+        """
         collection = f"/apis/{names.API_VERSION}/namespaces/{self.namespace}/{_PLURALS[case.kind]}"
         manifest = case.manifest()
         if case.change is None:
             return self.call("POST", f"{collection}?fieldValidation=Strict&dryRun=All", manifest)
         one = f"{collection}/{manifest['metadata']['name']}"
         created = self.call("POST", f"{collection}?fieldValidation=Strict", manifest)
-        assert created.verdict != REFUSED, f"{case.name}: the object that was to be changed was refused: {created.text}"
+        assert created.verdict != REFUSED, f"{case.name}: the object to change was rejected: {created.text}"
         try:
             return self.call("PATCH", f"{one}?fieldValidation=Strict&dryRun=All", case.change)
         finally:
@@ -73,7 +80,7 @@ class Asker:
 
 @contextmanager
 def asking(namespace: str, kubectl: str = "kubectl") -> Iterator[Asker]:
-    """An Asker for a namespace that exists. The proxy listens on the loopback address and ends with the block."""
+    """An Asker for an existing namespace. The proxy listens on the loopback address and ends with the block."""
     with subprocess.Popen([kubectl, "proxy", "--port=0"], stdout=subprocess.PIPE, text=True) as proxy:
         try:
             assert proxy.stdout is not None

@@ -1,4 +1,4 @@
-"""All cases, how an answer is judged, and the committed pages that show what the API server said."""
+"""All cases, the check of a response, and the committed pages with the API server's responses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGES: Final = {
 }
 CASES: Final = tuple(case for cases in PAGES.values() for case in cases)
 
-# The title of a page, and what stands in its second column.
+# The title of a page, and the content of its second column.
 _HEADS: Final = {
     "docs/reference/verdicts.md": ("What the API server says", "kind"),
     "docs/reference/verdicts-autoscaling.md": (
@@ -41,15 +41,15 @@ _CLOSING = (
 
 
 def complaint(case: Case, answer: Answer) -> str | None:
-    """Why the answer is not the one that the case wants, or None."""
+    """The difference between the response and the case's expectation, or None."""
     if answer.verdict != case.verdict:
-        return f"{case.name}: {answer.verdict} instead of {case.verdict}: {answer.text or '(nothing said)'}"
+        return f"{case.name}: {answer.verdict} instead of {case.verdict}: {answer.text or '(no message)'}"
     missing = [word for word in case.words if word not in answer.text]
-    return f"{case.name}: {missing} does not stand in: {answer.text}" if missing else None
+    return f"{case.name}: {missing} is missing in: {answer.text}" if missing else None
 
 
 def page(path: str, answers: Mapping[str, Answer], version: str) -> str:
-    """The whole text of one of PAGES. `answers`: by the names of cases."""
+    """The whole text of one of PAGES. Keys of `answers` are the names of cases."""
     title, second = _HEADS[path]
     rows = [_row(case, answers[case.name], second) for case in PAGES[path]]
     return (

@@ -1,4 +1,4 @@
-"""kstatus's public rules for custom resources, as Flux and Helm 4 apply them: one object in, one verdict out.
+"""kstatus's public rules for custom resources, as Flux and Helm 4 apply them. The first matching line decides:
 
 deletionTimestamp                              Terminating
 status.observedGeneration != generation        InProgress
