@@ -1,4 +1,4 @@
-"""What status.ignoredFields lists: kept fields that say something, with the reason."""
+"""status.ignoredFields: lists the fields without effect that are set, with the reason."""
 
 from __future__ import annotations
 
@@ -120,13 +120,15 @@ VARIANT = {
         ("Endpoint", {"endpointConfigName": "iris", "tags": [{"key": "a", "value": "b"}]}, []),
     ],
 )
-def test_kept_fields_that_are_set_are_listed(kind: str, spec: dict[str, object], fields: list[str]) -> None:
+def test_fields_without_effect_are_listed_if_they_are_set(
+    kind: str, spec: dict[str, object], fields: list[str]
+) -> None:
     found = ignored_fields(kind, spec, {})
     assert [f.field for f in found] == fields
     assert all(f.reason for f in found)
 
 
-def test_annotations_for_ack_are_listed_and_others_are_not() -> None:
+def test_only_annotations_for_ack_are_listed() -> None:
     annotations = {
         "services.k8s.aws/read-only": "true",
         "services.k8s.aws/deletion-policy": "retain",
