@@ -9,7 +9,7 @@ from tests.apiserver.kinds import Kind
 VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
 
 
-def answer(parts: list[str], kinds: list[Kind]) -> dict[str, Any] | None:
+def document(parts: list[str], kinds: list[Kind]) -> dict[str, Any] | None:
     """The response for /version, /api, /apis and their sub-paths without a kind. None for any other path."""
     match parts:
         case ["version"]:

@@ -171,7 +171,7 @@ class ApiServer:
         if kind is None:
             if request.path in self.raw and request.method == "GET":
                 return web.Response(body=self.raw[request.path])
-            document = discovery.answer(_parts(request), self.store.kinds)
+            document = discovery.document(_parts(request), self.store.kinds)
             if document is None:
                 raise Refused(404, "NotFound", "the server could not find the requested resource")
             return web.json_response(document)

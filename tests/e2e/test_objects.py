@@ -12,8 +12,8 @@ import pytest
 
 from kindler.api.ignored import SPECS
 from kindler.api.kinds import KINDS, Kind
-from tests.e2e.objects.ask import Asker, asking
 from tests.e2e.objects.case import REFUSED, Case
+from tests.e2e.objects.client import Client, connected
 from tests.e2e.objects.table import CASES, complaint
 from tests.e2e.support.kubectl import Kubectl, command
 
@@ -31,14 +31,14 @@ def namespace(system: Kubectl) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def asker(namespace: str) -> Iterator[Asker]:
-    with asking(namespace) as found:
+def client(namespace: str) -> Iterator[Client]:
+    with connected(namespace) as found:
         yield found
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_api_server_accepts_or_rejects_with_the_expected_message(asker: Asker, case: Case) -> None:
-    response = asker.ask(case)
+def test_the_api_server_accepts_or_rejects_with_the_expected_message(client: Client, case: Case) -> None:
+    response = client.send(case)
     assert complaint(case, response) is None
     if case.verdict == REFUSED or case.change is not None:
         return
