@@ -61,7 +61,7 @@ def leftovers(api: KubeApi) -> Iterator[list[str]]:
     names: list[str] = []
     yield names
     api.until_all(
-        "namespaces", None, lambda found: not {n["metadata"]["name"] for n in found} & set(names), timeout=180
+        "namespaces", None, lambda objects: not {n["metadata"]["name"] for n in objects} & set(names), timeout=180
     )
 
 

@@ -109,11 +109,11 @@ def test_without_metrics_the_size_stays_and_changed_bounds_apply(journey: Journe
     assert pools.not_served_warm(load.responses) == []
 
 
-def has_new_minimum_and_no_metric(found: Json | None) -> bool:
+def has_new_minimum_and_no_metric(obj: Json | None) -> bool:
     """True if the HPA has its new minimum and cannot read its metric."""
-    if found is None or found["spec"]["minReplicas"] != 1:
+    if obj is None or obj["spec"]["minReplicas"] != 1:
         return False
-    known = {c["type"]: c["status"] for c in found["status"].get("conditions", [])}
+    known = {c["type"]: c["status"] for c in obj["status"].get("conditions", [])}
     return known.get("ScalingActive") == "False"
 
 

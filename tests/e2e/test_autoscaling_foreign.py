@@ -45,7 +45,7 @@ def hpa_until(journey: Journey, name: str, ready: Callable[[Json], bool], timeou
         "horizontalpodautoscalers",
         journey.namespace,
         f"{name}-warm",
-        lambda found: found is not None and ready(found),
+        lambda obj: obj is not None and ready(obj),
         timeout,
     )
 
@@ -75,8 +75,8 @@ def has_no_queue_metric(hpa: Json) -> bool:
 def active(journey: Journey, name: str, status: str, reason: str, timeout: float = 150) -> str:
     """Waits for this status and reason of ScalingActive. Returns its message."""
 
-    def matches(found: Json | None) -> bool:
-        condition = rows.condition(found, "ScalingActive")
+    def matches(obj: Json | None) -> bool:
+        condition = rows.condition(obj, "ScalingActive")
         return (condition.get("status"), condition.get("reason")) == (status, reason)
 
     return str(
@@ -87,9 +87,9 @@ def active(journey: Journey, name: str, status: str, reason: str, timeout: float
 
 
 def spec_of(journey: Journey, group: str, version: str) -> Json:
-    found = journey.api.get("apiservices", None, f"{version}.{group}")
-    assert found is not None
-    spec: Json = found["spec"]
+    obj = journey.api.get("apiservices", None, f"{version}.{group}")
+    assert obj is not None
+    spec: Json = obj["spec"]
     return spec
 
 

@@ -32,9 +32,9 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-def scheduled(found: Json | None, which: str) -> Json:
+def scheduled(obj: Json | None, which: str) -> Json:
     """The `last` or `next` scheduled action in status.autoscaling, or an empty object."""
-    entries = (found or {}).get("status", {}).get("autoscaling", [])
+    entries = (obj or {}).get("status", {}).get("autoscaling", [])
     return dict(entries[0].get(f"{which}ScheduledAction", {})) if entries else {}
 
 
@@ -70,7 +70,7 @@ def test_bounds_follow_the_clock(journey: Journey) -> None:
         journey.kubectl.patch("kep", "sleepy", {"spec": scaling(0, 2, tracking(0.7), actions=bounds)})
         pools.reached(journey, "sleepy", 0)
         clock = journey.api.until(
-            "endpoints", journey.namespace, "clock", lambda found: scheduled(found, "last").get("name") == "after", 150
+            "endpoints", journey.namespace, "clock", lambda obj: scheduled(obj, "last").get("name") == "after", 150
         )
         pools.until_sized(journey, "clock", 1)
         assert scheduled(clock, "next")["name"] == "minute"
@@ -109,8 +109,8 @@ def create_scheduled(journey: Journey, after: datetime) -> dict[str, str]:
         scaling=scaling(0, 3, actions=(action("never", at(now() + SOON), low=3),), suspended=("Scheduled",)),
     )
     journey.create("clock", limit=3, warm=1, scaling=scaling(0, 3, actions=clock))
-    found = {name: journey.reaches(name, rows.IN_SERVICE) for name in ("sleepy", "frozen", "clock")}
-    return {name: pools.name_of(endpoint) for name, endpoint in found.items()}
+    endpoints = {name: journey.reaches(name, rows.IN_SERVICE) for name in ("sleepy", "frozen", "clock")}
+    return {name: pools.name_of(endpoint) for name, endpoint in endpoints.items()}
 
 
 def raise_minimum_of_sleepy(journey: Journey) -> datetime:
@@ -152,9 +152,9 @@ def test_an_update_keeps_the_size_and_each_size_has_one_writer(journey: Journey)
             journey.kubectl.patch("kep", "late", {"spec": scaling(1, 2, tracking(0.7))})
             new = pools.name_of(journey.reaches("moves", rows.IN_SERVICE, timeout=120))
             journey.api.until(
-                "horizontalpodautoscalers", journey.namespace, "moves-warm", lambda found: target(found) == new
+                "horizontalpodautoscalers", journey.namespace, "moves-warm", lambda obj: target(obj) == new
             )
-            journey.api.until("replicasets", journey.namespace, old, lambda found: found is None, 120)
+            journey.api.until("replicasets", journey.namespace, old, lambda obj: obj is None, 120)
             journey.kubectl.wait("kep", "moves", "condition=ScalingActive=True")
             pools.reached(journey, "moves", 3)
         assert new != old
@@ -165,9 +165,9 @@ def test_an_update_keeps_the_size_and_each_size_has_one_writer(journey: Journey)
         assert target(journey.api.get("horizontalpodautoscalers", journey.namespace, "late-warm")) == late
 
         journey.kubectl.patch("kep", "moves", {"spec": {"autoscaling": None}})
-        found = pools.reached(journey, "moves", 1)
-        journey.api.until("horizontalpodautoscalers", journey.namespace, "moves-warm", lambda found: found is None)
-        assert "autoscaling" not in found["status"]
+        endpoint = pools.reached(journey, "moves", 1)
+        journey.api.until("horizontalpodautoscalers", journey.namespace, "moves-warm", lambda obj: obj is None)
+        assert "autoscaling" not in endpoint["status"]
         assert causes(journey, "moves")[0].startswith("autoscaling was taken away")
     assert watched.writers(new) == [(3, CREATOR), (1, CONTROLLER)], (
         "the new pool starts with the size in force (3), not with the size in the config (1)"
@@ -187,8 +187,8 @@ def test_the_provisioned_examples_scale(journey: Journey) -> None:
     for name, low, tracks in (("echo-target", 1, True), ("echo-schedule", 0, False), ("echo-both", 0, True)):
         journey.reaches(name, rows.IN_SERVICE)
         journey.kubectl.wait("kep", name, "condition=ScalingActive=True")
-        found = pools.reached(journey, name, low)
-        assert (scheduled(found, "next") == {}) == (name == "echo-target")
+        endpoint = pools.reached(journey, name, low)
+        assert (scheduled(endpoint, "next") == {}) == (name == "echo-target")
         hpa = journey.api.get("horizontalpodautoscalers", journey.namespace, f"{name}-warm")
         assert (hpa is not None) == tracks
         assert journey.invoke(name).status == 200

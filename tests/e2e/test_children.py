@@ -17,8 +17,8 @@ def is_replacement_of(old: Json) -> Callable[[Json | None], bool]:
 
 
 def test_deleted_and_edited_children_are_restored(journey: Journey) -> None:
-    found = journey.serving(idle=1, warm=1)
-    route = found["status"]["route"]
+    endpoint = journey.serving(idle=1, warm=1)
+    route = endpoint["status"]["route"]
     demand, warm = route["pools"]["demand"], route["pools"]["warm"]
     revision = f"echo-{route['revision']}"
     for kind, name in (
@@ -49,7 +49,7 @@ def test_deleted_and_edited_children_are_restored(journey: Journey) -> None:
         "replicasets",
         journey.namespace,
         warm,
-        lambda found: found is not None and found["status"].get("availableReplicas") == 1,
+        lambda obj: obj is not None and obj["status"].get("availableReplicas") == 1,
         90,
     )
     journey.reaches("echo", rows.IN_SERVICE)
@@ -74,7 +74,7 @@ def test_a_foreign_object_with_the_name_of_a_child_is_never_changed(journey: Jou
     journey.kubectl("delete", "kep", "echo")
     journey.until_scaled_to_zero()
     name = route["pools"]["demand"]
-    journey.api.until("replicasets", journey.namespace, name, lambda found: found is None)
+    journey.api.until("replicasets", journey.namespace, name, lambda obj: obj is None)
     labels = {"app": "not-kindler"}
     template: Json = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "x", "image": manifests.ECHO}]}}
     spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
@@ -83,12 +83,12 @@ def test_a_foreign_object_with_the_name_of_a_child_is_never_changed(journey: Jou
         "replicasets",
         journey.namespace,
         name,
-        lambda found: found is not None and found["status"].get("observedGeneration") == 1,
+        lambda obj: obj is not None and obj["status"].get("observedGeneration") == 1,
     )
     before = journey.kubectl.get("replicaset", name)
     journey.kubectl.apply(manifests.endpoint("echo"))
-    found = journey.reaches("echo", rows.FAILED, reason="NameTaken")
-    assert name in found["status"]["failureReason"]
+    endpoint = journey.reaches("echo", rows.FAILED, reason="NameTaken")
+    assert name in endpoint["status"]["failureReason"]
     journey.kubectl("delete", "kep", "echo")
     assert journey.kubectl.get("replicaset", name) == before
 
@@ -98,16 +98,14 @@ def test_kindler_never_writes_the_spec_of_a_users_object(journey: Journey) -> No
     assert journey.invoke().status == 200
     journey.until_scaled_to_zero()
     for plural in ("models", "endpointconfigs", "endpoints"):
-        found = journey.api.get(plural, journey.namespace, "echo")
-        assert found is not None
-        assert found["metadata"]["generation"] == 1
+        obj = journey.api.get(plural, journey.namespace, "echo")
+        assert obj is not None
+        assert obj["metadata"]["generation"] == 1
         writers = {
-            (f["manager"], f.get("subresource"))
-            for f in found["metadata"]["managedFields"]
-            if "f:spec" in f["fieldsV1"]
+            (f["manager"], f.get("subresource")) for f in obj["metadata"]["managedFields"] if "f:spec" in f["fieldsV1"]
         }
         assert writers == {("kubectl-client-side-apply", None)}, writers
-        assert not found["metadata"].get("finalizers")
+        assert not obj["metadata"].get("finalizers")
 
 
 def test_endpoints_of_the_same_name_in_other_namespaces_are_independent(journeys: Callable[[], Journey]) -> None:
@@ -135,5 +133,5 @@ def test_endpoints_of_the_same_name_in_other_namespaces_are_independent(journeys
 
 def children_of_all(team: Journey) -> list[str]:
     """The uids of the ReplicaSets and Services that Kindler created in a namespace."""
-    found = [each for kind in ("replicasets", "services") for each in team.api.items(kind, team.namespace, LABEL)]
-    return sorted(each["metadata"]["uid"] for each in found)
+    children = [each for kind in ("replicasets", "services") for each in team.api.items(kind, team.namespace, LABEL)]
+    return sorted(each["metadata"]["uid"] for each in children)

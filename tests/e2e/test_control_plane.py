@@ -62,10 +62,10 @@ def writes(journey: Journey, seconds: float) -> list[str]:
     def changes(plural: str) -> Iterator[str]:
         listed = journey.api.call("GET", journey.api.path(plural, journey.namespace))
         last = {item["metadata"]["uid"]: manager_entries(item) for item in listed["items"]}
-        for kind, found in journey.api.follow(
+        for kind, obj in journey.api.follow(
             plural, journey.namespace, listed["metadata"]["resourceVersion"], {}, seconds
         ):
-            metadata, entries = found["metadata"], manager_entries(found)
+            metadata, entries = obj["metadata"], manager_entries(obj)
             writers = {manager for manager, *_ in entries - last.get(metadata["uid"], set())}
             last[metadata["uid"]] = entries
             of_kindler = plural in KINDS or LABEL in (metadata.get("labels") or {})
@@ -76,18 +76,18 @@ def writes(journey: Journey, seconds: float) -> list[str]:
         return [line for lines in pool.map(lambda plural: list(changes(plural)), WATCHED) for line in lines]
 
 
-def manager_entries(found: Json) -> set[tuple[str, ...]]:
+def manager_entries(obj: Json) -> set[tuple[str, ...]]:
     """The writers of the object, with operation and time in whole seconds.
 
     A new write adds an entry. A deletion adds none.
     """
-    fields = found["metadata"].get("managedFields", [])
+    fields = obj["metadata"].get("managedFields", [])
     return {(each["manager"], each["operation"], each.get("subresource", ""), each.get("time", "")) for each in fields}
 
 
-def counts(found: Json | None) -> tuple[int, int]:
+def counts(obj: Json | None) -> tuple[int, int]:
     """The numbers of demand and warm pods in status."""
-    (variant,) = (found or {})["status"]["productionVariants"]
+    (variant,) = (obj or {})["status"]["productionVariants"]
     return variant.get("demandInstanceCount", 0), variant.get("warmInstanceCount", 0)
 
 
@@ -136,7 +136,7 @@ def test_a_restarted_controller_writes_nothing_if_nothing_changed(journey: Journ
             "endpoints",
             journey.namespace,
             name,
-            lambda found, expected=(demand, warm): counts(found) == expected,  # type: ignore[misc]
+            lambda obj, expected=(demand, warm): counts(obj) == expected,  # type: ignore[misc]
         )
     journey.until_pods(lambda pods: all(COST in pod["metadata"].get("annotations", {}) for pod in pods), None)
     assert writes(journey, 30) == []
@@ -155,7 +155,7 @@ def test_a_second_controller_takes_over_and_does_nothing_twice(
         "leases",
         system.namespace,
         CONTROLLER,
-        lambda found: found is not None and found["spec"]["holderIdentity"] not in ("", first),
+        lambda obj: obj is not None and obj["spec"]["holderIdentity"] not in ("", first),
         60,
     )
     taken = time.monotonic() - begin
@@ -204,8 +204,8 @@ def test_a_killed_controller_does_not_change_the_result(journey: Journey, api: K
         journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "bigger"}})
         journey.reaches("echo", rows.UPDATING)
         kill(running(api, "controller")[0])
-        found = journey.reaches("echo", rows.IN_SERVICE, timeout=120)
-        selector = f"{LABEL}=echo,serving.kindler.dev/revision!={found['status']['route']['revision']}"
+        endpoint = journey.reaches("echo", rows.IN_SERVICE, timeout=120)
+        selector = f"{LABEL}=echo,serving.kindler.dev/revision!={endpoint['status']['route']['revision']}"
         journey.api.until_all("pods", journey.namespace, lambda pods: not pods, selector=selector, timeout=120)
     assert load.failed() == []
 

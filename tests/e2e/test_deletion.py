@@ -37,7 +37,10 @@ def test_a_new_endpoint_of_the_same_name_has_no_old_state(journey: Journey) -> N
     assert journey.invoke().status == 200
     uid, selector = new["metadata"]["uid"], f"{LABEL}=echo"
     sets = journey.api.until_all(
-        "replicasets", journey.namespace, lambda found: all(owned_by(each, uid) for each in found), selector=selector
+        "replicasets",
+        journey.namespace,
+        lambda objects: all(owned_by(each, uid) for each in objects),
+        selector=selector,
     )
     assert len(sets) == 1
 
@@ -47,5 +50,5 @@ def test_deleting_a_namespace_deletes_everything_in_it(journey: Journey) -> None
     journey.serving("two", idle=300, warm=1)
     assert [response.status for response in together(2, lambda n: journey.invoke(("one", "two")[n]))] == [200, 200]
     journey.kubectl("delete", "namespace", journey.namespace, "--wait=false")
-    journey.api.until("namespaces", None, journey.namespace, lambda found: found is None, timeout=120)
+    journey.api.until("namespaces", None, journey.namespace, lambda obj: obj is None, timeout=120)
     assert journey.invoke("one").status == 404

@@ -45,9 +45,9 @@ def test_endpoints_that_the_user_must_correct_fail_with_their_cause(journey: Jou
         "no-ping": "/ping",
     }
     for name, cause in causes.items():
-        found = journey.reaches(name, rows.FAILED, timeout=150)
-        assert cause in found["status"]["failureReason"], found["status"]["failureReason"]
-        assert rows.condition(found, "Ready")["message"] == found["status"]["failureReason"]
+        endpoint = journey.reaches(name, rows.FAILED, timeout=150)
+        assert cause in endpoint["status"]["failureReason"], endpoint["status"]["failureReason"]
+        assert rows.condition(endpoint, "Ready")["message"] == endpoint["status"]["failureReason"]
         rejected = journey.invoke(name)
         assert rejected.status == 503, rejected
         journey.api.until_all(
@@ -77,7 +77,7 @@ def limit(journey: Journey, what: str, count: int) -> None:
         "resourcequotas",
         journey.namespace,
         "limit",
-        lambda found: found is not None and bool(found.get("status", {}).get("used")),
+        lambda obj: obj is not None and bool(obj.get("status", {}).get("used")),
     )
 
 
@@ -104,8 +104,8 @@ def test_endpoints_recover_when_the_cluster_has_what_was_missing(
         (quota, rows.FAILED, "quota"),
         (room, rows.FAILED, "node"),
     ):
-        found = journey.reaches("echo", row, timeout=120)
-        assert cause in found["status"]["failureReason"], found["status"]["failureReason"]
+        endpoint = journey.reaches("echo", row, timeout=120)
+        assert cause in endpoint["status"]["failureReason"], endpoint["status"]["failureReason"]
     assert update.invoke().status == 200, "the old configuration must stay in service"
     cordoned_nodes(False)
     quota.kubectl.delete("resourcequota", "limit")
@@ -125,8 +125,8 @@ def test_a_private_image_needs_its_secret(journey: Journey) -> None:
     registry.copy("echo:1", "echo:1", private=True)
     model = manifests.model("echo", image="localhost:5001/echo:1", imagePullSecrets=[{"name": "registry"}])
     journey.kubectl.apply(model, manifests.config("echo", idle=300), manifests.endpoint("echo"))
-    found = journey.reaches("echo", rows.FAILED, timeout=120)
-    assert "localhost:5001/echo:1" in found["status"]["failureReason"]
+    endpoint = journey.reaches("echo", rows.FAILED, timeout=120)
+    assert "localhost:5001/echo:1" in endpoint["status"]["failureReason"]
     words = [
         "--docker-server=localhost:5001",
         f"--docker-username={registry.USER}",

@@ -135,5 +135,5 @@ def test_delete_leaves_nothing(journey: Journey) -> None:
     journey.until_scaled_to_zero()
     journey.until_nothing_is_left(uid)
     for kind in ("endpoints", "endpointconfigs", "models"):
-        journey.api.until(kind, journey.namespace, "echo", lambda found: found is None, timeout=30)
+        journey.api.until(kind, journey.namespace, "echo", lambda obj: obj is None, timeout=30)
     assert journey.invoke().status == 404

@@ -30,8 +30,8 @@ HPAS = "system:serviceaccount:kube-system:horizontal-pod-autoscaler"
 PODS = "app.kubernetes.io/component=metrics"
 
 
-def available(found: Json | None) -> bool:
-    conditions = (found or {}).get("status", {}).get("conditions", [])
+def available(obj: Json | None) -> bool:
+    conditions = (obj or {}).get("status", {}).get("conditions", [])
     return any(c["type"] == "Available" and c["status"] == "True" for c in conditions)
 
 
@@ -50,9 +50,9 @@ def read_status(api: KubeApi, namespace: str, user: str) -> int:
 
 
 def test_the_api_lists_its_metrics(api: KubeApi) -> None:
-    found = api.call("GET", EXTERNAL)
-    assert (found["kind"], found["groupVersion"]) == ("APIResourceList", "external.metrics.k8s.io/v1beta1")
-    assert {resource["name"] for resource in found["resources"]} == {"concurrent-executions", "customized-metric"}
+    obj = api.call("GET", EXTERNAL)
+    assert (obj["kind"], obj["groupVersion"]) == ("APIResourceList", "external.metrics.k8s.io/v1beta1")
+    assert {resource["name"] for resource in obj["resources"]} == {"concurrent-executions", "customized-metric"}
     assert "external.metrics.k8s.io" in {group["name"] for group in api.call("GET", "/apis")["groups"]}
 
 
@@ -91,10 +91,10 @@ def test_the_api_server_trusts_the_certificate_of_a_new_pod(api: KubeApi, system
     (before,) = (pod["metadata"]["name"] for pod in running(api, "metrics"))
     system("delete", "pod", before, "--wait=false")
     system("rollout", "status", "deployment/kindler-metrics", "--timeout=60s")
-    found = api.until_all(
+    obj = api.until_all(
         "pods", system.namespace, lambda pods: len(pods) == 1 and pods[0]["metadata"]["name"] != before, selector=PODS
     )
-    published = system.get("configmap", "kindler-metrics")["data"][found[0]["metadata"]["name"]]
+    published = system.get("configmap", "kindler-metrics")["data"][obj[0]["metadata"]["name"]]
 
     def trusted(service: Json | None) -> bool:
         bundle = base64.b64decode((service or {}).get("spec", {}).get("caBundle", "")).decode()
@@ -118,8 +118,8 @@ def test_a_second_installation_serves_the_other_group_and_leaves_nothing_behind(
     }
     first = api.get("apiservices", None, SERVICE)
     assert available(first) and first is not None and first["spec"]["service"]["name"] == "kindler-metrics"
-    found = api.call("GET", "/apis/custom.metrics.k8s.io/v1beta2")
-    assert {r["name"] for r in found["resources"]} == {
+    obj = api.call("GET", "/apis/custom.metrics.k8s.io/v1beta2")
+    assert {r["name"] for r in obj["resources"]} == {
         f"endpoints.serving.kindler.dev/{m}" for m in ("concurrent-executions", "customized-metric")
     }
     command("helm", "uninstall", "second", "-n", journey.namespace, "--wait", "--timeout", "120s")

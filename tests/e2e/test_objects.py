@@ -32,8 +32,8 @@ def namespace(system: Kubectl) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(namespace: str) -> Iterator[Client]:
-    with connected(namespace) as found:
-        yield found
+    with connected(namespace) as connection:
+        yield connection
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -57,8 +57,8 @@ def test_the_rules_of_the_crds_are_within_the_cost_limit(system: Kubectl) -> Non
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 def test_a_crd_is_structural_and_established(system: Kubectl, kind: Kind) -> None:
-    found = json.loads(system("get", "crd", f"{kind.plural}.serving.kindler.dev", "-o", "json"))
-    conditions = {c["type"]: c["status"] for c in found["status"]["conditions"]}
+    obj = json.loads(system("get", "crd", f"{kind.plural}.serving.kindler.dev", "-o", "json"))
+    conditions = {c["type"]: c["status"] for c in obj["status"]["conditions"]}
     assert conditions.get("Established") == "True"
     assert "NonStructuralSchema" not in conditions
 

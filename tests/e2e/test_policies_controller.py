@@ -101,8 +101,8 @@ def test_the_controller_may_not_change_scale_or_delete_foreign_objects(
     )
     rejected(OWNED, controller.kubectl, "delete", "replicaset", "other", "--wait=false", controller.who)
     rejected(SCALE, controller.scale, "other", 1)
-    found = journey.kubectl.get("replicaset", "other")
-    assert (found["spec"]["replicas"], found["metadata"].get("ownerReferences")) == (0, None)
+    obj = journey.kubectl.get("replicaset", "other")
+    assert (obj["spec"]["replicas"], obj["metadata"].get("ownerReferences")) == (0, None)
 
 
 def autoscaler(target: str, kind: str = "ReplicaSet") -> Json:

@@ -13,8 +13,8 @@ POOL = "serving.kindler.dev/pool"
 
 
 def test_warm_pods_start_before_in_service_and_get_requests_first(journey: Journey) -> None:
-    found = journey.serving(warm=2, limit=4, idle=2)
-    assert found["status"]["productionVariants"][0]["currentServerlessConfig"]["provisionedConcurrency"] == 2
+    endpoint = journey.serving(warm=2, limit=4, idle=2)
+    assert endpoint["status"]["productionVariants"][0]["currentServerlessConfig"]["provisionedConcurrency"] == 2
     warm = {
         pod["metadata"]["name"] for pod in journey.pods() if pod["metadata"]["labels"][POOL] == "warm" and started(pod)
     }

@@ -45,7 +45,7 @@ def test_an_endpoint_keeps_serving_when_its_model_and_config_are_deleted_or_repl
         "endpointconfigs",
         journey.namespace,
         "echo",
-        lambda found: found is not None and found["status"].get("observedGeneration") == 1,
+        lambda obj: obj is not None and obj["status"].get("observedGeneration") == 1,
     )
     assert journey.invoke().status == 200
     after = journey.reaches("echo", rows.IN_SERVICE)

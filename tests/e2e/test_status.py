@@ -14,8 +14,8 @@ SLOW = {"START_SECONDS": "6"}
 def test_creating_then_in_service_then_updating(journey: Journey) -> None:
     journey.create(environment=SLOW, idle=300)
     journey.reaches("echo", rows.CREATING)
-    found = journey.reaches("echo", rows.IN_SERVICE)
-    status = found["status"]
+    endpoint = journey.reaches("echo", rows.IN_SERVICE)
+    status = endpoint["status"]
     assert status["endpointConfigName"] == "echo"
     assert status["productionVariants"][0]["currentServerlessConfig"]["memorySizeInMB"] == 1024
     assert "failureReason" not in status
@@ -47,7 +47,7 @@ def test_an_update_fails_and_is_reverted(journey: Journey) -> None:
     back = journey.reaches("echo", rows.IN_SERVICE)
     assert "failureReason" not in back["status"]
     # No pod of the broken revision may stay.
-    journey.until_pods(lambda found: {pod["metadata"]["uid"] for pod in found} == pods)
+    journey.until_pods(lambda objects: {pod["metadata"]["uid"] for pod in objects} == pods)
 
 
 def test_an_update_waits_for_a_missing_config_and_a_missing_model(journey: Journey) -> None:
@@ -55,8 +55,8 @@ def test_an_update_waits_for_a_missing_config_and_a_missing_model(journey: Journ
     journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "later"}})
     journey.reaches("echo", rows.UPDATE_WAITS, reason="EndpointConfigNotFound")
     journey.kubectl.apply(manifests.config("later", memory=2048))
-    found = journey.reaches("echo", rows.UPDATE_WAITS, reason="ModelNotFound")
-    assert "later" in rows.condition(found, "Ready")["message"], "the message must name the missing Model"
+    endpoint = journey.reaches("echo", rows.UPDATE_WAITS, reason="ModelNotFound")
+    assert "later" in rows.condition(endpoint, "Ready")["message"], "the message must name the missing Model"
     assert journey.invoke().status == 200
     journey.kubectl.apply(manifests.model("later"))
     assert journey.reaches("echo", rows.IN_SERVICE)["status"]["endpointConfigName"] == "later"
@@ -79,8 +79,8 @@ def test_an_endpoint_in_service_reports_that_its_pods_cannot_start(journey: Jour
         lambda quota: quota is not None and "hard" in quota.get("status", {}),
     )
     held = later(journey.invoke)
-    found = journey.reaches("echo", rows.CANNOT_WAKE)
-    assert "quota" in rows.condition(found, "Ready")["message"], found["status"]
+    endpoint = journey.reaches("echo", rows.CANNOT_START)
+    assert "quota" in rows.condition(endpoint, "Ready")["message"], endpoint["status"]
     journey.kubectl.delete("resourcequota", "none")
     assert held.result().status == 200, held.result()
     journey.reaches("echo", rows.IN_SERVICE)
@@ -111,8 +111,8 @@ def test_invalid_autoscaling_is_reported_and_does_not_disturb_serving(journey: J
         (manifests.scaling(1, 2, actions=(evening,))["autoscaling"], "Europe/Atlantis", "Europe/"),
     ):
         journey.kubectl.patch("kep", "echo", {"spec": {"autoscaling": entries}})
-        found = journey.reaches("echo", rows.SCALING_INVALID, reason="InvalidAutoscaling")
-        message = rows.condition(found, "Ready")["message"]
+        endpoint = journey.reaches("echo", rows.SCALING_INVALID, reason="InvalidAutoscaling")
+        message = rows.condition(endpoint, "Ready")["message"]
         assert wrong in message, message
         assert right in message, message
         assert journey.invoke().status == 200
@@ -157,10 +157,10 @@ def test_foreground_deletion_shows_deleting(journey: Journey) -> None:
     running = later(lambda: journey.invoke(body={"sleep": 6}))
     journey.until_pods(lambda pods: len(pods) == 1)
     journey.kubectl("delete", "kep", "echo", "--cascade=foreground", "--wait=false")
-    found = journey.api.until(
+    obj = journey.api.until(
         "endpoints", journey.namespace, "echo", lambda kep: kep is None or kep["status"]["endpointStatus"] == "Deleting"
     )
-    assert rows.seen(found) == rows.DELETING
+    assert rows.seen(obj) == rows.DELETING
     assert running.result().status == 200, "a request in flight must complete"
     journey.api.until("endpoints", journey.namespace, "echo", lambda kep: kep is None)
 
@@ -171,9 +171,9 @@ def test_model_and_config_report_that_they_are_accepted_and_used(journey: Journe
     )
     for kind, name, count in (("kmodel", "models", 1), ("kepc", "endpointconfigs", 0)):
         journey.kubectl.wait(kind, "echo", "condition=Ready")
-        journey.api.until(name, journey.namespace, "echo", lambda found: used_by(found) == count)  # noqa: B023
+        journey.api.until(name, journey.namespace, "echo", lambda obj: used_by(obj) == count)  # noqa: B023
     journey.kubectl.apply(manifests.endpoint("one", config="echo"), manifests.endpoint("two", config="echo"))
-    config = journey.api.until("endpointconfigs", journey.namespace, "echo", lambda found: used_by(found) == 2)
+    config = journey.api.until("endpointconfigs", journey.namespace, "echo", lambda obj: used_by(obj) == 2)
     assert config is not None
     assert config["status"]["usedBy"]["first"] == ["one", "two"]
     model = journey.api.get("models", journey.namespace, "echo")
@@ -181,7 +181,7 @@ def test_model_and_config_report_that_they_are_accepted_and_used(journey: Journe
     assert "executionRoleARN" in str(model["status"]["ignoredFields"])
 
 
-def used_by(found: dict[str, Any] | None) -> int | None:
+def used_by(obj: dict[str, Any] | None) -> int | None:
     """The number of objects that refer to this one. None while status does not have it."""
-    count: int | None = (found or {}).get("status", {}).get("usedBy", {}).get("count")
+    count: int | None = (obj or {}).get("status", {}).get("usedBy", {}).get("count")
     return count

@@ -20,13 +20,13 @@ def test_an_update_to_more_memory_under_load_fails_no_request(journey: Journey) 
     journey.kubectl.apply(manifests.config("bigger", model="echo", memory=2048, limit=6, idle=300))
     with Load(4, lambda: journey.invoke(body={"sleep": 0.2})) as load:
         journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "bigger"}})
-        found = journey.reaches("echo", rows.IN_SERVICE, timeout=120)
-        assert found["status"]["endpointConfigName"] == "bigger"
+        endpoint = journey.reaches("echo", rows.IN_SERVICE, timeout=120)
+        assert endpoint["status"]["endpointConfigName"] == "bigger"
         for kind in ("replicasets", "pods"):
             journey.api.until_all(
                 kind,
                 journey.namespace,
-                lambda found: not found,
+                lambda objects: not objects,
                 selector=f"{LABEL}=echo,serving.kindler.dev/revision={old}",
                 timeout=120,
             )
@@ -40,8 +40,8 @@ def test_an_update_at_zero_pods_needs_no_request(journey: Journey) -> None:
     journey.until_scaled_to_zero()
     journey.kubectl.apply(manifests.config("bigger", model="echo", memory=2048, idle=1))
     journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "bigger"}})
-    found = journey.reaches("echo", rows.IN_SERVICE, timeout=120)
-    assert found["status"]["route"]["revision"] != old
+    endpoint = journey.reaches("echo", rows.IN_SERVICE, timeout=120)
+    assert endpoint["status"]["route"]["revision"] != old
     journey.until_scaled_to_zero()
     assert journey.invoke().status == 200
     assert limits(journey) == {"2Gi"}
@@ -73,9 +73,9 @@ def test_an_update_replaces_an_update_in_progress(journey: Journey) -> None:
     journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "slow"}})
     journey.reaches("echo", rows.UPDATING)
     journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "bigger"}})
-    found = journey.reaches("echo", rows.IN_SERVICE, timeout=120)
-    assert found["status"]["endpointConfigName"] == "bigger"
-    revision = found["status"]["route"]["revision"]
+    endpoint = journey.reaches("echo", rows.IN_SERVICE, timeout=120)
+    assert endpoint["status"]["endpointConfigName"] == "bigger"
+    revision = endpoint["status"]["route"]["revision"]
     journey.api.until_all(
         "replicasets",
         journey.namespace,

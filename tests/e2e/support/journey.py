@@ -20,13 +20,13 @@ LABEL = "serving.kindler.dev/endpoint"
 CHILDREN = ("replicasets", "services", "controllerrevisions", "pods", "horizontalpodautoscalers")
 
 
-def owned_by(found: Json, uid: str) -> bool:
-    return any(owner["uid"] == uid for owner in found["metadata"].get("ownerReferences", []))
+def owned_by(obj: Json, uid: str) -> bool:
+    return any(owner["uid"] == uid for owner in obj["metadata"].get("ownerReferences", []))
 
 
-def of_endpoint(found: Json, name: str) -> bool:
+def of_endpoint(obj: Json, name: str) -> bool:
     """True if Kindler created the object for the Endpoint of this name. Its owner is not checked."""
-    return (found["metadata"].get("labels") or {}).get(LABEL) == name
+    return (obj["metadata"].get("labels") or {}).get(LABEL) == name
 
 
 def started(pod: Json) -> bool:
@@ -76,31 +76,29 @@ class Journey:
         """
         self.kubectl.wait("kep", name, f"condition=Ready={row.ready}", timeout)
 
-        def matches(found: Json | None) -> bool:
-            return rows.seen(found) == row and reason in (None, rows.condition(found, "Ready").get("reason"))
+        def matches(obj: Json | None) -> bool:
+            return rows.seen(obj) == row and reason in (None, rows.condition(obj, "Ready").get("reason"))
 
         try:
-            found = self.api.until("endpoints", self.namespace, name, matches, timeout)
+            obj = self.api.until("endpoints", self.namespace, name, matches, timeout)
         except TimeoutError as late:
             raise AssertionError(f"expected {row}, reason {reason}; {late}") from None
-        assert found is not None
-        return found
+        assert obj is not None
+        return obj
 
     def wait_for_a_later_timestamp(self, kind: str, name: str) -> None:
         """Waits, so that objects created afterwards have a later creationTimestamp than this one.
 
         creationTimestamp has whole seconds. If it is equal, Kindler compares uids instead.
         """
-        found = self.api.get(kind, self.namespace, name)
-        assert found is not None, f"no {kind} {name}"
-        time.sleep(
-            max(0.0, datetime.fromisoformat(found["metadata"]["creationTimestamp"]).timestamp() + 1 - time.time())
-        )
+        obj = self.api.get(kind, self.namespace, name)
+        assert obj is not None, f"no {kind} {name}"
+        time.sleep(max(0.0, datetime.fromisoformat(obj["metadata"]["creationTimestamp"]).timestamp() + 1 - time.time()))
 
     def endpoint(self, name: str = "echo") -> Json:
-        found = self.api.get("endpoints", self.namespace, name)
-        assert found is not None, f"no Endpoint {name}"
-        return found
+        obj = self.api.get("endpoints", self.namespace, name)
+        assert obj is not None, f"no Endpoint {name}"
+        return obj
 
     def invoke(self, name: str = "echo", body: Any = None, **options: Any) -> Response:
         return self.gateway.invoke(self.namespace, name, body, **options)
@@ -127,10 +125,10 @@ class Journey:
     def children(self, uid: str) -> list[str]:
         """All objects in the namespace that the Endpoint with this uid owns directly."""
         return [
-            f"{kind}/{found['metadata']['name']}"
+            f"{kind}/{obj['metadata']['name']}"
             for kind in CHILDREN
-            for found in self.api.items(kind, self.namespace)
-            if owned_by(found, uid)
+            for obj in self.api.items(kind, self.namespace)
+            if owned_by(obj, uid)
         ]
 
     def until_nothing_is_left(self, uid: str, name: str = "echo") -> None:
@@ -139,7 +137,7 @@ class Journey:
             self.api.until_all(
                 kind,
                 self.namespace,
-                lambda found: not any(owned_by(each, uid) or of_endpoint(each, name) for each in found),
+                lambda objects: not any(owned_by(each, uid) or of_endpoint(each, name) for each in objects),
                 timeout=30,
             )
 

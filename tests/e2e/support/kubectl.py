@@ -49,8 +49,8 @@ class Kubectl:
 
     def get(self, kind: str, name: str) -> Json:
         """One object. Raises CommandError if it does not exist."""
-        found: Json = json.loads(self("get", kind, name, "-o", "json"))
-        return found
+        obj: Json = json.loads(self("get", kind, name, "-o", "json"))
+        return obj
 
     def patch(self, kind: str, name: str, change: Json, *options: str) -> str:
         return self("patch", kind, name, "--type=merge", "-p", json.dumps(change), *options)

@@ -77,19 +77,19 @@ def load(api: KubeApi, namespace: str, endpoint: str, policy: str = "half-busy")
 def until_sized(journey: Journey, name: str, replicas: int, timeout: float = 120) -> None:
     """Waits until the endpoint's warm pool has this size, and every pod of it has responded to its first ping."""
 
-    def matches(found: Json | None) -> bool:
-        return found is not None and found["spec"]["replicas"] == replicas == found["status"].get("readyReplicas", 0)
+    def matches(obj: Json | None) -> bool:
+        return obj is not None and obj["spec"]["replicas"] == replicas == obj["status"].get("readyReplicas", 0)
 
     journey.api.until("replicasets", journey.namespace, name_of(journey.endpoint(name)), matches, timeout)
 
 
 def reached(journey: Journey, name: str, expected: int, timeout: float = 150) -> Json:
     """Waits until status shows this many units of provisioned concurrency, both current and desired."""
-    found = journey.api.until(
-        "endpoints", journey.namespace, name, lambda found: units(found) == (expected, expected), timeout
+    obj = journey.api.until(
+        "endpoints", journey.namespace, name, lambda obj: units(obj) == (expected, expected), timeout
     )
-    assert found is not None
-    return found
+    assert obj is not None
+    return obj
 
 
 def not_served_warm(responses: list[Response]) -> list[str]:
@@ -135,13 +135,13 @@ class Watched:
 
     def _follow(self) -> None:
         last: dict[str, int] = {}
-        for _, found in self.api.watch("replicasets", self.namespace, timeout=900):
+        for _, obj in self.api.watch("replicasets", self.namespace, timeout=900):
             if self._ended:
                 return
-            name, replicas = found["metadata"]["name"], found["spec"]["replicas"]
+            name, replicas = obj["metadata"]["name"], obj["spec"]["replicas"]
             if last.get(name) != replicas:
                 last[name] = replicas
-                self.changes.append(Change(time.monotonic(), name, replicas, size_owner(found)))
+                self.changes.append(Change(time.monotonic(), name, replicas, size_owner(obj)))
 
     def sizes(self, pool: str) -> list[int]:
         return [change.replicas for change in self.changes if change.pool == pool]
@@ -187,7 +187,7 @@ def endpoint_metrics(journey: Journey, endpoint: str) -> dict[str, float]:
     )
     labels = f'{{namespace="{journey.namespace}",endpoint="{endpoint}",variant="AllTraffic"}}'
     lines = (line.partition(labels) for line in text.splitlines())
-    return {name: float(value) for name, found, value in lines if found}
+    return {name: float(value) for name, matched, value in lines if matched}
 
 
 def rescales(journey: Journey, name: str) -> set[int]:

@@ -34,22 +34,22 @@ UPDATING = _row("Updating", "Unknown", "True", "Reconciling", "InProgress")
 UPDATE_FAILED = _row("InService", "False", "True", "Stalled", "Failed")
 UPDATE_WAITS = _row("InService", "False", "True", "Reconciling", "InProgress")
 SCALING_INVALID = _row("InService", "False", "True", "Stalled", "Failed")
-CANNOT_WAKE = _row("InService", "False", "False", "", "InProgress")
+CANNOT_START = _row("InService", "False", "False", "", "InProgress")
 FAILED = _row("Failed", "False", "False", "Stalled", "Failed")
 DELETING = _row("Deleting", "False", "False", "Reconciling", "Terminating")
 
 
-def condition(found: Json | None, kind: str) -> Json:
+def condition(obj: Json | None, kind: str) -> Json:
     """One condition, or an empty object."""
-    conditions = (found or {}).get("status", {}).get("conditions", [])
+    conditions = (obj or {}).get("status", {}).get("conditions", [])
     return next((each for each in conditions if each["type"] == kind), {})
 
 
-def seen(found: Json | None) -> Row | None:
+def seen(obj: Json | None) -> Row | None:
     """The row that an Endpoint shows now. None while its status is about an older generation."""
-    if not found or found.get("status", {}).get("observedGeneration") != found["metadata"]["generation"]:
+    if not obj or obj.get("status", {}).get("observedGeneration") != obj["metadata"]["generation"]:
         return None
-    status = found["status"]
+    status = obj["status"]
     conditions = status.get("conditions", [])
     assert len({each["type"] for each in conditions}) == len(conditions), f"a condition appears twice: {conditions}"
     stale = [each["type"] for each in conditions if each.get("observedGeneration") != status["observedGeneration"]]
@@ -63,8 +63,8 @@ def seen(found: Json | None) -> Row | None:
     assert not lingering, f"{lingering} must be present only while True"
     return Row(
         status.get("endpointStatus", ""),
-        condition(found, "Ready").get("status", ""),
-        condition(found, "Available").get("status", ""),
+        condition(obj, "Ready").get("status", ""),
+        condition(obj, "Available").get("status", ""),
         marks,
-        kstatus.verdict(found),
+        kstatus.verdict(obj),
     )
