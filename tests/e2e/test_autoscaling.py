@@ -25,15 +25,15 @@ PER_POD, TARGET = 4, 0.45  # of the endpoint "ramp", whose load rises and then e
 LAG = 2.0  # seconds: the metric is sampled once a second, so a sample can be older than the value that the HPA has read
 TWENTY = scaling(1, 20, tracking(0.7, cooldown=0))
 FREE = scaling(1, 3, tracking(0.7))
-HELD = {
-    "keeps": (2, scaling(1, 3, tracking(0.7, keeps=True))),
-    "rests": (2, scaling(1, 3, tracking(0.7), suspended=("In",))),
-    "quiet": (1, scaling(1, 3, tracking(0.7), suspended=("Out",))),
+MUST_NOT_SCALE = {
+    "disabled-in": (2, scaling(1, 3, tracking(0.7, disable_scale_in=True))),
+    "suspended-in": (2, scaling(1, 3, tracking(0.7), suspended=("In",))),
+    "suspended-out": (1, scaling(1, 3, tracking(0.7), suspended=("Out",))),
 }
 """Endpoints whose load requires another size, but whose spec forbids it: their size, and the spec that forbids the
 change.
 
-"quiet" is busy; the others are idle.
+"suspended-out" is busy; the others are idle.
 """
 
 
@@ -48,7 +48,7 @@ def test_the_warm_pool_follows_its_load(journey: Journey) -> None:
         watched = stack.enter_context(Watched(journey.api, journey.namespace))
         sampled = stack.enter_context(Sampled(journey.api, journey.namespace, "ramp"))
         busy = stack.enter_context(Load(5, lambda: journey.invoke("twenty", {"sleep": 6})))
-        spilling = stack.enter_context(Load(2, lambda: journey.invoke("quiet", {"sleep": 1})))
+        spilling = stack.enter_context(Load(2, lambda: journey.invoke("suspended-out", {"sleep": 1})))
         steady = stack.enter_context(Load(1, lambda: journey.invoke("ramp", {"sleep": 0.1})))
         begin = time.monotonic()
         with Load(3, lambda: journey.invoke("ramp", {"sleep": 0.1})) as first:
@@ -56,15 +56,15 @@ def test_the_warm_pool_follows_its_load(journey: Journey) -> None:
             with Load(4, lambda: journey.invoke("ramp", {"sleep": 0.1})) as second:
                 pools.reached(journey, "ramp", 4 * PER_POD)
                 peak = time.monotonic()
-        assert {name: watched.sizes(pools.name_of(journey.endpoint(name))) for name in HELD} == {
-            "keeps": [2],
-            "rests": [2],
-            "quiet": [1],
+        assert {name: watched.sizes(pools.name_of(journey.endpoint(name))) for name in MUST_NOT_SCALE} == {
+            "disabled-in": [2],
+            "suspended-in": [2],
+            "suspended-out": [1],
         }, "pools whose spec forbids scaling must keep their size"
         shrink_twenty(journey, busy)
-        for name in HELD:
+        for name in MUST_NOT_SCALE:
             journey.kubectl.patch("kep", name, {"spec": FREE})
-        for name, size in (("keeps", 1), ("rests", 1), ("quiet", 3)):
+        for name, size in (("disabled-in", 1), ("suspended-in", 1), ("suspended-out", 3)):
             pools.until_sized(journey, name, size)
         pools.reached(journey, "ramp", PER_POD)
         twenty = watched.sizes(pools.name_of(journey.endpoint("twenty")))
@@ -81,7 +81,7 @@ def test_the_warm_pool_follows_its_load(journey: Journey) -> None:
         len(responses),
         0,
     )
-    assert pools.endpoint_metrics(journey, "quiet")["kindler_spillover_total"] > 0
+    assert pools.endpoint_metrics(journey, "suspended-out")["kindler_spillover_total"] > 0
     assert twenty == [20, 8], "the HPA must reach the right size in one step, and keep it while pods drain for a minute"
     check_ramp(sampled, [change for change in watched.changes if change.pool == ramp], peak)
     activities = journey.endpoint("ramp")["status"]["scalingActivities"]
@@ -101,9 +101,9 @@ def create(journey: Journey) -> str:
     journey.create(
         "twenty", limit=20, warm=20, seconds=60, drain="Sleep", scaling=scaling(20, 20, tracking(0.7, cooldown=0))
     )
-    for name, (warm, spec) in HELD.items():
+    for name, (warm, spec) in MUST_NOT_SCALE.items():
         journey.create(name, limit=4, warm=warm, scaling=spec)
-    for name in ("twenty", *HELD):
+    for name in ("twenty", *MUST_NOT_SCALE):
         journey.reaches(name, rows.IN_SERVICE, timeout=180)
     return pools.name_of(journey.reaches("ramp", rows.IN_SERVICE))
 

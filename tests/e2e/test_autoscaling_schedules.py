@@ -47,8 +47,8 @@ def causes(journey: Journey, name: str) -> list[str]:
 def test_bounds_follow_the_clock(journey: Journey) -> None:
     """Three endpoints with scheduled actions.
 
-    "sleepy" scales to zero without load; one action raises its minimum and one lowers it. "clock" has a cron action
-    and, 5 s later, an `at` action. "frozen" suspends its actions: what was due meanwhile is skipped and not applied
+    "idle" scales to zero without load; one action raises its minimum and one lowers it. "clock" has a cron action
+    and, 5 s later, an `at` action. "suspended" suspends its actions: what was due meanwhile is skipped and not applied
     later.
     """
     minute = now().replace(second=0) + timedelta(minutes=1)
@@ -60,15 +60,15 @@ def test_bounds_follow_the_clock(journey: Journey) -> None:
         Watched(journey.api, journey.namespace) as watched,
         Load(1, lambda: journey.invoke("clock", {"sleep": 0.02})) as load,
     ):
-        morning = raise_minimum_of_sleepy(journey)
-        assert watched.sizes(pool["frozen"]) == [1], "the suspended action was due and must not be applied"
+        morning = raise_minimum_of_idle(journey)
+        assert watched.sizes(pool["suspended"]) == [1], "the suspended action was due and must not be applied"
         journey.kubectl.patch(
-            "kep", "frozen", {"spec": scaling(0, 3, actions=(action("never", at(morning - SOON), low=3),))}
+            "kep", "suspended", {"spec": scaling(0, 3, actions=(action("never", at(morning - SOON), low=3),))}
         )
         evening = now() + SOON
         bounds = (action("morning", at(morning), low=2), action("evening", at(evening), low=0))
-        journey.kubectl.patch("kep", "sleepy", {"spec": scaling(0, 2, tracking(0.7), actions=bounds)})
-        pools.reached(journey, "sleepy", 0)
+        journey.kubectl.patch("kep", "idle", {"spec": scaling(0, 2, tracking(0.7), actions=bounds)})
+        pools.reached(journey, "idle", 0)
         clock = journey.api.until(
             "endpoints", journey.namespace, "clock", lambda obj: scheduled(obj, "last").get("name") == "after", 150
         )
@@ -80,16 +80,16 @@ def test_bounds_follow_the_clock(journey: Journey) -> None:
         ]
     assert pools.not_served_warm(load.responses) == []
     assert watched.sizes(pool["clock"]) == [1, 2, 1], "without policies, the size changes only with the bounds"
-    assert watched.sizes(pool["frozen"]) == [1]
-    assert watched.sizes(pool["sleepy"])[-4:] == [1, 0, 2, 0]
-    assert pools.rescales(journey, "sleepy") == {0}, (
+    assert watched.sizes(pool["suspended"]) == [1]
+    assert watched.sizes(pool["idle"])[-4:] == [1, 0, 2, 0]
+    assert pools.rescales(journey, "idle") == {0}, (
         "the HPA scales to zero; the controller scales up from zero when the minimum is higher, because an HPA does not"
     )
     assert journey.api.get("horizontalpodautoscalers", journey.namespace, "clock-warm") is None, (
         "without a policy there must be no HPA"
     )
     due = {
-        "morning": (pool["sleepy"], 2, morning),
+        "morning": (pool["idle"], 2, morning),
         "minute": (pool["clock"], 2, minute),
         "after": (pool["clock"], 1, after),
     }
@@ -101,28 +101,28 @@ def test_bounds_follow_the_clock(journey: Journey) -> None:
 def create_scheduled(journey: Journey, after: datetime) -> dict[str, str]:
     """Creates the three endpoints and waits until they are in service. Returns their warm pools by name."""
     clock = (action("minute", "cron(* * * * ? *)", low=2), action("after", at(after), high=1))
-    journey.create("sleepy", limit=3, warm=1, scaling=scaling(0, 2, tracking(0.7)))
+    journey.create("idle", limit=3, warm=1, scaling=scaling(0, 2, tracking(0.7)))
     journey.create(
-        "frozen",
+        "suspended",
         limit=3,
         warm=1,
         scaling=scaling(0, 3, actions=(action("never", at(now() + SOON), low=3),), suspended=("Scheduled",)),
     )
     journey.create("clock", limit=3, warm=1, scaling=scaling(0, 3, actions=clock))
-    endpoints = {name: journey.reaches(name, rows.IN_SERVICE) for name in ("sleepy", "frozen", "clock")}
+    endpoints = {name: journey.reaches(name, rows.IN_SERVICE) for name in ("idle", "suspended", "clock")}
     return {name: pools.name_of(endpoint) for name, endpoint in endpoints.items()}
 
 
-def raise_minimum_of_sleepy(journey: Journey) -> datetime:
-    """After "sleepy" is at zero, a scheduled action raises its minimum to 2. Returns the time of the action."""
-    pools.reached(journey, "sleepy", 0)  # there were no requests: the metric is 0, so the HPA scales in
+def raise_minimum_of_idle(journey: Journey) -> datetime:
+    """After "idle" is at zero, a scheduled action raises its minimum to 2. Returns the time of the action."""
+    pools.reached(journey, "idle", 0)  # there were no requests: the metric is 0, so the HPA scales in
     morning = now() + SOON
     journey.kubectl.patch(
-        "kep", "sleepy", {"spec": scaling(0, 2, tracking(0.7), actions=(action("morning", at(morning), low=2),))}
+        "kep", "idle", {"spec": scaling(0, 2, tracking(0.7), actions=(action("morning", at(morning), low=2),))}
     )
-    pools.reached(journey, "sleepy", 2)
-    assert causes(journey, "sleepy")[0] == "scheduled action 'morning' set the minimum to 2"
-    assert scheduled(journey.endpoint("sleepy"), "last") == {
+    pools.reached(journey, "idle", 2)
+    assert causes(journey, "idle")[0] == "scheduled action 'morning' set the minimum to 2"
+    assert scheduled(journey.endpoint("idle"), "last") == {
         "name": "morning",
         "time": f"{morning:%Y-%m-%dT%H:%M:%SZ}",
     }

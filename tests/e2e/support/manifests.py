@@ -81,17 +81,19 @@ def scaling(
 
 
 def tracking(
-    value: float, *, name: str = "half-busy", cooldown: int = 2, metric: str | None = None, keeps: bool = False
+    value: float,
+    *,
+    name: str = "half-busy",
+    cooldown: int = 2,
+    metric: str | None = None,
+    disable_scale_in: bool = False,
 ) -> Json:
-    """A target tracking policy for the utilization of provisioned concurrency, or for a foreign `metric`.
-
-    `keeps`: the policy never scales in.
-    """
+    """A target tracking policy for the utilization of provisioned concurrency, or for a foreign `metric`."""
     predefined = {
         "predefinedMetricSpecification": {"predefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization"}
     }
     customized = {"customizedMetricSpecification": {"metricName": metric, "namespace": "Shop", "statistic": "Average"}}
-    configuration = {"targetValue": value, "scaleInCooldown": cooldown, "disableScaleIn": keeps} | (
+    configuration = {"targetValue": value, "scaleInCooldown": cooldown, "disableScaleIn": disable_scale_in} | (
         customized if metric else predefined
     )
     return {"policyName": name, "targetTrackingScalingPolicyConfiguration": configuration}
