@@ -124,8 +124,13 @@ class Kubelet:
 
     def _schedule(self, pod: Object, behaviour: Behaviour) -> None:
         if behaviour is Behaviour.UNSCHEDULABLE:
-            why = {"reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient memory."}
-            self._patch(pod, {"conditions": _conditions(pod, PodScheduled=False, why=why)})
+            reason_and_message = {
+                "reason": "Unschedulable",
+                "message": "0/1 nodes are available: 1 Insufficient memory.",
+            }
+            self._patch(
+                pod, {"conditions": _conditions(pod, PodScheduled=False, reason_and_message=reason_and_message)}
+            )
             return
         self._store.merge_patch(
             self._pods,
@@ -189,14 +194,16 @@ class Kubelet:
         )
 
 
-def _conditions(pod: Object, why: dict[str, str] | None = None, **states: bool) -> list[Object]:
+def _conditions(pod: Object, reason_and_message: dict[str, str] | None = None, **states: bool) -> list[Object]:
     """The pod's conditions with these changes. lastTransitionTime changes only if the status does."""
-    found = {c["type"]: c for c in pod["status"].get("conditions", [])}
+    conditions = {c["type"]: c for c in pod["status"].get("conditions", [])}
     for name, value in states.items():
         status = "True" if value else "False"
-        if found.get(name, {}).get("status") != status:
-            found[name] = {"type": name, "status": status, "lastTransitionTime": now()} | (why or {})
-    return list(found.values())
+        if conditions.get(name, {}).get("status") != status:
+            conditions[name] = {"type": name, "status": status, "lastTransitionTime": now()} | (
+                reason_and_message or {}
+            )
+    return list(conditions.values())
 
 
 def _terminated() -> Object:

@@ -53,23 +53,23 @@ def fields(obj: dict[str, Any]) -> frozenset[Path]:
 def updated(owners: Owners, manager: Manager, old: dict[str, Any], new: dict[str, Any]) -> Owners:
     """Owners after a write that is not an apply: only the writer owns what it changed; removed fields have no owner."""
     before, after = dict(_leaves(old, ())), dict(_leaves(new, ()))
-    exist = fields(new)
-    changed = frozenset(p for p in exist if p not in before or before[p] != after[p])
-    result = {m: (paths - changed) & exist for m, paths in owners.items()}
+    existing = fields(new)
+    changed = frozenset(p for p in existing if p not in before or before[p] != after[p])
+    result = {m: (paths - changed) & existing for m, paths in owners.items()}
     result[manager] = result.get(manager, frozenset()) | changed
     return {m: paths for m, paths in result.items() if paths}
 
 
 def applied(
-    owners: Owners, manager: Manager, live: dict[str, Any], wanted: dict[str, Any], force: bool
+    owners: Owners, manager: Manager, live: dict[str, Any], desired: dict[str, Any], force: bool
 ) -> tuple[dict[str, Any], Owners]:
-    """The object and its owners after an apply of `wanted`.
+    """The object and its owners after an apply of `desired`.
 
     Raises Refused (409) without `force`, if another manager owns one of the fields with another value.
     """
-    applied_paths = fields(wanted)
-    now, then = dict(_leaves(wanted, ())), dict(_leaves(live, ()))
-    differs = frozenset(p for p in applied_paths if p in then and then[p] != now[p])
+    applied_paths = fields(desired)
+    new_values, live_values = dict(_leaves(desired, ())), dict(_leaves(live, ()))
+    differs = frozenset(p for p in applied_paths if p in live_values and live_values[p] != new_values[p])
     others = {m: paths for m, paths in owners.items() if m != manager}
     taken = {m: paths & differs for m, paths in others.items() if paths & differs}
     if taken and not force:
@@ -78,15 +78,15 @@ def applied(
         )
         raise Refused(409, "Conflict", f"Apply failed with {sum(map(len, taken.values()))} conflict(s): {conflicts}")
     others = {m: paths - differs for m, paths in others.items()}
-    result = _merge(copy.deepcopy(live), wanted, "")
-    wanted_by_any = {path[:n] for path in applied_paths.union(*others.values()) for n in range(1, len(path) + 1)}
+    result = _merge(copy.deepcopy(live), desired, "")
+    owned_by_any = {path[:n] for path in applied_paths.union(*others.values()) for n in range(1, len(path) + 1)}
     for path in sorted(owners.get(manager, frozenset()) - applied_paths, key=len):
         # Removes the largest enclosing object in which no manager owns a field. So defaults beside the field go too.
-        unowned = next((path[:n] for n in range(1, len(path) + 1) if path[:n] not in wanted_by_any), None)
+        unowned = next((path[:n] for n in range(1, len(path) + 1) if path[:n] not in owned_by_any), None)
         if unowned:
             _remove(result, unowned)
-    exist = fields(result)
-    after = {m: paths & exist for m, paths in others.items()} | {manager: applied_paths}
+    existing = fields(result)
+    after = {m: paths & existing for m, paths in others.items()} | {manager: applied_paths}
     return result, {m: paths for m, paths in after.items() if paths}
 
 
@@ -96,9 +96,9 @@ def rendered(owners: Owners, api_version: str, time: str) -> list[dict[str, Any]
     for (manager, operation, subresource), paths in owners.items():
         tree: dict[str, Any] = {}
         for path in sorted(paths, key=str):
-            at = tree
+            position = tree
             for part in path:
-                at = at.setdefault(f"f:{part}" if isinstance(part, str) else "k:" + _text((part,)), {})
+                position = position.setdefault(f"f:{part}" if isinstance(part, str) else "k:" + _text((part,)), {})
         entry = {
             "manager": manager,
             "operation": operation,
@@ -141,21 +141,21 @@ def _part(item: dict[str, Any], keys: tuple[str, ...]) -> tuple[tuple[str, Any],
     return tuple((key, item.get(key, "TCP" if key == "protocol" else None)) for key in keys)
 
 
-def _merge(live: Any, wanted: Any, name: str) -> Any:
-    if isinstance(live, dict) and isinstance(wanted, dict):
-        for key, value in wanted.items():
+def _merge(live: Any, desired: Any, name: str) -> Any:
+    if isinstance(live, dict) and isinstance(desired, dict):
+        for key, value in desired.items():
             live[key] = _merge(live[key], value, key) if key in live else copy.deepcopy(value)
         return live
-    if isinstance(live, list) and isinstance(wanted, list) and (keys := _keys(name, wanted or live)):
-        places = {_part(item, keys): i for i, item in enumerate(live)}
-        for item in wanted:
-            at = places.get(_part(item, keys))
-            if at is None:
+    if isinstance(live, list) and isinstance(desired, list) and (keys := _keys(name, desired or live)):
+        positions = {_part(item, keys): i for i, item in enumerate(live)}
+        for item in desired:
+            position = positions.get(_part(item, keys))
+            if position is None:
                 live.append(copy.deepcopy(item))
             else:
-                live[at] = _merge(live[at], item, "")
+                live[position] = _merge(live[position], item, "")
         return live
-    return copy.deepcopy(wanted)
+    return copy.deepcopy(desired)
 
 
 def _remove(value: Any, path: Path) -> None:

@@ -95,14 +95,14 @@ class ApiServer:
 
     async def until(self, condition: Callable[[], Any]) -> Any:
         """Waits until `condition` is true, checking after each change and each request. Returns its result."""
-        while not (found := condition()):
+        while not (result := condition()):
             event = asyncio.Event()
             self._waiting.add(event)
             try:
                 await event.wait()
             finally:
                 self._waiting.discard(event)
-        return found
+        return result
 
     def compact(self) -> None:
         """Drops the history: watches from earlier versions and later pages of open lists get a 410."""
@@ -232,12 +232,12 @@ class ApiServer:
             case "create", "" if not name:
                 return store.create(kind, ns, request.body, manager), 201
             case (("update" | "patch"), "scale"):
-                wanted = (
+                scale = (
                     request.body
                     if request.verb == "update"
                     else merged(scale_of(store.get(kind, ns, name)), _merge_only(request))
                 )
-                return store.scale(kind, ns, name, wanted, manager), 200
+                return store.scale(kind, ns, name, scale, manager), 200
             case "update", _:
                 return store.update(kind, ns, name, request.body, request.subresource, manager), 200
             case "patch", _ if request.content_type == APPLY:

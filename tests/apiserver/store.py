@@ -176,16 +176,18 @@ class Store:
             raise invalid("PatchOptions", "", "fieldManager: Required value: is required for apply patch")
         if (body.get("apiVersion"), body.get("kind")) != (kind.api_version, kind.kind):
             raise bad_request(f"an apply needs apiVersion and kind: {kind.api_version} {kind.kind}")
-        wanted = body | {"metadata": {k: v for k, v in (body.get("metadata") or {}).items() if k not in _SET_BY_SERVER}}
-        who = (manager, "Apply", subresource)
+        desired = body | {
+            "metadata": {k: v for k, v in (body.get("metadata") or {}).items() if k not in _SET_BY_SERVER}
+        }
+        owner = (manager, "Apply", subresource)
         row = self._rows[kind].get((namespace, name))
         if row is None:
             self._namespace_must_exist(kind, namespace)
-            blank = {"metadata": {"name": name} | ({"namespace": namespace} if kind.namespaced else {})}
-            new, owners = ownership.applied({}, who, blank, wanted, force)
+            empty = {"metadata": {"name": name} | ({"namespace": namespace} if kind.namespaced else {})}
+            new, owners = ownership.applied({}, owner, empty, desired, force)
             return self._make(kind, namespace, name, new, owners, None), True
         preconditions(kind, row.value, body.get("metadata") or {})
-        new, owners = ownership.applied(row.owners, who, row.value, wanted, force)
+        new, owners = ownership.applied(row.owners, owner, row.value, desired, force)
         return self._change(kind, row, new, subresource, None, owners), False
 
     def scale(self, kind: Kind, namespace: str, name: str, scale: Object, manager: str = "test") -> Object:
@@ -250,7 +252,7 @@ class Store:
         name: str,
         body: Object,
         owners: ownership.Owners,
-        who: ownership.Manager | None,
+        owner: ownership.Manager | None,
     ) -> Object:
         metadata = {k: v for k, v in (body.get("metadata") or {}).items() if k not in _SET_BY_SERVER}
         metadata |= {"name": name, "uid": str(uuid.uuid4()), "creationTimestamp": now()}
@@ -267,7 +269,7 @@ class Store:
         self._admit(kind, new)
         row = _Row(new)
         self._rows[kind][(namespace, name)] = row
-        return self._store(kind, row, new, ownership.updated({}, who, {}, new) if who else owners, made=True)
+        return self._store(kind, row, new, ownership.updated({}, owner, {}, new) if owner else owners, created=True)
 
     def _change(
         self,
@@ -275,7 +277,7 @@ class Store:
         row: _Row,
         body: Object,
         subresource: str,
-        who: ownership.Manager | None,
+        owner: ownership.Manager | None,
         owners: ownership.Owners | None = None,
     ) -> Object:
         old = row.value
@@ -296,7 +298,7 @@ class Store:
                 new |= {"status": old["status"]} if "status" in old else {}
         self._admit(kind, new)
         defaults.unchangeable(kind, old, new)
-        owners = ownership.updated(row.owners, who, old, new) if who else owners or {}
+        owners = ownership.updated(row.owners, owner, old, new) if owner else owners or {}
         if new == old and owners == row.owners:
             return old
         if kind.generation and content(new) != content(old):
@@ -305,11 +307,11 @@ class Store:
             return self._remove(kind, row, new)
         return self._store(kind, row, new, owners)
 
-    def _store(self, kind: Kind, row: _Row, new: Object, owners: ownership.Owners, made: bool = False) -> Object:
+    def _store(self, kind: Kind, row: _Row, new: Object, owners: ownership.Owners, created: bool = False) -> Object:
         self.version += 1
         fields = ownership.rendered(owners, kind.api_version, now())
         metadata = new["metadata"] | {"resourceVersion": str(self.version), "managedFields": fields}
-        old, row.value, row.owners = (None if made else row.value), new | {"metadata": metadata}, owners
+        old, row.value, row.owners = (None if created else row.value), new | {"metadata": metadata}, owners
         self._publish(Change(kind, self.version, old, row.value))
         return row.value
 

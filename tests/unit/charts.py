@@ -25,10 +25,10 @@ def helm() -> str:
     Skips the test if there is none.
     """
     built = TOOLS["helm"].path()
-    found = os.environ.get("HELM") or (str(built) if built.exists() else shutil.which("helm"))
-    if not found:
+    match = os.environ.get("HELM") or (str(built) if built.exists() else shutil.which("helm"))
+    if not match:
         pytest.skip("no helm: `make check` builds it, or set HELM")
-    return found
+    return match
 
 
 @functools.cache
@@ -53,8 +53,8 @@ def rendered(*settings: str, release: str = "kindler", namespace: str = "kindler
 
 
 def only(objects: list[Json], kind: str, name: str) -> Json:
-    (found,) = [o for o in objects if (o["kind"], o["metadata"]["name"]) == (kind, name)]
-    return found
+    (match,) = [o for o in objects if (o["kind"], o["metadata"]["name"]) == (kind, name)]
+    return match
 
 
 def environment(deployment: Json) -> dict[str, str]:

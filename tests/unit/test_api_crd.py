@@ -161,14 +161,14 @@ def test_defaults_never_change() -> None:
 
     A new field can get a default; the default of an old field must stay.
     """
-    found = {path: node["default"] for path, node in SPEC_FIELDS if "default" in node and ".containers" not in path}
+    defaults = {path: node["default"] for path, node in SPEC_FIELDS if "default" in node and ".containers" not in path}
     container, variant, target = (
         "Model.spec.primaryContainer",
         "EndpointConfig.spec.productionVariants[]",
         "Endpoint.spec.autoscaling[]",
     )
     tracking = f"{target}.scalingPolicies[].targetTrackingScalingPolicyConfiguration"
-    assert found == {
+    assert defaults == {
         f"{container}.args": ["serve"],
         f"{container}.port": 8080,
         f"{container}.healthPath": "/ping",

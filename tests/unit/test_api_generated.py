@@ -33,8 +33,8 @@ def test_the_chart_has_the_same_crds() -> None:
 
 def test_the_folders_of_crds_have_no_other_files() -> None:
     for folder in ("crds", "charts/kindler/crds"):
-        found = {f"{folder}/{path.name}" for path in (ROOT / folder).iterdir()}
-        assert found == {o.path for o in OUTPUTS if o.path.startswith(f"{folder}/")}
+        result = {f"{folder}/{path.name}" for path in (ROOT / folder).iterdir()}
+        assert result == {o.path for o in OUTPUTS if o.path.startswith(f"{folder}/")}
 
 
 def test_a_missing_and_an_edited_file_are_stale_until_written(tmp_path: Path) -> None:
@@ -67,15 +67,15 @@ def test_the_check_runs_as_a_command() -> None:
 
 
 def _fields_with_warning(block: type[Block], path: str) -> set[str]:
-    found = set()
+    result = set()
     for info in block.model_fields.values():
         field = f"{path}.{info.alias}"
         marker = next((m for m in markers(info) if isinstance(m, Kept)), None)
         if marker and marker.warn:
-            found.add(field)
+            result.add(field)
         elif not marker and (below := children(info)):
-            found |= _fields_with_warning(below, field)
-    return found
+            result |= _fields_with_warning(below, field)
+    return result
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=[kind.kind for kind in KINDS])

@@ -123,9 +123,9 @@ VARIANT = {
 def test_fields_without_effect_are_listed_if_they_are_set(
     kind: str, spec: dict[str, object], fields: list[str]
 ) -> None:
-    found = ignored_fields(kind, spec, {})
-    assert [f.field for f in found] == fields
-    assert all(f.reason for f in found)
+    ignored = ignored_fields(kind, spec, {})
+    assert [f.field for f in ignored] == fields
+    assert all(f.reason for f in ignored)
 
 
 def test_only_annotations_for_ack_are_listed() -> None:
@@ -134,12 +134,12 @@ def test_only_annotations_for_ack_are_listed() -> None:
         "services.k8s.aws/deletion-policy": "retain",
         "example.com/other": "x",
     }
-    found = ignored_fields("Endpoint", {"endpointConfigName": "iris"}, annotations)
-    assert [f.field for f in found] == [
+    ignored = ignored_fields("Endpoint", {"endpointConfigName": "iris"}, annotations)
+    assert [f.field for f in ignored] == [
         "metadata.annotations[services.k8s.aws/deletion-policy]",
         "metadata.annotations[services.k8s.aws/read-only]",
     ]
-    assert found[0].to_json() == {"field": found[0].field, "reason": found[0].reason}
+    assert ignored[0].to_json() == {"field": ignored[0].field, "reason": ignored[0].reason}
 
 
 def test_another_kind_is_an_error() -> None:

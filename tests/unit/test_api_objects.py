@@ -83,8 +83,8 @@ def test_every_field_with_a_warning_is_in_ignored_fields(case: Case) -> None:
 
 
 def _rejected_on_both_sides() -> list[Case]:
-    found = [c for c in CASES if c.verdict == REFUSED and c.change is None and c.spec is not None]
-    return [c for c in found if _BOTH.search(ROWS[c.name]) and c.name not in _LENIENT]
+    rejected = [c for c in CASES if c.verdict == REFUSED and c.change is None and c.spec is not None]
+    return [c for c in rejected if _BOTH.search(ROWS[c.name]) and c.name not in _LENIENT]
 
 
 @pytest.mark.parametrize("case", _rejected_on_both_sides(), ids=_ids(_rejected_on_both_sides()))

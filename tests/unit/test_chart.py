@@ -159,8 +159,8 @@ def test_every_name_begins_with_the_release() -> None:
 
 def test_two_installations_share_no_object() -> None:
     def keys(release: str, namespace: str) -> set[tuple[str, str, str]]:
-        found = rendered(release=release, namespace=namespace)
-        return {(o["kind"], o["metadata"].get("namespace", ""), o["metadata"]["name"]) for o in found}
+        objects = rendered(release=release, namespace=namespace)
+        return {(o["kind"], o["metadata"].get("namespace", ""), o["metadata"]["name"]) for o in objects}
 
     assert not keys("one", "system") & keys("two", "system")
 

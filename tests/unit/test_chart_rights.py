@@ -31,7 +31,7 @@ def grants(objects: list[Json], process: str) -> set[tuple[str, str, str, str]]:
 
     Each is (namespace or "*", API group, resource, verb).
     """
-    found = set()
+    granted = set()
     for binding in objects:
         if binding["kind"] not in ("RoleBinding", "ClusterRoleBinding") or binding["roleRef"]["name"] in BUILT_IN_ROLES:
             continue
@@ -41,8 +41,8 @@ def grants(objects: list[Json], process: str) -> set[tuple[str, str, str, str]]:
             for rule in role["rules"]:
                 named = [f"/{name}" for name in rule.get("resourceNames", ())] or [""]
                 resources = [f"{resource}{name}" for resource, name in product(rule["resources"], named)]
-                found |= {(where, *permission) for permission in product(rule["apiGroups"], resources, rule["verbs"])}
-    return found
+                granted |= {(where, *permission) for permission in product(rule["apiGroups"], resources, rule["verbs"])}
+    return granted
 
 
 def within(objects: list[Json], binding: Json) -> list[Json]:
