@@ -50,10 +50,10 @@ async def world(things: None) -> AsyncIterator[World]:
     name = f"conformance-{uuid.uuid4().hex[:8]}"
     try:
         await cluster.create(NAMESPACES, None, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        collects = await cluster.get(LEASES, "kube-system", "kube-controller-manager") is not None
+        has_collector = await cluster.get(LEASES, "kube-system", "kube-controller-manager") is not None
         # A real server has no request to drop its history. But it has only the changes since it started, so version 1
         # is always too old.
-        yield World(cluster, None, name, collects, forget=lambda: None)
+        yield World(cluster, None, name, has_collector, drop_history=lambda: None)
         await cluster.delete(NAMESPACES, None, name)
     finally:
         await cluster.close()

@@ -32,7 +32,7 @@ async def test_case_passes_on_the_server_in_memory(case: Case, with_bystander: b
         cluster = Cluster()
         await cluster.connect(kubeconfig)
         stack.push_async_callback(cluster.close)
-        await case(World(cluster, kubeconfig, "conformance", collects=True, forget=server.compact))
+        await case(World(cluster, kubeconfig, "conformance", has_collector=True, drop_history=server.compact))
 
 
 async def test_a_bystander_writes_between_any_two_changes_of_a_case(tmp_path: Path) -> None:

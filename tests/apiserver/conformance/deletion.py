@@ -58,8 +58,8 @@ async def only_a_pod_on_a_node_gets_a_deletion_grace_period(world: World) -> Non
 
 @case
 async def objects_owned_by_a_deleted_object_are_deleted(world: World) -> None:
-    if not world.collects:
-        pytest.skip("a bare API server has no garbage collector")
+    if not world.has_collector:
+        pytest.skip("an API server without a controller manager has no garbage collector")
     expected = {
         "Background": [("DELETED", "owner"), ("DELETED", "child")],
         "Foreground": [("MODIFIED", "owner"), ("DELETED", "child"), ("DELETED", "owner")],

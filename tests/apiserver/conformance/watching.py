@@ -79,6 +79,6 @@ async def a_watch_ends_after_its_timeout(world: World) -> None:
 @case
 async def a_watch_from_a_forgotten_version_gets_gone(world: World) -> None:
     await world.cluster.create(THINGS, world.namespace, thing("m"))
-    world.forget()
+    world.drop_history()
     with pytest.raises(Gone):
         await events(world, THINGS, "1", ["m"], 1)

@@ -14,14 +14,14 @@ from kindler.clients.cluster import Cluster, Object, Resource
 class World:
     """A server under test.
 
-    `collects`: it has a garbage collector. `forget`: makes the server drop its history, if the server supports that.
+    `has_collector`: it has a garbage collector. `drop_history`: makes the server drop its history, if it can.
     """
 
     cluster: Cluster
     kubeconfig: str | None  # None: `Cluster.connect` finds it
     namespace: str
-    collects: bool
-    forget: Callable[[], None]
+    has_collector: bool
+    drop_history: Callable[[], None]
 
 
 Case = Callable[[World], Awaitable[None]]
