@@ -38,7 +38,8 @@ log = logging.getLogger(__name__)
 TICK_SECONDS: Final = 0.5
 LIST_PAGE: Final = 100  # objects: 500 pods are 3.6 MB of JSON, and parsing them would block every request for 0.1 s
 FIRST_PAUSE: Final = 1.0  # seconds before a part that failed starts again
-# Seconds after SIGTERM in which the activator still accepts connections: each kube-proxy learns late that this pod is leaving, and with one replica
+# Seconds after SIGTERM in which the activator still accepts connections: each kube-proxy learns late that this pod is
+# leaving, and with one replica
 # clients have nowhere else to go until the new pod is ready.
 KUBE_PROXY_LAG_SECONDS: Final = 10.0
 LAST_SECONDS: Final = 1.0  # before the grace period ends, the activator rejects requests that are still held
@@ -57,12 +58,16 @@ async def _life(settings: ActivatorSettings, cluster: Cluster, stop: asyncio.Eve
 def raise_file_limit(connections: int) -> None:
     """Raises the soft limit of open files to the hard limit, and warns if that is too low.
 
-    Container runtimes start processes with a soft limit of 1,024. Each client connection needs one file, and a second one for its pod.
+    Container runtimes start processes with a soft limit of 1,024. Each client connection needs one file, and a second
+    one for its pod.
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if most != resource.RLIM_INFINITY and most < 2 * connections:
-        text = "at most %d files may be open, too few for %d client connections and as many to pods: raise the limit of the container runtime"
+        text = (
+            "at most %d files may be open, too few for %d client connections and as many to pods: "
+            "raise the limit of the container runtime"
+        )
         log.warning(text, most, connections)
 
 
@@ -129,7 +134,8 @@ class Activator:
         self.listening.set()
 
     async def _drain(self) -> None:
-        """Serves on while kube-proxies still send clients here, then accepts no connection and exits once no request is left.
+        """Serves on while kube-proxies still send clients here, then accepts no connection and exits once no request is
+        left.
 
         Meanwhile each response carries `Connection: close`, so that clients connect to another replica.
         """
@@ -149,7 +155,10 @@ class Activator:
         await _idle_until(listener, began + grace)
 
     async def _tick_all(self) -> None:
-        """Does for each endpoint what only the passing of time requires. An endpoint that fails does not stop the others."""
+        """Does for each endpoint what only the passing of time requires.
+
+        An endpoint that fails does not stop the others.
+        """
         failures: dict[str, int] = {}  # ticks that failed, by uid of the Endpoint
         while True:
             await asyncio.sleep(TICK_SECONDS)

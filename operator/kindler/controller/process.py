@@ -1,20 +1,21 @@
-"""The controller's process: wires ear, informers, queue and workers; leads by a Lease, and ends when it leads no more.
+"""The controller's process: it builds watcher, informers, queue and workers, leads by a Lease, and exits when it no longer leads.
 
 Rights (the chart grants exactly these; a test of the chart compares):
 
-    serving.kindler.dev   models, endpointconfigs, endpoints           get list watch
-    serving.kindler.dev   …/status of the three                        update
-    serving.kindler.dev   endpoints/finalizers                         update    (owner references that block deletion)
-    apps                  replicasets, controllerrevisions             get list watch create patch delete
-    apps                  replicasets/scale                            patch
-    autoscaling           horizontalpodautoscalers                     get list watch create patch delete
-    (core)                services                                     get list watch create patch
-    (core)                pods                                         get list watch
-    events.k8s.io         events                                       create
-    external.metrics.k8s.io    those that the installation allows      get list  (metrics of others, which policies may name)
-    apiregistration.k8s.io     apiservices                             get create patch delete, of the two metrics APIs alone
-    rbac.authorization.k8s.io  clusterroles                            get, of the one alone that owns what is made of these
-    in its own namespace: coordination.k8s.io leases get create update; pods list (the activators); configmaps list watch (certificates)
+    serving.kindler.dev   models, endpointconfigs, endpoints      get list watch
+    serving.kindler.dev   …/status of the three                   update
+    serving.kindler.dev   endpoints/finalizers                    update  (owner references that block deletion)
+    apps                  replicasets, controllerrevisions        get list watch create patch delete
+    apps                  replicasets/scale                       patch
+    autoscaling           horizontalpodautoscalers                get list watch create patch delete
+    (core)                services                                get list watch create patch
+    (core)                pods                                    get list watch
+    events.k8s.io         events                                  create
+    external.metrics.k8s.io    what the installation allows       get list  (metrics of others in policies)
+    apiregistration.k8s.io     apiservices                        get create patch delete, of the two metrics APIs alone
+    rbac.authorization.k8s.io  clusterroles                       get, only the one that owns these APIServices
+    in its own namespace: coordination.k8s.io leases get create update; pods list (the activators);
+    configmaps list watch (certificates)
 """
 
 from __future__ import annotations
@@ -124,7 +125,10 @@ class Controller:
     # One process's life
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Until `stop` (0), or until the Lease or the watcher is lost (1). On leaving, a Lease that is held is released: another replica leads at once."""
+        """Until `stop` (0), or until the Lease or the watcher is lost (1).
+
+        On leaving, a Lease that is held is released: another replica leads at once.
+        """
         async with AsyncExitStack() as stack:
             health = health_application(self.not_alive, self.not_ready, self.metrics.registry)
             await stack.enter_async_context(serving(health, self.settings.metrics_port))
@@ -146,7 +150,10 @@ class Controller:
         return None if self.listed.is_set() else "not everything was listed yet"
 
     async def _lead(self) -> str:
-        """Works while this replica leads; returns why it no longer does: it lost the Lease, or a part ended that should run for ever."""
+        """Works while this replica leads; returns why it no longer does:
+
+        it lost the Lease, or a part ended that should run for ever.
+        """
         await self.children.synced()
         await self.listed.wait()
         async with self.lease.hold() as lost:

@@ -3,9 +3,9 @@
 Rights (the chart grants exactly these; a test of the chart compares):
 
     serving.kindler.dev        endpoints                                    get list watch
-    external.metrics.k8s.io    those that the installation allows           get list   (metrics of others, which policies may name)
-    in its own namespace: pods list (the activators, and others like itself); configmaps get patch, of its own one alone (the certificate)
-    in kube-system: configmaps get, of extension-apiserver-authentication alone
+    external.metrics.k8s.io    what the installation allows                 get list   (metrics of others in policies)
+    in its own namespace: pods list (the activators, and others like itself); configmaps get patch, of its own one alone
+    (the certificate) in kube-system: configmaps get, of extension-apiserver-authentication alone
 """
 
 from __future__ import annotations
@@ -44,7 +44,11 @@ STUCK_SECONDS: Final = (
 
 
 class MetricsProcess:
-    """One replica: each measures for itself, and answers alike. `run` returns the exit status. `clock`: epoch seconds. `seconds`: between rounds."""
+    """One replica:
+
+    each measures for itself, and answers alike. `run` returns the exit status. `clock`: epoch seconds. `seconds`:
+    between rounds.
+    """
 
     def __init__(
         self,

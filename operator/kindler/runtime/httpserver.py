@@ -2,7 +2,8 @@
 
 What is bounded, and why: the server shares file descriptors and memory with the work of the process.
 
-- At most CONNECTIONS connections. At the limit, a new client replaces the oldest client that has not sent a request yet, so that silent clients
+- At most CONNECTIONS connections. At the limit, a new client replaces the oldest client that has not sent a request
+yet, so that silent clients
   cannot lock out the kubelet's probes. If every client has sent a request, the new one is cut.
 - A client must send its first request within HEAD_SECONDS. Later, aiohttp closes idle connections itself.
 """
@@ -36,7 +37,10 @@ async def serving(
     connections: int = CONNECTIONS,
     head_seconds: float = HEAD_SECONDS,
 ) -> AsyncIterator[int]:
-    """Serves on all addresses while the body runs; yields the port (a free one for 0). Raises OSError if the port is in use."""
+    """Serves on all addresses while the body runs; yields the port (a free one for 0).
+
+    Raises OSError if the port is in use.
+    """
     with_request: set[web.RequestHandler] = set()
 
     @web.middleware
@@ -55,7 +59,9 @@ async def serving(
 
 
 def health_application(alive: Check, ready: Check, registry: CollectorRegistry) -> web.Application:
-    """`/healthz` and `/readyz` as plain text (503 with the sentence of the check when it fails), `/metrics` as Prometheus text."""
+    """`/healthz` and `/readyz` as plain text (503 with the sentence of the check when it fails), `/metrics` as
+    Prometheus text.
+    """
 
     async def healthz(_: web.Request) -> web.Response:
         return _verdict(alive())
@@ -76,12 +82,18 @@ def _verdict(problem: str | None) -> web.Response:
 
 
 def _port_of(addresses: Sequence[Any]) -> int:
-    """The port of these socket addresses. For port 0 the kernel gives IPv4 and IPv6 different ports: then the port of IPv4 (its address is shorter)."""
+    """The port of these socket addresses.
+
+    For port 0 the kernel gives IPv4 and IPv6 different ports: then the port of IPv4 (its address is shorter).
+    """
     return int(min(addresses, key=len)[1])
 
 
 class _BoundedSite(web.BaseSite):
-    """A site that checks its bounds when a client connects. With TLS, aiohttp counts a client once its handshake is done."""
+    """A site that checks its bounds when a client connects.
+
+    With TLS, aiohttp counts a client once its handshake is done.
+    """
 
     def __init__(
         self,

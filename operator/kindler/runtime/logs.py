@@ -12,7 +12,10 @@ TEXT_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line: `time`, `level`, `logger`, `message`, the fields that `extra={"fields": {...}}` adds, and `traceback`."""
+    """One JSON object per line:
+
+    `time`, `level`, `logger`, `message`, the fields that `extra={"fields": {...}}` adds, and `traceback`.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """One line without its newline."""

@@ -1,4 +1,7 @@
-"""The life of every process: its settings, its log, its connection to the API server, the signals that end it, its exit status."""
+"""The life of every process:
+
+its settings, its log, its connection to the API server, the signals that end it, its exit status.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,8 @@ def run_process(
 ) -> int:
     """Runs `life(settings, cluster, stop)` and returns the exit status of the process.
 
-    `stop` is set by SIGTERM and SIGINT; `life` then ends soon. `page_size`: objects per page of a list from the API server.
+    `stop` is set by SIGTERM and SIGINT; `life` then ends soon. `page_size`: objects per page of a list from the API
+    server.
 
     exit status   when
     -----------   ----

@@ -2,8 +2,10 @@
 
 A part is a coroutine that runs until it is cancelled. Two policies exist:
 
-    run_until_first_ends   a part that ends ends the process; Kubernetes restarts the container (controller, metrics server)
-    keep_running           a part that fails starts again after a back-off; to end would cut off every client (activator)
+    run_until_first_ends   a part that ends also ends the process, and the kubelet restarts the container
+                           (controller, metrics server)
+    keep_running           a part that fails starts again after a back-off: an exit would cut off every client
+                           (activator)
 """
 
 from __future__ import annotations
@@ -31,10 +33,13 @@ async def retry(
     first_pause: float = FIRST_PAUSE,
     longest_pause: float = LONGEST_PAUSE,
 ) -> T:
-    """The result of `attempt`, repeated until it does not raise `on`; any other exception passes. `what`: named in the log, "the three kinds".
+    """The result of `attempt`, repeated until it does not raise `on`; any other exception passes.
 
-    The pause doubles with each failure in a row, up to `longest_pause` seconds, with up to 50 % taken off at random. An error that carries
-    `retry_after` (seconds, as the API server asks for) is waited for at least so long, up to `longest_pause`.
+    `what`: named in the log, "the three kinds".
+
+    The pause doubles with each failure in a row, up to `longest_pause` seconds, with up to 50 % taken off at random. An
+    error that carries `retry_after` (seconds, as the API server asks for) is waited for at least so long, up to
+    `longest_pause`.
     """
     failures = 0
     while True:
@@ -55,7 +60,11 @@ def pause_after(failures: int, error: Exception | None, first_pause: float, long
 
 
 async def keep_running(part: Callable[[], Coroutine[Any, Any, None]], first_pause: float = 1.0) -> None:
-    """Runs a part for ever. A part that ends or raises starts again after a back-off; a part that ran for LONGEST_PAUSE begins with the first pause."""
+    """Runs a part for ever.
+
+    A part that ends or raises starts again after a back-off; a part that ran for LONGEST_PAUSE begins with the first
+    pause.
+    """
     loop = asyncio.get_running_loop()
     failures = 0
     while True:
@@ -69,7 +78,9 @@ async def keep_running(part: Callable[[], Coroutine[Any, Any, None]], first_paus
 
 
 async def run_until_first_ends(parts: Mapping[str, Coroutine[Any, Any, Any]], stop: asyncio.Event) -> int:
-    """Runs named parts side by side until `stop` is set (0) or until one of them ends (1, and the log says which and why)."""
+    """Runs named parts side by side until `stop` is set (0) or until one of them ends (1, and the log says which and
+    why).
+    """
     tasks = [asyncio.create_task(part, name=name) for name, part in {**parts, "stop": stop.wait()}.items()]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
