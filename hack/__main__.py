@@ -139,7 +139,11 @@ COMMANDS: dict[str, tuple[Callable[[Options], int], bool, str]] = {
     "bench-coldstart": (bench_coldstart, False, "cold starts against Deployment + Service and against the floor"),
     "bench-warm": (bench_warm, False, "requests per second through the activator against a Go reverse proxy"),
     "campaign": (campaign, False, "what takes longer than CI may"),
-    "simulate": (simulate, False, "what provisioned concurrency would cost and save for a day of requests, also of yours; no cluster needed"),
+    "simulate": (
+        simulate,
+        False,
+        "what provisioned concurrency would cost and save for a day of requests, also of yours; no cluster needed",
+    ),
     "generate": (generate, False, "CRDs and reference pages, from the models"),
     "clean": (clean, True, "down, and removes what can be made again"),
 }
@@ -167,7 +171,9 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int:
     words = sys.argv[1:]
     if words and words[0] in PASSED_ON:
-        options = argparse.Namespace(command=words[0], words=words[1:])  # argparse's REMAINDER refuses options that come first
+        options = argparse.Namespace(
+            command=words[0], words=words[1:]
+        )  # argparse's REMAINDER refuses options that come first
     else:
         options = parser().parse_args(words)
     action, alone, _ = COMMANDS[options.command]
@@ -190,5 +196,5 @@ if __name__ == "__main__":
         shell.follow_parent(signal.SIGTERM)  # `make` was killed: so was what it ran
     try:
         sys.exit(main())
-    except Trouble as trouble:
-        sys.exit(f"✗ {trouble}")
+    except Trouble as error:
+        sys.exit(f"✗ {error}")

@@ -41,7 +41,9 @@ def write(target: Path, images: Sequence[Image], scratch: Path) -> None:
             config = json.dumps(_config(image, sums)).encode()
             name = f"{hashlib.sha256(config).hexdigest()}.json"
             _add(archive, name, config, 0o644)
-            entries.append({"Config": name, "RepoTags": list(image.tags), "Layers": [f"{checksum}/layer.tar" for checksum in sums]})
+            entries.append(
+                {"Config": name, "RepoTags": list(image.tags), "Layers": [f"{checksum}/layer.tar" for checksum in sums]}
+            )
         _add(archive, "manifest.json", json.dumps(entries).encode(), 0o644)
 
 

@@ -76,7 +76,9 @@ class Builder:
     def build(self, image: str, context: Path, dockerfile: Path, base: str) -> None:
         proxies = [f"--build-arg={name}" for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY") if name in os.environ]
         with secrets() as given:
-            self.run("build", "--build-arg", f"BASE={base}", *proxies, *given, "--tag", image, "--file", dockerfile, context)
+            self.run(
+                "build", "--build-arg", f"BASE={base}", *proxies, *given, "--tag", image, "--file", dockerfile, context
+            )
 
     def push(self, image: str, address: str, name: str) -> None:
         self.run("tag", image, f"{address}/{name}")
@@ -109,11 +111,17 @@ class Buildah(Builder):
 
     @property
     def env(self) -> dict[str, str]:
-        return {"BUILDAH_ISOLATION": "chroot", "DOCKER_CONFIG": str(paths.run() / "docker"), "TMPDIR": str(paths.cache() / "tmp")}
+        return {
+            "BUILDAH_ISOLATION": "chroot",
+            "DOCKER_CONFIG": str(paths.run() / "docker"),
+            "TMPDIR": str(paths.cache() / "tmp"),
+        }
 
     def command(self, *words: str | Path) -> list[str | Path]:
         (paths.cache() / "tmp").mkdir(parents=True, exist_ok=True)
-        return machine.isolated(["buildah", "--root", paths.cache() / "buildah", "--runroot", paths.run() / "buildah", *words])
+        return machine.isolated(
+            ["buildah", "--root", paths.cache() / "buildah", "--runroot", paths.run() / "buildah", *words]
+        )
 
     def build(self, image: str, context: Path, dockerfile: Path, base: str) -> None:
         options = ["--layers", "--pull-never", "--network=host", "--timestamp=0", f"--build-arg=BASE={base}"]

@@ -49,7 +49,12 @@ def invoke(namespace: str, name: str, body: Json) -> tuple[int, float]:
     begin = time.monotonic()
     connection = http.client.HTTPConnection(at.hostname or "", at.port, timeout=240)
     try:
-        connection.request("POST", f"/namespaces/{namespace}/endpoints/{name}/invocations", json.dumps(body), {"Content-Type": "application/json"})
+        connection.request(
+            "POST",
+            f"/namespaces/{namespace}/endpoints/{name}/invocations",
+            json.dumps(body),
+            {"Content-Type": "application/json"},
+        )
         answer = connection.getresponse()
         answer.read()
         return answer.status, 1000 * (time.monotonic() - begin)
@@ -67,17 +72,29 @@ class Place:
         self.name = name
 
     def object(self, kind: str, name: str, spec: Json) -> Json:
-        return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name, "namespace": self.name}, "spec": spec}
+        return {
+            "apiVersion": API_VERSION,
+            "kind": kind,
+            "metadata": {"name": name, "namespace": self.name},
+            "spec": spec,
+        }
 
     def create(self, names: list[str], **serverless: Any) -> None:
         """One model, one config, and an endpoint of each name; returns when all are in service and asleep."""
-        objects = [self.object("Model", "echo", {"primaryContainer": {"image": IMAGE}}), self.config("echo", **serverless)]
+        objects = [
+            self.object("Model", "echo", {"primaryContainer": {"image": IMAGE}}),
+            self.config("echo", **serverless),
+        ]
         objects += [self.object("Endpoint", name, {"endpointConfigName": "echo"}) for name in names]
         kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
         kubectl("-n", self.name, "wait", "kep", "--all", "--for=condition=Ready", "--timeout=900s")
 
     def config(self, name: str, memory: int = 1024, **serverless: Any) -> Json:
-        variant = {"variantName": "AllTraffic", "modelName": "echo", "serverlessConfig": {"memorySizeInMB": memory, **serverless}}
+        variant = {
+            "variantName": "AllTraffic",
+            "modelName": "echo",
+            "serverlessConfig": {"memorySizeInMB": memory, **serverless},
+        }
         return self.object("EndpointConfig", name, {"productionVariants": [variant]})
 
     def asleep(self) -> None:
@@ -107,11 +124,24 @@ def memory(api: KubeApi, count: int) -> Json:
     begin = time.monotonic()
     with place(api, "campaign-memory") as there:
         for first in range(0, count, 50):  # in steps, so that one small node starts them one after the other
-            there.create([f"echo-{number}" for number in range(first, min(first + 50, count))], maxConcurrency=5, idleTimeoutInSeconds=2)
+            there.create(
+                [f"echo-{number}" for number in range(first, min(first + 50, count))],
+                maxConcurrency=5,
+                idleTimeoutInSeconds=2,
+            )
             there.asleep()
-            print(f"  {min(first + 50, count)} of {count} endpoints in service and asleep after {time.monotonic() - begin:.0f} s", flush=True)
+            print(
+                f"  {min(first + 50, count)} of {count} endpoints in service and asleep after {time.monotonic() - begin:.0f} s",
+                flush=True,
+            )
         after = {component: resident(component) for component in ("controller", "activator")}
-    return {"unit": "MiB", "endpoints": count, "before": before, "with": after, "seconds": round(time.monotonic() - begin)}
+    return {
+        "unit": "MiB",
+        "endpoints": count,
+        "before": before,
+        "with": after,
+        "seconds": round(time.monotonic() - begin),
+    }
 
 
 def storm(api: KubeApi) -> Json:
@@ -157,29 +187,60 @@ def rollouts(api: KubeApi, count: int) -> Json:
             try:
                 for number in range(count):
                     name = ("other", "echo")[number % 2]
-                    kubectl("-n", there.name, "patch", "kep", "echo", "--type=merge", "-p", json.dumps({"spec": {"endpointConfigName": name}}))
-                    kubectl("-n", there.name, "wait", "kep/echo", f"--for=jsonpath={{.status.endpointConfigName}}={name}", "--timeout=180s")
+                    kubectl(
+                        "-n",
+                        there.name,
+                        "patch",
+                        "kep",
+                        "echo",
+                        "--type=merge",
+                        "-p",
+                        json.dumps({"spec": {"endpointConfigName": name}}),
+                    )
+                    kubectl(
+                        "-n",
+                        there.name,
+                        "wait",
+                        "kep/echo",
+                        f"--for=jsonpath={{.status.endpointConfigName}}={name}",
+                        "--timeout=180s",
+                    )
                     kubectl("-n", there.name, "wait", "kep/echo", "--for=condition=Ready", "--timeout=180s")
             finally:
                 stop.set()
             list(running)
-    return {"rollouts": count, "requests": statuses.total(), "statuses": {str(status): n for status, n in sorted(statuses.items())}}
+    return {
+        "rollouts": count,
+        "requests": statuses.total(),
+        "statuses": {str(status): n for status, n in sorted(statuses.items())},
+    }
 
 
 def hpa(api: KubeApi) -> Json:
     """What hack/hpa/page.py makes the table of; the product's own copy of the rule must have said the same (but it knows no other tolerance)."""
     version = api.call("GET", "/version")["gitVersion"]
     sizes = autoscalers.run(api, cases.CASES)
-    other = [case.key for case in cases.CASES if not case.tolerance and product.sizes(case) not in (None, sizes[case.key])]
+    other = [
+        case.key for case in cases.CASES if not case.tolerance and product.sizes(case) not in (None, sizes[case.key])
+    ]
     return {"kubernetes": version, "sizes": sizes} | ({"otherThanTracking": other} if other else {})
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(prog="make campaign", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("parts", nargs="*", default=["memory", "storm", "rollouts", "hpa"], help="memory, storm, rollouts, hpa (default: all)")
+    options = argparse.ArgumentParser(
+        prog="make campaign", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument(
+        "parts",
+        nargs="*",
+        default=["memory", "storm", "rollouts", "hpa"],
+        help="memory, storm, rollouts, hpa (default: all)",
+    )
     options.add_argument("--endpoints", type=int, default=200)
     options.add_argument("--rollouts", type=int, default=20)
-    options.add_argument("--out", type=Path, default=Path(".kindler/campaign"), help="folder for one JSON file per part")
+    options.add_argument(
+        "--out", type=Path, default=Path(".kindler/campaign"), help="folder for one JSON file per part"
+    )
     chosen = options.parse_args()
     api = KubeApi()
     work: dict[str, Callable[[], Json]] = {

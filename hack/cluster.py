@@ -58,7 +58,9 @@ def _read_state() -> dict:  # type: ignore[type-arg]
 
 def _is_whole(engine: Engine, wanted: Mapping[str, object]) -> bool:
     state = _read_state()
-    return state.get("wanted") == wanted and shell.succeeds(kubectl(engine, "get", "--raw", "/readyz"), env=engine.env, timeout=10)
+    return state.get("wanted") == wanted and shell.succeeds(
+        kubectl(engine, "get", "--raw", "/readyz"), env=engine.env, timeout=10
+    )
 
 
 def kubectl(engine: Engine, *words: str) -> list[str]:
@@ -84,8 +86,16 @@ def _create(engine: Engine, image: str, nodes: int, built: bool) -> None:
             network.connect(engine, every)
         for what, condition in (("nodes", "Ready"), ("deployment/coredns", "Available")):
             scope = ["--all"] if what == "nodes" else ["--namespace", "kube-system"]
-            shell.run(kubectl(engine, "wait", what, *scope, f"--for=condition={condition}", "--timeout=180s"), "cluster", env=engine.env)
-        shell.run(kubectl(engine, "wait", "--for=create", "serviceaccount/default", "--timeout=60s"), "cluster", env=engine.env)
+            shell.run(
+                kubectl(engine, "wait", what, *scope, f"--for=condition={condition}", "--timeout=180s"),
+                "cluster",
+                env=engine.env,
+            )
+        shell.run(
+            kubectl(engine, "wait", "--for=create", "serviceaccount/default", "--timeout=60s"),
+            "cluster",
+            env=engine.env,
+        )
 
 
 def _introduce(engine: Engine, wanted: Mapping[str, object]) -> None:
@@ -94,7 +104,9 @@ def _introduce(engine: Engine, wanted: Mapping[str, object]) -> None:
         return
     for node in engines.containers(engine, engines.nodes_label()):
         registry.introduce(engine, node)
-    gateway = shell.output(engine.command("port", f"{paths.NAME}-control-plane", f"{kindconfig.GATEWAY_NODE_PORT}/tcp"), env=engine.env).splitlines()[0]
+    gateway = shell.output(
+        engine.command("port", f"{paths.NAME}-control-plane", f"{kindconfig.GATEWAY_NODE_PORT}/tcp"), env=engine.env
+    ).splitlines()[0]
     (paths.run() / "resolv.conf").write_text(
         f"nameserver {kindconfig.DNS_SERVICE}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
     )
@@ -146,7 +158,18 @@ def inside(command: Sequence[str]) -> list[str]:
         return list(command)
     # A mount of its own for the process and its children: the cluster's DNS answers, and nobody else's does.
     script = 'test ! -e /etc/resolv.conf || mount --bind "$0" /etc/resolv.conf; exec "$@"'
-    return [*engine.prefix, "unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(paths.run() / "resolv.conf"), *command]
+    return [
+        *engine.prefix,
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        script,
+        str(paths.run() / "resolv.conf"),
+        *command,
+    ]
 
 
 def become(command: Sequence[str]) -> None:

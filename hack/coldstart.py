@@ -73,7 +73,11 @@ class Bench:
 
     def set_up(self) -> None:
         """The namespace, the endpoint, and its pod's template under two other owners."""
-        self._create("namespaces", None, {"metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}})
+        self._create(
+            "namespaces",
+            None,
+            {"metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}},
+        )
         template = self._endpoint()
         for arm, plural, kind in (("service", "deployments", "Deployment"), ("floor", "replicasets", "ReplicaSet")):
             self._create(plural, NAMESPACE, workload(arm, kind, template))
@@ -93,9 +97,15 @@ class Bench:
             "endpoints": ("Endpoint", {"endpointConfigName": "cold"}),
         }
         for plural, (kind, spec) in specs.items():
-            self._create(plural, NAMESPACE, {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": "cold"}, "spec": spec})
+            self._create(
+                plural, NAMESPACE, {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": "cold"}, "spec": spec}
+            )
         found = self.api.until(
-            "endpoints", NAMESPACE, "cold", lambda kep: kep is not None and kep["status"].get("endpointStatus") in ("InService", "Failed"), 180
+            "endpoints",
+            NAMESPACE,
+            "cold",
+            lambda kep: kep is not None and kep["status"].get("endpointStatus") in ("InService", "Failed"),
+            180,
         )
         assert found is not None
         if found["status"]["endpointStatus"] == "Failed":
@@ -120,7 +130,9 @@ class Bench:
     def _kindler(self) -> Sample:
         connection = http.client.HTTPConnection(self.gateway.hostname or "", self.gateway.port, timeout=240)
         begin = time.monotonic()
-        connection.request("POST", f"/namespaces/{NAMESPACE}/endpoints/cold/invocations", b"{}", {"Content-Type": "application/json"})
+        connection.request(
+            "POST", f"/namespaces/{NAMESPACE}/endpoints/cold/invocations", b"{}", {"Content-Type": "application/json"}
+        )
         answer = connection.getresponse()
         body = answer.read()
         first = 1000 * (time.monotonic() - begin)
@@ -144,7 +156,9 @@ class Bench:
         poll(self._pod_ip, 8080)
         return Sample(1000 * (time.monotonic() - begin), moments)
 
-    def _scaled(self, arm: str, moments: dict[str, float], until: Callable[[Json], bool]) -> tuple[float, threading.Thread]:
+    def _scaled(
+        self, arm: str, moments: dict[str, float], until: Callable[[Json], bool]
+    ) -> tuple[float, threading.Thread]:
         """Scales to one with a watch already running; it notes the moments of the pod until `until`."""
         listed = self.api.call("GET", self.api.path("pods", NAMESPACE))
         version = listed["metadata"]["resourceVersion"]
@@ -223,14 +237,21 @@ def table(results: dict[str, Json]) -> str:
     for arm in ARMS:
         r = results[arm]
         moments = " · ".join(f"{name} {value:g}" for name, value in r["moments"].items())
-        lines += [f"{arm:8}{WHAT[arm]:48}{r['n']:4}{r['median']:9.0f}{r['p90']:9.0f}{r['min']:9.0f}{r['max']:9.0f}", f"        {moments}"]
+        lines += [
+            f"{arm:8}{WHAT[arm]:48}{r['n']:4}{r['median']:9.0f}{r['p90']:9.0f}{r['min']:9.0f}{r['max']:9.0f}",
+            f"        {moments}",
+        ]
     return "\n".join(lines)
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(prog="make bench-coldstart", description="Measures cold starts on the running cluster.")
+    options = argparse.ArgumentParser(
+        prog="make bench-coldstart", description="Measures cold starts on the running cluster."
+    )
     options.add_argument("--runs", type=int, default=20, help="cold starts of each arm (default 20)")
-    options.add_argument("--out", type=Path, default=Path(".kindler/coldstart"), help="folder for coldstart.json and coldstart.svg")
+    options.add_argument(
+        "--out", type=Path, default=Path(".kindler/coldstart"), help="folder for coldstart.json and coldstart.svg"
+    )
     chosen = options.parse_args()
     bench = Bench(KubeApi(), os.environ["KINDLER_GATEWAY"])
     bench.set_up()
@@ -241,7 +262,11 @@ def main() -> None:
                 sample = bench.measure(arm)
                 if number:  # the first round only warms up: image, caches, connections
                     samples[arm].append(sample)
-            print(f"  round {number} of {chosen.runs}: " + ", ".join(f"{arm} {samples[arm][-1].first:.0f}" for arm in ARMS if samples[arm]), flush=True)
+            print(
+                f"  round {number} of {chosen.runs}: "
+                + ", ".join(f"{arm} {samples[arm][-1].first:.0f}" for arm in ARMS if samples[arm]),
+                flush=True,
+            )
     finally:
         bench.tear_down()
     report(samples, chosen.out)

@@ -13,7 +13,11 @@ matplotlib.rcParams["svg.hashsalt"] = "kindler"  # the same figures give the sam
 
 from matplotlib import pyplot  # noqa: E402
 
-LABELS = {"kindler": "Kindler\n(through the activator)", "service": "Deployment\n+ Service", "floor": "floor\n(pod asked directly)"}
+LABELS = {
+    "kindler": "Kindler\n(through the activator)",
+    "service": "Deployment\n+ Service",
+    "floor": "floor\n(pod asked directly)",
+}
 
 
 def draw(facts: dict[str, Any], file: Path) -> None:
@@ -27,7 +31,11 @@ def draw(facts: dict[str, Any], file: Path) -> None:
         axes.plot(values, [row] * len(values), "o", color="#08306b", markersize=3, alpha=0.5)
         axes.annotate(f"{median:.0f} ms", (max(values), row), xytext=(8, 0), textcoords="offset points", va="center")
     axes.set_yticks(range(len(arms)), [LABELS[arm] for arm in reversed(arms)])
-    axes.set_title(f"First answer at zero, ms: median and all {len(facts['samples'][arms[0]])} cold starts", loc="left", fontsize=10)
+    axes.set_title(
+        f"First answer at zero, ms: median and all {len(facts['samples'][arms[0]])} cold starts",
+        loc="left",
+        fontsize=10,
+    )
     axes.set_xlim(0, 1.2 * max(max(values) for values in facts["samples"].values()))
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, metadata={"Date": None})

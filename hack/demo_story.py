@@ -20,7 +20,13 @@ PATH = "/namespaces/default/endpoints/iris/invocations"
 FLOWERS = '{"inputs": [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]}'
 REQUEST = f"{GATEWAY}{PATH} -H 'Content-Type: application/json' -d '{FLOWERS}'"
 PODS = "pod -l serving.kindler.dev/endpoint=iris"
-PHASES = {"created": "pod created", "scheduled": "scheduled", "ip": "IP", "started": "container started", "ping": "first ping"}
+PHASES = {
+    "created": "pod created",
+    "scheduled": "scheduled",
+    "ip": "IP",
+    "started": "container started",
+    "ping": "first ping",
+}
 
 
 class StoryError(Exception):
@@ -41,7 +47,9 @@ def shell(line: str, *, show: bool = True, output: bool = True) -> tuple[str, fl
     if show:
         say(f"$ {line}")
     begin = time.monotonic()
-    done = subprocess.run(["bash", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        ["bash", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     seconds = time.monotonic() - begin
     if show and output and done.stdout.strip():
         say("  " + done.stdout.strip().replace("\n", "\n  "))
@@ -118,18 +126,32 @@ def prediction() -> None:
 
 def sleep() -> None:
     title("3. Nobody asks: it sleeps, and no pod runs")
-    say(f"The last pod is gone {asleep():.1f} s later: idleTimeoutInSeconds is 10 here. The endpoint stays in service (it counts pods every 10 s at most):")
-    shell("kubectl wait kep/iris --for=jsonpath='{.status.productionVariants[0].demandInstanceCount}'=0 --timeout=30s", show=False)
+    say(
+        f"The last pod is gone {asleep():.1f} s later: idleTimeoutInSeconds is 10 here. The endpoint stays in service (it counts pods every 10 s at most):"
+    )
+    shell(
+        "kubectl wait kep/iris --for=jsonpath='{.status.productionVariants[0].demandInstanceCount}'=0 --timeout=30s",
+        show=False,
+    )
     shell("kubectl get kep iris")
 
 
 def wake() -> None:
     title("4. A request at zero is held, a pod is started, and the answer tells where the time went")
     out, _ = shell(f"curl -s -D - -w '\\n%{{time_total}} s in all\\n' {REQUEST}", output=False)
-    told = [line for line in out.splitlines() if re.match(r"HTTP/|x-kindler|server-timing|[{\[]|[\d.]+ s", line, re.IGNORECASE)]
+    told = [
+        line
+        for line in out.splitlines()
+        if re.match(r"HTTP/|x-kindler|server-timing|[{\[]|[\d.]+ s", line, re.IGNORECASE)
+    ]
     say("  " + "\n  ".join(told))
-    durations = dict(re.findall(r"(\w+);dur=([\d.]+)", "".join(line for line in told if line.lower().startswith("server-timing"))))
-    say("asked 0 ms" + "".join(f" · {word} {float(durations[name]):.0f}" for name, word in PHASES.items() if name in durations))
+    durations = dict(
+        re.findall(r"(\w+);dur=([\d.]+)", "".join(line for line in told if line.lower().startswith("server-timing")))
+    )
+    say(
+        "asked 0 ms"
+        + "".join(f" · {word} {float(durations[name]):.0f}" for name, word in PHASES.items() if name in durations)
+    )
 
 
 def provisioned() -> None:
@@ -137,7 +159,9 @@ def provisioned() -> None:
     shell("kubectl apply -f hack/story/provisioned.yaml")
     place = "{.status.productionVariants[0].currentServerlessConfig.provisionedConcurrency}"
     _, seconds = shell(f"kubectl wait kep/iris --for=jsonpath='{place}'=1 --timeout=120s")
-    say(f"One place is warm after {seconds:.1f} s; the HorizontalPodAutoscaler keeps it between 1 and 3. The other pod goes to sleep, this one stays:")
+    say(
+        f"One place is warm after {seconds:.1f} s; the HorizontalPodAutoscaler keeps it between 1 and 3. The other pod goes to sleep, this one stays:"
+    )
     shell(f"kubectl wait {PODS},serving.kindler.dev/pool=demand --for=delete --timeout=180s", show=False)
     out, _ = shell(f"curl -s -D - -w '\\n%{{time_total}} s in all\\n' {REQUEST}", output=False)
     told = [line for line in out.splitlines() if re.match(r"HTTP/|x-kindler|[{\[]|[\d.]+ s", line, re.IGNORECASE)]
@@ -151,7 +175,9 @@ def provisioned() -> None:
 def throttle() -> None:
     title("6. Thirty requests at once, again from zero, at maxConcurrency 5: five are served, the rest is throttled")
     asleep(show=False)
-    out, _ = shell(f"seq 30 | xargs -P 30 -I + curl -s -o /dev/null -w '%{{http_code}} %{{time_total}}\\n' {REQUEST}", output=False)
+    out, _ = shell(
+        f"seq 30 | xargs -P 30 -I + curl -s -o /dev/null -w '%{{http_code}} %{{time_total}}\\n' {REQUEST}", output=False
+    )
     times: dict[str, list[float]] = {}
     for code, seconds in (line.split() for line in out.splitlines()):
         times.setdefault(code, []).append(float(seconds))
@@ -160,7 +186,9 @@ def throttle() -> None:
         say(f"  {len(times.get(code, [])):2} × {code} {what:9}  after {found[0]:.3f} to {found[-1]:.3f} s")
     if {code: len(found) for code, found in times.items()} != {"200": 5, "429": 25}:
         raise StoryError(f"not five of thirty were served: {times}")
-    say("Each of the five woke a pod of its own, all at the same moment: on few cores that takes longer than one alone.")
+    say(
+        "Each of the five woke a pod of its own, all at the same moment: on few cores that takes longer than one alone."
+    )
 
 
 def update() -> None:
@@ -168,7 +196,9 @@ def update() -> None:
     with Load(4) as load:
         shell("kubectl apply -f hack/story/bigger.yaml")
         shell("""kubectl patch kep iris --type=merge -p '{"spec":{"endpointConfigName":"iris-bigger"}}'""")
-        _, seconds = shell("kubectl wait kep/iris --for=jsonpath='{.status.endpointConfigName}'=iris-bigger --timeout=180s")
+        _, seconds = shell(
+            "kubectl wait kep/iris --for=jsonpath='{.status.endpointConfigName}'=iris-bigger --timeout=180s"
+        )
         shell("kubectl wait kep/iris --for=condition=Ready --timeout=180s")
     say(f"Switched after {seconds:.1f} s, once as many bigger pods were ready as were needed: {load.told()}.")
     shell("kubectl get kep iris")
@@ -209,7 +239,18 @@ Your own model: any image that answers GET /ping and POST /invocations on port 8
 def main() -> None:
     try:
         clean()
-        for chapter in (three_manifests, prediction, sleep, wake, provisioned, throttle, update, broken_update, delete, what_next):
+        for chapter in (
+            three_manifests,
+            prediction,
+            sleep,
+            wake,
+            provisioned,
+            throttle,
+            update,
+            broken_update,
+            delete,
+            what_next,
+        ):
             chapter()
     except StoryError as error:
         sys.exit(f"✗ {error}")

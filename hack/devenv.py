@@ -27,7 +27,9 @@ def ensure() -> None:
         if uv := shutil.which("uv"):
             shell.run([uv, "pip", "sync", "--quiet", "--python", PYTHON, "--require-hashes", _LOCKFILE], "venv")
         else:
-            shell.run([PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", _LOCKFILE], "venv")
+            shell.run(
+                [PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", _LOCKFILE], "venv"
+            )
         _add_package()
         _MARK.write_text(key)
 
@@ -46,7 +48,9 @@ def _make() -> None:
     elif shell.succeeds([sys.executable, "-c", "import ensurepip"]):
         shell.run([sys.executable, "-m", "venv", HOME], "venv")
     else:
-        raise Trouble("Python cannot make virtual environments here: run `apt-get install python3-venv` as root, or install uv, and start again")
+        raise Trouble(
+            "Python cannot make virtual environments here: run `apt-get install python3-venv` as root, or install uv, and start again"
+        )
 
 
 def _add_package() -> None:

@@ -99,7 +99,9 @@ def _ours(name: str, anchor: int) -> Engine:
 def containers(engine: Engine, label: str, *, also_ended: bool = False) -> list[str]:
     """Names of the containers that carry `label` (KEY=VALUE)."""
     every = ["--all"] if also_ended else []
-    return shell.output(engine.command("ps", *every, "--filter", f"label={label}", "--format", "{{.Names}}"), env=engine.env).split()
+    return shell.output(
+        engine.command("ps", *every, "--filter", f"label={label}", "--format", "{{.Names}}"), env=engine.env
+    ).split()
 
 
 def remove(engine: Engine, label: str) -> None:
@@ -125,7 +127,9 @@ def find(name: str = paths.NAME) -> Engine | None:
     except Trouble:
         return None
     env = {"DOCKER_BUILDKIT": "1"}
-    return Engine(own=False, docker=docker, prefix=(), env=env, cgroup_v1=version == "1", restricted=machine.lacks_sys_resource())
+    return Engine(
+        own=False, docker=docker, prefix=(), env=env, cgroup_v1=version == "1", restricted=machine.lacks_sys_resource()
+    )
 
 
 def up() -> Engine:
@@ -136,9 +140,13 @@ def up() -> Engine:
         done(f"engine: {'this checkout’s own Docker' if found.own else 'this machine’s Docker'} {version} answers")
         return found
     if platform.system() != "Linux" or os.geteuid() != 0:
-        raise Trouble("no container engine answers (`docker info` fails): start Docker and try again (as root on Debian, one is set up for you)")
+        raise Trouble(
+            "no container engine answers (`docker info` fails): start Docker and try again (as root on Debian, one is set up for you)"
+        )
     machine.need(*PACKAGES)
-    with step("engine: none answers on this machine, so Docker of Debian’s packages starts in namespaces of its own", "2 s"):
+    with step(
+        "engine: none answers on this machine, so Docker of Debian’s packages starts in namespaces of its own", "2 s"
+    ):
         return _start()
 
 
@@ -164,7 +172,9 @@ def _launch_once() -> subprocess.Popen[bytes] | None:
     home, folder = data(paths.NAME), paths.run()
     home.mkdir(parents=True, exist_ok=True)
     if shell.output(["stat", "--file-system", "--format=%T", home]) == "tmpfs":
-        raise Trouble(f"{home} lies in memory (tmpfs), where containers cannot lie: set XDG_CACHE_HOME to a folder on a disk")
+        raise Trouble(
+            f"{home} lies in memory (tmpfs), where containers cannot lie: set XDG_CACHE_HOME to a folder on a disk"
+        )
     with lock.held("machine", "start of an engine", wait=True):
         if _outer(paths.NAME) is not None:
             return None
@@ -180,8 +190,20 @@ def _launch_once() -> subprocess.Popen[bytes] | None:
 
 def _launch() -> subprocess.Popen[bytes]:
     # The new network's loopback is down and its packets are not forwarded until somebody says so. docker-init reaps orphans.
-    script = 'ip link set lo up && echo 1 > /proc/sys/net/ipv4/ip_forward && exec docker-init -- dockerd --config-file "$0"'
-    spaces = ["unshare", "--net", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    script = (
+        'ip link set lo up && echo 1 > /proc/sys/net/ipv4/ip_forward && exec docker-init -- dockerd --config-file "$0"'
+    )
+    spaces = [
+        "unshare",
+        "--net",
+        "--mount",
+        "--propagation",
+        "private",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    ]
     with (paths.logs() / "dockerd.log").open("wb") as log:
         return subprocess.Popen(
             [*spaces, "sh", "-c", script, str(_config(paths.NAME))],
@@ -207,7 +229,10 @@ def daemon_config(name: str, restricted: bool) -> dict[str, object]:
         "shutdown-timeout": 5,
     }
     if restricted:
-        config |= {"runtimes": {"restricted": {"path": str(paths.ROOT / "hack" / "node" / "runc-restricted")}}, "default-runtime": "restricted"}
+        config |= {
+            "runtimes": {"restricted": {"path": str(paths.ROOT / "hack" / "node" / "runc-restricted")}},
+            "default-runtime": "restricted",
+        }
     return config
 
 
@@ -249,7 +274,11 @@ def _end(pid: int, how: int, seconds: float) -> None:
 
 def cgroups(name: str) -> list[Path]:
     """The engine's folders in every cgroup hierarchy."""
-    return [group for group in (*Path("/sys/fs/cgroup").glob(name), *Path("/sys/fs/cgroup").glob(f"*/{name}")) if group.is_dir()]
+    return [
+        group
+        for group in (*Path("/sys/fs/cgroup").glob(name), *Path("/sys/fs/cgroup").glob(f"*/{name}"))
+        if group.is_dir()
+    ]
 
 
 def _remove_cgroup(group: Path) -> None:

@@ -19,7 +19,9 @@ from hack.engine import Engine, containers, nodes_label
 from hack.steps import done, step
 
 _LIST = paths.run() / "images.json"
-_KINDS = ", ".join(f"application/vnd.{kind}+json" for kind in ("oci.image.manifest.v1", "docker.distribution.manifest.v2"))
+_KINDS = ", ".join(
+    f"application/vnd.{kind}+json" for kind in ("oci.image.manifest.v1", "docker.distribution.manifest.v2")
+)
 _ASK = f"""
 import sys, urllib.request
 for url in sys.argv[1:]:
@@ -48,7 +50,9 @@ class Source:
 
 def product() -> Source:
     version = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())["project"]["version"]
-    inputs = tuple(paths.ROOT / part for part in ("Dockerfile", ".dockerignore", "requirements.lock", "operator/kindler"))
+    inputs = tuple(
+        paths.ROOT / part for part in ("Dockerfile", ".dockerignore", "requirements.lock", "operator/kindler")
+    )
     return Source("kindler", paths.ROOT, inputs, version)
 
 
@@ -74,7 +78,9 @@ def ensure(engine: Engine, wanted: Sequence[Source] | None = None) -> dict[str, 
     address = registry.push_address(engine, registry.OPEN)
     with lock.held("images", "build of images", wait=True):
         tags = _present(engine, address, chosen)
-        stale = [source for source in chosen if tags[source.name][0] == "" or tags[source.name][0] != tags[source.name][1]]
+        stale = [
+            source for source in chosen if tags[source.name][0] == "" or tags[source.name][0] != tags[source.name][1]
+        ]
         if not stale:
             done(f"images: {', '.join(source.name for source in chosen)} (unchanged)")
         else:
@@ -89,7 +95,9 @@ def ensure(engine: Engine, wanted: Sequence[Source] | None = None) -> dict[str, 
 
 def _present(engine: Engine, address: str, chosen: Sequence[Source]) -> dict[str, tuple[str, str]]:
     """Name → the digests under its content tag and its fixed tag; empty where there is none."""
-    urls = [f"http://{address}/v2/{source.name}/manifests/{tag}" for source in chosen for tag in (source.key, source.fixed)]
+    urls = [
+        f"http://{address}/v2/{source.name}/manifests/{tag}" for source in chosen for tag in (source.key, source.fixed)
+    ]
     rows = shell.output([*engine.prefix, sys.executable, "-c", _ASK, *urls]).split("\n") + [""] * len(urls)
     return {source.name: (rows[2 * number], rows[2 * number + 1]) for number, source in enumerate(chosen)}
 
@@ -108,7 +116,9 @@ def _refresh(engine: Engine, builder: Builder, base: str, source: Source, addres
 def _forget(engine: Engine, image: str) -> None:
     """Nodes pull the image anew, though they have one of that name."""
     for node in containers(engine, nodes_label()):
-        shell.succeeds(engine.command("exec", node, "ctr", "--namespace", "k8s.io", "images", "rm", image), env=engine.env)
+        shell.succeeds(
+            engine.command("exec", node, "ctr", "--namespace", "k8s.io", "images", "rm", image), env=engine.env
+        )
 
 
 def load(engine: Engine, image: str) -> str:

@@ -22,7 +22,9 @@ def note_owner() -> None:
 def orphans() -> list[str]:
     """Names of checkouts that have a run folder or an engine's data here, but no longer exist themselves."""
     marks = [*paths.runs().glob("*/owner"), *(paths.cache() / "engines").glob("*.owner")]
-    gone = {mark.parent.name if mark.name == "owner" else mark.stem for mark in marks if not Path(mark.read_text()).is_dir()}
+    gone = {
+        mark.parent.name if mark.name == "owner" else mark.stem for mark in marks if not Path(mark.read_text()).is_dir()
+    }
     return sorted(gone)
 
 

@@ -13,8 +13,21 @@ from hack.steps import Trouble, step
 
 # Set for the whole machine by systemd and the kubelet in a privileged node container.
 SYSCTLS = (
-    *("fs.file-max", "fs.nr_open", "fs.protected_fifos", "fs.protected_regular", "fs.protected_symlinks", "fs.protected_hardlinks"),
-    *("fs.inotify.max_user_instances", "fs.inotify.max_user_watches", "kernel.panic", "kernel.panic_on_oops", "kernel.pid_max"),
+    *(
+        "fs.file-max",
+        "fs.nr_open",
+        "fs.protected_fifos",
+        "fs.protected_regular",
+        "fs.protected_symlinks",
+        "fs.protected_hardlinks",
+    ),
+    *(
+        "fs.inotify.max_user_instances",
+        "fs.inotify.max_user_watches",
+        "kernel.panic",
+        "kernel.panic_on_oops",
+        "kernel.pid_max",
+    ),
     *("kernel.keys.root_maxkeys", "kernel.keys.root_maxbytes", "vm.overcommit_memory", "vm.panic_on_oom"),
 )
 # Folders that Docker makes because kind mounts them.
@@ -39,7 +52,9 @@ def lacks_sys_resource(status: str | None = None) -> bool:
 def need(*packages: str) -> None:
     """Installs the Debian packages that are missing when root; else raises Trouble with the line that installs them."""
     if not shutil.which("dpkg-query"):
-        raise Trouble(f"needed: {', '.join(packages)}. This machine has no Debian packages: start a Docker engine here, then nothing of that is needed")
+        raise Trouble(
+            f"needed: {', '.join(packages)}. This machine has no Debian packages: start a Docker engine here, then nothing of that is needed"
+        )
     missing = [name for name in packages if not _installed(name)]
     if not missing:
         return

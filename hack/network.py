@@ -36,7 +36,12 @@ def nodes(kubectl: list[str], expected: int) -> list[Node]:
 
 def conflist(node: Node) -> str:
     """The node's CNI file: a pair of interfaces per pod, addresses from the node's range, host ports."""
-    addresses = {"type": "host-local", "dataDir": "/run/cni-ipam-state", "routes": [{"dst": "0.0.0.0/0"}], "ranges": [[{"subnet": node.pods}]]}
+    addresses = {
+        "type": "host-local",
+        "dataDir": "/run/cni-ipam-state",
+        "routes": [{"dst": "0.0.0.0/0"}],
+        "ranges": [[{"subnet": node.pods}]],
+    }
     plugins = [
         {"type": "ptp", "ipMasq": False, "mtu": 1500, "ipam": addresses},
         {"type": "portmap", "capabilities": {"portMappings": True}},
@@ -51,7 +56,9 @@ def connect(engine: Engine, every: list[Node]) -> None:
         # Pods start as soon as the file is there. One that calls the API server before kube-proxy has written its rules waits half a minute for an
         # answer that cannot come (so did CoreDNS). Renamed into place: containerd reads the folder at any moment.
         script = f"set -e; mkdir -p /etc/cni/net.d; cat > {_CNI_FILE}.new; {_RULES}; mv {_CNI_FILE}.new {_CNI_FILE}; {routes}"
-        shell.output(engine.command("exec", "--interactive", node.name, "sh", "-c", script), env=engine.env, feed=conflist(node))
+        shell.output(
+            engine.command("exec", "--interactive", node.name, "sh", "-c", script), env=engine.env, feed=conflist(node)
+        )
 
 
 def closed_corefile(corefile: str) -> str:

@@ -15,7 +15,19 @@ from hack.toolbox import TOOLS, ensure, module_folder
 PINNED = "docker.io/kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5"
 
 PACKAGES = (
-    *("systemd", "systemd-sysv", "conntrack", "iptables", "nftables", "iproute2", "ethtool", "util-linux", "mount", "kmod", "libseccomp2"),
+    *(
+        "systemd",
+        "systemd-sysv",
+        "conntrack",
+        "iptables",
+        "nftables",
+        "iproute2",
+        "ethtool",
+        "util-linux",
+        "mount",
+        "kmod",
+        "libseccomp2",
+    ),
     *("ebtables", "socat", "e2fsprogs", "bash", "ca-certificates", "curl", "jq", "procps", "runc"),
 )
 PROXY_PACKAGES = ("iptables", "conntrack", "nftables")
@@ -65,7 +77,11 @@ def _built(engine: Engine) -> str:
         images = folder / "images.tar"
         archive.write(images, control_plane(proxy), folder)
         shell.run(engine.command("import", root, "localhost/kindler-node-base"), "node-image", env=engine.env)
-        shell.run(engine.command("build", "--tag", "localhost/kindler-node-empty", folder / "context"), "node-image", env=engine.env)
+        shell.run(
+            engine.command("build", "--tag", "localhost/kindler-node-empty", folder / "context"),
+            "node-image",
+            env=engine.env,
+        )
         _fill(engine, images, name)
     return name
 
@@ -94,9 +110,15 @@ def control_plane(proxy: Path) -> list[archive.Image]:
 
     def kubernetes(program: str, base: Path | None = None, links: dict[str, str] | None = None) -> archive.Image:
         place = f"/usr/local/bin/{program}"
-        return archive.Image([f"{_REGISTRY}/{program}:{version}"], {place: TOOLS["kubernetes"].path(program)}, [place], links or {}, base)
+        return archive.Image(
+            [f"{_REGISTRY}/{program}:{version}"], {place: TOOLS["kubernetes"].path(program)}, [place], links or {}, base
+        )
 
-    iptables = {f"/usr/sbin/{family}{what}": "xtables-nft-multi" for family in ("iptables", "ip6tables") for what in ("", "-save", "-restore")}
+    iptables = {
+        f"/usr/sbin/{family}{what}": "xtables-nft-multi"
+        for family in ("iptables", "ip6tables")
+        for what in ("", "-save", "-restore")
+    }
     coredns, pause = TOOLS["coredns"].path(), TOOLS["pause"].path()
     return [
         *(kubernetes(program) for program in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")),
@@ -116,7 +138,19 @@ def _fill(engine: Engine, images: Path, name: str) -> None:
         kill $server; wait $server || true; rm -rf /tmp/containerd.log /run/containerd"""
     remove = engine.command("rm", "--force", "--volumes", _BUILDER)
     shell.succeeds(remove, env=engine.env)
-    start = ["run", "--detach", "--name", _BUILDER, "--network", "none", "--privileged", "--entrypoint", "sleep", "--volume", f"{images}:/images.tar:ro"]
+    start = [
+        "run",
+        "--detach",
+        "--name",
+        _BUILDER,
+        "--network",
+        "none",
+        "--privileged",
+        "--entrypoint",
+        "sleep",
+        "--volume",
+        f"{images}:/images.tar:ro",
+    ]
     try:
         shell.run(engine.command(*start, "localhost/kindler-node-empty", "infinity"), "node-image", env=engine.env)
         shell.run(engine.command("exec", _BUILDER, "bash", "-c", script), "node-image", env=engine.env)

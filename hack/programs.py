@@ -19,7 +19,11 @@ def install() -> None:
     place = ["--namespace", NAMESPACE, "--create-namespace"]
     options = ["--values", str(VALUES), "--set", f"image.tag={images.tag('kindler')}", "--wait", "--timeout", "180s"]
     with step(f"helm installs Kindler into {NAMESPACE}", "10 s"):
-        shell.run(cluster.inside(["helm", "upgrade", "--install", RELEASE, str(chart), *place, *options]), "helm", env=cluster.environment())
+        shell.run(
+            cluster.inside(["helm", "upgrade", "--install", RELEASE, str(chart), *place, *options]),
+            "helm",
+            env=cluster.environment(),
+        )
 
 
 def prepare(command: str, more: Sequence[Source] = ()) -> None:

@@ -50,8 +50,22 @@ def up(engine: Engine) -> None:
         remove(engine, label())
         image = _image(engine)
         for registry in ALL:
-            options = ["--detach", "--name", registry.container, "--label", label(), "--network", NETWORK, "--publish", "127.0.0.1::5000"]
-            shell.run(engine.command("run", *options, image, "serve", f"/etc/registry/{registry.settings}.yaml"), "registry", env=engine.env)
+            options = [
+                "--detach",
+                "--name",
+                registry.container,
+                "--label",
+                label(),
+                "--network",
+                NETWORK,
+                "--publish",
+                "127.0.0.1::5000",
+            ]
+            shell.run(
+                engine.command("run", *options, image, "serve", f"/etc/registry/{registry.settings}.yaml"),
+                "registry",
+                env=engine.env,
+            )
 
 
 def _image(engine: Engine) -> str:
@@ -61,7 +75,11 @@ def _image(engine: Engine) -> str:
     if not shell.succeeds(engine.command("image", "inspect", name), env=engine.env):
         files: dict[str, Path | bytes] = {f"/etc/registry/{file.name}": file for file in SETTINGS.iterdir()}
         with paths.scratch("registry") as folder:
-            archive.write(folder / "image.tar", [archive.Image([name], {"/registry": tool.path(), **files}, ["/registry"])], folder)
+            archive.write(
+                folder / "image.tar",
+                [archive.Image([name], {"/registry": tool.path(), **files}, ["/registry"])],
+                folder,
+            )
             shell.run(engine.command("load", "--input", folder / "image.tar"), "registry", env=engine.env)
     return name
 
@@ -76,4 +94,10 @@ def introduce(engine: Engine, node: str) -> None:
     for registry in ALL:
         folder = f"/etc/containerd/certs.d/{registry.address}"
         content = f'[host."http://{registry.container}:5000"]\n'
-        shell.output(engine.command("exec", "--interactive", node, "sh", "-c", f"mkdir -p {folder} && cat > {folder}/hosts.toml"), env=engine.env, feed=content)
+        shell.output(
+            engine.command(
+                "exec", "--interactive", node, "sh", "-c", f"mkdir -p {folder} && cat > {folder}/hosts.toml"
+            ),
+            env=engine.env,
+            feed=content,
+        )

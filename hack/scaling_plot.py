@@ -26,8 +26,16 @@ def draw(facts: dict[str, Any], file: Path) -> None:
     sizes = [*((max(0.0, seconds), pods) for seconds, pods in facts["sizes"]), (end, facts["sizes"][-1][1])]
     figure, axes = pyplot.subplots(figsize=(8, 3.6), layout="constrained")
     times, pods = zip(*sizes, strict=True)
-    axes.step(times, [per_pod * count for count in pods], where="post", color="#08306b", label="provisioned concurrency")
-    axes.fill_between(times, [per_pod * target * count for count in pods], step="post", color="#c6dbef", label=f"{target:.0%} of it, the target")
+    axes.step(
+        times, [per_pod * count for count in pods], where="post", color="#08306b", label="provisioned concurrency"
+    )
+    axes.fill_between(
+        times,
+        [per_pod * target * count for count in pods],
+        step="post",
+        color="#c6dbef",
+        label=f"{target:.0%} of it, the target",
+    )
     known = [(seconds, value) for seconds, value in facts["load"] if value is not None]
     axes.plot(*zip(*known, strict=True), color="#d94801", label="executions, average of a minute")
     axes.set_xlim(0, end)

@@ -40,7 +40,14 @@ def start(argv: Argv, **how: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(list(argv), preexec_fn=follow_parent, **how)  # noqa: PLW1509 - no threads here
 
 
-def run(argv: Argv, log: str, *, env: Mapping[str, str] | None = None, cwd: Path | None = None, progress: Callable[[], str] | None = None) -> None:
+def run(
+    argv: Argv,
+    log: str,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    progress: Callable[[], str] | None = None,
+) -> None:
     """Runs to the end with its output in `.kindler/logs/{log}.log`; says every half minute that it still runs, with what `progress` answers.
 
     Raises Trouble with the last lines of the output.
@@ -51,7 +58,9 @@ def run(argv: Argv, log: str, *, env: Mapping[str, str] | None = None, cwd: Path
         offset = out.tell()
         out.write(f"$ {' '.join(map(str, argv))}\n".encode())
         out.flush()
-        process = start(argv, env=environment(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+        process = start(
+            argv, env=environment(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+        )
         while True:
             try:
                 status = process.wait(BEAT_SECONDS)
@@ -73,18 +82,29 @@ def _tail(file: Path, offset: int) -> str:
     return "\n".join("    " + line for line in lines[-25:])
 
 
-def output(argv: Argv, *, env: Mapping[str, str] | None = None, feed: str | None = None, timeout: float | None = 120) -> str:
+def output(
+    argv: Argv, *, env: Mapping[str, str] | None = None, feed: str | None = None, timeout: float | None = 120
+) -> str:
     """Standard output without the last line end. Raises Trouble with what it said on standard error."""
     try:
         done = subprocess.run(
-            list(argv), check=False, env=environment(env), input=feed, capture_output=True, text=True, timeout=timeout, preexec_fn=follow_parent
+            list(argv),
+            check=False,
+            env=environment(env),
+            input=feed,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            preexec_fn=follow_parent,
         )
     except FileNotFoundError:
         raise Trouble(f"{argv[0]} is not there") from None
     except subprocess.TimeoutExpired:
         raise Trouble(f"{' '.join(map(str, argv))}: no end after {timeout:g} s") from None
     if done.returncode != 0:
-        raise Trouble(f"{' '.join(map(str, argv))} failed (exit {done.returncode}): {(done.stderr or done.stdout).strip()}")
+        raise Trouble(
+            f"{' '.join(map(str, argv))} failed (exit {done.returncode}): {(done.stderr or done.stdout).strip()}"
+        )
     return done.stdout.rstrip("\n")
 
 

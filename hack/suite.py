@@ -16,16 +16,16 @@ def static() -> None:
     """Everything that looks at files alone. All of it runs before Trouble is raised, so that one look shows all that is wrong."""
     devenv.ensure()
     toolbox.ensure("helm")
-    troubles = []
+    failures = []
     for what, command in _looks():
         try:
             shell.run(command, "check", cwd=paths.ROOT)
             done(what)
-        except Trouble as trouble:
+        except Trouble as error:
             say(f"✗ {what}")
-            troubles.append(str(trouble))
-    if troubles:
-        raise Trouble("\n✗ ".join(troubles))
+            failures.append(str(error))
+    if failures:
+        raise Trouble("\n✗ ".join(failures))
 
 
 def _looks() -> list[tuple[str, list[str | Path]]]:
@@ -37,7 +37,10 @@ def _looks() -> list[tuple[str, list[str | Path]]]:
         ("import laws", [tools / "lint-imports"]),
         ("generated files", [devenv.PYTHON, "-m", "hack.generate", "--check"]),
         ("chart: helm lint", [helm, "lint", "--strict", CHART]),
-        ("chart: helm template", [helm, "template", "kindler", CHART, "--namespace", "kindler-system", "--include-crds"]),
+        (
+            "chart: helm template",
+            [helm, "template", "kindler", CHART, "--namespace", "kindler-system", "--include-crds"],
+        ),
     ]
 
 

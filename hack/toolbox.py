@@ -16,7 +16,11 @@ from hack import lock, paths, shell
 from hack.steps import Trouble, done, say, step
 
 GO_AT_LEAST = (1, 26)
-K8S, CONTAINERD, CNI = "k8s.io/kubernetes", "github.com/containerd/containerd/v2", "github.com/containernetworking/plugins"
+K8S, CONTAINERD, CNI = (
+    "k8s.io/kubernetes",
+    "github.com/containerd/containerd/v2",
+    "github.com/containernetworking/plugins",
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,9 @@ class Tool:
 
     @property
     def version(self) -> str:
-        found = re.search(rf"^\s*(?:require )?{re.escape(self.module)} (v\S+)", (self.source / "go.mod").read_text(), re.MULTILINE)
+        found = re.search(
+            rf"^\s*(?:require )?{re.escape(self.module)} (v\S+)", (self.source / "go.mod").read_text(), re.MULTILINE
+        )
         return found.group(1) if found else "v0"
 
     def flags(self) -> list[str]:
@@ -46,15 +52,30 @@ class Tool:
         stamp = ""
         if self.module == K8S:
             major, minor, _ = self.version.removeprefix("v").split(".")
-            facts = {"gitVersion": self.version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z"}
+            facts = {
+                "gitVersion": self.version,
+                "gitMajor": major,
+                "gitMinor": minor,
+                "gitTreeState": "clean",
+                "buildDate": "1970-01-01T00:00:00Z",
+            }
             packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
             stamp = "".join(f" -X {package}.{key}={value}" for package in packages for key, value in facts.items())
-        return ["-mod=readonly", "-trimpath", "-buildvcs=false", *(["-tags", self.tags] if self.tags else []), "-ldflags", f"-s -w{stamp}"]
+        return [
+            "-mod=readonly",
+            "-trimpath",
+            "-buildvcs=false",
+            *(["-tags", self.tags] if self.tags else []),
+            "-ldflags",
+            f"-s -w{stamp}",
+        ]
 
     @property
     def home(self) -> Path:
         """The cache folder that holds the finished programs."""
-        key = paths.digest(self.source, " ".join(self.flags()), *sorted(f"{name}={package}" for name, package in self.programs.items()))
+        key = paths.digest(
+            self.source, " ".join(self.flags()), *sorted(f"{name}={package}" for name, package in self.programs.items())
+        )
         return paths.cache() / "tools" / f"{self.name}-{self.version}-{key}"
 
     def path(self, program: str = "") -> Path:
@@ -70,13 +91,34 @@ TOOLS = {
     tool.name: tool
     for tool in (
         Tool("kind", "sigs.k8s.io/kind", {"kind": "sigs.k8s.io/kind"}, "10 s"),
-        Tool("kubectl", K8S, _all(f"{K8S}/cmd", "kubectl"), "2 min", tags="selinux,notest,grpcnotrace", folder="tools/kubernetes"),
+        Tool(
+            "kubectl",
+            K8S,
+            _all(f"{K8S}/cmd", "kubectl"),
+            "2 min",
+            tags="selinux,notest,grpcnotrace",
+            folder="tools/kubernetes",
+        ),
         Tool("helm", "helm.sh/helm/v4", _all("helm.sh/helm/v4/cmd", "helm"), "90 s"),
-        Tool("registry", "github.com/distribution/distribution/v3", _all("github.com/distribution/distribution/v3/cmd", "registry"), "60 s", inside=True),
+        Tool(
+            "registry",
+            "github.com/distribution/distribution/v3",
+            _all("github.com/distribution/distribution/v3/cmd", "registry"),
+            "60 s",
+            inside=True,
+        ),
         Tool(
             "kubernetes",
             K8S,
-            _all(f"{K8S}/cmd", "kubeadm", "kubelet", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"),
+            _all(
+                f"{K8S}/cmd",
+                "kubeadm",
+                "kubelet",
+                "kube-apiserver",
+                "kube-controller-manager",
+                "kube-scheduler",
+                "kube-proxy",
+            ),
             "6 min",
             inside=True,
             tags="selinux,notest,grpcnotrace",
@@ -90,7 +132,13 @@ TOOLS = {
             inside=True,
             tags="no_btrfs,no_devmapper,no_zfs,no_aufs",
         ),
-        Tool("cni", CNI, _all(f"{CNI}/plugins", "main/ptp", "main/loopback", "ipam/host-local", "meta/portmap"), "10 s", inside=True),
+        Tool(
+            "cni",
+            CNI,
+            _all(f"{CNI}/plugins", "main/ptp", "main/loopback", "ipam/host-local", "meta/portmap"),
+            "10 s",
+            inside=True,
+        ),
         Tool("coredns", "github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"}, "2 min", inside=True),
         Tool("coldserver", "example.invalid/coldserver", {"coldserver": "."}, "5 s", inside=True, folder="coldserver"),
         Tool("bench-warm", "example.invalid/bench-warm", {"bench-warm": "."}, "5 s", folder="bench_warm"),
@@ -105,7 +153,9 @@ def go() -> str:
     found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     wanted = ".".join(map(str, GO_AT_LEAST))
     if not found:
-        raise Trouble(f"Go is not installed: the cluster's tools are built with it. Install Go {wanted} or newer (https://go.dev/dl) and put it on PATH")
+        raise Trouble(
+            f"Go is not installed: the cluster's tools are built with it. Install Go {wanted} or newer (https://go.dev/dl) and put it on PATH"
+        )
     version = shell.output([found, "env", "GOVERSION"], env={"GOTOOLCHAIN": "local"})
     numbers = tuple(int(n) for n in re.findall(r"\d+", version)[:2])
     if numbers < GO_AT_LEAST:
@@ -128,12 +178,20 @@ def ensure(*names: str) -> None:
 
 
 def _build(command: str, tool: Tool) -> None:
-    env = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off", **({"GOOS": "linux"} if tool.inside else {})}
+    env = {
+        "CGO_ENABLED": "0",
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "",
+        "GOWORK": "off",
+        **({"GOOS": "linux"} if tool.inside else {}),
+    }
     with paths.scratch(tool.name) as folder:
         for number, (program, package) in enumerate(tool.programs.items(), 1):
             if len(tool.programs) > 1:
                 say(f"  {number} of {len(tool.programs)}: {program}")
-            shell.run([command, "build", *tool.flags(), "-o", folder / program, package], "tools", env=env, cwd=tool.source)
+            shell.run(
+                [command, "build", *tool.flags(), "-o", folder / program, package], "tools", env=env, cwd=tool.source
+            )
         tool.home.parent.mkdir(parents=True, exist_ok=True)
         os.chmod(folder, 0o755)
         os.rename(folder, tool.home)  # whole or not at all

@@ -108,7 +108,9 @@ class Wish:
     def of(cls, request: Request) -> Wish:
         """Raises ValueError or TypeError when a wish is no number."""
         said: dict[str, object] = dict(parse_qsl(request.query))
-        said |= {name.removeprefix("x-echo-"): value for name, value in request.headers.items() if name.startswith("x-echo-")}
+        said |= {
+            name.removeprefix("x-echo-"): value for name, value in request.headers.items() if name.startswith("x-echo-")
+        }
         with suppress(ValueError):
             body = json.loads(request.body)
             said |= body if isinstance(body, dict) else {}
@@ -214,7 +216,9 @@ class Server:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), self.behaviour.start_seconds)
                 return
-        server = await asyncio.start_server(self.connection, "0.0.0.0", self.behaviour.port, limit=HEAD_LIMIT, backlog=1024)
+        server = await asyncio.start_server(
+            self.connection, "0.0.0.0", self.behaviour.port, limit=HEAD_LIMIT, backlog=1024
+        )
         print(f"listening on port {self.behaviour.port}", file=sys.stderr, flush=True)
         await self.stopping.wait()
         server.close()
@@ -258,11 +262,18 @@ class Server:
             return True
         if request.path == "/stats":
             seen = self.seen
-            facts = {"running": len(seen.running), "maxConcurrent": seen.peak, "served": seen.served, "pings": seen.pings}
+            facts = {
+                "running": len(seen.running),
+                "maxConcurrent": seen.peak,
+                "served": seen.served,
+                "pings": seen.pings,
+            }
             await self.send(writer, 200, json.dumps(facts).encode(), {"Content-Type": "application/json"})
             return True
         if request.path != "/invocations" or request.method != "POST":
-            await self.send(writer, 404, b"use GET /ping, POST /invocations or GET /stats\n", {"Content-Type": "text/plain"})
+            await self.send(
+                writer, 404, b"use GET /ping, POST /invocations or GET /stats\n", {"Content-Type": "text/plain"}
+            )
             return True
         run = self.seen.begin()
         try:
@@ -312,12 +323,22 @@ class Server:
     def connection_header(self) -> dict[str, object]:
         return {"Connection": "close"} if self.stopping.is_set() else {}
 
-    async def send(self, writer: asyncio.StreamWriter, status: int, body: bytes, headers: Mapping[str, object], cut: bool = False) -> None:
-        writer.write(head(status, self.connection_header() | {"Content-Length": len(body), **headers}) + (body[: len(body) // 2] if cut else body))
+    async def send(
+        self, writer: asyncio.StreamWriter, status: int, body: bytes, headers: Mapping[str, object], cut: bool = False
+    ) -> None:
+        writer.write(
+            head(status, self.connection_header() | {"Content-Length": len(body), **headers})
+            + (body[: len(body) // 2] if cut else body)
+        )
         await writer.drain()
 
     async def stream(self, wish: Wish, run: Run, headers: Mapping[str, object], writer: asyncio.StreamWriter) -> None:
-        writer.write(head(wish.status, self.connection_header() | {"Content-Type": "text/plain", "Transfer-Encoding": "chunked", **headers}))
+        writer.write(
+            head(
+                wish.status,
+                self.connection_header() | {"Content-Type": "text/plain", "Transfer-Encoding": "chunked", **headers},
+            )
+        )
         async for chunk in self.chunks(wish):
             writer.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
             await writer.drain()

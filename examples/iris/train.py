@@ -9,7 +9,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 iris = load_iris()
-model = make_pipeline(StandardScaler(), LogisticRegression())  # a convex problem solved from a fixed start: the same weights on each run
+model = make_pipeline(
+    StandardScaler(), LogisticRegression()
+)  # a convex problem solved from a fixed start: the same weights on each run
 model.fit(iris.data, iris.target_names[iris.target])
 print(f"accuracy on its training data: {model.score(iris.data, iris.target_names[iris.target]):.3f}")
 

@@ -63,7 +63,9 @@ class Proxy:
 @contextmanager
 def running(command: list[str], port: int) -> Iterator[Proxy]:
     """The command, from when it listens; ended afterwards."""
-    process = shell.start(command, env={**os.environ, "GOMAXPROCS": "1", "PYTHONPATH": f"{paths.ROOT}:{paths.ROOT / 'operator'}"})
+    process = shell.start(
+        command, env={**os.environ, "GOMAXPROCS": "1", "PYTHONPATH": f"{paths.ROOT}:{paths.ROOT / 'operator'}"}
+    )
     try:
         end = time.monotonic() + 20
         while True:
@@ -90,20 +92,37 @@ def ask(program: Path, name: str, proxy: Proxy, connections: int, seconds: float
     """One run. Raises Trouble when a request was not answered 200."""
     flags = ["-address", f"127.0.0.1:{proxy.port}", "-connections", str(connections), "-seconds", str(seconds)]
     before = cpu_seconds(proxy.pid)
-    done = subprocess.run(pinned(1, program, "load", *flags), env={**os.environ, "GOMAXPROCS": "1"}, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        pinned(1, program, "load", *flags),
+        env={**os.environ, "GOMAXPROCS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     used = cpu_seconds(proxy.pid) - before
     told = json.loads(done.stdout)
     if told["failed"] or not told["requests"]:
         raise Trouble(f"{told['failed']} of {told['requests']} requests through {name} failed")
-    return Run(name, connections, told["requests"] / told["seconds"], used / told["requests"] * 1e6, told["p50_us"], told["p99_us"])
+    return Run(
+        name,
+        connections,
+        told["requests"] / told["seconds"],
+        used / told["requests"] * 1e6,
+        told["p50_us"],
+        told["p99_us"],
+    )
 
 
-def pairs(program: Path, proxies: dict[str, Proxy], connections: int, seconds: float, count: int) -> Iterator[dict[str, Run]]:
+def pairs(
+    program: Path, proxies: dict[str, Proxy], connections: int, seconds: float, count: int
+) -> Iterator[dict[str, Run]]:
     """Runs back to back, who is first in turn: what else the machine does meets both."""
     for number in range(count):
         order = list(proxies) if number % 2 else list(reversed(proxies))
         pair = {name: ask(program, name, proxies[name], connections, seconds) for name in order}
-        say(f"  {connections:3} connections, pair {number + 1} of {count}: {pair['kindler'].per_second / pair['go'].per_second:.2f}")
+        say(
+            f"  {connections:3} connections, pair {number + 1} of {count}: {pair['kindler'].per_second / pair['go'].per_second:.2f}"
+        )
         yield pair
 
 
@@ -112,10 +131,15 @@ def table(found: list[dict[str, Run]], connections: int) -> float:
     say(f"\n{connections} connections, 1 KiB up, 1 KiB down    requests/s   CPU us/request    p50 us    p99 us")
     for proxy, name in (("kindler", "Kindler's activator"), ("go", "Go stand-in")):
         runs = [pair[proxy] for pair in found]
-        rate, cpu, p50, p99 = (statistics.median(getattr(run, column) for run in runs) for column in ("per_second", "cpu_us", "p50_us", "p99_us"))
+        rate, cpu, p50, p99 = (
+            statistics.median(getattr(run, column) for run in runs)
+            for column in ("per_second", "cpu_us", "p50_us", "p99_us")
+        )
         say(f"  {name:38} {rate:10,.0f} {cpu:16.1f} {p50:9.0f} {p99:9.0f}")
     ratios = sorted(pair["kindler"].per_second / pair["go"].per_second for pair in found)
-    say(f"  ratio of requests/s: median {statistics.median(ratios):.2f}, from {ratios[0]:.2f} to {ratios[-1]:.2f}, {len(ratios)} pairs")
+    say(
+        f"  ratio of requests/s: median {statistics.median(ratios):.2f}, from {ratios[0]:.2f} to {ratios[-1]:.2f}, {len(ratios)} pairs"
+    )
     return statistics.median(ratios)
 
 
@@ -124,20 +148,33 @@ def main() -> int:
     options.add_argument("--pairs", type=int, default=5)
     options.add_argument("--seconds", type=float, default=2.0, help="of each run")
     options.add_argument("--json", type=Path, help="writes every run there")
-    chosen = options.parse_args()
+    marked = options.parse_args()
     toolbox.ensure("bench-warm")
     program = toolbox.TOOLS["bench-warm"].path("bench-warm")
     pod_port, our_port, their_port = free_port(), free_port(), free_port()
     model = pinned(1, program, "model", "-listen", f"0.0.0.0:{pod_port}")
     ours = pinned(0, sys.executable, "-m", "hack.bench_warm.serve", str(our_port), str(pod_port), *PODS)
-    theirs = pinned(0, program, "standin", "-listen", f"127.0.0.1:{their_port}", "-pods", ",".join(f"{ip}:{pod_port}" for ip in PODS))
+    theirs = pinned(
+        0,
+        program,
+        "standin",
+        "-listen",
+        f"127.0.0.1:{their_port}",
+        "-pods",
+        ",".join(f"{ip}:{pod_port}" for ip in PODS),
+    )
     with running(model, pod_port), running(ours, our_port) as kindler, running(theirs, their_port) as go:
         proxies = {"kindler": kindler, "go": go}
         for name, proxy in proxies.items():
             ask(program, name, proxy, 64, 1)  # warms up
-        found = {connections: list(pairs(program, proxies, connections, chosen.seconds, chosen.pairs)) for connections in (64, 1)}
-    if chosen.json:
-        chosen.json.write_text(json.dumps([asdict(run) for runs in found.values() for pair in runs for run in pair.values()], indent=1))
+        found = {
+            connections: list(pairs(program, proxies, connections, marked.seconds, marked.pairs))
+            for connections in (64, 1)
+        }
+    if marked.json:
+        marked.json.write_text(
+            json.dumps([asdict(run) for runs in found.values() for pair in runs for run in pair.values()], indent=1)
+        )
     table(found[1], 1)
     say(f"\nratio to Go stand-in: {table(found[64], 64):.2f}")
     return 0
@@ -146,5 +183,5 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except Trouble as trouble:
-        sys.exit(f"✗ {trouble}")
+    except Trouble as error:
+        sys.exit(f"✗ {error}")

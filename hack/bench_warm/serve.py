@@ -14,14 +14,14 @@ from typing import Any
 
 import uvloop
 
-from kindler.activator.calls import Place
-from kindler.activator.desk import EndpointDesk
-from kindler.activator.frontdoor import Door
+from kindler.activator.accesslog import AccessLog
+from kindler.activator.cluster.directory import Directory, keep_endpoint, keep_pod, keep_pool
+from kindler.activator.endpoint.pod import Pod
+from kindler.activator.endpoint.requests import Backend
+from kindler.activator.endpoint.size import PoolSize
+from kindler.activator.endpoint.throttler import EndpointThrottler
 from kindler.activator.ownership import Ownership
-from kindler.activator.pods import Pod
-from kindler.activator.routes import Directory, keep_endpoint, keep_pod, keep_pool
-from kindler.activator.sizes import PoolSize
-from kindler.activator.telling import Telling
+from kindler.activator.router import Router
 from kindler.activator.wire import Listener, close_idle, start
 from kindler.api import names
 from kindler.api.route import Route
@@ -46,20 +46,40 @@ class Hands:
 
     def delete(self, namespace: str, pod: Pod, why: str) -> None: ...
 
-    def close_idle(self, place: Place) -> None:
-        close_idle(place)
+    def close_idle(self, backend: Backend) -> None:
+        close_idle(backend)
 
 
 def objects(port: int, pods: list[str]) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
     """An Endpoint in service, its warm ReplicaSet, and that one's pods, as the API server shows them."""
     route = Route(
-        "AllTraffic", REVISION, names.pool_name("iris", REVISION, names.DEMAND), WARM, 200, 200, 200, 1024, 300, 60, 180, port, "/ping", "/invocations"
+        "AllTraffic",
+        REVISION,
+        names.pool_name("iris", REVISION, names.DEMAND),
+        WARM,
+        200,
+        200,
+        200,
+        1024,
+        300,
+        60,
+        180,
+        port,
+        "/ping",
+        "/invocations",
     )
     labels = {names.LABEL_ENDPOINT: "iris", names.LABEL_REVISION: REVISION, names.LABEL_POOL: names.WARM}
 
     def meta(name: str, kind: str = "", uid: str = "") -> dict[str, Any]:
         owners = [{"kind": kind, "uid": uid, "controller": True}] if kind else []
-        return {"namespace": "default", "name": name, "uid": f"uid-{name}", "labels": labels, "ownerReferences": owners, "resourceVersion": "1"}
+        return {
+            "namespace": "default",
+            "name": name,
+            "uid": f"uid-{name}",
+            "labels": labels,
+            "ownerReferences": owners,
+            "resourceVersion": "1",
+        }
 
     endpoint = {"metadata": meta("iris"), "spec": {}, "status": {"route": route.to_json()}}
     pool = {"metadata": meta(WARM, "Endpoint", "uid-iris"), "spec": {"replicas": len(pods)}}
@@ -72,9 +92,9 @@ def objects(port: int, pods: list[str]) -> tuple[dict[str, Any], dict[str, Any],
 async def serve(port: int, pod_port: int, pods: list[str]) -> Listener:
     """Serves the endpoint `iris` of the namespace `default` on `port` of loopback."""
     settings = activator_settings({})
-    telling, hands = Telling(access_log=False), Hands()
-    directory = Directory(lambda identity: EndpointDesk(identity, hands, telling, time.monotonic))
-    door = Door(settings, Cluster(), directory, Ownership(), lambda: True)
+    telling, actuator = AccessLog(access_log=False), Hands()
+    directory = Directory(lambda identity: EndpointThrottler(identity, actuator, telling, time.monotonic))
+    door = Router(settings, Cluster(), directory, Ownership(), lambda: True)
     endpoint, pool, its_pods = objects(pod_port, pods)
     directory.endpoint(None, keep_endpoint(endpoint))
     directory.pool(None, keep_pool(pool))

@@ -7,5 +7,6 @@
     product   the product's own copy of their rule
     page      the table: docs/reference/hpa-and-aws.md
 
-AWS's rule lives here and not in the product: the product writes HPAs, and computes what an HPA would (core/tracking.py) where no HPA can read metrics.
+AWS's rule lives here and not in the product: the product writes HPAs, and computes what an HPA would
+(core/autoscaling/tracking.py) where no HPA can read metrics.
 """

@@ -10,9 +10,9 @@ from typing import Any
 from hack.hpa import foreign
 from hack.hpa.cases import Case
 from hack.kubeapi import ApiError, KubeApi
-from kindler.core import autoscaler as written
-from kindler.core.provision import MetricsApi
-from kindler.core.tracking import Rules
+from kindler.core.autoscaling import hpa as written
+from kindler.core.autoscaling.decision import MetricsApi
+from kindler.core.autoscaling.tracking import Rules
 
 Json = dict[str, Any]
 
@@ -54,9 +54,16 @@ class Script:
 
 def replica_set(case: Case) -> Json:
     labels = {"case": case.key}
-    pod = {"schedulerName": "nobody", "containers": [{"name": "none", "image": IMAGE}], "automountServiceAccountToken": False}
+    pod = {
+        "schedulerName": "nobody",
+        "containers": [{"name": "none", "image": IMAGE}],
+        "automountServiceAccountToken": False,
+    }
     template = {"metadata": {"labels": labels}, "spec": pod}
-    return {"metadata": {"name": case.key}, "spec": {"replicas": case.start, "selector": {"matchLabels": labels}, "template": template}}
+    return {
+        "metadata": {"name": case.key},
+        "spec": {"replicas": case.start, "selector": {"matchLabels": labels}, "template": template},
+    }
 
 
 def autoscaler(case: Case) -> Json:
@@ -67,7 +74,16 @@ def autoscaler(case: Case) -> Json:
     metrics = []
     for number, value in enumerate(case.targets):
         average = {"type": "AverageValue", "averageValue": written.quantity(float(value * case.per))}
-        metrics.append({"type": "Object", "object": {"describedObject": spec["scaleTargetRef"], "metric": {"name": f"load-{number}"}, "target": average}})
+        metrics.append(
+            {
+                "type": "Object",
+                "object": {
+                    "describedObject": spec["scaleTargetRef"],
+                    "metric": {"name": f"load-{number}"},
+                    "target": average,
+                },
+            }
+        )
     if case.tolerance:
         spec["behavior"]["scaleUp"]["tolerance"] = case.tolerance
     return {"metadata": {"name": case.key}, "spec": spec | {"metrics": metrics}}

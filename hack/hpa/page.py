@@ -22,7 +22,7 @@ INTRO = """<!-- Written by `make campaign ARGS=hpa`: the series are in hack/hpa/
 Kindler's warm pool is sized by a HorizontalPodAutoscaler; SageMaker's by Application Auto Scaling. The same series went through real HPAs
 (Kubernetes {version}, written as Kindler writes them) and through the rule that AWS documents ([hack/hpa/aws.py](../../hack/hpa/aws.py), with
 estimates, taken from Lambda's provisioned concurrency, where nothing is documented for SageMaker). Where Kindler must compute sizes itself it does so by
-`core/tracking.py`: in each of the {count} series below it says what the HPA did; a test holds it to that.
+`core/autoscaling/tracking.py`: in each of the {count} series below it says what the HPA did; a test holds it to that.
 
 Sizes, in units of provisioned concurrency, are what each came to while the load stood: the HPA within a few looks (it looks every 15 s; every 2 s here),
 AWS's rule within the hour. **{same} of {compared} series end alike.** Loads are concurrent executions, those of several policies as `a / b`; `∅` is no data.
@@ -62,7 +62,10 @@ def sizes_by_aws(case: Case) -> list[int] | None:
     if case.start == 0 or any(low == 0 for low, _ in case.bounds()):
         return None
     policies = [aws.Policy(target, disable_scale_in=not case.scale_in) for target in case.targets]
-    variant, sizes = aws.Variant(policies, aws.Bounds(case.low * case.per, case.high * case.per), case.start * case.per), []
+    variant, sizes = (
+        aws.Variant(policies, aws.Bounds(case.low * case.per, case.high * case.per), case.start * case.per),
+        [],
+    )
     for step, (low, high) in zip(case.steps, case.bounds(), strict=True):
         variant.bounds = aws.Bounds(low * case.per, high * case.per)
         for _ in range(MINUTES):

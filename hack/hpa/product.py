@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hack.hpa.cases import Case
 from hack.hpa.cluster import DWELL, SYNC
-from kindler.core.tracking import History, Rules, Tracked, replicas
+from kindler.core.autoscaling.tracking import History, Rules, Tracked, replicas
 
 
 def sizes(case: Case) -> list[int] | None:
@@ -17,7 +17,9 @@ def sizes(case: Case) -> list[int] | None:
         rules = Rules(low, high, case.window, case.scale_in, case.scale_out)
         for _ in range(round(DWELL / SYNC)):
             now += SYNC
-            tracked = [_tracked(case, load, float(target), size) for load, target in zip(step.loads, case.targets, strict=True)]
+            tracked = [
+                _tracked(case, load, float(target), size) for load, target in zip(step.loads, case.targets, strict=True)
+            ]
             size, history = replicas(tracked, size, rules, history, now)
         ends.append(size)
     return ends

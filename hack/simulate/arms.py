@@ -37,7 +37,9 @@ def standard(known: Trace, limits: Limits, value: float, fixed: int | None) -> I
     most = limits.max_concurrency
     busiest = max(sum(minutes[at : at + 15]) / 15 for at in range(0, len(minutes), 15))
     yield Arm("on demand")
-    yield Arm("fixed", min(most, fixed if fixed is not None else math.ceil(busiest + 3 * math.sqrt(busiest))))  # arrivals by chance: 3 sigma
+    yield Arm(
+        "fixed", min(most, fixed if fixed is not None else math.ceil(busiest + 3 * math.sqrt(busiest)))
+    )  # arrivals by chance: 3 sigma
     yield Arm("target tracking", 0, ScalableTarget.model_validate(entry(1, most, value)))
     yield Arm("schedule", 0, ScalableTarget.model_validate(entry(0, most, None, hours(minutes, 0.9, value, most))))
     yield Arm("both", 0, ScalableTarget.model_validate(entry(0, most, value, hours(minutes, 0.5, value, most))))
@@ -52,7 +54,9 @@ def of_manifest(file: Path) -> Arm:
     target = ScalableTarget.model_validate(entries[0])
     for policy in target.scaling_policies or ():
         if policy.target_tracking_scaling_policy_configuration.predefined_metric_specification is None:
-            raise ManifestError(f"{file}: policy {policy.policy_name}: a trace tells concurrency alone, so customized metrics cannot be simulated")
+            raise ManifestError(
+                f"{file}: policy {policy.policy_name}: a trace tells concurrency alone, so customized metrics cannot be simulated"
+            )
     return Arm(str(file), 0, target)
 
 
@@ -75,7 +79,11 @@ def _actions(sizes: Sequence[int], *, fixed: bool) -> Iterator[Json]:
             continue
         minute, of = (60 - LEAD, (hour - 1) % 24) if size > sizes[hour - 1] else (0, hour)
         sets = {"minCapacity": size} | ({"maxCapacity": size} if fixed else {})
-        yield {"scheduledActionName": f"{hour:02}h", "schedule": f"cron({minute} {of} * * ? *)", "scalableTargetAction": sets}
+        yield {
+            "scheduledActionName": f"{hour:02}h",
+            "schedule": f"cron({minute} {of} * * ? *)",
+            "scalableTargetAction": sets,
+        }
 
 
 def hours(minutes: Sequence[float], part: float, value: float, most: int) -> list[int]:

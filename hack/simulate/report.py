@@ -61,7 +61,9 @@ def table(arms: dict[str, Json]) -> str:
 
 def draw(title: str, arms: dict[str, tuple[Json, list[Sample]]], file: Path) -> None:
     """One strip for each arm: its warm pool as an area, demand pods on top of it, the load as a line."""
-    figure, strips = pyplot.subplots(len(arms), sharex=True, sharey=True, figsize=(9, 0.6 + 1.45 * len(arms)), layout="constrained", squeeze=False)
+    figure, strips = pyplot.subplots(
+        len(arms), sharex=True, sharey=True, figsize=(9, 0.6 + 1.45 * len(arms)), layout="constrained", squeeze=False
+    )
     for axes, (name, (numbers, samples)) in zip(strips[:, 0], arms.items(), strict=True):
         _strip(axes, samples)
         gb = f"{numbers['provisionedGBHours'] + numbers['demandGBHours']:,.0f} GB-hours"
@@ -87,7 +89,13 @@ def _strip(axes: Axes, samples: Sequence[Sample]) -> None:
     together = [max(sample.warm + sample.demand for sample in piece) for piece in pieces]
     axes.stairs(warm, [0, *hours], fill=True, color=WARM, label="warm pods")
     axes.stairs(together, [0, *hours], baseline=warm, fill=True, color=DEMAND, label="demand pods")
-    axes.plot(hours, [sum(sample.load for sample in piece) / len(piece) for piece in pieces], color=LOAD, linewidth=0.9, label="requests at work")
+    axes.plot(
+        hours,
+        [sum(sample.load for sample in piece) / len(piece) for piece in pieces],
+        color=LOAD,
+        linewidth=0.9,
+        label="requests at work",
+    )
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -97,4 +105,10 @@ def _write(figure: Figure, file: Path) -> None:
     """SVG with a tenth of a point as the finest step: a third of the size, and nobody sees it."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
-    file.write_text(re.sub(r' d="[^"]+"', lambda path: re.sub(r"\d+\.\d+", lambda number: f"{float(number[0]):.1f}", path[0]), text.getvalue()))
+    file.write_text(
+        re.sub(
+            r' d="[^"]+"',
+            lambda path: re.sub(r"\d+\.\d+", lambda number: f"{float(number[0]):.1f}", path[0]),
+            text.getvalue(),
+        )
+    )

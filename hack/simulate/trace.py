@@ -122,7 +122,9 @@ def _time(file: Path, line: int, row: dict[str, str]) -> float | datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _spread(file: Path, rows: list[dict[str, str]], moments: list[float], service: float | None, draw: random.Random) -> Iterator[Request]:
+def _spread(
+    file: Path, rows: list[dict[str, str]], moments: list[float], service: float | None, draw: random.Random
+) -> Iterator[Request]:
     """The requests of each row."""
     for number, (row, at) in enumerate(zip(rows, moments, strict=True)):
         try:
@@ -131,9 +133,15 @@ def _spread(file: Path, rows: list[dict[str, str]], moments: list[float], servic
         except ValueError as wrong:
             raise TraceError(f"{file}, line {number + 2}: {wrong}; {FORM}") from None
         if seconds is None or not 0 < seconds < math.inf or count < 0:
-            raise TraceError(f"{file}, line {number + 2}: needs seconds above 0 (or --service) and no negative count; {FORM}")
+            raise TraceError(
+                f"{file}, line {number + 2}: needs seconds above 0 (or --service) and no negative count; {FORM}"
+            )
         if row.get("count"):
-            other = (moments[number], moments[number + 1]) if number + 1 < len(moments) else (moments[number - 1] if number else at - MINUTE, at)
+            other = (
+                (moments[number], moments[number + 1])
+                if number + 1 < len(moments)
+                else (moments[number - 1] if number else at - MINUTE, at)
+            )
             yield from (Request(at + draw.random() * (other[1] - other[0]), seconds) for _ in range(count))
         else:
             yield Request(at, seconds)

@@ -19,10 +19,11 @@ from typing import Final
 
 from hack.simulate.trace import Request, Trace
 from kindler.api.autoscaling import ScalableTarget
-from kindler.core import autoscaler, bounds, scaling
-from kindler.core.admission import Admission
-from kindler.core.placement import Placement
-from kindler.core.tracking import History, Rules, Tracked, replicas
+from kindler.core.autoscaling import bounds, hpa
+from kindler.core.autoscaling.tracking import History, Rules, Tracked, replicas
+from kindler.core.dataplane import scaling
+from kindler.core.dataplane.admission import Admission
+from kindler.core.dataplane.placement import Placement
 
 SYNC: Final = 15.0  # seconds between the looks of a HorizontalPodAutoscaler
 AVERAGE: Final = 4  # looks that a one-minute average spans
@@ -102,7 +103,7 @@ class World:
         self._load_seconds, self._load_since = 0.0, 0.0
         self._marks: deque[float] = deque(maxlen=AVERAGE + 1)  # load seconds at the last looks
         self._history: History = ()
-        self._force: bounds.InForce | None = None
+        self._force: bounds.BoundsInForce | None = None
 
     def run(self) -> Counts:
         """Until all are answered and the span is over; then every pod that still stands is counted to its end."""
@@ -179,7 +180,13 @@ class World:
         """The demand pool, to what the load needs."""
         executing = sum(pod.in_use for pod in self._pods[False])
         limits = self.limits
-        wanted = scaling.wanted(executing, len(self._admission.waiting), self._placement.room(warm=True), limits.per_instance, limits.max_concurrency)
+        wanted = scaling.desired_replicas(
+            executing,
+            len(self._admission.waiting),
+            self._placement.room(warm=True),
+            limits.per_instance,
+            limits.max_concurrency,
+        )
         for _ in range(wanted - len(self._pods[False])):
             self._start(warm=False, after=limits.cold_start)
 
@@ -245,9 +252,12 @@ class World:
         if not policies:
             self._resize(min(max(standing, low), high))
             return
-        rules: Rules = autoscaler.rules_of(target, policies, low, high)
+        rules: Rules = hpa.rules_of(target, policies, low, high)
         average = (self._marks[-1] - self._marks[0]) / (SYNC * AVERAGE)
-        loads = [Tracked(average, p.target_tracking_scaling_policy_configuration.target_value * self.limits.per_instance) for p in policies]
+        loads = [
+            Tracked(average, p.target_tracking_scaling_policy_configuration.target_value * self.limits.per_instance)
+            for p in policies
+        ]
         size, self._history = replicas(loads, standing, rules, self._history, self.now)
         self._resize(size)
 
@@ -256,7 +266,7 @@ class World:
         epoch = self.trace.midnight + self.now
         if self._force is None or (self._force.next is not None and epoch >= self._force.next.at):
             memory = None if self._force is None else self._force.memory
-            self._force = bounds.in_force(target, memory, self.trace.midnight, epoch)
+            self._force = bounds.bounds_in_force(target, memory, self.trace.midnight, epoch)
             if self._force.next is not None and (again := self._force.next.at - self.trace.midnight) < self.trace.span:
                 self._after(again - self.now, lambda: self._size(target))
         found = self._force.bounds

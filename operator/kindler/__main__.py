@@ -7,7 +7,11 @@ from collections.abc import Callable
 from importlib import import_module
 
 # Imported only when chosen: the activator must not pay for kopf, nor the controller for the wire.
-PROCESSES = {"controller": "kindler.controller.process", "activator": "kindler.activator.process", "metrics": "kindler.metrics.process"}
+PROCESSES = {
+    "controller": "kindler.controller.process",
+    "activator": "kindler.activator.process",
+    "metrics": "kindler.metrics.process",
+}
 
 
 def main() -> None:

@@ -11,4 +11,16 @@ from tests.apiserver.refusal import Refused
 from tests.apiserver.server import ApiServer
 from tests.apiserver.store import Change, Store
 
-__all__ = ["ApiServer", "Behaviour", "Change", "Fault", "Faults", "Kubelet", "Object", "Refused", "Request", "Store", "matching"]
+__all__ = [
+    "ApiServer",
+    "Behaviour",
+    "Change",
+    "Fault",
+    "Faults",
+    "Kubelet",
+    "Object",
+    "Refused",
+    "Request",
+    "Store",
+    "matching",
+]

@@ -17,14 +17,18 @@ def complete(obj: dict[str, Any]) -> None:
         if not base64.b64decode(spec.get("caBundle", ""), validate=True):
             spec.pop("caBundle", None)
     except ValueError:
-        raise bad_request('APIService in version "v1" cannot be handled as a APIService: illegal base64 data at input byte 0') from None
-    troubles = []
+        raise bad_request(
+            'APIService in version "v1" cannot be handled as a APIService: illegal base64 data at input byte 0'
+        ) from None
+    failures = []
     if name != (right := f"{spec.get('version', '')}.{spec.get('group', '')}"):
-        troubles.append(f'metadata.name: Invalid value: "{name}": must be `spec.version+"."+spec.group`: "{right}"')
+        failures.append(f'metadata.name: Invalid value: "{name}": must be `spec.version+"."+spec.group`: "{right}"')
     for field, most in (("groupPriorityMinimum", 20000), ("versionPriority", 1000)):
         if not 0 < (number := spec.get(field, 0)) <= most:
-            troubles.append(f"spec.{field}: Invalid value: {number}: must be positive and less than {most}")
+            failures.append(f"spec.{field}: Invalid value: {number}: must be positive and less than {most}")
     if spec.get("insecureSkipTLSVerify") and "caBundle" in spec:
-        troubles.append("spec.insecureSkipTLSVerify: Invalid value: true: may not be true if caBundle is present")
-    if troubles:
-        raise invalid("APIService.apiregistration.k8s.io", name, troubles[0] if len(troubles) == 1 else f"[{', '.join(troubles)}]")
+        failures.append("spec.insecureSkipTLSVerify: Invalid value: true: may not be true if caBundle is present")
+    if failures:
+        raise invalid(
+            "APIService.apiregistration.k8s.io", name, failures[0] if len(failures) == 1 else f"[{', '.join(failures)}]"
+        )

@@ -11,7 +11,10 @@ from tests.apiserver.refusal import invalid
 
 NAME = "HorizontalPodAutoscaler.autoscaling"
 UP = {"stabilizationWindowSeconds": 0, "selectPolicy": "Max"}
-UP_POLICIES = [{"type": "Pods", "value": 4, "periodSeconds": 15}, {"type": "Percent", "value": 100, "periodSeconds": 15}]
+UP_POLICIES = [
+    {"type": "Pods", "value": 4, "periodSeconds": 15},
+    {"type": "Percent", "value": 100, "periodSeconds": 15},
+]
 DOWN_POLICIES = [{"type": "Percent", "value": 100, "periodSeconds": 15}]
 CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}
 
@@ -23,13 +26,18 @@ def complete(obj: dict[str, Any]) -> None:
     if not spec.get("metrics"):
         spec["metrics"] = [copy.deepcopy(CPU)]
     for metric in spec["metrics"]:
-        for target in (source["target"] for source in metric.values() if isinstance(source, dict) and "target" in source):
+        for target in (
+            source["target"] for source in metric.values() if isinstance(source, dict) and "target" in source
+        ):
             target |= {key: exact(str(target[key])) for key in ("value", "averageValue") if key in target}
     if behavior := spec.get("behavior"):  # one side said: the other is completed too
         up, down = behavior.setdefault("scaleUp", {}), behavior.setdefault("scaleDown", {})
         behavior["scaleUp"] = UP | {"policies": copy.deepcopy(UP_POLICIES)} | up
         behavior["scaleDown"] = {"selectPolicy": "Max", "policies": copy.deepcopy(DOWN_POLICIES)} | down
-    _check(obj["metadata"]["name"], [*_target(spec), *_replicas(spec), *_metrics(spec), *_behavior(spec.get("behavior", {}))])
+    _check(
+        obj["metadata"]["name"],
+        [*_target(spec), *_replicas(spec), *_metrics(spec), *_behavior(spec.get("behavior", {}))],
+    )
 
 
 def refuse_zero(kind: Kind, obj: dict[str, Any]) -> None:
@@ -38,55 +46,72 @@ def refuse_zero(kind: Kind, obj: dict[str, Any]) -> None:
         _check(obj["metadata"]["name"], ["spec.minReplicas: Invalid value: 0: must be greater than or equal to 1"])
 
 
-def _check(name: str, troubles: list[str]) -> None:
-    if troubles:
-        raise invalid(NAME, name, troubles[0] if len(troubles) == 1 else f"[{', '.join(troubles)}]")
+def _check(name: str, failures: list[str]) -> None:
+    if failures:
+        raise invalid(NAME, name, failures[0] if len(failures) == 1 else f"[{', '.join(failures)}]")
 
 
 def _target(spec: dict[str, Any]) -> list[str]:
     reference = spec.get("scaleTargetRef", {})
-    troubles = [f"spec.scaleTargetRef.{key}: Required value" for key in ("kind", "name") if not reference.get(key)]
+    failures = [f"spec.scaleTargetRef.{key}: Required value" for key in ("kind", "name") if not reference.get(key)]
     version = reference.get("apiVersion", "")
-    return troubles if "/" in version else [*troubles, f'spec.scaleTargetRef.apiVersion: Invalid value: "{version}": apiVersion must specify API group']
+    return (
+        failures
+        if "/" in version
+        else [
+            *failures,
+            f'spec.scaleTargetRef.apiVersion: Invalid value: "{version}": apiVersion must specify API group',
+        ]
+    )
 
 
 def _replicas(spec: dict[str, Any]) -> list[str]:
     low, high = spec["minReplicas"], spec.get("maxReplicas", 0)
-    troubles = []
+    failures = []
     if low < 0:
-        troubles.append(f"spec.minReplicas: Invalid value: {low}: must be greater than or equal to 0")
+        failures.append(f"spec.minReplicas: Invalid value: {low}: must be greater than or equal to 0")
     if low == 0 and not any(metric["type"] in ("Object", "External") for metric in spec["metrics"]):
-        troubles.append("spec.metrics: Forbidden: must specify at least one Object or External metric to support scaling to zero replicas")
+        failures.append(
+            "spec.metrics: Forbidden: must specify at least one Object or External metric to support scaling to zero replicas"
+        )
     if high < low:
-        troubles.append(f"spec.maxReplicas: Invalid value: {high}: must be greater than or equal to `minReplicas`")
+        failures.append(f"spec.maxReplicas: Invalid value: {high}: must be greater than or equal to `minReplicas`")
     if high < 1:
-        troubles.append("spec.maxReplicas: Required value")
-    return troubles
+        failures.append("spec.maxReplicas: Required value")
+    return failures
 
 
 def _metrics(spec: dict[str, Any]) -> list[str]:
-    troubles = []
+    failures = []
     for n, metric in enumerate(spec["metrics"]):
         key = metric["type"][0].lower() + metric["type"][1:]
         where, source = f"spec.metrics[{n}].{key}", metric.get(key)
         if source is None:
-            troubles.append(f"{where}: Required value: must populate information for the given metric source")
+            failures.append(f"{where}: Required value: must populate information for the given metric source")
             continue
         if key in ("external", "object") and not source.get("metric", {}).get("name"):
-            troubles.append(f"{where}.metric.name: Required value: must specify a metric name")
+            failures.append(f"{where}.metric.name: Required value: must specify a metric name")
         values = {k: source["target"][k] for k in ("value", "averageValue") if k in source.get("target", {})}
         if key in ("external", "object") and not values:
-            troubles.append(f"{where}.target.averageValue: Required value: must set either a target value for metric or a per-pod target")
-        troubles += [f'{where}.target.{k}: Invalid value: "{v}": must be positive' for k, v in values.items() if v == "0" or v.startswith("-")]
-    return troubles
+            failures.append(
+                f"{where}.target.averageValue: Required value: must set either a target value for metric or a per-pod target"
+            )
+        failures += [
+            f'{where}.target.{k}: Invalid value: "{v}": must be positive'
+            for k, v in values.items()
+            if v == "0" or v.startswith("-")
+        ]
+    return failures
 
 
 def _behavior(behavior: dict[str, Any]) -> list[str]:
-    troubles = []
+    failures = []
     for side, rules in behavior.items():
         where, window = f"spec.behavior.{side}", rules.get("stabilizationWindowSeconds", 0)
         if window > 3600:
-            troubles.append(f"{where}.stabilizationWindowSeconds: Invalid value: {window}: must be less than or equal to 3600")
+            failures.append(
+                f"{where}.stabilizationWindowSeconds: Invalid value: {window}: must be less than or equal to 3600"
+            )
         if not rules["policies"]:
-            troubles.append(f"{where}.policies: Required value: must specify at least one Policy")
-    return troubles
+            failures.append(f"{where}.policies: Required value: must specify at least one Policy")
+    return failures

@@ -46,9 +46,20 @@ class Collector:
         if not waiting_for:
             metadata = obj["metadata"]
             left = [f for f in metadata["finalizers"] if f != "foregroundDeletion"]
-            self._store.merge_patch(kind, metadata.get("namespace", ""), metadata["name"], {"metadata": {"finalizers": left or None}}, manager="collector")
+            self._store.merge_patch(
+                kind,
+                metadata.get("namespace", ""),
+                metadata["name"],
+                {"metadata": {"finalizers": left or None}},
+                manager="collector",
+            )
 
     def _delete(self, kind: Kind, obj: Object) -> None:
         metadata = obj["metadata"]
-        if "deletionTimestamp" not in metadata and self._store.find(kind, metadata.get("namespace", ""), metadata["name"]) is obj:
-            self._store.delete(kind, metadata.get("namespace", ""), metadata["name"], {"propagationPolicy": "Background"})
+        if (
+            "deletionTimestamp" not in metadata
+            and self._store.find(kind, metadata.get("namespace", ""), metadata["name"]) is obj
+        ):
+            self._store.delete(
+                kind, metadata.get("namespace", ""), metadata["name"], {"propagationPolicy": "Background"}
+            )

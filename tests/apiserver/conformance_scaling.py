@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from kindler.clients.cluster import API_SERVICES, AUTOSCALERS, CLUSTER_ROLES, ApiError, Conflict, Invalid, NotFound, Object
+from kindler.clients.cluster import (
+    API_SERVICES,
+    AUTOSCALERS,
+    CLUSTER_ROLES,
+    ApiError,
+    Conflict,
+    Invalid,
+    NotFound,
+    Object,
+)
 from tests.apiserver.conformance import CASES, World, case, there
 
 __all__ = ["CASES"]
@@ -16,39 +25,70 @@ DOWN = {"selectPolicy": "Max", "policies": [{"type": "Percent", "value": 100, "p
 UP = {
     "stabilizationWindowSeconds": 0,
     "selectPolicy": "Max",
-    "policies": [{"type": "Pods", "value": 4, "periodSeconds": 15}, {"type": "Percent", "value": 100, "periodSeconds": 15}],
+    "policies": [
+        {"type": "Pods", "value": 4, "periodSeconds": 15},
+        {"type": "Percent", "value": 100, "periodSeconds": 15},
+    ],
 }
 
 
 def external(value: str) -> Object:
-    return {"type": "External", "external": {"metric": {"name": "m"}, "target": {"type": "AverageValue", "averageValue": value}}}
+    return {
+        "type": "External",
+        "external": {"metric": {"name": "m"}, "target": {"type": "AverageValue", "averageValue": value}},
+    }
 
 
 def about(value: str) -> Object:
     described = {"apiVersion": "serving.kindler.dev/v1alpha1", "kind": "Endpoint", "name": "e"}
-    return {"type": "Object", "object": {"describedObject": described, "metric": {"name": "m"}, "target": {"type": "AverageValue", "averageValue": value}}}
+    return {
+        "type": "Object",
+        "object": {
+            "describedObject": described,
+            "metric": {"name": "m"},
+            "target": {"type": "AverageValue", "averageValue": value},
+        },
+    }
 
 
 def autoscaler(**spec: Any) -> Object:
     """For a ReplicaSet that is not there, so that no controller changes anything but the status."""
     target = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "no"}
     default = {"scaleTargetRef": target, "maxReplicas": 3, "metrics": [external("1")]}
-    return {"apiVersion": AUTOSCALERS.api_version, "kind": AUTOSCALERS.kind, "metadata": {"name": "a"}, "spec": default | spec}
+    return {
+        "apiVersion": AUTOSCALERS.api_version,
+        "kind": AUTOSCALERS.kind,
+        "metadata": {"name": "a"},
+        "spec": default | spec,
+    }
 
 
 def api_service(name: str, group: str, **spec: Any) -> Object:
     default = {"group": group, "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 100}
-    return {"apiVersion": API_SERVICES.api_version, "kind": API_SERVICES.kind, "metadata": {"name": name}, "spec": default | spec}
+    return {
+        "apiVersion": API_SERVICES.api_version,
+        "kind": API_SERVICES.kind,
+        "metadata": {"name": name},
+        "spec": default | spec,
+    }
 
 
 @case
 async def an_autoscaler_is_completed_and_its_quantities_are_canonical(world: World) -> None:
-    made = await world.cluster.create(AUTOSCALERS, world.namespace, autoscaler(metrics=[external("0.70"), external("0.0001"), about("2000"), about("1.50")]))
+    made = await world.cluster.create(
+        AUTOSCALERS,
+        world.namespace,
+        autoscaler(metrics=[external("0.70"), external("0.0001"), about("2000"), about("1.50")]),
+    )
     assert made["spec"]["minReplicas"] == 1 and "behavior" not in made["spec"]
     assert made["status"] == {"desiredReplicas": 0, "currentMetrics": None}
-    values = [metric.get("external", metric.get("object"))["target"]["averageValue"] for metric in made["spec"]["metrics"]]
+    values = [
+        metric.get("external", metric.get("object"))["target"]["averageValue"] for metric in made["spec"]["metrics"]
+    ]
     assert values == ["700m", "100u", "2k", "1500m"]
-    without = await world.cluster.apply(AUTOSCALERS, world.namespace, "b", autoscaler(metrics=[]) | {"metadata": {"name": "b"}}, "me")
+    without = await world.cluster.apply(
+        AUTOSCALERS, world.namespace, "b", autoscaler(metrics=[]) | {"metadata": {"name": "b"}}, "me"
+    )
     assert [metric["type"] for metric in without["spec"]["metrics"]] == ["Resource"], "there is none without a metric"
 
 
@@ -58,7 +98,10 @@ async def the_other_side_of_a_behavior_is_completed_too(world: World) -> None:
         applied = await world.cluster.apply(AUTOSCALERS, world.namespace, "a", autoscaler(behavior=behavior), "me")
         return dict(applied["spec"]["behavior"])
 
-    assert await said({"scaleDown": {"stabilizationWindowSeconds": 7}}) == {"scaleDown": DOWN | {"stabilizationWindowSeconds": 7}, "scaleUp": UP}
+    assert await said({"scaleDown": {"stabilizationWindowSeconds": 7}}) == {
+        "scaleDown": DOWN | {"stabilizationWindowSeconds": 7},
+        "scaleUp": UP,
+    }
     ours = [{"type": "Pods", "value": 200, "periodSeconds": 15}]
     told = await said({"scaleUp": {"policies": ours}, "scaleDown": {"selectPolicy": "Disabled"}})
     assert told == {"scaleUp": UP | {"policies": ours}, "scaleDown": DOWN | {"selectPolicy": "Disabled"}}
@@ -71,12 +114,24 @@ async def an_autoscaler_that_makes_no_sense_is_refused(world: World) -> None:
         ({"minReplicas": -1}, "spec.minReplicas: Invalid value: -1: must be greater than or equal to 0"),
         ({"minReplicas": 4}, "spec.maxReplicas: Invalid value: 3: must be greater than or equal to `minReplicas`"),
         ({"maxReplicas": 0}, "must be greater than or equal to `minReplicas`, spec.maxReplicas: Required value"),
-        ({"minReplicas": 0, "metrics": []}, "spec.metrics: Forbidden: must specify at least one Object or External metric"),
-        ({"metrics": [external("0")]}, 'spec.metrics[0].external.target.averageValue: Invalid value: "0": must be positive'),
-        ({"metrics": [about("-1")]}, 'spec.metrics[0].object.target.averageValue: Invalid value: "-1": must be positive'),
+        (
+            {"minReplicas": 0, "metrics": []},
+            "spec.metrics: Forbidden: must specify at least one Object or External metric",
+        ),
+        (
+            {"metrics": [external("0")]},
+            'spec.metrics[0].external.target.averageValue: Invalid value: "0": must be positive',
+        ),
+        (
+            {"metrics": [about("-1")]},
+            'spec.metrics[0].object.target.averageValue: Invalid value: "-1": must be positive',
+        ),
         ({"metrics": [{"type": "External"}]}, "spec.metrics[0].external: Required value"),
         ({"behavior": {"scaleDown": {"stabilizationWindowSeconds": 3601}}}, "must be less than or equal to 3600"),
-        ({"behavior": {"scaleUp": {"policies": []}}}, "spec.behavior.scaleUp.policies: Required value: must specify at least one Policy"),
+        (
+            {"behavior": {"scaleUp": {"policies": []}}},
+            "spec.behavior.scaleUp.policies: Required value: must specify at least one Policy",
+        ),
         ({"scaleTargetRef": {"kind": "ReplicaSet"}}, "spec.scaleTargetRef.name: Required value"),
     ):
         with pytest.raises(Invalid) as caught:
@@ -89,11 +144,19 @@ async def an_autoscaler_that_makes_no_sense_is_refused(world: World) -> None:
 
 @case
 async def an_autoscaler_posted_by_one_manager_and_applied_by_another_is_the_seconds(world: World) -> None:
-    await world.cluster.create(AUTOSCALERS, world.namespace, autoscaler(minReplicas=2, metrics=[external("2")]), "maker")
-    changed = await world.cluster.apply(AUTOSCALERS, world.namespace, "a", autoscaler(minReplicas=1, metrics=[about("1")]), "one")
-    assert changed["metadata"]["generation"] == 2 and [metric["type"] for metric in changed["spec"]["metrics"]] == ["Object"]
+    await world.cluster.create(
+        AUTOSCALERS, world.namespace, autoscaler(minReplicas=2, metrics=[external("2")]), "maker"
+    )
+    changed = await world.cluster.apply(
+        AUTOSCALERS, world.namespace, "a", autoscaler(minReplicas=1, metrics=[about("1")]), "one"
+    )
+    assert changed["metadata"]["generation"] == 2 and [metric["type"] for metric in changed["spec"]["metrics"]] == [
+        "Object"
+    ]
     left = await world.cluster.apply(AUTOSCALERS, world.namespace, "a", autoscaler(metrics=[about("1")]), "one")
-    assert left["spec"]["minReplicas"] == 1 and left["metadata"]["generation"] == 2, "what nobody says any more is the default"
+    assert left["spec"]["minReplicas"] == 1 and left["metadata"]["generation"] == 2, (
+        "what nobody says any more is the default"
+    )
     status = {"desiredReplicas": 2, "currentMetrics": None}
     told = await world.cluster.merge_patch(AUTOSCALERS, world.namespace, "a", {"status": status}, "status")
     assert told["status"]["desiredReplicas"] == 2 and told["metadata"]["generation"] == 2
@@ -104,12 +167,20 @@ async def an_api_service_is_named_by_version_and_group(world: World) -> None:
     group = f"{uuid.uuid4().hex[:8]}.conformance.example.com"  # cluster-scoped, and nobody asks for it
     service = {"name": "no", "namespace": world.namespace}
     try:
-        made = await world.cluster.create(API_SERVICES, None, api_service(f"v1.{group}", group, service=service, caBundle="eA=="), "maker")
-        assert made["spec"]["service"] == service | {"port": 443} and made["spec"]["caBundle"] == "eA==" and made["status"] == {}
+        made = await world.cluster.create(
+            API_SERVICES, None, api_service(f"v1.{group}", group, service=service, caBundle="eA=="), "maker"
+        )
+        assert (
+            made["spec"]["service"] == service | {"port": 443}
+            and made["spec"]["caBundle"] == "eA=="
+            and made["status"] == {}
+        )
         with pytest.raises(Conflict) as caught:
             await world.cluster.create(API_SERVICES, None, api_service(f"v1.{group}", group))
         assert caught.value.already_exists
-        patched = await world.cluster.merge_patch(API_SERVICES, None, f"v1.{group}", {"spec": {"caBundle": "eQ=="}}, field_manager="one")
+        patched = await world.cluster.merge_patch(
+            API_SERVICES, None, f"v1.{group}", {"spec": {"caBundle": "eQ=="}}, field_manager="one"
+        )
         assert patched["spec"]["caBundle"] == "eQ==" and patched["spec"]["service"]["name"] == "no"
         with pytest.raises(Conflict):
             old = {"metadata": {"resourceVersion": made["metadata"]["resourceVersion"]}, "spec": {"caBundle": ""}}
@@ -120,7 +191,11 @@ async def an_api_service_is_named_by_version_and_group(world: World) -> None:
         ({}, "v2", 'must be `spec.version+"."+spec.group`'),
         ({"groupPriorityMinimum": 0}, "v1", "spec.groupPriorityMinimum: Invalid value: 0"),
         ({"versionPriority": 0}, "v1", "spec.versionPriority: Invalid value: 0"),
-        ({"service": service, "caBundle": "eA==", "insecureSkipTLSVerify": True}, "v1", "may not be true if caBundle is present"),
+        (
+            {"service": service, "caBundle": "eA==", "insecureSkipTLSVerify": True},
+            "v1",
+            "may not be true if caBundle is present",
+        ),
     ):
         with pytest.raises(Invalid) as refused:
             await world.cluster.create(API_SERVICES, None, api_service(f"{name}.{group}", group, **wrong))
@@ -132,7 +207,12 @@ async def an_api_service_is_named_by_version_and_group(world: World) -> None:
 @case
 async def a_cluster_role_belongs_to_no_namespace(world: World) -> None:
     name = f"conformance-{uuid.uuid4().hex[:8]}"
-    body = {"apiVersion": CLUSTER_ROLES.api_version, "kind": CLUSTER_ROLES.kind, "metadata": {"name": name}, "rules": []}
+    body = {
+        "apiVersion": CLUSTER_ROLES.api_version,
+        "kind": CLUSTER_ROLES.kind,
+        "metadata": {"name": name},
+        "rules": [],
+    }
     made = await world.cluster.create(CLUSTER_ROLES, None, body)
     assert "namespace" not in made["metadata"] and await world.cluster.get(CLUSTER_ROLES, None, name) == made
     assert await world.cluster.delete(CLUSTER_ROLES, None, name)

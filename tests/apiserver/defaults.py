@@ -42,7 +42,11 @@ def _replicaset(obj: dict[str, Any]) -> None:
         raise invalid("ReplicaSet", name, "spec.selector: Required value")
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
     if not selector.items() <= labels.items():
-        raise invalid("ReplicaSet", name, "spec.template.metadata.labels: Invalid value: `selector` does not match template `labels`")
+        raise invalid(
+            "ReplicaSet",
+            name,
+            "spec.template.metadata.labels: Invalid value: `selector` does not match template `labels`",
+        )
     spec.setdefault("replicas", 1)
     if spec["replicas"] < 0:
         raise invalid("ReplicaSet", name, "spec.replicas: Invalid value: must be greater than or equal to 0")
@@ -50,7 +54,13 @@ def _replicaset(obj: dict[str, Any]) -> None:
 
 
 def _pod_spec(spec: dict[str, Any]) -> None:
-    _fill(spec, restartPolicy="Always", terminationGracePeriodSeconds=30, dnsPolicy="ClusterFirst", schedulerName="default-scheduler")
+    _fill(
+        spec,
+        restartPolicy="Always",
+        terminationGracePeriodSeconds=30,
+        dnsPolicy="ClusterFirst",
+        schedulerName="default-scheduler",
+    )
     spec.setdefault("securityContext", {})
     for container in spec.get("initContainers", []) + spec.get("containers", []):
         _container(container)

@@ -29,16 +29,34 @@ def answer(parts: list[str], kinds: list[Kind]) -> dict[str, Any] | None:
 
 
 def _group(group: str, kinds: list[Kind]) -> dict[str, Any]:
-    versions = [{"groupVersion": f"{group}/{v}", "version": v} for v in sorted({k.version for k in kinds if k.group == group})]
+    versions = [
+        {"groupVersion": f"{group}/{v}", "version": v} for v in sorted({k.version for k in kinds if k.group == group})
+    ]
     return {"name": group, "versions": versions, "preferredVersion": versions[0]}
 
 
 def _resources(group: str, version: str, kinds: list[Kind]) -> dict[str, Any]:
     resources: list[dict[str, Any]] = []
     for kind in (k for k in kinds if (k.group, k.version) == (group, version)):
-        names = {"singularName": kind.kind.lower(), "shortNames": list(kind.short_names), "categories": list(kind.categories)}
-        resources.append({"name": kind.plural, "namespaced": kind.namespaced, "kind": kind.kind, "verbs": VERBS} | names)
+        names = {
+            "singularName": kind.kind.lower(),
+            "shortNames": list(kind.short_names),
+            "categories": list(kind.categories),
+        }
+        resources.append(
+            {"name": kind.plural, "namespaced": kind.namespaced, "kind": kind.kind, "verbs": VERBS} | names
+        )
         subs = [sub for sub, there in (("status", kind.status), ("scale", kind.scale)) if there]
-        common = {"singularName": "", "namespaced": kind.namespaced, "kind": kind.kind, "verbs": ["get", "patch", "update"]}
+        common = {
+            "singularName": "",
+            "namespaced": kind.namespaced,
+            "kind": kind.kind,
+            "verbs": ["get", "patch", "update"],
+        }
         resources += [common | {"name": f"{kind.plural}/{sub}"} for sub in subs]
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": f"{group}/{version}" if group else version, "resources": resources}
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": f"{group}/{version}" if group else version,
+        "resources": resources,
+    }

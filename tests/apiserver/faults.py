@@ -32,7 +32,13 @@ class Request:
     def verb(self) -> str:
         """get, list, watch, create, update, patch, delete; get for what is not about objects."""
         if self.method == "GET":
-            return "watch" if self.query.get("watch") in ("true", "1") else "get" if self.name or not self.resource else "list"
+            return (
+                "watch"
+                if self.query.get("watch") in ("true", "1")
+                else "get"
+                if self.name or not self.resource
+                else "list"
+            )
         return {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}[self.method]
 
     @property
@@ -44,7 +50,9 @@ When = Callable[[Request], bool]
 Deed = Literal["fail", "drop", "lose", "hold", "truncate"]
 
 
-def matching(verb: str = "", resource: str = "", name: str = "", subresource: str | None = None, namespace: str = "") -> When:
+def matching(
+    verb: str = "", resource: str = "", name: str = "", subresource: str | None = None, namespace: str = ""
+) -> When:
     """A predicate over requests; what is empty matches everything."""
 
     def when(request: Request) -> bool:
@@ -90,11 +98,31 @@ class Faults:
     def __init__(self) -> None:
         self._active: list[Fault] = []
 
-    def fail(self, status: int, when: When | None = None, times: float = 1, reason: str = "", message: str = "", retry_after: int | None = None) -> Fault:
-        name = reason or {403: "Forbidden", 404: "NotFound", 409: "Conflict", 410: "Expired", 422: "Invalid", 429: "TooManyRequests"}.get(
-            status, "InternalError"
+    def fail(
+        self,
+        status: int,
+        when: When | None = None,
+        times: float = 1,
+        reason: str = "",
+        message: str = "",
+        retry_after: int | None = None,
+    ) -> Fault:
+        name = reason or {
+            403: "Forbidden",
+            404: "NotFound",
+            409: "Conflict",
+            410: "Expired",
+            422: "Invalid",
+            429: "TooManyRequests",
+        }.get(status, "InternalError")
+        return self._add(
+            Fault(
+                "fail",
+                when or matching(),
+                times,
+                Refused(status, name, message or f"a fault that a test made: {status}", retry_after),
+            )
         )
-        return self._add(Fault("fail", when or matching(), times, Refused(status, name, message or f"a fault that a test made: {status}", retry_after)))
 
     def drop(self, when: When | None = None, times: float = 1) -> Fault:
         return self._add(Fault("drop", when or matching(), times))

@@ -52,7 +52,15 @@ def builtin() -> list[Kind]:
         Kind("events.k8s.io", "v1", "events", "Event"),
         Kind("coordination.k8s.io", "v1", "leases", "Lease", unconditional=False),
         Kind("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", status=True, generation=True),
-        Kind("apiregistration.k8s.io", "v1", "apiservices", "APIService", namespaced=False, status=True, unconditional=False),
+        Kind(
+            "apiregistration.k8s.io",
+            "v1",
+            "apiservices",
+            "APIService",
+            namespaced=False,
+            status=True,
+            unconditional=False,
+        ),
         Kind("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", namespaced=False),
     ]
 
@@ -60,7 +68,12 @@ def builtin() -> list[Kind]:
 @cache  # parsing takes half a second, and tests make many servers
 def custom(folder: Path = CRDS) -> list[Kind]:
     """The kinds of all CRD files in a folder, one per served version."""
-    return [kind for file in sorted(folder.glob("*.yaml")) for crd in yaml.safe_load_all(file.read_text()) for kind in defined(crd)]
+    return [
+        kind
+        for file in sorted(folder.glob("*.yaml"))
+        for crd in yaml.safe_load_all(file.read_text())
+        for kind in defined(crd)
+    ]
 
 
 def defined(crd: dict[str, Any]) -> list[Kind]:

@@ -40,7 +40,9 @@ class Kubelet:
         self.address: Callable[[Object], str] = self._next_address
         self.lingers: Callable[[Object], bool] = lambda _: False
         self.replica_sets = ReplicaSets(server.store)
-        self.crashes = 3  # restarts after which a crash loop waits for a tick that never comes: its back-off is long by then
+        self.crashes = (
+            3  # restarts after which a crash loop waits for a tick that never comes: its back-off is long by then
+        )
         self._store = server.store
         self._pods = server.store.kind("pods")
         self._addresses = 0
@@ -69,7 +71,12 @@ class Kubelet:
 
     def crash(self, name: str, namespace: str = "default") -> None:
         """The pod's container ends now; what follows is as it behaves."""
-        self._tell(self._store.get(self._pods, namespace, name), "Running", {"state": _terminated(), "started": False, "ready": False}, ready=False)
+        self._tell(
+            self._store.get(self._pods, namespace, name),
+            "Running",
+            {"state": _terminated(), "started": False, "ready": False},
+            ready=False,
+        )
 
     def _heard(self, change: Change) -> None:
         if self._automatic and (change.kind is self._pods or change.kind.plural == "replicasets"):
@@ -89,7 +96,9 @@ class Kubelet:
     def _step(self, pod: Object) -> None:
         if pod["metadata"].get("deletionTimestamp"):
             if not self.lingers(pod):
-                self._store.delete(self._pods, pod["metadata"]["namespace"], pod["metadata"]["name"], {"gracePeriodSeconds": 0})
+                self._store.delete(
+                    self._pods, pod["metadata"]["namespace"], pod["metadata"]["name"], {"gracePeriodSeconds": 0}
+                )
             return
         behaviour = self.behave(pod)
         if not pod["spec"].get("nodeName"):
@@ -104,7 +113,9 @@ class Kubelet:
             self._patch(pod, {"podIP": (ip := self.address(pod)), "podIPs": [{"ip": ip}], "hostIP": "10.0.0.1"})
         elif behaviour is Behaviour.IMAGE_MISSING and "running" not in state:
             self._pull_fails(pod, waiting)
-        elif "running" not in state and (waiting != "CrashLoopBackOff" or restarts < self.crashes or behaviour is not Behaviour.CRASHES):
+        elif "running" not in state and (
+            waiting != "CrashLoopBackOff" or restarts < self.crashes or behaviour is not Behaviour.CRASHES
+        ):
             self._start(pod, status, restarts)
         elif "running" in state and not status.get("started"):
             self._started(pod, status, behaviour)
@@ -114,20 +125,40 @@ class Kubelet:
             why = {"reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient memory."}
             self._patch(pod, {"conditions": _conditions(pod, PodScheduled=False, why=why)})
             return
-        self._store.merge_patch(self._pods, pod["metadata"]["namespace"], pod["metadata"]["name"], {"spec": {"nodeName": "node-1"}}, "", "kube-scheduler")
+        self._store.merge_patch(
+            self._pods,
+            pod["metadata"]["namespace"],
+            pod["metadata"]["name"],
+            {"spec": {"nodeName": "node-1"}},
+            "",
+            "kube-scheduler",
+        )
         self._patch(pod, {"conditions": _conditions(pod, PodScheduled=True)})
 
     def _pull_fails(self, pod: Object, waiting: str) -> None:
         image = pod["spec"]["containers"][0]["image"]
         reason = "ErrImagePull" if waiting == "ContainerCreating" else "ImagePullBackOff"
-        message = f'failed to pull and unpack image "{image}": not found' if reason == "ErrImagePull" else f'Back-off pulling image "{image}"'
+        message = (
+            f'failed to pull and unpack image "{image}": not found'
+            if reason == "ErrImagePull"
+            else f'Back-off pulling image "{image}"'
+        )
         if reason != waiting:
             self._tell(pod, "Pending", {"state": {"waiting": {"reason": reason, "message": message}}})
 
     def _start(self, pod: Object, status: Object, restarts: int) -> None:
-        last = {"lastState": status["state"]} if "terminated" in status.get("state", {}) else {k: status[k] for k in ("lastState",) if k in status}
+        last = (
+            {"lastState": status["state"]}
+            if "terminated" in status.get("state", {})
+            else {k: status[k] for k in ("lastState",) if k in status}
+        )
         again = restarts + 1 if last else restarts
-        self._tell(pod, "Running", {"state": {"running": {"startedAt": now()}}, "restartCount": again, "imageID": _image_id(pod)} | last, ready=False)
+        self._tell(
+            pod,
+            "Running",
+            {"state": {"running": {"startedAt": now()}}, "restartCount": again, "imageID": _image_id(pod)} | last,
+            ready=False,
+        )
 
     def _started(self, pod: Object, status: Object, behaviour: Behaviour) -> None:
         if behaviour is Behaviour.CRASHES:
@@ -150,7 +181,9 @@ class Kubelet:
         kind: Kind = self._pods
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         present = self._store.get(kind, namespace, name)
-        self._store.update(kind, namespace, name, present | {"status": merged(present["status"], status)}, "status", "kubelet")
+        self._store.update(
+            kind, namespace, name, present | {"status": merged(present["status"], status)}, "status", "kubelet"
+        )
 
 
 def _conditions(pod: Object, why: dict[str, str] | None = None, **states: bool) -> list[Object]:

@@ -43,7 +43,13 @@ def scale_of(obj: Object) -> Object:
     metadata = {k: obj["metadata"][k] for k in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")}
     selector = ",".join(f"{k}={v}" for k, v in sorted(obj["spec"]["selector"]["matchLabels"].items()))
     status = {"replicas": obj["status"]["replicas"], "selector": selector}
-    return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": {"replicas": obj["spec"]["replicas"]}, "status": status}
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": metadata,
+        "spec": {"replicas": obj["spec"]["replicas"]},
+        "status": status,
+    }
 
 
 def complete(kind: Kind, obj: Object) -> None:
@@ -59,13 +65,19 @@ def content(obj: Object) -> Object:
 
 def same_type(kind: Kind, body: Object) -> None:
     if body.get("kind", kind.kind) != kind.kind or body.get("apiVersion", kind.api_version) != kind.api_version:
-        raise bad_request(f"the object provided is unrecognized: {body.get('apiVersion')} {body.get('kind')}, not {kind.api_version} {kind.kind}")
+        raise bad_request(
+            f"the object provided is unrecognized: {body.get('apiVersion')} {body.get('kind')}, not {kind.api_version} {kind.kind}"
+        )
 
 
 def preconditions(kind: Kind, obj: Object, told: Object, prefix: str = "") -> None:
     metadata = obj["metadata"]
     if told.get("uid") not in (None, metadata["uid"]):
-        raise conflict(kind.qualified, metadata["name"], f"Precondition failed: UID in precondition: {told['uid']}, UID in object meta: {metadata['uid']}")
+        raise conflict(
+            kind.qualified,
+            metadata["name"],
+            f"Precondition failed: UID in precondition: {told['uid']}, UID in object meta: {metadata['uid']}",
+        )
     if told.get("resourceVersion") not in (None, "", metadata["resourceVersion"]):
         raise conflict(kind.qualified, metadata["name"])
 

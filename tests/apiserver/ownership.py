@@ -30,7 +30,17 @@ LIST_KEYS: dict[str, tuple[str, ...]] = {
     "volumes": ("name",),
 }
 _SERVICE_PORTS = ("port", "protocol")
-_UNOWNED = {"name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "managedFields", "selfLink"}
+_UNOWNED = {
+    "name",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "managedFields",
+    "selfLink",
+}
 
 
 def fields(obj: dict[str, Any]) -> frozenset[Path]:
@@ -50,7 +60,9 @@ def updated(owners: Owners, manager: Manager, old: dict[str, Any], new: dict[str
     return {m: paths for m, paths in kept.items() if paths}
 
 
-def applied(owners: Owners, manager: Manager, live: dict[str, Any], wanted: dict[str, Any], force: bool) -> tuple[dict[str, Any], Owners]:
+def applied(
+    owners: Owners, manager: Manager, live: dict[str, Any], wanted: dict[str, Any], force: bool
+) -> tuple[dict[str, Any], Owners]:
     """The object and its owners after an apply of `wanted`. Raises Refused (409) where another manager owns a field with another value."""
     said = fields(wanted)
     now, then = dict(_leaves(wanted, ())), dict(_leaves(live, ()))
@@ -58,7 +70,9 @@ def applied(owners: Owners, manager: Manager, live: dict[str, Any], wanted: dict
     others = {m: paths for m, paths in owners.items() if m != manager}
     taken = {m: paths & differs for m, paths in others.items() if paths & differs}
     if taken and not force:
-        told = "; ".join(f'conflict with "{m[0]}": {", ".join(sorted(map(_told, paths)))}' for m, paths in taken.items())
+        told = "; ".join(
+            f'conflict with "{m[0]}": {", ".join(sorted(map(_told, paths)))}' for m, paths in taken.items()
+        )
         raise Refused(409, "Conflict", f"Apply failed with {sum(map(len, taken.values()))} conflict(s): {told}")
     others = {m: paths - differs for m, paths in others.items()}
     result = _merge(copy.deepcopy(live), wanted, "")
@@ -82,7 +96,14 @@ def rendered(owners: Owners, api_version: str, time: str) -> list[dict[str, Any]
             at = tree
             for part in path:
                 at = at.setdefault(f"f:{part}" if isinstance(part, str) else "k:" + _told((part,)), {})
-        entry = {"manager": manager, "operation": operation, "apiVersion": api_version, "time": time, "fieldsType": "FieldsV1", "fieldsV1": tree}
+        entry = {
+            "manager": manager,
+            "operation": operation,
+            "apiVersion": api_version,
+            "time": time,
+            "fieldsType": "FieldsV1",
+            "fieldsV1": tree,
+        }
         entries.append(entry | ({"subresource": subresource} if subresource else {}))
     return entries
 

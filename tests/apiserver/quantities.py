@@ -9,7 +9,10 @@ from decimal import Decimal
 from tests.apiserver.refusal import bad_request
 
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-_DECIMAL = {suffix: Decimal(10) ** power for suffix, power in (("G", 9), ("M", 6), ("k", 3), ("", 0), ("m", -3), ("u", -6), ("n", -9))}
+_DECIMAL = {
+    suffix: Decimal(10) ** power
+    for suffix, power in (("G", 9), ("M", 6), ("k", 3), ("", 0), ("m", -3), ("u", -6), ("n", -9))
+}
 
 
 def rounded(text: str) -> str:
@@ -31,7 +34,9 @@ def exact(text: str) -> str:
     """Of a metric: 0.70 is 700m, 0.0001 is 100u. Raises Refused (400) for what is none."""
     m = re.fullmatch(r"([+-]?[0-9.]+)(|[numkMG])", text)
     if not m:
-        raise bad_request("cannot be handled: quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
+        raise bad_request(
+            "cannot be handled: quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+        )
     return _decimal(Decimal(m[1]) * _DECIMAL[m[2]])
 
 

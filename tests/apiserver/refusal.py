@@ -14,7 +14,13 @@ class Refused(Exception):
 
     def status(self) -> dict[str, Any]:
         details = {} if self.retry_after is None else {"retryAfterSeconds": self.retry_after}
-        told = {"status": "Failure", "message": self.message, "reason": self.reason, "details": details, "code": self.code}
+        told = {
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "details": details,
+            "code": self.code,
+        }
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, **told}
 
 
@@ -30,7 +36,11 @@ def already_exists(what: str, name: str) -> Refused:
     return Refused(409, "AlreadyExists", f'{what} "{name}" already exists')
 
 
-def conflict(what: str, name: str, why: str = "the object has been modified; please apply your changes to the latest version and try again") -> Refused:
+def conflict(
+    what: str,
+    name: str,
+    why: str = "the object has been modified; please apply your changes to the latest version and try again",
+) -> Refused:
     return Refused(409, "Conflict", f'Operation cannot be fulfilled on {what} "{name}": {why}')
 
 

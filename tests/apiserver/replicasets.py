@@ -57,7 +57,11 @@ class ReplicaSets:
             "controller": True,
             "blockOwnerDeletion": True,
         }
-        body = {"metadata": template.get("metadata", {}) | {"generateName": f"{metadata['name']}-", "ownerReferences": [owner]}, "spec": template["spec"]}
+        body = {
+            "metadata": template.get("metadata", {})
+            | {"generateName": f"{metadata['name']}-", "ownerReferences": [owner]},
+            "spec": template["spec"],
+        }
         self._store.create(self._pods, metadata["namespace"], body, "kube-controller-manager")
 
     def _tell(self, replica_set: Object, why: str | None) -> None:
@@ -66,11 +70,17 @@ class ReplicaSets:
         status: Object = {"replicas": len(pods), "observedGeneration": replica_set["metadata"]["generation"]}
         status |= {"fullyLabeledReplicas": len(pods)} if pods else {}
         status |= {"readyReplicas": ready, "availableReplicas": ready} if ready else {}
-        status |= {"conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": why}]} if why else {}
+        status |= (
+            {"conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": why}]}
+            if why
+            else {}
+        )
         metadata = replica_set["metadata"]
         if replica_set.get("status") == status:
             return
-        self._store.update(self._kind, metadata["namespace"], metadata["name"], {"status": status}, "status", "kube-controller-manager")
+        self._store.update(
+            self._kind, metadata["namespace"], metadata["name"], {"status": status}, "status", "kube-controller-manager"
+        )
 
 
 def is_ready(pod: Object) -> bool:

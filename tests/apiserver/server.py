@@ -53,7 +53,12 @@ class ApiServer:
         self.watches = Watches(self.store, bookmark_seconds)
         self.collector = Collector(self.store)
         self.log: list[Request] = []
-        self.raw: dict[str, bytes] = {"/healthz": b"ok", "/readyz": b"ok", "/livez": b"ok", "/openid/v1/jwks": b'{"keys":[]}'}
+        self.raw: dict[str, bytes] = {
+            "/healthz": b"ok",
+            "/readyz": b"ok",
+            "/livez": b"ok",
+            "/openid/v1/jwks": b'{"keys":[]}',
+        }
         self.port = 0
         self._tls = tls
         self._runner: web.AppRunner | None = None
@@ -73,7 +78,14 @@ class ApiServer:
         cluster = {"name": "memory", "cluster": {"server": self.url}}
         context = {"name": "memory", "context": {"cluster": "memory", "user": "test", "namespace": "default"}}
         user = {"name": "test", "user": {"token": "test"}}
-        body = {"apiVersion": "v1", "kind": "Config", "current-context": "memory", "clusters": [cluster], "contexts": [context], "users": [user]}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "memory",
+            "clusters": [cluster],
+            "contexts": [context],
+            "users": [user],
+        }
         file.write_text(json.dumps(body))
         return str(file)
 
@@ -152,7 +164,9 @@ class ApiServer:
             http.transport.abort()
         return web.Response(status=500)
 
-    async def _answer(self, http: web.Request, request: Request, kind: Kind | None, fault: Fault | None) -> web.StreamResponse:
+    async def _answer(
+        self, http: web.Request, request: Request, kind: Kind | None, fault: Fault | None
+    ) -> web.StreamResponse:
         if kind is None:
             if request.path in self.raw and request.method == "GET":
                 return web.Response(body=self.raw[request.path])
@@ -162,12 +176,16 @@ class ApiServer:
             return web.json_response(told)
         if request.verb == "watch":
             match = matcher(request.query.get("labelSelector", ""), request.query.get("fieldSelector", ""))
-            watch = Watch(request, kind, request.namespace or None, match, truncate=fault is not None and fault.deed == "truncate")
+            watch = Watch(
+                request, kind, request.namespace or None, match, truncate=fault is not None and fault.deed == "truncate"
+            )
             return await self.watches.serve(http, watch)
         value, status = self._do(kind, request)
         body = json.dumps(value).encode()
         if fault is not None and fault.deed == "truncate":
-            response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(body))})
+            response = web.StreamResponse(
+                headers={"Content-Type": "application/json", "Content-Length": str(len(body))}
+            )
             await response.prepare(http)
             await response.write(body[: len(body) // 2])
             return self._drop(http, request)
@@ -176,13 +194,18 @@ class ApiServer:
     def _locate(self, request: Request) -> Kind | None:
         """The kind that the path is about, None for any other path; fills in what else it names."""
         parts = _parts(request)
-        group, version, rest = ("", parts[1:2], parts[2:]) if parts[0] == "api" else ("".join(parts[1:2]), parts[2:3], parts[3:])
+        group, version, rest = (
+            ("", parts[1:2], parts[2:]) if parts[0] == "api" else ("".join(parts[1:2]), parts[2:3], parts[3:])
+        )
         namespace = ""
         if len(rest) > 2 and rest[0] == "namespaces" and rest[2] not in ("status", "finalize"):
             namespace, rest = rest[1], rest[2:]
         name, subresource = [*rest[1:], "", ""][:2]
         for kind in self.store.kinds:
-            if parts[0] == ("apis" if kind.group else "api") and ([kind.group, kind.version], rest[:1]) == ([group, *version], [kind.plural]):
+            if parts[0] == ("apis" if kind.group else "api") and ([kind.group, kind.version], rest[:1]) == (
+                [group, *version],
+                [kind.plural],
+            ):
                 known = {"": True, "status": kind.status, "scale": kind.scale}
                 if len(rest) <= 3 and known.get(subresource):
                     request.group, request.resource, request.namespace = group, kind.plural, namespace
@@ -204,7 +227,11 @@ class ApiServer:
             case "create", "" if not name:
                 return store.create(kind, ns, request.body, manager), 201
             case (("update" | "patch"), "scale"):
-                wanted = request.body if request.verb == "update" else merged(scale_of(store.get(kind, ns, name)), _merge_only(request))
+                wanted = (
+                    request.body
+                    if request.verb == "update"
+                    else merged(scale_of(store.get(kind, ns, name)), _merge_only(request))
+                )
                 return store.scale(kind, ns, name, wanted, manager), 200
             case "update", _:
                 return store.update(kind, ns, name, request.body, request.subresource, manager), 200
@@ -225,13 +252,18 @@ class ApiServer:
                 raise expired("the provided continue parameter is too old")
             left, version = self._pages.pop(token)
         else:
-            left, version = [obj for obj in self.store.all(kind, request.namespace or None) if match(obj)], self.store.version
+            left, version = (
+                [obj for obj in self.store.all(kind, request.namespace or None) if match(obj)],
+                self.store.version,
+            )
         limit = int(request.query.get("limit") or 0) or len(left)
         metadata: dict[str, Any] = {"resourceVersion": str(version)}
         page, left = left[:limit], left[limit:]
         if left:
             last = page[-1]["metadata"]
-            token = base64.urlsafe_b64encode(json.dumps([kind.plural, version, last.get("namespace", ""), last["name"]]).encode()).decode()
+            token = base64.urlsafe_b64encode(
+                json.dumps([kind.plural, version, last.get("namespace", ""), last["name"]]).encode()
+            ).decode()
             self._pages[token] = left, version
             metadata |= {"continue": token, "remainingItemCount": len(left)}
         if not kind.custom:  # items of built-in lists don't say what they are
@@ -266,7 +298,11 @@ async def _read(http: web.Request) -> Request:
 
 def _merge_only(request: Request) -> Object:
     if request.content_type != MERGE:
-        raise Refused(415, "UnsupportedMediaType", f"the body of the request was in an unknown format - accepted media types include: {MERGE}, {APPLY}")
+        raise Refused(
+            415,
+            "UnsupportedMediaType",
+            f"the body of the request was in an unknown format - accepted media types include: {MERGE}, {APPLY}",
+        )
     if not isinstance(request.body, dict):
         raise bad_request("a merge patch of an object is an object")
     return request.body

@@ -13,13 +13,32 @@ from dataclasses import dataclass, field
 
 from tests.apiserver import defaults, ownership
 from tests.apiserver.kinds import Kind
-from tests.apiserver.objects import FIRST_STATUS, Object, complete, content, grace_of, merged, now, preconditions, same_type, scale_of
+from tests.apiserver.objects import (
+    FIRST_STATUS,
+    Object,
+    complete,
+    content,
+    grace_of,
+    merged,
+    now,
+    preconditions,
+    same_type,
+    scale_of,
+)
 from tests.apiserver.refusal import Refused, already_exists, bad_request, expired, invalid, not_found
 from tests.apiserver.selectors import Match
 
 Key = tuple[str, str]
 
-_SET_BY_SERVER = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion", "managedFields")
+_SET_BY_SERVER = (
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "resourceVersion",
+    "managedFields",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +74,9 @@ class Store:
         self.version = 1
         self.forgotten = 0  # changes up to this version can no longer be watched
         self.listeners: list[Callable[[Change], None]] = []
-        self.admission: list[Callable[[Kind, Object], None]] = []  # each is shown what is to be stored, and may raise Refused
+        self.admission: list[
+            Callable[[Kind, Object], None]
+        ] = []  # each is shown what is to be stored, and may raise Refused
         self._rows: dict[Kind, dict[Key, _Row]] = {kind: {} for kind in kinds}
         self._history: deque[Change] = deque()
         self._bound = history
@@ -99,7 +120,9 @@ class Store:
 
     def create(self, kind: Kind, namespace: str, body: Object, manager: str = "test") -> Object:
         metadata = body.get("metadata") or {}
-        name = metadata.get("name") or (metadata.get("generateName", "") + uuid.uuid4().hex[:5] if metadata.get("generateName") else "")
+        name = metadata.get("name") or (
+            metadata.get("generateName", "") + uuid.uuid4().hex[:5] if metadata.get("generateName") else ""
+        )
         same_type(kind, body)
         if not name:
             raise invalid(kind.kind, "", "metadata.name: Required value: name or generateName is required")
@@ -112,24 +135,41 @@ class Store:
             raise already_exists(kind.qualified, name)
         return self._make(kind, namespace, name, body, {}, (manager, "Update", ""))
 
-    def update(self, kind: Kind, namespace: str, name: str, body: Object, subresource: str = "", manager: str = "test") -> Object:
+    def update(
+        self, kind: Kind, namespace: str, name: str, body: Object, subresource: str = "", manager: str = "test"
+    ) -> Object:
         """PUT of the object or of its status."""
         same_type(kind, body)
         metadata = body.get("metadata") or {}
         row = self._row(kind, namespace, name)
         if metadata.get("name", name) != name:
-            raise bad_request(f"the name of the object ({metadata.get('name')}) does not match the name on the URL ({name})")
+            raise bad_request(
+                f"the name of the object ({metadata.get('name')}) does not match the name on the URL ({name})"
+            )
         if not metadata.get("resourceVersion") and not kind.unconditional:
-            raise invalid(kind.kind, name, "metadata.resourceVersion: Invalid value: 0: must be specified for an update")
+            raise invalid(
+                kind.kind, name, "metadata.resourceVersion: Invalid value: 0: must be specified for an update"
+            )
         preconditions(kind, row.value, metadata)
         return self._change(kind, row, body, subresource, (manager, "Update", subresource))
 
-    def merge_patch(self, kind: Kind, namespace: str, name: str, patch: Object, subresource: str = "", manager: str = "test") -> Object:
+    def merge_patch(
+        self, kind: Kind, namespace: str, name: str, patch: Object, subresource: str = "", manager: str = "test"
+    ) -> Object:
         row = self._row(kind, namespace, name)
         preconditions(kind, row.value, patch.get("metadata") or {})
         return self._change(kind, row, merged(row.value, patch), subresource, (manager, "Update", subresource))
 
-    def apply(self, kind: Kind, namespace: str, name: str, body: Object, manager: str, force: bool = False, subresource: str = "") -> tuple[Object, bool]:
+    def apply(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        body: Object,
+        manager: str,
+        force: bool = False,
+        subresource: str = "",
+    ) -> tuple[Object, bool]:
         """Server-side apply; also whether it created the object."""
         if not manager:
             raise invalid("PatchOptions", "", "fieldManager: Required value: is required for apply patch")
@@ -153,7 +193,9 @@ class Store:
         preconditions(kind, row.value, scale.get("metadata") or {})
         replicas = (scale.get("spec") or {}).get("replicas", 0)
         if not isinstance(replicas, int) or replicas < 0:
-            raise invalid("Scale", name, f"spec.replicas: Invalid value: {replicas}: must be greater than or equal to 0")
+            raise invalid(
+                "Scale", name, f"spec.replicas: Invalid value: {replicas}: must be greater than or equal to 0"
+            )
         body = merged(row.value, {"spec": {"replicas": replicas}})
         return scale_of(self._change(kind, row, body, "", (manager, "Update", "scale")))
 
@@ -169,7 +211,9 @@ class Store:
         grace = grace_of(kind, row.value, options)
         if not finalizers and grace == 0:
             return self._gone(kind, row)
-        going = {k: v for k, v in metadata.items() if k != "finalizers"} | ({"finalizers": finalizers} if finalizers else {})
+        going = {k: v for k, v in metadata.items() if k != "finalizers"} | (
+            {"finalizers": finalizers} if finalizers else {}
+        )
         if "deletionTimestamp" not in metadata:
             going |= {"deletionTimestamp": now(), "deletionGracePeriodSeconds": grace}
             if "generation" in metadata:
@@ -195,12 +239,24 @@ class Store:
         for look in self.admission:
             look(kind, new)
 
-    def _make(self, kind: Kind, namespace: str, name: str, body: Object, owners: ownership.Owners, who: ownership.Manager | None) -> Object:
+    def _make(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        body: Object,
+        owners: ownership.Owners,
+        who: ownership.Manager | None,
+    ) -> Object:
         metadata = {k: v for k, v in (body.get("metadata") or {}).items() if k not in _SET_BY_SERVER}
         metadata |= {"name": name, "uid": str(uuid.uuid4()), "creationTimestamp": now()}
         metadata |= {"namespace": namespace} if kind.namespaced else {}
         metadata |= {"generation": 1} if kind.generation else {}
-        new = {"apiVersion": kind.api_version, "kind": kind.kind} | copy.deepcopy(body) | {"metadata": copy.deepcopy(metadata)}
+        new = (
+            {"apiVersion": kind.api_version, "kind": kind.kind}
+            | copy.deepcopy(body)
+            | {"metadata": copy.deepcopy(metadata)}
+        )
         if kind.status:
             new.pop("status", None)
             new |= FIRST_STATUS.get(kind.kind, {})
@@ -209,13 +265,23 @@ class Store:
         self._rows[kind][(namespace, name)] = row
         return self._store(kind, row, new, ownership.updated({}, who, {}, new) if who else owners, made=True)
 
-    def _change(self, kind: Kind, row: _Row, body: Object, subresource: str, who: ownership.Manager | None, owners: ownership.Owners | None = None) -> Object:
+    def _change(
+        self,
+        kind: Kind,
+        row: _Row,
+        body: Object,
+        subresource: str,
+        who: ownership.Manager | None,
+        owners: ownership.Owners | None = None,
+    ) -> Object:
         old = row.value
         new = copy.deepcopy(body)
         if subresource == "status":
             new = old | {"status": new.get("status", {})}
         else:
-            kept = {k: old["metadata"][k] for k in _SET_BY_SERVER if k in old["metadata"]} | {"name": old["metadata"]["name"]}
+            kept = {k: old["metadata"][k] for k in _SET_BY_SERVER if k in old["metadata"]} | {
+                "name": old["metadata"]["name"]
+            }
             kept |= {"namespace": old["metadata"]["namespace"]} if kind.namespaced else {}
             new["metadata"] = {k: v for k, v in (new.get("metadata") or {}).items() if k not in _SET_BY_SERVER} | kept
             new |= {"apiVersion": kind.api_version, "kind": kind.kind}

@@ -117,7 +117,9 @@ class Watches:
         while True:
             left = ends - loop.time()
             try:
-                async with asyncio.timeout(max(0.0, min(left, self._bookmark_seconds))):  # wait_for of 3.11 may swallow a cancellation
+                async with asyncio.timeout(
+                    max(0.0, min(left, self._bookmark_seconds))
+                ):  # wait_for of 3.11 may swallow a cancellation
                     event = await watch.queue.get()
             except TimeoutError:
                 event = ("BOOKMARK", self._mark(watch.kind)) if marks else None

@@ -54,11 +54,15 @@ def leftovers(api: KubeApi) -> Iterator[list[str]]:
     """Namespaces whose removal was asked for: all must be gone when the run ends. Removing them one after the other would double the time."""
     names: list[str] = []
     yield names
-    api.until_all("namespaces", None, lambda found: not {n["metadata"]["name"] for n in found} & set(names), timeout=180)
+    api.until_all(
+        "namespaces", None, lambda found: not {n["metadata"]["name"] for n in found} & set(names), timeout=180
+    )
 
 
 @pytest.fixture
-def journeys(request: pytest.FixtureRequest, api: KubeApi, gateway: Gateway, system: Kubectl, leftovers: list[str]) -> Iterator[Callable[[], Journey]]:
+def journeys(
+    request: pytest.FixtureRequest, api: KubeApi, gateway: Gateway, system: Kubectl, leftovers: list[str]
+) -> Iterator[Callable[[], Journey]]:
     """Makes journeys, each in a namespace of its own."""
     made: list[Journey] = []
     stem = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).removeprefix("test-")[:40].strip("-")

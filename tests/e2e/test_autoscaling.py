@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.support import pools, rows
 from tests.e2e.support.gateway import Load
-from tests.e2e.support.journey import LABEL, Journey
+from tests.e2e.support.journey import Journey
 from tests.e2e.support.manifests import scaling, tracking
 from tests.e2e.support.pools import HPA, Change, Sampled, Watched
 
@@ -48,7 +48,11 @@ def test_the_warm_pool_follows_its_load(journey: Journey) -> None:
             with Load(4, lambda: journey.invoke("ramp", {"sleep": 0.1})) as second:
                 pools.reached(journey, "ramp", 4 * PER_POD)
                 peak = time.monotonic()
-        assert {name: watched.sizes(pools.name_of(journey.endpoint(name))) for name in HELD} == {"keeps": [2], "rests": [2], "quiet": [1]}, "forbidden"
+        assert {name: watched.sizes(pools.name_of(journey.endpoint(name))) for name in HELD} == {
+            "keeps": [2],
+            "rests": [2],
+            "quiet": [1],
+        }, "forbidden"
         shrink_twenty(journey, busy)
         for name in HELD:
             journey.kubectl.patch("kep", name, {"spec": FREE})
@@ -57,8 +61,12 @@ def test_the_warm_pool_follows_its_load(journey: Journey) -> None:
         pools.reached(journey, "ramp", PER_POD)
         twenty = watched.sizes(pools.name_of(journey.endpoint("twenty")))
     answers = [*steady.answers, *first.answers, *second.answers]
-    pools.keep_figures("autoscaling", begin, sampled, watched, ramp, {"perPod": PER_POD, "target": TARGET, "requests": len(answers)})
-    assert [pools.not_fitting(load.answers) for load in (steady, first, second, busy)] == [[], [], [], []], "load that fits never fails or waits for a start"
+    pools.keep_figures(
+        "autoscaling", begin, sampled, watched, ramp, {"perPod": PER_POD, "target": TARGET, "requests": len(answers)}
+    )
+    assert [pools.not_fitting(load.answers) for load in (steady, first, second, busy)] == [[], [], [], []], (
+        "load that fits never fails or waits for a start"
+    )
     assert spilling.failed() == []
     counted = pools.counted(journey, "ramp")
     assert (counted["kindler_provisioned_invocations_total"], counted["kindler_spillover_total"]) == (len(answers), 0)
@@ -69,13 +77,19 @@ def test_the_warm_pool_follows_its_load(journey: Journey) -> None:
     assert {a["result"] for a in activities} <= {"Successful", "Overridden"}, activities
     assert any("half-busy" in a["cause"] for a in activities), activities
     told = [event["message"] for event in journey.events("ramp")]
-    assert all(any(a["cause"] in message for message in told) for a in activities), f"an Event for each change, with the cause: {told}"
+    assert all(any(a["cause"] in message for message in told) for a in activities), (
+        f"an Event for each change, with the cause: {told}"
+    )
 
 
 def create(journey: Journey) -> str:
     """All endpoints of the journey, in service. The ramp's warm pool."""
-    journey.create("ramp", limit=16, per_pod=PER_POD, warm=PER_POD, scaling=scaling(PER_POD, 4 * PER_POD, tracking(TARGET)))
-    journey.create("twenty", limit=20, warm=20, seconds=60, drain="Sleep", scaling=scaling(20, 20, tracking(0.7, cooldown=0)))
+    journey.create(
+        "ramp", limit=16, per_pod=PER_POD, warm=PER_POD, scaling=scaling(PER_POD, 4 * PER_POD, tracking(TARGET))
+    )
+    journey.create(
+        "twenty", limit=20, warm=20, seconds=60, drain="Sleep", scaling=scaling(20, 20, tracking(0.7, cooldown=0))
+    )
     for name, (warm, wanted) in HELD.items():
         journey.create(name, limit=4, warm=warm, scaling=wanted)
     for name in ("twenty", *HELD):
@@ -89,7 +103,7 @@ def shrink_twenty(journey: Journey, busy: Load) -> None:
     at_work = {answer.headers["x-echo-hostname"] for answer in busy.answers[-10:]}
     assert len(at_work) == 5, "the most recently used pods come first"
     journey.kubectl.patch("kep", "twenty", {"spec": TWENTY})
-    pods = journey.api.until_all("pods", journey.namespace, lambda pods: sum(map(going, pods)) >= 12, selector=f"{LABEL}=twenty", timeout=90)
+    pods = journey.until_pods(lambda pods: sum(map(going, pods)) >= 12, "twenty", timeout=90)
     assert not at_work & {pod["metadata"]["name"] for pod in pods if going(pod)}
 
 
@@ -106,4 +120,6 @@ def judge_ramp(sampled: Sampled, changes: list[Change], peak: float) -> None:
     assert {change.writer for change in changes[1:]} == {HPA}, "nobody else has written a size"
     for change in rising[1:]:
         highest = sampled.highest(change.at + LAG)
-        assert math.ceil(highest / (TARGET * PER_POD)) >= change.replicas, f"{change.replicas} pods at an average of {highest}"
+        assert math.ceil(highest / (TARGET * PER_POD)) >= change.replicas, (
+            f"{change.replicas} pods at an average of {highest}"
+        )

@@ -33,7 +33,13 @@ def processes(system: Kubectl, api: KubeApi) -> Iterator[Scale]:
         (away.discard if count else away.add)(component)
         system("scale", "deployment", f"kindler-{component}", f"--replicas={count}")
         selector = f"app.kubernetes.io/component={component}"
-        api.until_all("pods", system.namespace, lambda pods: len(pods) == count and all(map(ready, pods)), selector=selector, timeout=90)
+        api.until_all(
+            "pods",
+            system.namespace,
+            lambda pods: len(pods) == count and all(map(ready, pods)),
+            selector=selector,
+            timeout=90,
+        )
 
     yield scale
     for component in sorted(away):
@@ -74,11 +80,20 @@ def test_without_metrics_the_size_holds_and_bounds_act(journey: Journey, process
 
         processes("controller", 0)
         missed = datetime.now(UTC) + timedelta(seconds=2)
-        journey.kubectl.patch("kep", "echo", {"spec": scaling(1, 4, POLICY, actions=(action("missed", f"at({missed:%Y-%m-%dT%H:%M:%S})", high=2),))})
-        time.sleep(max(0.0, (missed - datetime.now(UTC)).total_seconds()))  # nothing tells that a moment has passed which nobody saw
+        journey.kubectl.patch(
+            "kep",
+            "echo",
+            {"spec": scaling(1, 4, POLICY, actions=(action("missed", f"at({missed:%Y-%m-%dT%H:%M:%S})", high=2),))},
+        )
+        time.sleep(
+            max(0.0, (missed - datetime.now(UTC)).total_seconds())
+        )  # nothing tells that a moment has passed which nobody saw
         processes("controller", 1)
         pools.reached(journey, "echo", 2)
-        assert journey.reaches("echo", rows.IN_SERVICE)["status"]["autoscaling"][0]["lastScheduledAction"]["name"] == "missed"
+        assert (
+            journey.reaches("echo", rows.IN_SERVICE)["status"]["autoscaling"][0]["lastScheduledAction"]["name"]
+            == "missed"
+        )
         assert reason(journey, "False") == "NoMetrics"
 
         processes("metrics", 1)
@@ -103,10 +118,20 @@ OLDER: Json = {
     "spec": {
         "matchConstraints": {
             "resourceRules": [
-                {"apiGroups": ["autoscaling"], "apiVersions": ["v2"], "operations": ["CREATE", "UPDATE"], "resources": ["horizontalpodautoscalers"]}
+                {
+                    "apiGroups": ["autoscaling"],
+                    "apiVersions": ["v2"],
+                    "operations": ["CREATE", "UPDATE"],
+                    "resources": ["horizontalpodautoscalers"],
+                }
             ]
         },
-        "validations": [{"expression": "object.spec.minReplicas > 0", "message": "spec.minReplicas: Invalid value: 0: must be greater than or equal to 1"}],
+        "validations": [
+            {
+                "expression": "object.spec.minReplicas > 0",
+                "message": "spec.minReplicas: Invalid value: 0: must be greater than or equal to 1",
+            }
+        ],
     },
 }
 """Makes the API server say what it says by default before 1.37."""
@@ -119,7 +144,12 @@ PROBE: Json = {
         "minReplicas": 0,
         "maxReplicas": 1,
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "nobody"},
-        "metrics": [{"type": "External", "external": {"metric": {"name": "none"}, "target": {"type": "AverageValue", "averageValue": "1"}}}],
+        "metrics": [
+            {
+                "type": "External",
+                "external": {"metric": {"name": "none"}, "target": {"type": "AverageValue", "averageValue": "1"}},
+            }
+        ],
     },
 }
 
@@ -130,14 +160,24 @@ def older_cluster(journey: Journey, processes: Scale) -> Iterator[None]:
     name = OLDER["metadata"]["name"]
     here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": journey.namespace}}}
     spec = {"policyName": name, "validationActions": ["Deny"], "matchResources": here}
-    journey.kubectl.apply(OLDER, {"apiVersion": OLDER["apiVersion"], "kind": f"{OLDER['kind']}Binding", "metadata": {"name": name}, "spec": spec})
+    journey.kubectl.apply(
+        OLDER,
+        {
+            "apiVersion": OLDER["apiVersion"],
+            "kind": f"{OLDER['kind']}Binding",
+            "metadata": {"name": name},
+            "spec": spec,
+        },
+    )
     until_refused(journey, PROBE)
     yield
     journey.kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", name)
     processes("controller", 0)
 
 
-def test_where_no_hpa_may_have_a_minimum_of_zero_the_controller_covers_it(journey: Journey, older_cluster: None) -> None:
+def test_where_no_hpa_may_have_a_minimum_of_zero_the_controller_covers_it(
+    journey: Journey, older_cluster: None
+) -> None:
     journey.create(limit=3, warm=1, idle=300, scaling=scaling(0, 2, POLICY))
     pool = pools.name_of(journey.reaches("echo", rows.IN_SERVICE))
     with Watched(journey.api, journey.namespace) as watched:

@@ -37,15 +37,25 @@ class Shop:
 
 def hpa_until(journey: Journey, name: str, ready: Callable[[Json], bool], timeout: float = 60) -> None:
     """Waits for what an endpoint's HPA says."""
-    journey.api.until("horizontalpodautoscalers", journey.namespace, f"{name}-warm", lambda found: found is not None and ready(found), timeout)
+    journey.api.until(
+        "horizontalpodautoscalers",
+        journey.namespace,
+        f"{name}-warm",
+        lambda found: found is not None and ready(found),
+        timeout,
+    )
 
 
 def reads(kind: str) -> Callable[[Json], bool]:
     """Whether the HPA reads its metric by this kind of source."""
 
     def judge(hpa: Json) -> bool:
-        active = any(c["type"] == "ScalingActive" and c["status"] == "True" for c in hpa["status"].get("conditions", []))
-        return active and {metric["type"] for metric in hpa["spec"]["metrics"]} == {kind} == {m["type"] for m in hpa["status"].get("currentMetrics") or ()}
+        active = any(
+            c["type"] == "ScalingActive" and c["status"] == "True" for c in hpa["status"].get("conditions", [])
+        )
+        return active and {metric["type"] for metric in hpa["spec"]["metrics"]} == {kind} == {
+            m["type"] for m in hpa["status"].get("currentMetrics") or ()
+        }
 
     return judge
 
@@ -53,7 +63,9 @@ def reads(kind: str) -> Callable[[Json], bool]:
 def misses_the_queue(hpa: Json) -> bool:
     """Whether the HPA cannot read its metric, and says of which that is so."""
     conditions = hpa["status"].get("conditions", [])
-    return any(c["type"] == "ScalingActive" and c["status"] == "False" and "queue_depth" in c["message"] for c in conditions)
+    return any(
+        c["type"] == "ScalingActive" and c["status"] == "False" and "queue_depth" in c["message"] for c in conditions
+    )
 
 
 def active(journey: Journey, name: str, status: str, reason: str, timeout: float = 150) -> str:
@@ -63,7 +75,11 @@ def active(journey: Journey, name: str, status: str, reason: str, timeout: float
         condition = rows.condition(found, "ScalingActive")
         return (condition.get("status"), condition.get("reason")) == (status, reason)
 
-    return str(rows.condition(journey.api.until("endpoints", journey.namespace, name, says, timeout), "ScalingActive")["message"])
+    return str(
+        rows.condition(journey.api.until("endpoints", journey.namespace, name, says, timeout), "ScalingActive")[
+            "message"
+        ]
+    )
 
 
 def spec_of(journey: Journey, group: str, version: str) -> Json:
@@ -77,7 +93,9 @@ def spec_of(journey: Journey, group: str, version: str) -> Json:
 def test_metrics_apis_of_others_are_left_alone(journey: Journey) -> None:
     """External taken: custom is used, and customized metrics come from the foreign server. Both taken: the controller computes. Both free: as at first."""
     shop = Shop()
-    journey.create("queue", limit=4, warm=1, scaling=scaling(1, 4, tracking(10, name="short-queue", metric="queue_depth")))
+    journey.create(
+        "queue", limit=4, warm=1, scaling=scaling(1, 4, tracking(10, name="short-queue", metric="queue_depth"))
+    )
     journey.create("busy", limit=3, warm=1, scaling=scaling(1, 3, tracking(0.7)))
     for name in ("queue", "busy"):
         journey.reaches(name, rows.IN_SERVICE)
@@ -100,11 +118,15 @@ def test_metrics_apis_of_others_are_left_alone(journey: Journey) -> None:
         with Load(4, lambda: journey.invoke("computed", {"sleep": 0.3})) as load:
             assert "the controller computes" in active(journey, "computed", "True", "Computed")
             pools.reached(journey, "computed", 3)
-            hpa_until(journey, "computed", lambda hpa: (hpa["spec"]["minReplicas"], hpa["spec"]["maxReplicas"]) == (3, 3))
+            hpa_until(
+                journey, "computed", lambda hpa: (hpa["spec"]["minReplicas"], hpa["spec"]["maxReplicas"]) == (3, 3)
+            )
         assert load.failed() == []
         assert (spec_of(journey, *EXTERNAL), spec_of(journey, *CUSTOM)) == (external, custom), "neither was taken back"
 
     hpa_until(journey, "computed", reads("External"))
     hpa_until(journey, "computed", lambda hpa: (hpa["spec"]["minReplicas"], hpa["spec"]["maxReplicas"]) == (1, 3))
     active(journey, "computed", "True", "MetricsAvailable")
-    assert spec_of(journey, *EXTERNAL)["service"] == {"namespace": NAMESPACE, "name": "kindler-metrics", "port": 443}, "free again: ours"
+    assert spec_of(journey, *EXTERNAL)["service"] == {"namespace": NAMESPACE, "name": "kindler-metrics", "port": 443}, (
+        "free again: ours"
+    )

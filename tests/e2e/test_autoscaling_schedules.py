@@ -49,36 +49,64 @@ def test_bounds_follow_the_clock(journey: Journey) -> None:
     after = minute + timedelta(seconds=5)
     clock = (action("minute", "cron(* * * * ? *)", low=2), action("after", at(after), high=1))
     journey.create("sleepy", limit=3, warm=1, scaling=scaling(0, 2, tracking(0.7)))
-    journey.create("frozen", limit=3, warm=1, scaling=scaling(0, 3, actions=(action("never", at(now() + SOON), low=3),), suspended=("Scheduled",)))
+    journey.create(
+        "frozen",
+        limit=3,
+        warm=1,
+        scaling=scaling(0, 3, actions=(action("never", at(now() + SOON), low=3),), suspended=("Scheduled",)),
+    )
     journey.create("clock", limit=3, warm=1, scaling=scaling(0, 3, actions=clock))
     found = {name: journey.reaches(name, rows.IN_SERVICE) for name in ("sleepy", "frozen", "clock")}
     pool = {name: pools.name_of(endpoint) for name, endpoint in found.items()}
-    with Watched(journey.api, journey.namespace) as watched, Load(1, lambda: journey.invoke("clock", {"sleep": 0.02})) as load:
+    with (
+        Watched(journey.api, journey.namespace) as watched,
+        Load(1, lambda: journey.invoke("clock", {"sleep": 0.02})) as load,
+    ):
         pools.reached(journey, "sleepy", 0)  # nothing has asked: a true zero, so it scales in
         morning = now() + SOON
-        journey.kubectl.patch("kep", "sleepy", {"spec": scaling(0, 2, tracking(0.7), actions=(action("morning", at(morning), low=2),))})
+        journey.kubectl.patch(
+            "kep", "sleepy", {"spec": scaling(0, 2, tracking(0.7), actions=(action("morning", at(morning), low=2),))}
+        )
         pools.reached(journey, "sleepy", 2)
         assert causes(journey, "sleepy")[0] == "scheduled action 'morning' set the minimum to 2"
-        assert scheduled(journey.endpoint("sleepy"), "last") == {"name": "morning", "time": f"{morning:%Y-%m-%dT%H:%M:%SZ}"}
+        assert scheduled(journey.endpoint("sleepy"), "last") == {
+            "name": "morning",
+            "time": f"{morning:%Y-%m-%dT%H:%M:%SZ}",
+        }
 
         assert watched.sizes(pool["frozen"]) == [1], "its moment has passed"
-        journey.kubectl.patch("kep", "frozen", {"spec": scaling(0, 3, actions=(action("never", at(morning - SOON), low=3),))})
+        journey.kubectl.patch(
+            "kep", "frozen", {"spec": scaling(0, 3, actions=(action("never", at(morning - SOON), low=3),))}
+        )
         evening = now() + SOON
         bounds = (action("morning", at(morning), low=2), action("evening", at(evening), low=0))
         journey.kubectl.patch("kep", "sleepy", {"spec": scaling(0, 2, tracking(0.7), actions=bounds)})
         pools.reached(journey, "sleepy", 0)
 
-        told = journey.api.until("endpoints", journey.namespace, "clock", lambda found: scheduled(found, "last").get("name") == "after", 150)
+        told = journey.api.until(
+            "endpoints", journey.namespace, "clock", lambda found: scheduled(found, "last").get("name") == "after", 150
+        )
         pools.sized(journey, "clock", 1)
         assert scheduled(told, "next")["name"] == "minute"
-        assert causes(journey, "clock")[:2] == ["scheduled action 'after' set the maximum to 1", "scheduled action 'minute' set the minimum to 2"]
+        assert causes(journey, "clock")[:2] == [
+            "scheduled action 'after' set the maximum to 1",
+            "scheduled action 'minute' set the minimum to 2",
+        ]
     assert pools.not_fitting(load.answers) == []
     assert watched.sizes(pool["clock"]) == [1, 2, 1], "without policies the size is held within the bounds"
     assert watched.sizes(pool["frozen"]) == [1]
     assert watched.sizes(pool["sleepy"])[-4:] == [1, 0, 2, 0]
-    assert pools.rescales(journey, "sleepy") == {0}, "the HPA goes to zero, and the controller leaves it where the minimum is above: an HPA would not"
-    assert journey.api.get("horizontalpodautoscalers", journey.namespace, "clock-warm") is None, "nothing to track: no HPA"
-    told_of = {"morning": (pool["sleepy"], 2, morning), "minute": (pool["clock"], 2, minute), "after": (pool["clock"], 1, after)}
+    assert pools.rescales(journey, "sleepy") == {0}, (
+        "the HPA goes to zero, and the controller leaves it where the minimum is above: an HPA would not"
+    )
+    assert journey.api.get("horizontalpodautoscalers", journey.namespace, "clock-warm") is None, (
+        "nothing to track: no HPA"
+    )
+    told_of = {
+        "morning": (pool["sleepy"], 2, morning),
+        "minute": (pool["clock"], 2, minute),
+        "after": (pool["clock"], 1, after),
+    }
     lags = {name: lag(watched, *about) for name, about in told_of.items()}
     pools.keep("autoscaling_moments", {"secondsFromTheMomentToTheSize": lags, "requests": len(load.answers)})
     assert all(value >= 0 for value in lags.values()), f"no sooner than its moment: {lags}"
@@ -103,12 +131,16 @@ def test_an_update_keeps_the_size_and_each_size_has_one_writer(journey: Journey)
             journey.kubectl.patch("kep", "moves", {"spec": {"endpointConfigName": "bigger"}})
             journey.kubectl.patch("kep", "late", {"spec": scaling(1, 2, tracking(0.7))})
             new = pools.name_of(journey.reaches("moves", rows.IN_SERVICE, timeout=120))
-            journey.api.until("horizontalpodautoscalers", journey.namespace, "moves-warm", lambda found: target(found) == new)
+            journey.api.until(
+                "horizontalpodautoscalers", journey.namespace, "moves-warm", lambda found: target(found) == new
+            )
             journey.api.until("replicasets", journey.namespace, old, lambda found: found is None, 120)
             journey.kubectl.wait("kep", "moves", "condition=ScalingActive=True")
             pools.reached(journey, "moves", 3)
         assert new != old
-        assert pools.not_fitting(load.answers) == [], "the new pool is filled to the size in force before the route moves"
+        assert pools.not_fitting(load.answers) == [], (
+            "the new pool is filled to the size in force before the route moves"
+        )
         late = pools.name_of(pools.reached(journey, "late", 1))
         assert target(journey.api.get("horizontalpodautoscalers", journey.namespace, "late-warm")) == late
 

@@ -16,9 +16,11 @@ def test_never_two_requests_in_a_pod_and_never_more_than_the_limit(journey: Jour
     journey.serving(idle=1, limit=6)
     journey.asleep()
     with Load(10, lambda: journey.invoke(body={"sleep": random.choice((0, 0, 0.05, 0.3))})) as load:
-        journey.api.until_all("pods", journey.namespace, lambda pods: len(pods) == 6, timeout=90)
-        journey.api.until_all("pods", journey.namespace, lambda pods: all(started(pod) for pod in pods), timeout=90)
-        assert journey.gateway.request("GET", path(journey, "ping")).status == 200, "pods that are all at work are there nevertheless"
+        journey.until_pods(lambda pods: len(pods) == 6, timeout=90)
+        journey.until_pods(lambda pods: all(started(pod) for pod in pods), timeout=90)
+        assert journey.gateway.request("GET", path(journey, "ping")).status == 200, (
+            "pods that are all at work are there nevertheless"
+        )
     assert set(load.statuses()) <= {200, 429}, load.failed((200, 429))[:5]
     served = [answer for answer in load.answers if answer.status == 200]
     assert {answer.headers["x-echo-concurrent"] for answer in served} == {"1"}
@@ -41,10 +43,12 @@ def test_a_client_that_leaves_while_held_never_reaches_the_model(journey: Journe
     journey.asleep()
     leaver = http.client.HTTPConnection(journey.gateway.host, journey.gateway.port)
     leaver.request("POST", path(journey, "invocations"), b"{}")
-    journey.api.until_all("pods", journey.namespace, lambda pods: len(pods) == 1)
+    journey.until_pods(lambda pods: len(pods) == 1)
     leaver.close()
     stayer = journey.invoke()
-    assert stayer.status == 200, "the place of the one who left is free at once: with a limit of one this is not throttled"
+    assert stayer.status == 200, (
+        "the place of the one who left is free at once: with a limit of one this is not throttled"
+    )
     assert stayer.json()["served"] == 0, "nothing ran before"
 
 
@@ -54,9 +58,11 @@ def test_a_storm_at_zero_fails_and_throttles_nothing(journey: Journey) -> None:
     endpoints = [manifests.endpoint(name, config="echo") for name in names]
     journey.kubectl.apply(manifests.model("echo"), manifests.config("echo", limit=20, per_pod=10, idle=3), endpoints)
     journey.kubectl("wait", "kep", "--all", "--for=condition=Ready", "--timeout=240s")
-    journey.api.until_all("pods", journey.namespace, lambda pods: not pods, timeout=120)
+    journey.asleep(None, timeout=120)
     rounds = [answer for _ in range(5) for answer in together(200, lambda client: journey.invoke(names[client % 20]))]
-    assert Counter(answer.status for answer in rounds) == {200: 1000}, [str(answer) for answer in rounds if answer.status != 200][:5]
+    assert Counter(answer.status for answer in rounds) == {200: 1000}, [
+        str(answer) for answer in rounds if answer.status != 200
+    ][:5]
 
 
 def path(journey: Journey, what: str) -> str:

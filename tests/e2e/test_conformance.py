@@ -24,17 +24,20 @@ async def things() -> AsyncIterator[None]:
     name = THINGS_CRD["metadata"]["name"]
     cluster = Cluster()
     await cluster.connect()
+    ours = True
     try:
         await cluster.create(CRDS, None, THINGS_CRD)
-    except Conflict:  # another run's
-        yield
-    else:
-        async with asyncio.timeout(60), aclosing(cluster.watch(CRDS, None)) as stream:
-            async for _, crd in stream:
-                conditions = crd.get("status", {}).get("conditions", [])
-                if crd["metadata"].get("name") == name and any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
-                    break
-        yield
+    except Conflict:  # another run's, perhaps made just now
+        ours = False
+    async with asyncio.timeout(60), aclosing(cluster.watch(CRDS, None)) as stream:
+        async for _, crd in stream:
+            conditions = crd.get("status", {}).get("conditions", [])
+            if crd["metadata"].get("name") == name and any(
+                c["type"] == "Established" and c["status"] == "True" for c in conditions
+            ):
+                break
+    yield
+    if ours:
         await cluster.delete(CRDS, None, name)
     await cluster.close()
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from tests.e2e.support import manifests, rows
 from tests.e2e.support.gateway import later, together
-from tests.e2e.support.journey import Journey, owned_by
+from tests.e2e.support.journey import LABEL, Journey, owned_by
 
 
 def test_in_flight_is_answered_and_held_is_told(journey: Journey) -> None:
     """One pod runs a request, the second one that was raised starts too slowly: its request is held when the endpoint goes."""
     journey.serving(environment={"START_SECONDS": "8"}, idle=300, limit=2)
     running = later(lambda: journey.invoke(body={"sleep": 6}))
-    journey.api.until_all("pods", journey.namespace, lambda pods: len(pods) == 1)
+    journey.until_pods(lambda pods: len(pods) == 1)
     held = later(lambda: journey.invoke(body={"sleep": 0}))
-    journey.api.until_all("pods", journey.namespace, lambda pods: len(pods) == 2)
+    journey.until_pods(lambda pods: len(pods) == 2)
     journey.kubectl("delete", "kep", "echo")
     told, answered = held.result(), running.result()
     assert told.status == 404, told
@@ -30,7 +30,10 @@ def test_the_same_name_again_starts_clean(journey: Journey) -> None:
     new = journey.reaches("echo", rows.IN_SERVICE, timeout=120)
     assert new["metadata"]["uid"] != old["metadata"]["uid"]
     assert journey.invoke().status == 200
-    sets = journey.api.until_all("replicasets", journey.namespace, lambda found: all(owned_by(each, new["metadata"]["uid"]) for each in found))
+    uid, ours = new["metadata"]["uid"], f"{LABEL}=echo"
+    sets = journey.api.until_all(
+        "replicasets", journey.namespace, lambda found: all(owned_by(each, uid) for each in found), selector=ours
+    )
     assert len(sets) == 1
 
 

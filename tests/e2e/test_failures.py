@@ -35,14 +35,23 @@ def test_what_the_user_must_mend(journey: Journey) -> None:
     journey.create("crashing", environment=CRASHING)
     journey.create("mute", environment=MUTE, startup=60)
     journey.kubectl.apply(manifests.model("good"), manifests.config("good", idle=300))
-    causes = {"missing": "localhost:5000/echo:never-pushed", "malformed": "localhost:5000/ECHO:1", "crashing": "exit code 1", "mute": "/ping"}
+    causes = {
+        "missing": "localhost:5000/echo:never-pushed",
+        "malformed": "localhost:5000/ECHO:1",
+        "crashing": "exit code 1",
+        "mute": "/ping",
+    }
     for name, cause in causes.items():
         found = journey.reaches(name, rows.FAILED, timeout=150)
         assert cause in found["status"]["failureReason"], found["status"]["failureReason"]
         assert rows.condition(found, "Ready")["message"] == found["status"]["failureReason"]
         refused = journey.invoke(name)
         assert refused.status == 503, refused
-        journey.api.until_all("events", journey.namespace, lambda events: any(warns_of(event, name) for event in events))  # noqa: B023
+        journey.api.until_all(
+            "events",
+            journey.namespace,
+            lambda events: any(warns_of(event, name) for event in events),  # noqa: B023
+        )
     for name in causes:
         journey.kubectl.patch("kep", name, {"spec": {"endpointConfigName": "good"}})
     for name in causes:
@@ -53,11 +62,25 @@ def test_what_the_user_must_mend(journey: Journey) -> None:
 
 def limit(journey: Journey, what: str, count: int) -> None:
     """A quota in the journey's namespace, in force when this returns."""
-    journey.kubectl.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "limit"}, "spec": {"hard": {what: str(count)}}})
-    journey.api.until("resourcequotas", journey.namespace, "limit", lambda found: found is not None and bool(found.get("status", {}).get("used")))
+    journey.kubectl.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "limit"},
+            "spec": {"hard": {what: str(count)}},
+        }
+    )
+    journey.api.until(
+        "resourcequotas",
+        journey.namespace,
+        "limit",
+        lambda found: found is not None and bool(found.get("status", {}).get("used")),
+    )
 
 
-def test_what_the_cluster_lacks_heals_by_itself(journeys: Callable[[], Journey], full_cluster: Callable[[bool], None]) -> None:
+def test_what_the_cluster_lacks_heals_by_itself(
+    journeys: Callable[[], Journey], full_cluster: Callable[[bool], None]
+) -> None:
     """No quota for pods, no node with room, an image that is pushed later, an update that a quota refuses: side by side, each says its cause, and is in
     service when what was lacking is there, without a change by the user."""
     quota, room, late, update = (journeys() for _ in range(4))
@@ -71,7 +94,11 @@ def test_what_the_cluster_lacks_heals_by_itself(journeys: Callable[[], Journey],
     full_cluster(True)
     quota.create(startup=60)
     room.create(startup=60)
-    for journey, row, cause in ((update, rows.UPDATE_FAILED, "quota"), (quota, rows.FAILED, "quota"), (room, rows.FAILED, "node")):
+    for journey, row, cause in (
+        (update, rows.UPDATE_FAILED, "quota"),
+        (quota, rows.FAILED, "quota"),
+        (room, rows.FAILED, "node"),
+    ):
         found = journey.reaches("echo", row, timeout=120)
         assert cause in found["status"]["failureReason"], found["status"]["failureReason"]
     assert update.invoke().status == 200, "the old one serves on"
@@ -92,7 +119,11 @@ def test_a_private_image_needs_its_secret(journey: Journey) -> None:
     journey.kubectl.apply(model, manifests.config("echo", idle=300), manifests.endpoint("echo"))
     found = journey.reaches("echo", rows.FAILED, timeout=120)
     assert "localhost:5001/echo:1" in found["status"]["failureReason"]
-    words = ["--docker-server=localhost:5001", f"--docker-username={registry.USER}", f"--docker-password={registry.PASSWORD}"]
+    words = [
+        "--docker-server=localhost:5001",
+        f"--docker-username={registry.USER}",
+        f"--docker-password={registry.PASSWORD}",
+    ]
     journey.kubectl("create", "secret", "docker-registry", "registry", *words)
     journey.reaches("echo", rows.IN_SERVICE)
     assert journey.invoke().status == 200
@@ -100,4 +131,8 @@ def test_a_private_image_needs_its_secret(journey: Journey) -> None:
 
 def warns_of(event: dict[str, Any], name: str) -> bool:
     """Whether `kubectl describe kep NAME` shows this event as a warning."""
-    return bool(event["type"] == "Warning" and event["involvedObject"].get("kind") == "Endpoint" and event["involvedObject"].get("name") == name)
+    return bool(
+        event["type"] == "Warning"
+        and event["involvedObject"].get("kind") == "Endpoint"
+        and event["involvedObject"].get("name") == name
+    )

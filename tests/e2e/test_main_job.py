@@ -52,7 +52,9 @@ def test_every_form_of_address_reaches_the_endpoint(journey: Journey) -> None:
     assert b"namespace" in alone.body, alone
     nothing = post("GET", "/somewhere/else")
     assert nothing.status == 404
-    assert "/endpoints/" in nothing.body.decode(), f"an unknown address is answered with the forms that exist: {nothing}"
+    assert "/endpoints/" in nothing.body.decode(), (
+        f"an unknown address is answered with the forms that exist: {nothing}"
+    )
     unknown = journey.invoke("nobody")
     assert unknown.status == 404
     assert b"nobody" in unknown.body, unknown
@@ -67,21 +69,49 @@ def test_the_service_answers_inside_the_cluster(journey: Journey) -> None:
     url = journey.endpoint()["status"]["url"]
     assert url == f"http://echo.{journey.namespace}/invocations"
     script = f"import urllib.request as u; print(u.urlopen(u.Request({url!r}, data=b'[]'), timeout=60).status)"
-    restricted = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    container = {"name": "client", "image": manifests.ECHO, "command": ["python3", "-c", script], "securityContext": restricted}
-    journey.kubectl.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "client"}, "spec": {"restartPolicy": "Never", "containers": [container]}})
-    done = journey.api.until("pods", journey.namespace, "client", lambda pod: pod is not None and pod["status"]["phase"] in ("Succeeded", "Failed"), 60)
+    restricted = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    container = {
+        "name": "client",
+        "image": manifests.ECHO,
+        "command": ["python3", "-c", script],
+        "securityContext": restricted,
+    }
+    journey.kubectl.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "client"},
+            "spec": {"restartPolicy": "Never", "containers": [container]},
+        }
+    )
+    done = journey.api.until(
+        "pods",
+        journey.namespace,
+        "client",
+        lambda pod: pod is not None and pod["status"]["phase"] in ("Succeeded", "Failed"),
+        60,
+    )
     assert journey.kubectl("logs", "client").strip() == "200", done
 
 
 def test_thirty_at_five_are_throttled_at_once_in_both_styles(journey: Journey) -> None:
     journey.serving(idle=60, limit=5)
-    for invoke, status, kind in ((journey.gateway.invoke, 429, None), (journey.gateway.invoke_sagemaker, 400, "ThrottlingException")):
+    for invoke, status, kind in (
+        (journey.gateway.invoke, 429, None),
+        (journey.gateway.invoke_sagemaker, 400, "ThrottlingException"),
+    ):
         answers = together(30, lambda _: invoke(journey.namespace, "echo", {"sleep": 4}))  # noqa: B023
         assert Counter(answer.status for answer in answers) == {200: 5, status: 25}, [str(answer) for answer in answers]
         throttled = [answer for answer in answers if answer.status == status]
         served = [answer for answer in answers if answer.status == 200]
-        assert max(answer.done for answer in throttled) < min(answer.done for answer in served), "throttled at once: before the first of the five was done"
+        assert max(answer.done for answer in throttled) < min(answer.done for answer in served), (
+            "throttled at once: before the first of the five was done"
+        )
         assert all(int(answer.headers["retry-after"]) >= 1 for answer in throttled)
         assert {answer.headers.get("x-amzn-errortype") for answer in throttled} == {kind}
         assert {answer.headers["x-echo-concurrent"] for answer in served} == {"1"}, "one request at a time in each pod"
@@ -94,6 +124,7 @@ def test_delete_leaves_nothing(journey: Journey) -> None:
     assert kinds == {"replicasets", "services", "controllerrevisions"}, "what an Endpoint owns"
     journey.kubectl("delete", "kep,kepc,kmodel", "echo")
     journey.asleep()
-    for kind in ("replicasets", "services", "controllerrevisions", "endpoints", "endpointconfigs", "models"):
-        journey.api.until_all(kind, journey.namespace, lambda found: not found, timeout=30)
+    journey.leaves_nothing(uid)
+    for kind in ("endpoints", "endpointconfigs", "models"):
+        journey.api.until(kind, journey.namespace, "echo", lambda found: found is None, timeout=30)
     assert journey.invoke().status == 404

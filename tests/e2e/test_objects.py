@@ -39,7 +39,9 @@ def test_the_api_server_says_what_the_user_must_see(asker: Asker, case: Case) ->
     if case.verdict == REFUSED or case.change is not None:
         return
     assert answer.stored is not None
-    assert SPECS[case.kind].parse(answer.stored["spec"]) == SPECS[case.kind].parse(case.spec or {}), "defaults of the schema and of the code differ"
+    assert SPECS[case.kind].parse(answer.stored["spec"]) == SPECS[case.kind].parse(case.spec or {}), (
+        "defaults of the schema and of the code differ"
+    )
     assert answer.stored["status"] == {"observedGeneration": -1}, "a new object must not look as if it were done"
 
 
@@ -63,7 +65,10 @@ def test_a_crd_is_structural_and_established(system: Kubectl, kind: Kind) -> Non
         ("kep.spec.endpointConfigName", "what this endpoint serves"),
         ("kep.status.endpointStatus", "InService"),
         ("kep.spec.autoscaling.scheduledActions.schedule", "cron(0 8 ? * MON-FRI *)"),
-        ("kep.spec.autoscaling.scalingPolicies.targetTrackingScalingPolicyConfiguration.targetValue", "a ratio above 0 and at most 1"),
+        (
+            "kep.spec.autoscaling.scalingPolicies.targetTrackingScalingPolicyConfiguration.targetValue",
+            "a ratio above 0 and at most 1",
+        ),
         ("kep.status.autoscaling.nextScheduledAction", "acts next"),
         ("kepc.spec.productionVariants.serverlessConfig.memorySizeInMB", "1024, 2048, 3072"),
         ("kepc.spec.productionVariants.serverlessConfig.maxConcurrency", "throttled at once"),
@@ -72,7 +77,9 @@ def test_a_crd_is_structural_and_established(system: Kubectl, kind: Kind) -> Non
     ],
 )
 def test_kubectl_explains_a_field(system: Kubectl, tmp_path: Path, path: str, words: str) -> None:
-    said = system("explain", path, f"--cache-dir={tmp_path}")  # else kubectl may still go by what it saw before the CRDs came
+    said = system(
+        "explain", path, f"--cache-dir={tmp_path}"
+    )  # else kubectl may still go by what it saw before the CRDs came
     assert words in " ".join(said.split())
 
 
@@ -80,5 +87,13 @@ def test_short_names_and_the_category_find_the_kinds(namespace: str) -> None:
     kubectl = Kubectl(namespace)
     for name in ("kmodel", "kepc", "kep", "endpoint", "kindler"):
         assert "error" not in kubectl("get", name, "--ignore-not-found")
-    listed = command("kubectl", "api-resources", "--api-group=serving.kindler.dev", "--categories=kindler", "--no-headers", "-o", "name")
+    listed = command(
+        "kubectl",
+        "api-resources",
+        "--api-group=serving.kindler.dev",
+        "--categories=kindler",
+        "--no-headers",
+        "-o",
+        "name",
+    )
     assert sorted(listed.split()) == sorted(f"{kind.plural}.serving.kindler.dev" for kind in KINDS)

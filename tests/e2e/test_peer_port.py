@@ -6,6 +6,7 @@ import http.client
 from contextlib import closing
 
 from hack.kubeapi import KubeApi
+from tests.e2e.support.installation import running
 from tests.e2e.support.kubectl import Kubectl
 
 
@@ -16,11 +17,15 @@ def ask(host: str, token: str | None) -> int:
 
 
 def test_stats_need_a_token_of_the_right_audience(system: Kubectl, api: KubeApi) -> None:
-    pods = api.items("pods", system.namespace, "app.kubernetes.io/component=activator")
-    (host,) = [pod["status"]["podIP"] for pod in pods if pod["status"]["phase"] == "Running" and not pod["metadata"].get("deletionTimestamp")]
-    account = pods[0]["spec"]["serviceAccountName"].replace("activator", "controller")
+    (pod,) = running(api, "activator")
+    host = pod["status"]["podIP"]
+    account = pod["spec"]["serviceAccountName"].replace("activator", "controller")
     assert ask(host, None) in (401, 403)
     assert ask(host, "not.a.token") in (401, 403)
-    assert ask(host, system("create", "token", account).strip()) in (401, 403), "a token for the API server is not one for us"
-    assert ask(host, system("create", "token", "default", "--audience=kindler-peer").strip()) in (401, 403), "somebody else's token"
+    assert ask(host, system("create", "token", account).strip()) in (401, 403), (
+        "a token for the API server is not one for us"
+    )
+    assert ask(host, system("create", "token", "default", "--audience=kindler-peer").strip()) in (401, 403), (
+        "somebody else's token"
+    )
     assert ask(host, system("create", "token", account, "--audience=kindler-peer").strip()) == 200

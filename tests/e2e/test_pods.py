@@ -23,7 +23,9 @@ def test_a_pod_is_as_the_contract_says(journey: Journey) -> None:
     assert container["securityContext"]["capabilities"]["drop"] == ["ALL"]
     assert spec["automountServiceAccountToken"] is False
     assert spec["enableServiceLinks"] is False
-    assert spec["securityContext"] | {"runAsUser": 10001, "runAsGroup": 0, "runAsNonRoot": True} == spec["securityContext"]
+    assert (
+        spec["securityContext"] | {"runAsUser": 10001, "runAsGroup": 0, "runAsNonRoot": True} == spec["securityContext"]
+    )
     answer = journey.invoke(body={"echo": True})
     assert answer.status == 200
     image = container["image"]
@@ -53,7 +55,12 @@ def test_requests_and_answers_pass_unchanged(journey: Journey) -> None:
     stream = post("POST", at, b"", {"X-Echo-Chunks": "5", "X-Echo-Interval": "0.05"})
     assert stream.headers["transfer-encoding"] == "chunked"
     assert stream.body.decode().splitlines() == [f"chunk {n}" for n in range(5)]
-    seen = post("POST", at, b"{}", {"X-Forwarded-For": "1.2.3.4", "X-Kindler-Forged": "1", "X-Amzn-SageMaker-Custom-Attributes": "a=b"}).json()["headers"]
+    seen = post(
+        "POST",
+        at,
+        b"{}",
+        {"X-Forwarded-For": "1.2.3.4", "X-Kindler-Forged": "1", "X-Amzn-SageMaker-Custom-Attributes": "a=b"},
+    ).json()["headers"]
     assert "x-forwarded-for" not in seen
     assert "x-kindler-forged" not in seen
     assert seen["x-amzn-sagemaker-custom-attributes"] == "a=b"

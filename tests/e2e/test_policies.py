@@ -22,11 +22,20 @@ DEMAND = "the activator may only scale on-demand pools"
 
 
 def pod_spec() -> Json:
-    container: Json = {"name": "model", "image": manifests.ECHO, "resources": {"limits": {"memory": "64Mi", "cpu": "100m"}}}
+    container: Json = {
+        "name": "model",
+        "image": manifests.ECHO,
+        "resources": {"limits": {"memory": "64Mi", "cpu": "100m"}},
+    }
     container["securityContext"] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     security = {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
     # Bound to no node: nothing runs, and the pod can still be patched and deleted.
-    return {"containers": [container], "securityContext": security, "schedulerName": "nobody", "terminationGracePeriodSeconds": 0}
+    return {
+        "containers": [container],
+        "securityContext": security,
+        "schedulerName": "nobody",
+        "terminationGracePeriodSeconds": 0,
+    }
 
 
 def pod(name: str, labels: dict[str, str]) -> Json:
@@ -35,7 +44,11 @@ def pod(name: str, labels: dict[str, str]) -> Json:
 
 
 def pool(name: str, labels: dict[str, str]) -> Json:
-    spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod_spec()}}
+    spec = {
+        "replicas": 0,
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": pod_spec()},
+    }
     return {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": name, "labels": OURS}, "spec": spec}
 
 
@@ -55,7 +68,12 @@ class Activator:
     def scale(self, name: str, replicas: int) -> None:
         """By one bare PATCH, as the activator does it: kubectl would read the Scale first, which it may not."""
         api = self.journey.api
-        api.call("PATCH", api.path("replicasets", self.journey.namespace, name, "scale"), {"spec": {"replicas": replicas}}, user=self.user)
+        api.call(
+            "PATCH",
+            api.path("replicasets", self.journey.namespace, name, "scale"),
+            {"spec": {"replicas": replicas}},
+            user=self.user,
+        )
 
     def may(self, verb: str, resource: str) -> bool:
         """What `kubectl auth can-i` answers; it takes `a/b` for a name, so a subresource is said apart."""
@@ -77,7 +95,9 @@ def let_go(journey: Journey, activator: Activator) -> Any:
     """The pods' finalizers are there to be tampered with; the namespace could not go with them."""
     yield
     for name in ("ours", "foreign"):
-        journey.kubectl("patch", "pod", name, "--type=merge", "-p", '{"metadata": {"finalizers": null}}', "--request-timeout=10s")
+        journey.kubectl(
+            "patch", "pod", name, "--type=merge", "-p", '{"metadata": {"finalizers": null}}', "--request-timeout=10s"
+        )
 
 
 def refused(message: str, act: Any, *words: Any) -> None:
@@ -100,12 +120,21 @@ def test_of_a_pod_only_the_deletion_cost_may_change(journey: Journey, activator:
         {"metadata": {"annotations": {"kept": None}}},
         {"metadata": {"annotations": {COST: "1", "own": "x"}}},
         {"metadata": {"finalizers": None}},
-        {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "foreign", "uid": before["metadata"]["uid"]}]}},
+        {
+            "metadata": {
+                "ownerReferences": [
+                    {"apiVersion": "v1", "kind": "Pod", "name": "foreign", "uid": before["metadata"]["uid"]}
+                ]
+            }
+        },
         {"spec": {"activeDeadlineSeconds": 1}},
     ):
         refused(CHANGE, activator.patch, "pod", "ours", change)
     after = journey.kubectl.get("pod", "ours")
-    assert (after["metadata"]["resourceVersion"], after["spec"]) == (before["metadata"]["resourceVersion"], before["spec"])
+    assert (after["metadata"]["resourceVersion"], after["spec"]) == (
+        before["metadata"]["resourceVersion"],
+        before["spec"],
+    )
     for value in ("-100", "100", None):
         activator.patch("pod", "ours", {"metadata": {"annotations": {COST: value}}})
         assert journey.kubectl.get("pod", "ours")["metadata"]["annotations"].get(COST) == value
@@ -123,15 +152,18 @@ def test_a_foreign_pod_is_neither_changed_nor_deleted(journey: Journey, activato
 def test_only_demand_pools_of_ours_are_scaled(journey: Journey, activator: Activator) -> None:
     lookalike = {f"x{LABEL}": "mine"}
     journey.kubectl.apply(
-        pool("mine-1-demand", OURS), pool("mine-1-warm", OURS), pool("other-demand", {"app": "somebody"}), pool("lookalike-demand", lookalike)
+        pool("mine-1-demand", OURS),
+        pool("mine-1-warm", OURS),
+        pool("other-demand", {"app": "somebody"}),
+        pool("lookalike-demand", lookalike),
     )
     refused(DEMAND, activator.scale, "mine-1-warm", 1)
     refused(SCALE, activator.scale, "other-demand", 1)
     refused(SCALE, activator.scale, "lookalike-demand", 1)
     refused("cannot patch resource", activator.patch, "replicaset", "mine-1-demand", {"spec": {"replicas": 1}})
     activator.scale("mine-1-demand", 1)
-    sizes = {found["metadata"]["name"]: found["spec"]["replicas"] for found in journey.api.items("replicasets", journey.namespace)}
-    assert sizes == {"mine-1-demand": 1, "mine-1-warm": 0, "other-demand": 0, "lookalike-demand": 0}
+    wanted = {"mine-1-demand": 1, "mine-1-warm": 0, "other-demand": 0, "lookalike-demand": 0}
+    assert {name: journey.kubectl.get("replicaset", name)["spec"]["replicas"] for name in wanted} == wanted
     activator.scale("mine-1-demand", 0)
 
 
@@ -143,7 +175,13 @@ def test_others_are_not_bound(journey: Journey) -> None:
 
 
 def test_the_roads_to_more_power_are_closed(activator: Activator) -> None:
-    for verb, resource in (("get", "pods"), ("patch", "pods"), ("delete", "pods"), ("patch", "replicasets/scale"), ("watch", "endpoints.serving.kindler.dev")):
+    for verb, resource in (
+        ("get", "pods"),
+        ("patch", "pods"),
+        ("delete", "pods"),
+        ("patch", "replicasets/scale"),
+        ("watch", "endpoints.serving.kindler.dev"),
+    ):
         assert activator.may(verb, resource), f"{verb} {resource}"
     for verb, resource in (
         ("create", "pods"),

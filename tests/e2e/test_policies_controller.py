@@ -20,7 +20,12 @@ WARM = "the controller's HorizontalPodAutoscalers may only size warm pools"
 LEADS = "the controller may only make, change and delete APIServices that lead to its own metrics server"
 DISOWN = "the controller may only take owners out of APIServices that lead elsewhere"
 OURS = {LABEL: "mine"}
-OWNER = {"apiVersion": "serving.kindler.dev/v1alpha1", "kind": "Endpoint", "name": "gone", "uid": "00000000-0000-0000-0000-000000000000"}
+OWNER = {
+    "apiVersion": "serving.kindler.dev/v1alpha1",
+    "kind": "Endpoint",
+    "name": "gone",
+    "uid": "00000000-0000-0000-0000-000000000000",
+}
 
 
 class Controller:
@@ -45,7 +50,12 @@ class Controller:
         self.api.call("PATCH", path, body, content_type="application/apply-patch+yaml", user=self.user)
 
     def scale(self, name: str, replicas: int) -> None:
-        self.api.call("PATCH", self.api.path("replicasets", self.journey.namespace, name, "scale"), {"spec": {"replicas": replicas}}, user=self.user)
+        self.api.call(
+            "PATCH",
+            self.api.path("replicasets", self.journey.namespace, name, "scale"),
+            {"spec": {"replicas": replicas}},
+            user=self.user,
+        )
 
 
 @pytest.fixture
@@ -72,8 +82,17 @@ def test_it_makes_only_what_an_endpoint_owns(controller: Controller) -> None:
 def test_it_changes_scales_and_deletes_nothing_of_others(journey: Journey, controller: Controller) -> None:
     journey.kubectl.apply(pool("other", {"app": "somebody"}))
     for change in (OURS, {"own": "x"}):
-        refused(OWNED, controller.kubectl.patch, "replicaset", "other", {"metadata": {"labels": change}}, controller.who)
-    refused(OWNED, controller.kubectl.patch, "replicaset", "other", {"metadata": {"ownerReferences": [OWNER]}}, controller.who)
+        refused(
+            OWNED, controller.kubectl.patch, "replicaset", "other", {"metadata": {"labels": change}}, controller.who
+        )
+    refused(
+        OWNED,
+        controller.kubectl.patch,
+        "replicaset",
+        "other",
+        {"metadata": {"ownerReferences": [OWNER]}},
+        controller.who,
+    )
     refused(OWNED, controller.kubectl, "delete", "replicaset", "other", "--wait=false", controller.who)
     refused(SCALE, controller.scale, "other", 1)
     found = journey.kubectl.get("replicaset", "other")
@@ -82,7 +101,12 @@ def test_it_changes_scales_and_deletes_nothing_of_others(journey: Journey, contr
 
 def autoscaler(target: str, kind: str = "ReplicaSet") -> Json:
     spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": kind, "name": target}, "maxReplicas": 1}
-    return {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "mine-warm"}, "spec": spec}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "mine-warm"},
+        "spec": spec,
+    }
 
 
 def test_its_autoscalers_size_warm_pools_of_endpoints_alone(journey: Journey, controller: Controller) -> None:
@@ -108,7 +132,13 @@ def test_it_serves_no_api_but_that_of_its_own_metrics(controller: Controller, sy
 
 def test_what_became_somebody_elses_it_may_only_disown(controller: Controller) -> None:
     group = "v1beta1.custom.metrics.k8s.io"
-    spec = {"group": "custom.metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 1, "versionPriority": 1, "insecureSkipTLSVerify": True}
+    spec = {
+        "group": "custom.metrics.k8s.io",
+        "version": "v1beta1",
+        "groupPriorityMinimum": 1,
+        "versionPriority": 1,
+        "insecureSkipTLSVerify": True,
+    }
     service = {"namespace": controller.journey.namespace, "name": "adapter", "port": 443}
     path = controller.api.path("apiservices", None, group)
     body = {"metadata": {"name": group, "annotations": {"a": "b"}}, "spec": spec | {"service": service}}
@@ -125,7 +155,12 @@ def test_what_became_somebody_elses_it_may_only_disown(controller: Controller) -
             with pytest.raises(ApiError, match=DISOWN):
                 controller.api.call("PATCH", path, {"metadata": metadata}, user=controller.user)
         controller.api.call("PATCH", path, {"metadata": {"ownerReferences": None}}, user=controller.user)
-        refused(LEADS, controller.apply, group, {"service": {"namespace": "kindler-system", "name": "kindler-metrics", "port": 443}})
+        refused(
+            LEADS,
+            controller.apply,
+            group,
+            {"service": {"namespace": "kindler-system", "name": "kindler-metrics", "port": 443}},
+        )
         with pytest.raises(ApiError, match=LEADS):
             controller.api.call("DELETE", path, user=controller.user)
     finally:

@@ -12,7 +12,9 @@ POOL = "serving.kindler.dev/pool"
 def test_warm_pods_are_there_before_in_service_and_used_first(journey: Journey) -> None:
     found = journey.serving(warm=2, limit=4, idle=2)
     assert found["status"]["productionVariants"][0]["currentServerlessConfig"]["provisionedConcurrency"] == 2
-    warm = {pod["metadata"]["name"] for pod in journey.pods() if pod["metadata"]["labels"][POOL] == "warm" and started(pod)}
+    warm = {
+        pod["metadata"]["name"] for pod in journey.pods() if pod["metadata"]["labels"][POOL] == "warm" and started(pod)
+    }
     assert len(warm) == 2, "filled before InService"
 
     two = together(2, lambda _: journey.invoke(body={"sleep": 1}))
@@ -34,6 +36,11 @@ def test_more_or_less_of_it_without_a_restart(journey: Journey) -> None:
         journey.kubectl.apply(manifests.config(f"warm-{count}", model="echo", warm=count, idle=300))
         journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": f"warm-{count}"}})
         journey.reaches("echo", rows.IN_SERVICE, timeout=90)
-        journey.api.until_all("pods", journey.namespace, lambda pods: len(pods) == count, selector=f"{POOL}=warm")  # noqa: B023
+        journey.api.until_all(
+            "pods",
+            journey.namespace,
+            lambda pods, expected=count: len(pods) == expected,
+            selector=f"{LABEL}=echo,{POOL}=warm",
+        )
         assert journey.invoke().status == 200
     assert len(first) == 1

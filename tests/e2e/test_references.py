@@ -25,7 +25,9 @@ def test_references_go_by_sagemaker_name(journey: Journey) -> None:
     )
     journey.reaches("object-c", rows.IN_SERVICE)
     assert journey.invoke("My-Endpoint").status == 200
-    assert journey.gateway.request("POST", "/invocations", b"{}", {"Host": f"object-c.{journey.namespace}"}).status == 200
+    assert (
+        journey.gateway.request("POST", "/invocations", b"{}", {"Host": f"object-c.{journey.namespace}"}).status == 200
+    )
     assert journey.invoke("my-endpoint").status == 404, "invoked exactly as it is named"
 
 
@@ -35,9 +37,16 @@ def test_what_is_deleted_or_made_anew_while_in_use_disturbs_nothing(journey: Jou
     journey.kubectl("delete", "kmodel,kepc", "echo")
     assert journey.reaches("echo", rows.IN_SERVICE)["status"]["route"] == before["status"]["route"]
     assert journey.invoke().status == 200
-    journey.kubectl.apply(manifests.model("echo", environment={"OTHER": "1"}), manifests.config("echo", memory=3072, idle=300))
+    journey.kubectl.apply(
+        manifests.model("echo", environment={"OTHER": "1"}), manifests.config("echo", memory=3072, idle=300)
+    )
     journey.let_its_second_pass("models", "echo")
-    journey.api.until("endpointconfigs", journey.namespace, "echo", lambda found: found is not None and found["status"].get("observedGeneration") == 1)
+    journey.api.until(
+        "endpointconfigs",
+        journey.namespace,
+        "echo",
+        lambda found: found is not None and found["status"].get("observedGeneration") == 1,
+    )
     assert journey.invoke().status == 200
     after = journey.reaches("echo", rows.IN_SERVICE)
     assert after["status"]["route"] == before["status"]["route"], "until spec.endpointConfigName changes"

@@ -8,7 +8,7 @@ from tests.e2e.support.journey import Journey
 
 def test_columns_tell_the_state(journey: Journey) -> None:
     journey.serving(idle=300, warm=1)
-    heads, row = (line.split() for line in journey.kubectl("get", "kep").splitlines())
+    heads, row = (line.split() for line in journey.kubectl("get", "kep", "echo").splitlines())
     assert heads == ["NAME", "STATUS", "READY", "CONFIG", "WARM", "DEMAND", "MAX", "URL", "AGE"]
     assert row[:4] == ["echo", "InService", "True", "echo"]
     assert row[6:8] == ["5", f"http://echo.{journey.namespace}/invocations"]
@@ -20,7 +20,11 @@ def test_columns_tell_the_state(journey: Journey) -> None:
 
 
 def test_every_field_is_explained(journey: Journey) -> None:
-    for path in ("kep.spec.endpointConfigName", "kmodel.spec.primaryContainer.image", "kepc.spec.productionVariants.serverlessConfig.memorySizeInMB"):
+    for path in (
+        "kep.spec.endpointConfigName",
+        "kmodel.spec.primaryContainer.image",
+        "kepc.spec.productionVariants.serverlessConfig.memorySizeInMB",
+    ):
         text = journey.kubectl("explain", path)
         assert "<empty>" not in text, text
         assert len(text.split("DESCRIPTION:")[1].strip()) > 20

@@ -34,7 +34,9 @@ def test_creating_then_in_service_then_updating(journey: Journey) -> None:
 def test_a_failed_update_and_the_way_back(journey: Journey) -> None:
     journey.serving(idle=300)
     pods = {pod["metadata"]["uid"] for pod in journey.pods()}
-    journey.kubectl.apply(manifests.model("broken", image="localhost:5000/echo:never-pushed"), manifests.config("broken", idle=300))
+    journey.kubectl.apply(
+        manifests.model("broken", image="localhost:5000/echo:never-pushed"), manifests.config("broken", idle=300)
+    )
     journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "broken"}})
     failed = journey.reaches("echo", rows.UPDATE_FAILED, timeout=120)
     assert failed["status"]["endpointConfigName"] == "echo"
@@ -44,7 +46,9 @@ def test_a_failed_update_and_the_way_back(journey: Journey) -> None:
     journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "echo"}})
     back = journey.reaches("echo", rows.IN_SERVICE)
     assert "failureReason" not in back["status"]
-    journey.api.until_all("pods", journey.namespace, lambda found: {pod["metadata"]["uid"] for pod in found} == pods)  # nothing of the broken one stays
+    journey.until_pods(
+        lambda found: {pod["metadata"]["uid"] for pod in found} == pods
+    )  # nothing of the broken one stays
 
 
 def test_an_update_that_names_what_is_missing_waits_for_it(journey: Journey) -> None:
@@ -63,8 +67,15 @@ def test_in_service_but_pods_cannot_start_when_woken(journey: Journey) -> None:
     """Quota takes the room away while the endpoint sleeps: it says so, and is well again when the quota goes."""
     journey.serving(idle=1, startup=60)
     journey.asleep()
-    journey.kubectl.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})
-    journey.api.until("resourcequotas", journey.namespace, "none", lambda quota: quota is not None and "hard" in quota.get("status", {}))
+    journey.kubectl.apply(
+        {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    )
+    journey.api.until(
+        "resourcequotas",
+        journey.namespace,
+        "none",
+        lambda quota: quota is not None and "hard" in quota.get("status", {}),
+    )
     held = later(journey.invoke)
     found = journey.reaches("echo", rows.CANNOT_WAKE)
     assert "quota" in rows.condition(found, "Ready")["message"], found["status"]
@@ -76,13 +87,25 @@ def test_in_service_but_pods_cannot_start_when_woken(journey: Journey) -> None:
 def test_autoscaling_that_cannot_work_is_told_and_disturbs_nothing(journey: Journey) -> None:
     """What the API server cannot know: the config's variant, the metrics there are, the time zones there are."""
     journey.serving(warm=1)
-    evening = {"scheduledActionName": "evening", "schedule": "cron(0 19 * * ? *)", "timezone": "Europe/Atlantis", "scalableTargetAction": {"maxCapacity": 1}}
+    evening = {
+        "scheduledActionName": "evening",
+        "schedule": "cron(0 19 * * ? *)",
+        "timezone": "Europe/Atlantis",
+        "scalableTargetAction": {"maxCapacity": 1},
+    }
     unknown = {"metricName": "CPUUtilization", "namespace": "AWS/SageMaker", "statistic": "Average"}
-    policy = {"policyName": "cpu", "targetTrackingScalingPolicyConfiguration": {"targetValue": 60, "customizedMetricSpecification": unknown}}
+    policy = {
+        "policyName": "cpu",
+        "targetTrackingScalingPolicyConfiguration": {"targetValue": 60, "customizedMetricSpecification": unknown},
+    }
     other = manifests.scaling(1, 2)["autoscaling"][0] | {"variantName": "Blue"}
     for entries, wrong, right in (
         ([other], "'Blue'", "AllTraffic"),
-        (manifests.scaling(1, 2, policy)["autoscaling"], "CPUUtilization", "ServerlessProvisionedConcurrencyUtilization"),
+        (
+            manifests.scaling(1, 2, policy)["autoscaling"],
+            "CPUUtilization",
+            "ServerlessProvisionedConcurrencyUtilization",
+        ),
         (manifests.scaling(1, 2, actions=(evening,))["autoscaling"], "Europe/Atlantis", "Europe/"),
     ):
         journey.kubectl.patch("kep", "echo", {"spec": {"autoscaling": entries}})
@@ -97,8 +120,17 @@ def test_autoscaling_that_cannot_work_is_told_and_disturbs_nothing(journey: Jour
 
 def test_a_taken_sagemaker_name_and_a_taken_child(journey: Journey) -> None:
     journey.serving("first", idle=300)
-    foreign = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "second"}, "spec": {"type": "ExternalName", "externalName": "example.invalid"}}
-    journey.kubectl.apply(foreign, manifests.endpoint("younger", config="first", endpointName="First"), manifests.endpoint("second", config="first"))
+    foreign = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "second"},
+        "spec": {"type": "ExternalName", "externalName": "example.invalid"},
+    }
+    journey.kubectl.apply(
+        foreign,
+        manifests.endpoint("younger", config="first", endpointName="First"),
+        manifests.endpoint("second", config="first"),
+    )
 
     younger = journey.reaches("younger", rows.FAILED, reason="NameTaken")
     assert "first" in younger["status"]["failureReason"]
@@ -108,7 +140,9 @@ def test_a_taken_sagemaker_name_and_a_taken_child(journey: Journey) -> None:
     second = journey.reaches("second", rows.UPDATE_FAILED, reason="NameTaken", timeout=120)
     assert "second" in rows.condition(second, "Ready")["message"]
     assert journey.invoke("second").status == 200, "serving goes on without the Service"
-    assert journey.kubectl.get("service", "second")["spec"]["externalName"] == "example.invalid", "what is not ours is not touched"
+    assert journey.kubectl.get("service", "second")["spec"]["externalName"] == "example.invalid", (
+        "what is not ours is not touched"
+    )
 
     journey.kubectl.delete("kep", "first")
     journey.kubectl.delete("service", "second")
@@ -119,16 +153,20 @@ def test_a_taken_sagemaker_name_and_a_taken_child(journey: Journey) -> None:
 def test_deleting_is_seen_under_foreground_deletion(journey: Journey) -> None:
     journey.serving(idle=300)
     running = later(lambda: journey.invoke(body={"sleep": 6}))
-    journey.api.until_all("pods", journey.namespace, lambda pods: len(pods) == 1)
+    journey.until_pods(lambda pods: len(pods) == 1)
     journey.kubectl("delete", "kep", "echo", "--cascade=foreground", "--wait=false")
-    found = journey.api.until("endpoints", journey.namespace, "echo", lambda kep: kep is None or kep["status"]["endpointStatus"] == "Deleting")
+    found = journey.api.until(
+        "endpoints", journey.namespace, "echo", lambda kep: kep is None or kep["status"]["endpointStatus"] == "Deleting"
+    )
     assert rows.seen(found) == rows.DELETING
     assert running.result().status == 200, "a request in flight gets its answer"
     journey.api.until("endpoints", journey.namespace, "echo", lambda kep: kep is None)
 
 
 def test_model_and_config_say_that_they_are_accepted_and_used(journey: Journey) -> None:
-    journey.kubectl.apply(manifests.model("echo", executionRoleARN="arn:aws:iam::123456789012:role/x"), manifests.config("echo", idle=300))
+    journey.kubectl.apply(
+        manifests.model("echo", executionRoleARN="arn:aws:iam::123456789012:role/x"), manifests.config("echo", idle=300)
+    )
     for kind, name, count in (("kmodel", "models", 1), ("kepc", "endpointconfigs", 0)):
         journey.kubectl.wait(kind, "echo", "condition=Ready")
         journey.api.until(name, journey.namespace, "echo", lambda found: used_by(found) == count)  # noqa: B023

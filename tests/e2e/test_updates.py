@@ -19,8 +19,14 @@ def test_a_bigger_tier_under_load_fails_no_request(journey: Journey) -> None:
         journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "bigger"}})
         found = journey.reaches("echo", rows.IN_SERVICE, timeout=120)
         assert found["status"]["endpointConfigName"] == "bigger"
-        journey.api.until_all("replicasets", journey.namespace, lambda sets: old not in str([s["metadata"]["name"] for s in sets]), timeout=120)
-        journey.api.until_all("pods", journey.namespace, lambda pods: not pods, selector=f"serving.kindler.dev/revision={old}", timeout=120)
+        for kind in ("replicasets", "pods"):
+            journey.api.until_all(
+                kind,
+                journey.namespace,
+                lambda found: not found,
+                selector=f"{LABEL}=echo,serving.kindler.dev/revision={old}",
+                timeout=120,
+            )
     assert load.failed() == []
     assert {answer.headers["x-echo-concurrent"] for answer in load.answers} == {"1"}
     assert limits(journey) == {"2Gi"}
@@ -48,7 +54,9 @@ def test_new_limits_alone_restart_no_pod(journey: Journey) -> None:
     assert after["status"]["route"]["revision"] == before["status"]["route"]["revision"]
     assert after["status"]["route"]["maxConcurrency"] == 4
     assert pods <= {pod["metadata"]["uid"] for pod in journey.pods()}
-    assert [answer.status for answer in together(4, lambda _: journey.invoke(body={"sleep": 2}))] == [200] * 4, "the new limit is in force"
+    assert [answer.status for answer in together(4, lambda _: journey.invoke(body={"sleep": 2}))] == [200] * 4, (
+        "the new limit is in force"
+    )
 
 
 def test_the_way_back_and_a_change_of_mind(journey: Journey) -> None:
@@ -66,6 +74,10 @@ def test_the_way_back_and_a_change_of_mind(journey: Journey) -> None:
     assert found["status"]["endpointConfigName"] == "bigger"
     revision = found["status"]["route"]["revision"]
     journey.api.until_all(
-        "replicasets", journey.namespace, lambda sets: all(revision in each["metadata"]["name"] for each in sets), selector=f"{LABEL}=echo", timeout=120
+        "replicasets",
+        journey.namespace,
+        lambda sets: all(revision in each["metadata"]["name"] for each in sets),
+        selector=f"{LABEL}=echo",
+        timeout=120,
     )
     assert journey.invoke().status == 200

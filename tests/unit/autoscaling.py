@@ -7,36 +7,67 @@ from typing import Any
 from kindler.api import names
 from kindler.api.autoscaling import UTILIZATION, ScalableTarget
 from kindler.api.route import Route
-from kindler.core.facts import Pool
-from kindler.core.provision import Facts, Load, MetricsApi, Surroundings
-from kindler.core.tracking import History
+from kindler.core.autoscaling.decision import ClusterCapabilities, Load, MetricsApi, ScalingState
+from kindler.core.autoscaling.tracking import History
+from kindler.core.common.pools import Pool
 
 NOW = 1_800_000_000.0
 WARM = "iris-abc-warm"
 
 
 def route(limit: int = 20, per: int = 1, provisioned: int = 0, warm_pool: str | None = WARM) -> Route:
-    return Route("AllTraffic", "abc", "iris-abc-demand", warm_pool, limit, per, provisioned, 1024, 300, 60, 180, 8080, "/ping", "/invocations")
+    return Route(
+        "AllTraffic",
+        "abc",
+        "iris-abc-demand",
+        warm_pool,
+        limit,
+        per,
+        provisioned,
+        1024,
+        300,
+        60,
+        180,
+        8080,
+        "/ping",
+        "/invocations",
+    )
 
 
-def policy(name: str = "busy", at: float = 0.7, cooldown: int = 300, keeps: bool = False, metric: str | None = None) -> dict[str, Any]:
+def policy(
+    name: str = "busy", at: float = 0.7, cooldown: int = 300, keeps: bool = False, metric: str | None = None
+) -> dict[str, Any]:
     """`keeps`: with disableScaleIn. `metric`: a customized one of AWS/SageMaker."""
     tracking: dict[str, Any] = {"targetValue": at, "scaleInCooldown": cooldown, "disableScaleIn": keeps}
     if metric is None:
         tracking["predefinedMetricSpecification"] = {"predefinedMetricType": UTILIZATION}
     else:
-        tracking["customizedMetricSpecification"] = {"metricName": metric, "namespace": "AWS/SageMaker", "statistic": "Average"}
+        tracking["customizedMetricSpecification"] = {
+            "metricName": metric,
+            "namespace": "AWS/SageMaker",
+            "statistic": "Average",
+        }
     return {"policyName": name, "targetTrackingScalingPolicyConfiguration": tracking}
 
 
 def action(name: str, schedule: str, low: int | None = None, high: int | None = None) -> dict[str, Any]:
     sets = {"minCapacity": low, "maxCapacity": high}
-    return {"scheduledActionName": name, "schedule": schedule, "scalableTargetAction": {k: v for k, v in sets.items() if v is not None}}
+    return {
+        "scheduledActionName": name,
+        "schedule": schedule,
+        "scalableTargetAction": {k: v for k, v in sets.items() if v is not None},
+    }
 
 
-def target(low: int = 1, high: int = 8, *policies: dict[str, Any], actions: tuple[dict[str, Any], ...] = (), rests: str = "") -> ScalableTarget:
+def target(
+    low: int = 1, high: int = 8, *policies: dict[str, Any], actions: tuple[dict[str, Any], ...] = (), rests: str = ""
+) -> ScalableTarget:
     """`rests`: any of in, out, scheduled."""
-    words = {"in": "dynamicScalingInSuspended", "out": "dynamicScalingOutSuspended", "scheduled": "scheduledScalingSuspended"}
+    words = {
+        "in": "dynamicScalingInSuspended",
+        "out": "dynamicScalingOutSuspended",
+        "scheduled": "scheduledScalingSuspended",
+    }
     said = {
         "variantName": "AllTraffic",
         "minCapacity": low,
@@ -54,8 +85,13 @@ def pool(replicas: int, name: str = WARM) -> Pool:
 
 def hpa(*conditions: tuple[str, ...], leads_to: str = WARM, averages: tuple[str, ...] = ()) -> dict[str, Any]:
     """`conditions`: (type, status, reason, message), and since when, if that matters. `averages`: what its status says of each metric."""
-    told = [dict(zip(("type", "status", "reason", "message", "lastTransitionTime"), c, strict=False)) for c in conditions]
-    metrics = [{"type": "External", "external": {"current": {"averageValue": value}}} if value else {"type": ""} for value in averages]
+    told = [
+        dict(zip(("type", "status", "reason", "message", "lastTransitionTime"), c, strict=False)) for c in conditions
+    ]
+    metrics = [
+        {"type": "External", "external": {"current": {"averageValue": value}}} if value else {"type": ""}
+        for value in averages
+    ]
     return {"spec": {"scaleTargetRef": {"name": leads_to}}, "status": {"conditions": told, "currentMetrics": metrics}}
 
 
@@ -78,7 +114,7 @@ def facts(
     history: History = (),
     now: float = NOW,
     **changed: Any,
-) -> Facts:
+) -> ScalingState:
     """`replicas` None: there is no warm pool yet. `loads` by policy; None for one that is missing."""
     found: dict[str, Any] = {
         "endpoint": {"metadata": {"name": "iris", "namespace": "team", "uid": "uid-iris"}, "spec": {}},
@@ -86,15 +122,18 @@ def facts(
         "route": leads or route(),
         "warm": None if replicas is None else pool(replicas),
         "ready": (replicas or 0) if ready is None else ready,
-        "autoscaler": hpa() if scales and scales.scaling_policies else None,
-        "around": Surroundings(api, zero),
-        "loads": {name: Load(value, "" if value is not None else "no activator answers") for name, value in (loads or {}).items()},
+        "hpa": hpa() if scales and scales.scaling_policies else None,
+        "capabilities": ClusterCapabilities(api, zero),
+        "loads": {
+            name: Load(value, "" if value is not None else "no activator answers")
+            for name, value in (loads or {}).items()
+        },
         "status": {},
         "created": NOW - 10_000,
         "now": now,
         "history": history,
     }
-    return Facts(**(found | changed))
+    return ScalingState(**(found | changed))
 
 
 MORNING = action("morning", "at(2027-01-15T08:00:00)", low=4)  # NOW

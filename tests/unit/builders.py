@@ -11,13 +11,25 @@ from kindler.api import names
 from kindler.api.route import Route
 from kindler.api.settings import controller_settings
 from kindler.api.stats import EndpointStats, Stats
-from kindler.core import wanted
-from kindler.core.course import judge
-from kindler.core.facts import Attempt, Course, Kept, Observed, Obstacle, Pool, PoolWish, Resolved, Routed, Said
-from kindler.core.pods import PodFacts, read
-from kindler.core.podspec import pod_spec
-from kindler.core.provision import Surroundings
-from kindler.core.revision import Limits, Shape, instances, route_of
+from kindler.core.autoscaling.decision import ClusterCapabilities
+from kindler.core.common.blockers import Blocker
+from kindler.core.common.capacity import instances
+from kindler.core.common.pods import PodFacts, read
+from kindler.core.common.pools import Pool
+from kindler.core.endpoint import manifests
+from kindler.core.endpoint import rollout as rollouts
+from kindler.core.endpoint.podspec import pod_spec
+from kindler.core.endpoint.revision import Limits, PodShape, route_of
+from kindler.core.endpoint.state import (
+    Attempt,
+    DesiredPool,
+    Observed,
+    ResolvedImage,
+    ResolvedRefs,
+    RolloutPlan,
+    RouteRecord,
+    StoredRevision,
+)
 
 NOW = 1_800_000_000.0
 
@@ -51,16 +63,29 @@ def pod(
     state: dict[str, Any] = {"running": {"startedAt": stamp(started)}} if started is not None else {}
     if waiting:
         state = {"waiting": {"reason": waiting[0], "message": waiting[1]}}
-    container: dict[str, Any] = {"name": names.CONTAINER, "state": state, "restartCount": restarts, "started": ready, "imageID": image_id if ready else ""}
+    container: dict[str, Any] = {
+        "name": names.CONTAINER,
+        "state": state,
+        "restartCount": restarts,
+        "started": ready,
+        "imageID": image_id if ready else "",
+    }
     if ended:
-        terminated = {"reason": ended[0], "exitCode": ended[1], "startedAt": stamp(NOW - 5 - ended[2]), "finishedAt": stamp(NOW - 5)}
+        terminated = {
+            "reason": ended[0],
+            "exitCode": ended[1],
+            "startedAt": stamp(NOW - 5 - ended[2]),
+            "finishedAt": stamp(NOW - 5),
+        }
         container["lastState"] = {"terminated": terminated}
     meta: dict[str, Any] = {
         "name": name,
         "uid": f"uid-{name}",
         "labels": {names.LABEL_ENDPOINT: endpoint, names.LABEL_POOL: pool, names.LABEL_REVISION: revision},
         "creationTimestamp": stamp(created),
-        "ownerReferences": [{"kind": "ReplicaSet", "name": f"{endpoint}-{revision}-{pool}", "uid": owner_uid, "controller": True}],
+        "ownerReferences": [
+            {"kind": "ReplicaSet", "name": f"{endpoint}-{revision}-{pool}", "uid": owner_uid, "controller": True}
+        ],
     }
     if deleting:
         meta["deletionTimestamp"] = stamp(NOW)
@@ -68,11 +93,21 @@ def pod(
     if scheduled is not None:
         conditions.append({"type": "PodScheduled", "status": "True", "lastTransitionTime": stamp(scheduled)})
     probe = {"periodSeconds": 1, "failureThreshold": startup, "httpGet": {"path": "/ping", "port": 8080}}
-    spec = {"containers": [{"name": names.CONTAINER, "image": image, "startupProbe": probe, "resources": {"limits": {"memory": "2048Mi"}}}]}
+    spec = {
+        "containers": [
+            {
+                "name": names.CONTAINER,
+                "image": image,
+                "startupProbe": probe,
+                "resources": {"limits": {"memory": "2048Mi"}},
+            }
+        ]
+    }
     return {
         "metadata": meta,
         "spec": spec,
-        "status": {"phase": "Running", "podIP": ip, "conditions": conditions, "containerStatuses": [container]} | status,
+        "status": {"phase": "Running", "podIP": ip, "conditions": conditions, "containerStatuses": [container]}
+        | status,
     }
 
 
@@ -84,36 +119,62 @@ UID = "uid-iris"
 ACTIVATOR = SETTINGS.activator_service
 
 
-def said(config: str = "v1", image: str = "registry.local/iris:1", source: str = "1", **changed: Any) -> Said:
+def said(config: str = "v1", image: str = "registry.local/iris:1", source: str = "1", **changed: Any) -> ResolvedRefs:
     """What the Endpoint asks for; `changed`: fields of Shape or Limits."""
-    shape = Shape(image=image, **({"memory_size_in_mb": 1024} | {k: v for k, v in changed.items() if k in Shape.__dataclass_fields__}))
-    limits = {"variant_name": "AllTraffic", "max_concurrency": 10, "max_concurrency_per_instance": 1, "provisioned_concurrency": 0, "idle_timeout": 300}
-    return Said(config, shape, Limits(**(limits | {k: v for k, v in changed.items() if k in Limits.__dataclass_fields__})), (source,))
+    shape = PodShape(
+        image=image,
+        **({"memory_size_in_mb": 1024} | {k: v for k, v in changed.items() if k in PodShape.__dataclass_fields__}),
+    )
+    limits = {
+        "variant_name": "AllTraffic",
+        "max_concurrency": 10,
+        "max_concurrency_per_instance": 1,
+        "provisioned_concurrency": 0,
+        "idle_timeout": 300,
+    }
+    return ResolvedRefs(
+        config,
+        shape,
+        Limits(**(limits | {k: v for k, v in changed.items() if k in Limits.__dataclass_fields__})),
+        (source,),
+    )
 
 
-def route(what: Said) -> Route:
+def route(what: ResolvedRefs) -> Route:
     return route_of("iris", what.shape, what.limits)
 
 
 def endpoint(
     config: str = "v1",
-    serves: Said | None = None,
+    serves: ResolvedRefs | None = None,
     generation: int = 1,
     deleting: bool = False,
     scales: list[dict[str, Any]] | None = None,
     **status: Any,
 ) -> dict[str, Any]:
     """An Endpoint named iris. `serves`: what its status.route came from; `scales`: its spec.autoscaling."""
-    meta = {"name": "iris", "namespace": "team", "uid": UID, "generation": generation, "creationTimestamp": stamp(NOW - 1000)}
+    meta = {
+        "name": "iris",
+        "namespace": "team",
+        "uid": UID,
+        "generation": generation,
+        "creationTimestamp": stamp(NOW - 1000),
+    }
     if deleting:
         meta["deletionTimestamp"] = stamp(NOW)
     if serves:
-        status = {"route": route(serves).to_json(), "endpointConfigName": serves.config_name, "endpointStatus": "InService"} | status
+        status = {
+            "route": route(serves).to_json(),
+            "endpointConfigName": serves.config_name,
+            "endpointStatus": "InService",
+        } | status
     spec: dict[str, Any] = {"endpointConfigName": config} | ({"autoscaling": scales} if scales is not None else {})
     return {"apiVersion": names.API_VERSION, "kind": "Endpoint", "metadata": meta, "spec": spec, "status": status}
 
 
-def scaling(low: int = 1, high: int = 4, target: float | None = 0.7, variant: str = "AllTraffic", **changed: Any) -> dict[str, Any]:
+def scaling(
+    low: int = 1, high: int = 4, target: float | None = 0.7, variant: str = "AllTraffic", **changed: Any
+) -> dict[str, Any]:
     """An entry of spec.autoscaling; `target` None: without policies."""
     metric = {"predefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization"}
     tracking = {"targetValue": target, "predefinedMetricSpecification": metric}
@@ -121,7 +182,9 @@ def scaling(low: int = 1, high: int = 4, target: float | None = 0.7, variant: st
     return {"variantName": variant, "minCapacity": low, "maxCapacity": high, "scalingPolicies": policies} | changed
 
 
-def kept(what: Said, number: int = 0, at: int = int(NOW) - 100, attempt: int = 0, **changed: Any) -> Kept:
+def kept(
+    what: ResolvedRefs, number: int = 0, at: int = int(NOW) - 100, attempt: int = 0, **changed: Any
+) -> StoredRevision:
     """The revision of `what`; routed to if it has a number, `at` the moment of its last attempt (and of its routing)."""
     revision = route(what).revision
     fields: dict[str, Any] = {
@@ -132,51 +195,60 @@ def kept(what: Said, number: int = 0, at: int = int(NOW) - 100, attempt: int = 0
         "shape": what.shape,
         "pod_spec": pod_spec(what.shape, SETTINGS),
         "attempt": Attempt(attempt, at, what.config_name, what.sources),
-        "routed": Routed(route(what), what.config_name, at) if number else None,
-        "resolved": Resolved(f"{what.shape.image.partition(':')[0]}@sha256:abc", at, True) if number else None,
+        "routed": RouteRecord(route(what), what.config_name, at) if number else None,
+        "resolved": ResolvedImage(f"{what.shape.image.partition(':')[0]}@sha256:abc", at, True) if number else None,
     }
-    return Kept(**(fields | changed))
+    return StoredRevision(**(fields | changed))
 
 
-def pool(what: Said, kind: str = names.DEMAND, replicas: int = 1, of: Kept | None = None, **changed: Any) -> Pool:
+def pool(
+    what: ResolvedRefs, kind: str = names.DEMAND, replicas: int = 1, of: StoredRevision | None = None, **changed: Any
+) -> Pool:
     """A ReplicaSet as it was made for the attempt of `of` (default: of kept(what))."""
     owner = of or kept(what)
     name = names.pool_name("iris", owner.revision, kind)
     mark = owner.attempt.id if owner.attempt else ""
-    wish = PoolWish(name, owner.revision, kind, replicas, None, mark)
-    raw = wanted.new_replica_set(observed(), owner, wish)
+    wish = DesiredPool(name, owner.revision, kind, replicas, None, mark)
+    raw = manifests.new_replica_set(observed(), owner, wish)
     raw["metadata"]["uid"] = changed.pop("uid", f"uid-{name}")
     if failing := changed.pop("failing", None):
         raw["status"] = {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": failing}]}
     if changed.pop("deleting", False):
         raw["metadata"]["deletionTimestamp"] = stamp(NOW)
-    return wanted.pool_from(raw)
+    return manifests.pool_from(raw)
 
 
 def pods_of(of: Pool, count: int | None = None, **changed: Any) -> list[tuple[str, PodFacts]]:
     """Its pods, as `pod` builds them."""
     number = of.replicas if count is None else count
-    return [(of.uid, read(pod(name=f"{of.name}-{n}", pool=of.pool, revision=of.revision, owner_uid=of.uid, **changed), NOW)) for n in range(number)]
+    return [
+        (of.uid, read(pod(name=f"{of.name}-{n}", pool=of.pool, revision=of.revision, owner_uid=of.uid, **changed), NOW))
+        for n in range(number)
+    ]
 
 
-def observed(endpoint_: dict[str, Any] | None = None, said_: Said | Obstacle | None = None, **changed: Any) -> Observed:
+def observed(
+    endpoint_: dict[str, Any] | None = None, said_: ResolvedRefs | Blocker | None = None, **changed: Any
+) -> Observed:
     """Nothing but a new Endpoint, unless `changed` (fields of Observed) says more. Kept revisions stand as manifests, too."""
     fields: dict[str, Any] = {
         "endpoint": endpoint_ or endpoint(),
-        "said": said_ or said(),
-        "kept": (),
+        "refs": said_ or said(),
+        "revisions": (),
         "pools": (),
         "pods": (),
         "service": None,
         "activators": None,
-        "autoscaler": None,
-        "around": Surroundings(),
+        "hpa": None,
+        "capabilities": ClusterCapabilities(),
         "loads": {},
         "history": (),
         "now": NOW,
     } | changed
     blank = Observed(**(fields | {"revisions_found": {}}))
-    return replace(blank, revisions_found={k.name: stored(wanted.controller_revision(blank, k), k.uid) for k in blank.kept})
+    return replace(
+        blank, revisions_found={k.name: stored(manifests.controller_revision(blank, k), k.uid) for k in blank.revisions}
+    )
 
 
 def stored(body: dict[str, Any], uid: str) -> dict[str, Any]:
@@ -184,7 +256,7 @@ def stored(body: dict[str, Any], uid: str) -> dict[str, Any]:
     return body | {"metadata": body["metadata"] | {"uid": uid}}
 
 
-def serving(what: Said, replicas: int = 1, config: str | None = None, **changed: Any) -> Observed:
+def serving(what: ResolvedRefs, replicas: int = 1, config: str | None = None, **changed: Any) -> Observed:
     """In service with `what`: revision, pools with Ready pods, Service."""
     revision = kept(what, number=1)
     pools = [pool(what, replicas=replicas, of=revision)]
@@ -192,18 +264,22 @@ def serving(what: Said, replicas: int = 1, config: str | None = None, **changed:
         pools.append(pool(what, names.WARM, instances(what.limits.provisioned_concurrency, route(what)), revision))
     base = observed(endpoint(config or what.config_name, serves=what), changed.pop("said_", what))
     fields: dict[str, Any] = {
-        "kept": (revision,),
+        "revisions": (revision,),
         "pools": tuple(pools),
         "pods": tuple(p for each in pools for p in pods_of(each)),
-        "service": wanted.service(base, ACTIVATOR),
+        "service": manifests.service(base, ACTIVATOR),
     } | changed
-    return observed(base.endpoint, base.said, **fields)
+    return observed(base.endpoint, base.refs, **fields)
 
 
-def stats(revision: str, in_flight: int = 0, older: dict[str, int] | None = None, held: int = 0, warm: int = 0, uid: str = UID) -> Stats:
+def stats(
+    revision: str, in_flight: int = 0, older: dict[str, int] | None = None, held: int = 0, warm: int = 0, uid: str = UID
+) -> Stats:
     """What one activator says of iris."""
-    return Stats("boot", {"team/iris": EndpointStats(uid, True, revision, in_flight, held, warm, in_flight - warm, older or {})})
+    return Stats(
+        "boot", {"team/iris": EndpointStats(uid, True, revision, in_flight, held, warm, in_flight - warm, older or {})}
+    )
 
 
-def decide(seen: Observed, hold: bool = False) -> Course:
-    return judge(seen, partial(pod_spec, settings=SETTINGS), pin=True, hold=hold)
+def decide(seen: Observed, hold: bool = False) -> RolloutPlan:
+    return rollouts.decide(seen, partial(pod_spec, settings=SETTINGS), pin=True, hold=hold)

@@ -37,7 +37,9 @@ def run(*words: str) -> tuple[int, str, str]:
 
 def rendered(*settings: str, release: str = "kindler", namespace: str = "kindler-system") -> list[Json]:
     """All objects of an installation, without the CRDs. `settings` as for `helm --set`."""
-    status, out, said = run("template", release, str(CHART), "-n", namespace, *(word for setting in settings for word in ("--set", setting)))
+    status, out, said = run(
+        "template", release, str(CHART), "-n", namespace, *(word for setting in settings for word in ("--set", setting))
+    )
     assert status == 0, said
     return [document for document in yaml.safe_load_all(out) if document]
 
@@ -50,4 +52,7 @@ def only(objects: list[Json], kind: str, name: str) -> Json:
 def environment(deployment: Json) -> dict[str, str]:
     """The container's variables; one that comes from a field reads as `$path`."""
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    return {e["name"]: e["value"] if "value" in e else f"${e['valueFrom']['fieldRef']['fieldPath']}" for e in container["env"]}
+    return {
+        e["name"]: e["value"] if "value" in e else f"${e['valueFrom']['fieldRef']['fieldPath']}"
+        for e in container["env"]
+    }

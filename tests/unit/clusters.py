@@ -6,12 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kindler.api.stats import Stats
-from kindler.core import wanted
-from kindler.core.facts import Action, Apply, Create, Delete, Kind, Observed, Obstacle, Patch, Said, Scale
-from kindler.core.plan import plan
-from kindler.core.pods import PodFacts, Trouble, read
-from kindler.core.provision import Surroundings
-from kindler.core.status import status
+from kindler.core.autoscaling.decision import ClusterCapabilities
+from kindler.core.common.blockers import Blocker, BlockerKind
+from kindler.core.common.pods import PodFacts, PodFailure, read
+from kindler.core.endpoint import manifests
+from kindler.core.endpoint.actions import Action, Apply, Create, Delete, Patch, Scale
+from kindler.core.endpoint.plan import plan
+from kindler.core.endpoint.state import Observed, ResolvedRefs
+from kindler.core.endpoint.status import status
 from tests.unit import builders
 from tests.unit.builders import ACTIVATOR, NOW, decide, stats
 
@@ -24,10 +26,10 @@ class MiniCluster:
     """`objects` by (kind, name), ours and others'. `broken`: images whose pods never come up."""
 
     endpoint: Json
-    said: Said | Obstacle
+    refs: ResolvedRefs | Blocker
     objects: dict[tuple[str, str], Json] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
-    around: Surroundings = field(default_factory=Surroundings)
+    capabilities: ClusterCapabilities = field(default_factory=ClusterCapabilities)
     now: float = NOW
     made: int = 0
     touched: list[Action] = field(default_factory=list)
@@ -38,12 +40,12 @@ class MiniCluster:
         seen = self.observe()
         course = decide(seen)
         actions = plan(seen, course, ACTIVATOR)
-        obstacles = self._carry_out(actions)
-        if any(o.blocking for o in obstacles):
+        blockers = self._carry_out(actions)
+        if any(o.blocking for o in blockers):
             course = decide(seen, hold=True)
-        self.endpoint = self.endpoint | {"status": status(seen, course, obstacles)}
+        self.endpoint = self.endpoint | {"status": status(seen, course, blockers)}
         touched = tuple(self.touched[before:])
-        self.now += course.again if course.again is not None and not touched else 1.0
+        self.now += course.requeue_after if course.requeue_after is not None and not touched else 1.0
         return touched
 
     def settle(self, most: int = 60) -> int:
@@ -52,32 +54,39 @@ class MiniCluster:
             before = self.endpoint
             if not self.step() and before["status"] == self.endpoint["status"]:
                 return count
-        raise AssertionError(f"no rest in {self} after {most} passes; the last did {[(type(a).__name__, a.kind, a.name) for a in self.touched[-6:]]}")
+        raise AssertionError(
+            f"no rest in {self} after {most} passes; the last did {[(type(a).__name__, a.kind, a.name) for a in self.touched[-6:]]}"
+        )
 
     def __repr__(self) -> str:
         found = {
-            name: (kind, "ours" if wanted.is_ours(raw, builders.UID) else "not ours", raw.get("spec", {}).get("replicas"), raw["metadata"].get("annotations"))
+            name: (
+                kind,
+                "ours" if manifests.is_ours(raw, builders.UID) else "not ours",
+                raw.get("spec", {}).get("replicas"),
+                raw["metadata"].get("annotations"),
+            )
             for (kind, name), raw in self.objects.items()
         }
-        return f"said {self.said} status {self.endpoint['status']} objects {found}"
+        return f"said {self.refs} status {self.endpoint['status']} objects {found}"
 
     def observe(self) -> Observed:
-        ours = {key: raw for key, raw in self.objects.items() if wanted.is_ours(raw, builders.UID)}
-        pools = tuple(wanted.pool_from(raw) for (kind, _), raw in ours.items() if kind == "ReplicaSet")
+        ours = {key: raw for key, raw in self.objects.items() if manifests.is_ours(raw, builders.UID)}
+        pools = tuple(manifests.pool_from(raw) for (kind, _), raw in ours.items() if kind == "ReplicaSet")
         revisions = {name: raw for (kind, name), raw in ours.items() if kind == "ControllerRevision"}
         route = self.endpoint["status"].get("route")
         told: dict[str, Stats | None] = {"a": stats(route["revision"])} if route else {}
         return Observed(
             endpoint=self.endpoint,
-            said=self.said,
-            kept=tuple(k for k in map(wanted.kept_from, revisions.values()) if k),
+            refs=self.refs,
+            revisions=tuple(k for k in map(manifests.stored_revision_from, revisions.values()) if k),
             revisions_found=revisions,
             pools=pools,
             pods=tuple((p.uid, facts) for p in pools for facts in self._pods(p.name, p.replicas)),
             service=ours.get(("Service", "iris")),
             activators=told,
-            autoscaler=ours.get(("HorizontalPodAutoscaler", "iris-warm")),
-            around=self.around,
+            hpa=ours.get(("HorizontalPodAutoscaler", "iris-warm")),
+            capabilities=self.capabilities,
             loads={},
             history=(),
             now=self.now,
@@ -85,24 +94,35 @@ class MiniCluster:
 
     def _pods(self, name: str, count: int) -> list[PodFacts]:
         raw = self.objects["ReplicaSet", name]
-        labels, image = raw["spec"]["template"]["metadata"]["labels"], raw["spec"]["template"]["spec"]["containers"][0]["image"]
+        labels, image = (
+            raw["spec"]["template"]["metadata"]["labels"],
+            raw["spec"]["template"]["spec"]["containers"][0]["image"],
+        )
         fine = image.partition("@")[0] not in self.broken
-        facts = read(builders.pod(name=name, pool=labels["serving.kindler.dev/pool"], ready=fine, image_id=""), self.now)
-        return [facts if fine else replace(facts, trouble=Trouble("ImagePullBackOff", "It is not there.", True))] * count
+        facts = read(
+            builders.pod(name=name, pool=labels["serving.kindler.dev/pool"], ready=fine, image_id=""), self.now
+        )
+        return [
+            facts if fine else replace(facts, failure=PodFailure("ImagePullBackOff", "It is not there.", True))
+        ] * count
 
-    def _carry_out(self, actions: tuple[Action, ...]) -> tuple[Obstacle, ...]:
-        obstacles = []
+    def _carry_out(self, actions: tuple[Action, ...]) -> tuple[Blocker, ...]:
+        blockers = []
         for action in actions:
             key = action.kind, action.name
             if isinstance(action, Create) and key in self.objects:
-                assert not wanted.is_ours(self.objects[key], builders.UID), f"{key} is made twice"
-                obstacles.append(Obstacle(Kind.STALLED, "NameTaken", f"{key} is taken.", action.kind not in BESIDE, action.kind))
-                if obstacles[-1].blocking:
+                assert not manifests.is_ours(self.objects[key], builders.UID), f"{key} is made twice"
+                blockers.append(
+                    Blocker(
+                        BlockerKind.STALLED, "NameTaken", f"{key} is taken.", action.kind not in BESIDE, action.kind
+                    )
+                )
+                if blockers[-1].blocking:
                     break
                 continue
             self.touched.append(action)
             self._do(key, action)
-        return tuple(obstacles)
+        return tuple(blockers)
 
     def _do(self, key: tuple[str, str], action: Action) -> None:
         if isinstance(action, Create):
@@ -110,14 +130,18 @@ class MiniCluster:
             self.objects[key] = builders.stored(dict(action.body), f"made-{self.made}")
             return
         found = self.objects[key]
-        assert wanted.is_ours(found, builders.UID), f"{key} is not ours, and is touched"
+        assert manifests.is_ours(found, builders.UID), f"{key} is not ours, and is touched"
         if isinstance(action, Apply | Patch):
             assert "replicas" not in action.body.get("spec", {}), "whoever sizes a pool says its size"
             assert "data" not in action.body, "it never changes"
             self.objects[key] = _over(found, action.body)
         elif isinstance(action, Scale):
-            assert key[1] != self.endpoint["status"].get("route", {}).get("pools", {}).get("demand"), "once it serves, it is the activator's"
-            assert not self._sized_by_an_autoscaler(key[1]) or 0 in (found["spec"]["replicas"], action.replicas), "an HPA sizes it"
+            assert key[1] != self.endpoint["status"].get("route", {}).get("pools", {}).get("demand"), (
+                "once it serves, it is the activator's"
+            )
+            assert not self._sized_by_an_autoscaler(key[1]) or 0 in (found["spec"]["replicas"], action.replicas), (
+                "an HPA sizes it"
+            )
             found["spec"]["replicas"] = action.replicas
         elif isinstance(action, Delete):
             assert found["metadata"]["uid"] == action.uid
@@ -125,7 +149,9 @@ class MiniCluster:
 
     def _sized_by_an_autoscaler(self, pool: str) -> bool:
         hpa = self.objects.get(("HorizontalPodAutoscaler", "iris-warm"))
-        return hpa is not None and wanted.is_ours(hpa, builders.UID) and hpa["spec"]["scaleTargetRef"]["name"] == pool
+        return (
+            hpa is not None and manifests.is_ours(hpa, builders.UID) and hpa["spec"]["scaleTargetRef"]["name"] == pool
+        )
 
 
 def _over(found: Any, body: Any) -> Any:

@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kindler.activator.calls import Call, ColdStart, Outcome, Place, Purpose, Refusal, Style
-from kindler.activator.desk import EndpointDesk, Identity
-from kindler.activator.pods import Pod
-from kindler.activator.sizes import PoolFacts, PoolSize
+from kindler.activator.endpoint.pod import Pod
+from kindler.activator.endpoint.requests import Backend, ColdStart, Outcome, PendingRequest, Purpose, Rejection, Style
+from kindler.activator.endpoint.size import PoolFacts, PoolSize
+from kindler.activator.endpoint.throttler import EndpointThrottler, Identity
 from kindler.api import names
 from kindler.api.route import Route
-from kindler.core.pods import PodFacts, Trouble
+from kindler.core.common.pods import PodFacts, PodFailure
 
 IDENTITY = Identity("uid-iris", "team", "iris", "Iris", "2026-01-01T00:00:00Z")
 
 
 def route(
-    revision: str = "abc", limit: int = 5, per_instance: int = 1, provisioned: int = 0, idle: int = 60, startup: int = 180, scaled: bool = False
+    revision: str = "abc",
+    limit: int = 5,
+    per_instance: int = 1,
+    provisioned: int = 0,
+    idle: int = 60,
+    startup: int = 180,
+    scaled: bool = False,
 ) -> Route:
     """`scaled`: its warm pool follows spec.autoscaling, and the config says nothing of its size."""
     return Route(
@@ -50,21 +56,21 @@ class Request:
     held_bytes: int = 0
     cold: ColdStart | None = None
     counted: bool = False
-    got: Place | None = None
-    refusal: Refusal | None = None
+    got: Backend | None = None
+    rejection: Rejection | None = None
     on_dispatch: Callable[[Request], None] | None = None
 
-    def dispatch(self, place: Place) -> None:
+    def dispatch(self, backend: Backend) -> None:
         assert self.got is None, f"call {self.number} was dispatched twice"
-        assert self.refusal is None, f"call {self.number} was refused and then dispatched"
-        self.got = place
+        assert self.rejection is None, f"call {self.number} was refused and then dispatched"
+        self.got = backend
         if self.on_dispatch:
             self.on_dispatch(self)
 
-    def refuse(self, refusal: Refusal) -> None:
+    def reject(self, rejection: Rejection) -> None:
         assert self.got is None, f"call {self.number} was dispatched and then refused"
-        assert self.refusal is None, f"call {self.number} was refused twice"
-        self.refusal = refusal
+        assert self.rejection is None, f"call {self.number} was refused twice"
+        self.rejection = rejection
 
 
 @dataclass
@@ -96,23 +102,34 @@ class NotingHands:
     def delete(self, namespace: str, pod: Pod, why: str) -> None:
         self.deleted.append(pod.facts.name)
 
-    def close_idle(self, place: Place) -> None:
-        self.closed.append(place.pod)
+    def close_idle(self, backend: Backend) -> None:
+        self.closed.append(backend.pod)
 
 
 @dataclass
 class NotingTeller:
     colds: list[tuple[str, ColdStart]] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
+    refusals: list[Rejection] = field(default_factory=list)
 
     def cold_start(self, identity: Identity, pod: Pod, cold: ColdStart) -> None:
         self.colds.append((pod.facts.name, cold))
 
-    def served(self, identity: Identity, call: Call, place: Place, outcome: Outcome, status: int, received: int, sent: int, placed: float, now: float) -> None:
-        assert call.arrived <= placed <= now
+    def served(
+        self,
+        identity: Identity,
+        request: PendingRequest,
+        backend: Backend,
+        outcome: Outcome,
+        status: int,
+        received: int,
+        sent: int,
+        placed: float,
+        now: float,
+    ) -> None:
+        assert request.arrived <= placed <= now
 
-    def refused(self, identity: Identity, call: Call | None, refusal: Refusal) -> None:
-        self.refusals.append(refusal)
+    def rejected(self, identity: Identity, request: PendingRequest | None, rejection: Rejection) -> None:
+        self.refusals.append(rejection)
 
 
 class World:
@@ -120,54 +137,68 @@ class World:
 
     def __init__(self, first: Route | None = None) -> None:
         self.now = 1000.0
-        self.hands = NotingHands()
-        self.teller = NotingTeller()
-        self.desk = EndpointDesk(IDENTITY, self.hands, self.teller, lambda: self.now)
+        self.actuator = NotingHands()
+        self.observer = NotingTeller()
+        self.throttler = EndpointThrottler(IDENTITY, self.actuator, self.observer, lambda: self.now)
         self.pods: dict[str, PodFacts] = {}
         self._calls = 0
         if first is not None:
             self.pool(first.demand_pool, first.revision, 0)
-            self.desk.reroute(first)
+            self.throttler.reroute(first)
 
-    def pool(self, name: str, revision: str, replicas: int, trouble: Trouble | None = None) -> None:
-        self.desk.pools.show_size(PoolFacts(IDENTITY.namespace, f"uid-{name}", name, IDENTITY.uid, revision, replicas, trouble))
-        self.desk.settle()
+    def pool(self, name: str, revision: str, replicas: int, failure: PodFailure | None = None) -> None:
+        self.throttler.pools.show_size(
+            PoolFacts(IDENTITY.namespace, f"uid-{name}", name, IDENTITY.uid, revision, replicas, failure)
+        )
+        self.throttler.settle()
 
     def show(self, name: str, pool: str = names.DEMAND, revision: str = "abc", **changes: object) -> None:
         """A pod appears or changes."""
-        values: dict[str, object] = {"name": name, "uid": f"uid-{name}", "endpoint": "iris", "pool": pool, "revision": revision}
-        values |= {"ip": f"10.0.0.{len(self.pods) + 1}", "created": 1.0, "scheduled": 1.0, "started": 1.0, "ready": True}
-        values |= {"deleting": False, "deletion_cost": 0, "trouble": None, "image_id": ""}
+        values: dict[str, object] = {
+            "name": name,
+            "uid": f"uid-{name}",
+            "endpoint": "iris",
+            "pool": pool,
+            "revision": revision,
+        }
+        values |= {
+            "ip": f"10.0.0.{len(self.pods) + 1}",
+            "created": 1.0,
+            "scheduled": 1.0,
+            "started": 1.0,
+            "ready": True,
+        }
+        values |= {"deleting": False, "deletion_cost": 0, "failure": None, "image_id": ""}
         if name in self.pods:
             values["ip"] = self.pods[name].ip
         facts = self.pods[name] = PodFacts(**(values | changes))  # type: ignore[arg-type]
-        self.desk.pools.show(facts)
-        self.desk.settle()
+        self.throttler.pools.show(facts)
+        self.throttler.settle()
 
     def gone(self, name: str) -> None:
-        self.desk.pools.gone(self.pods.pop(name).uid)
-        self.desk.settle()
+        self.throttler.pools.gone(self.pods.pop(name).uid)
+        self.throttler.settle()
 
     def answer(self, name: str) -> None:
         """The pod answers its ping."""
-        pod, answered = self.hands.probing.pop(name)
+        pod, answered = self.actuator.probing.pop(name)
         answered(pod)
 
     def start(self, name: str, pool: str = names.DEMAND, revision: str = "abc") -> None:
         self.show(name, pool, revision)
         self.answer(name)
 
-    def call(self, purpose: Purpose = Purpose.INVOCATION) -> Request:
+    def request(self, purpose: Purpose = Purpose.INVOCATION) -> Request:
         """A request arrives; it has a place, a refusal, or neither: it waits."""
         self._calls += 1
         request = Request(self._calls, self.now, purpose)
-        verdict = self.desk.offer(request)
-        if isinstance(verdict, Place):
+        verdict = self.throttler.offer(request)
+        if isinstance(verdict, Backend):
             request.got = verdict
         else:
-            request.refusal = verdict
+            request.rejection = verdict
         return request
 
     def finish(self, request: Request, outcome: Outcome = Outcome.ANSWERED, status: int = 200) -> None:
         assert request.got is not None
-        self.desk.finished(request, request.got, outcome, status, 10, 20)
+        self.throttler.finished(request, request.got, outcome, status, 10, 20)

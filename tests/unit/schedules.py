@@ -18,7 +18,11 @@ WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
 
 def rows(table: str) -> list[list[str]]:
     """The cells of a table's lines, its headings left out."""
-    return [[cell.strip() for cell in line.split(" | ")] for line in table.strip("\n").splitlines() if not line.startswith("# ")]
+    return [
+        [cell.strip() for cell in line.split(" | ")]
+        for line in table.strip("\n").splitlines()
+        if not line.startswith("# ")
+    ]
 
 
 # ---- random expressions
@@ -49,18 +53,43 @@ def _item(dice: random.Random, low: int, high: int, names: list[str] | None) -> 
         return names[number - low] if names and dice.random() < 0.5 else str(number)
 
     step = f"/{dice.randint(1, high - low + 1)}"
-    return dice.choice(("*", value(), value(), value(), f"{value()}-{value()}", f"*{step}", f"{value()}{step}", f"{value()}-{value()}{step}"))
+    return dice.choice(
+        (
+            "*",
+            value(),
+            value(),
+            value(),
+            f"{value()}-{value()}",
+            f"*{step}",
+            f"{value()}{step}",
+            f"{value()}-{value()}{step}",
+        )
+    )
 
 
 def _day_of_month(dice: random.Random) -> str:
-    special = ("L", f"L-{dice.randint(0, 30)}", "LW", f"L-{dice.randint(0, 30)}W", f"{dice.randint(1, 31)}W", "*", "31", "30", "29")
+    special = (
+        "L",
+        f"L-{dice.randint(0, 30)}",
+        "LW",
+        f"L-{dice.randint(0, 30)}W",
+        f"{dice.randint(1, 31)}W",
+        "*",
+        "31",
+        "30",
+        "29",
+    )
     return dice.choice(special) if dice.random() < 0.6 else _field(dice, 1, 31)
 
 
 def _day_of_week(dice: random.Random) -> str:
     number = dice.randint(1, 7)
     day = dice.choice((str(number), WEEKDAYS[number - 1]))
-    return dice.choice(("L", f"{day}L", f"{day}#{dice.randint(1, 5)}", "MON-FRI", "FRI-MON")) if dice.random() < 0.6 else _field(dice, 1, 7, WEEKDAYS)
+    return (
+        dice.choice(("L", f"{day}L", f"{day}#{dice.randint(1, 5)}", "MON-FRI", "FRI-MON"))
+        if dice.random() < 0.6
+        else _field(dice, 1, 7, WEEKDAYS)
+    )
 
 
 # ---- the second reading
@@ -108,8 +137,12 @@ class Oracle:
 @cache
 def shown(zone: str, day: date) -> tuple[tuple[int, int, int], ...]:
     """(epoch seconds, hour, minute) of all whole minutes that a zone's clock shows on a day, each only when it shows it first."""
-    midnight = int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp())  # about: what counts is what the clock shows
-    clocks = ((t, datetime.fromtimestamp(t, ZoneInfo(zone))) for t in range(midnight - 2 * 3600, midnight + 27 * 3600, 60))
+    midnight = int(
+        datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp()
+    )  # about: what counts is what the clock shows
+    clocks = (
+        (t, datetime.fromtimestamp(t, ZoneInfo(zone))) for t in range(midnight - 2 * 3600, midnight + 27 * 3600, 60)
+    )
     return tuple((t, clock.hour, clock.minute) for t, clock in clocks if clock.date() == day and not clock.fold)
 
 

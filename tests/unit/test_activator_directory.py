@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from kindler.activator.calls import Found, RequestHead
-from kindler.activator.desk import EndpointDesk
-from kindler.activator.frontdoor import REMEMBERED, Door
+from kindler.activator.cluster.directory import Directory, keep_endpoint, keep_pod, keep_pool
+from kindler.activator.endpoint.throttler import EndpointThrottler
 from kindler.activator.ownership import Ownership
-from kindler.activator.routes import Directory, keep_endpoint, keep_pod, keep_pool
+from kindler.activator.router import REMEMBERED, Router
+from kindler.activator.wire.roles import RequestHead, RouteMatch
 from kindler.api import names
 from kindler.api.settings import activator_settings
 from tests.unit import builders
@@ -23,9 +23,11 @@ class Seen:
     """A directory, and what it is shown."""
 
     def __init__(self) -> None:
-        self.hands = NotingHands()
+        self.actuator = NotingHands()
         self.changes = 0
-        self.directory = Directory(lambda identity: EndpointDesk(identity, self.hands, NotingTeller(), lambda: 100.0))
+        self.directory = Directory(
+            lambda identity: EndpointThrottler(identity, self.actuator, NotingTeller(), lambda: 100.0)
+        )
         self.directory.changed = self._changed
 
     def _changed(self) -> None:
@@ -33,11 +35,18 @@ class Seen:
 
 
 def shown_endpoint(
-    name: str = "iris", uid: str = "e1", created: str = "2026-01-01T00:00:00Z", sagemaker: str | None = None, routed: bool = True, **status: Any
+    name: str = "iris",
+    uid: str = "e1",
+    created: str = "2026-01-01T00:00:00Z",
+    sagemaker: str | None = None,
+    routed: bool = True,
+    **status: Any,
 ) -> dict[str, Any]:
     meta = {"name": name, "namespace": "team", "uid": uid, "creationTimestamp": created, "resourceVersion": "1"}
     spec = {"endpointConfigName": "c"} | ({"endpointName": sagemaker} if sagemaker else {})
-    return keep_endpoint({"metadata": meta, "spec": spec, "status": ({"route": route().to_json()} if routed else {}) | status})
+    return keep_endpoint(
+        {"metadata": meta, "spec": spec, "status": ({"route": route().to_json()} if routed else {}) | status}
+    )
 
 
 def shown_pool(uid: str = "r1", owner: str = "e1", kind: str = "Endpoint", namespace: str = "team") -> dict[str, Any]:
@@ -48,7 +57,9 @@ def shown_pool(uid: str = "r1", owner: str = "e1", kind: str = "Endpoint", names
     return keep_pool({"metadata": meta, "spec": {"replicas": 1}})
 
 
-def shown_pod(name: str = "p1", owner: str = "r1", deleting: bool = False, namespace: str = "team", age: float = 10) -> dict[str, Any]:
+def shown_pod(
+    name: str = "p1", owner: str = "r1", deleting: bool = False, namespace: str = "team", age: float = 10
+) -> dict[str, Any]:
     pod = builders.pod(name, owner_uid=owner, deleting=deleting, created=builders.NOW - age)
     pod["metadata"] |= {"namespace": namespace, "resourceVersion": "1"}
     return keep_pod(pod)
@@ -61,7 +72,7 @@ def test_whatever_the_order_the_pod_is_pinged() -> None:
             {"endpoint": seen.directory.endpoint, "pool": seen.directory.pool, "pod": seen.directory.pod}[what](
                 None, {"endpoint": shown_endpoint, "pool": shown_pool, "pod": shown_pod}[what]()
             )
-        assert list(seen.hands.probing) == ["p1"], order
+        assert list(seen.actuator.probing) == ["p1"], order
 
 
 @pytest.mark.parametrize(
@@ -81,7 +92,7 @@ def test_labels_and_names_alone_make_no_place(pool: dict[str, Any], pod: dict[st
     seen.directory.pool(None, pool)
     seen.directory.pod(None, pod)
 
-    assert seen.hands.probing == {}
+    assert seen.actuator.probing == {}
 
 
 def test_a_name_belongs_to_the_oldest_and_is_called_exactly() -> None:
@@ -108,12 +119,14 @@ def test_a_name_belongs_to_the_oldest_and_is_called_exactly() -> None:
 def test_the_door_remembers_few_and_short_heads() -> None:
     seen = Seen()
     seen.directory.endpoint(None, shown_endpoint())
-    door = Door(activator_settings({}), cast(Any, None), seen.directory, Ownership(), lambda: True)
+    door = Router(activator_settings({}), cast(Any, None), seen.directory, Ownership(), lambda: True)
 
-    def find(query: bytes, namespace: bytes | None = None) -> Found:
-        found = door.find(RequestHead(b"POST", b"/namespaces/team/endpoints/iris/invocations?" + query, b"h", namespace))
-        assert isinstance(found, Found)
-        assert found.desk is seen.directory.desks["e1"]
+    def find(query: bytes, namespace: bytes | None = None) -> RouteMatch:
+        found = door.find(
+            RequestHead(b"POST", b"/namespaces/team/endpoints/iris/invocations?" + query, b"h", namespace)
+        )
+        assert isinstance(found, RouteMatch)
+        assert found.throttler is seen.directory.throttlers["e1"]
         return found
 
     assert find(b"a") is find(b"a")
@@ -127,27 +140,27 @@ def test_the_door_remembers_few_and_short_heads() -> None:
 def test_a_route_that_is_lost_or_unreadable_serves_on() -> None:
     seen = Seen()
     seen.directory.endpoint(None, shown_endpoint())
-    desk = seen.directory.by_object("team", "iris")
-    assert desk is not None
-    good = desk.pools.route
+    throttler = seen.directory.by_object("team", "iris")
+    assert throttler is not None
+    good = throttler.pools.route
     seen.directory.endpoint(None, shown_endpoint(routed=False))
-    assert desk.pools.route == good
+    assert throttler.pools.route == good
     seen.directory.endpoint(None, shown_endpoint(route={"revision": "half"}))
-    assert desk.pools.route == good
+    assert throttler.pools.route == good
 
 
 def test_an_endpoint_that_is_being_deleted_serves_no_more() -> None:
     seen = Seen()
     seen.directory.endpoint(None, shown_endpoint())
-    desk = seen.directory.by_object("team", "iris")
-    assert desk is not None
+    throttler = seen.directory.by_object("team", "iris")
+    assert throttler is not None
     going = shown_endpoint() | {"deleting": True}
     seen.directory.endpoint(shown_endpoint(), going)
     seen.directory.endpoint(going, None)
 
-    assert desk.closed
+    assert throttler.closed
     assert seen.directory.by_object("team", "iris") is None
-    assert seen.directory.desks == {}
+    assert seen.directory.throttlers == {}
 
 
 def test_a_failed_creation_is_told_with_its_reason() -> None:
@@ -158,11 +171,22 @@ def test_a_failed_creation_is_told_with_its_reason() -> None:
 
 def test_what_is_being_created_says_what_it_waits_for() -> None:
     """In the controller's words, where it has said more than that it is at work."""
-    waits = {"type": "Ready", "status": "False", "reason": "EndpointConfigNotFound", "message": 'Could not find endpoint configuration "iris".'}
-    assert shown_endpoint(routed=False, conditions=[waits])["unserved"] == 'Endpoint iris is being created. Could not find endpoint configuration "iris".'
+    waits = {
+        "type": "Ready",
+        "status": "False",
+        "reason": "EndpointConfigNotFound",
+        "message": 'Could not find endpoint configuration "iris".',
+    }
+    assert (
+        shown_endpoint(routed=False, conditions=[waits])["unserved"]
+        == 'Endpoint iris is being created. Could not find endpoint configuration "iris".'
+    )
     works = {"type": "Ready", "status": "False", "reason": "Creating", "message": "The endpoint is being created."}
     for told in ([works], []):
-        assert shown_endpoint(routed=False, conditions=told)["unserved"] == "Endpoint iris is being created: it has no revision to serve yet."
+        assert (
+            shown_endpoint(routed=False, conditions=told)["unserved"]
+            == "Endpoint iris is being created: it has no revision to serve yet."
+        )
 
 
 def test_what_is_gone_is_forgotten() -> None:
@@ -170,13 +194,13 @@ def test_what_is_gone_is_forgotten() -> None:
     seen.directory.endpoint(None, shown_endpoint())
     seen.directory.pool(None, shown_pool())
     seen.directory.pod(None, shown_pod())
-    desk = seen.directory.by_object("team", "iris")
-    assert desk is not None
+    throttler = seen.directory.by_object("team", "iris")
+    assert throttler is not None
     seen.directory.pod(shown_pod(), None)
-    assert desk.pools.pods == {}
-    assert seen.hands.probing == {}
+    assert throttler.pools.pods == {}
+    assert seen.actuator.probing == {}
     seen.directory.pool(shown_pool(), None)
-    assert desk.pools.sizes == {}
+    assert throttler.pools.sizes == {}
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(("endpoint", "pool", "pod"))))
@@ -186,11 +210,11 @@ def test_in_whatever_order_they_are_deleted_no_pod_no_place_and_no_probe_is_left
     seen.directory.endpoint(None, shown["endpoint"])
     seen.directory.pool(None, shown["pool"])
     seen.directory.pod(None, shown["pod"])
-    pod, answered = seen.hands.probing.pop("p1")
+    pod, answered = seen.actuator.probing.pop("p1")
     answered(pod)
     seen.directory.pod(None, shown["young"])
-    desk = seen.directory.desks["e1"]
-    assert desk.pools.usable()
+    throttler = seen.directory.throttlers["e1"]
+    assert throttler.pools.usable()
     for what in order:
         if what == "pod":
             for name in ("pod", "young"):
@@ -198,7 +222,11 @@ def test_in_whatever_order_they_are_deleted_no_pod_no_place_and_no_probe_is_left
                 seen.directory.pod(going, None)
         else:
             getattr(seen.directory, what)(shown[what], None)
-        assert (desk.pools.usable(), desk.pools.placement.take(), seen.hands.probing) == (None, None, {}), what
+        assert (throttler.pools.usable(), throttler.pools.placement.take(), seen.actuator.probing) == (
+            None,
+            None,
+            {},
+        ), what
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(("pool", "pod"))))
@@ -208,16 +236,16 @@ def test_a_revision_that_comes_back_meets_no_pod_of_its_first_life(order: tuple[
     seen.directory.endpoint(None, shown_endpoint())
     seen.directory.pool(None, shown_pool())
     seen.directory.pod(None, shown_pod())
-    pod, answered = seen.hands.probing.pop("p1")
+    pod, answered = seen.actuator.probing.pop("p1")
     answered(pod)
-    desk = seen.directory.desks["e1"]
-    desk.reroute(route("new"))
+    throttler = seen.directory.throttlers["e1"]
+    throttler.reroute(route("new"))
     for what in order:
         seen.directory.pool(shown_pool(), None) if what == "pool" else seen.directory.pod(shown_pod(), None)
-    desk.reroute(route())
+    throttler.reroute(route())
 
-    assert desk.pools.pods == {}
-    assert seen.hands.probing == {}
+    assert throttler.pools.pods == {}
+    assert seen.actuator.probing == {}
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -230,11 +258,11 @@ def test_an_address_is_the_youngest_pods(late: bool) -> None:
     old, young = shown_pod("old", "r1", age=100), shown_pod("young", "r2", age=1)
     for pod in (young, old) if late else (old, young):
         seen.directory.pod(None, pod)
-    assert list(seen.hands.probing) == ["young"]
-    assert seen.directory.desks["e1"].pools.pods == {}
+    assert list(seen.actuator.probing) == ["young"]
+    assert seen.directory.throttlers["e1"].pools.pods == {}
     seen.directory.pod(old, old)
     seen.directory.pod(old, None)
-    assert list(seen.hands.probing) == ["young"]
+    assert list(seen.actuator.probing) == ["young"]
     moved = shown_pod("young", "r2", age=1)
     moved["facts"] = replace(moved["facts"], ip="10.0.0.8")
     seen.directory.pod(young, moved)
@@ -250,20 +278,22 @@ def test_an_orphaned_pod_is_nobodys() -> None:
     seen.directory.pod(None, shown_pod())
     seen.directory.pod(shown_pod(), shown_pod(owner=""))
 
-    assert seen.directory.desks["e1"].pools.pods == {}
-    assert seen.hands.probing == {}
+    assert seen.directory.throttlers["e1"].pools.pods == {}
+    assert seen.actuator.probing == {}
 
 
-def test_an_endpoint_made_again_takes_the_place_of_one_whose_deletion_was_not_told_and_not_the_other_way_round() -> None:
+def test_an_endpoint_made_again_takes_the_place_of_one_whose_deletion_was_not_told_and_not_the_other_way_round() -> (
+    None
+):
     seen = Seen()
     old, young = shown_endpoint(uid="e1"), shown_endpoint(uid="e2", created="2026-02-01T00:00:00Z")
     seen.directory.endpoint(None, old)
     seen.directory.found(young)
-    assert list(seen.directory.desks) == ["e2"]
+    assert list(seen.directory.throttlers) == ["e2"]
     seen.directory.found(old)
-    assert list(seen.directory.desks) == ["e2"], "a look-up that was slow"
-    desk = seen.directory.by_name("team", "iris")
-    assert desk is seen.directory.by_object("team", "iris") is seen.directory.desks["e2"]
+    assert list(seen.directory.throttlers) == ["e2"], "a look-up that was slow"
+    throttler = seen.directory.by_name("team", "iris")
+    assert throttler is seen.directory.by_object("team", "iris") is seen.directory.throttlers["e2"]
     assert seen.directory.unseen(young)
     seen.directory.endpoint(None, young)
     assert not seen.directory.unseen(young)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from kindler.activator.calls import Outcome, Purpose
-from kindler.activator.pools import SUSPECT_SECONDS
+from kindler.activator.endpoint.pools import SUSPECT_SECONDS
+from kindler.activator.endpoint.requests import Outcome, Purpose
 from kindler.api import names
 from kindler.api.stats import Totals
 from tests.unit.desks import World, route
 
 
 def totals(world: World) -> Totals:
-    told = world.desk.stats(owner=True).totals
+    told = world.throttler.stats(owner=True).totals
     assert told is not None
     return told
 
@@ -20,9 +20,9 @@ def totals(world: World) -> Totals:
 def test_load_is_exact_between_any_two_readings_also_while_nothing_ends() -> None:
     world = World(route(limit=3, scaled=True))
     world.start("w", names.WARM)
-    running = world.call()
+    running = world.request()
     world.now += 2
-    held = world.call()
+    held = world.request()
     world.now += 3
     assert totals(world).load_seconds == 2 + 2 * 3
     world.finish(running)
@@ -39,10 +39,10 @@ def test_a_burst_between_two_readings_is_not_missed() -> None:
     world.start("w", names.WARM)
     before = totals(world)
     for _ in range(50):
-        calls = [world.call() for _ in range(4)]
+        requests = [world.request() for _ in range(4)]
         world.now += 0.01
-        for call in calls:
-            world.finish(call)
+        for request in requests:
+            world.finish(request)
 
     assert round(totals(world).load_seconds - before.load_seconds, 9) == 2.0
 
@@ -50,28 +50,28 @@ def test_a_burst_between_two_readings_is_not_missed() -> None:
 def test_who_waits_in_vain_was_load_all_the_same() -> None:
     """Load that only those counted who were served would keep a pool small that cannot start."""
     world = World(route(limit=9, startup=100, scaled=True))
-    leaver, expired = world.call(), world.call()
+    leaver, expired = world.request(), world.request()
     world.now += 30
-    world.desk.gone(leaver)
+    world.throttler.gone(leaver)
     world.now += 70
-    world.desk.expire(world.now)
-    dismissed = world.call()
+    world.throttler.expire(world.now)
+    dismissed = world.request()
     world.now += 5
-    world.desk.close()
+    world.throttler.close()
 
-    assert expired.refusal is not None
-    assert dismissed.refusal is not None
+    assert expired.rejection is not None
+    assert dismissed.rejection is not None
     assert totals(world).load_seconds == 30 + 100 + 5
 
 
 def test_a_place_that_could_not_be_reached_is_load_until_the_request_is_refused() -> None:
     world = World(route(scaled=True))
     world.start("w", names.WARM)
-    call = world.call()
+    request = world.request()
     world.now += 4
-    world.desk.close()
-    assert call.got is not None
-    world.desk.unreachable(call, call.got)
+    world.throttler.close()
+    assert request.got is not None
+    world.throttler.unreachable(request, request.got)
     world.now += 4
 
     assert totals(world).load_seconds == 4
@@ -80,12 +80,12 @@ def test_a_place_that_could_not_be_reached_is_load_until_the_request_is_refused(
 def test_placements_are_told_apart_also_while_the_config_says_nothing_of_the_pools_size() -> None:
     world = World(route(limit=5, scaled=True))
     world.start("w", names.WARM)
-    first, second = world.call(), world.call()
+    first, second = world.request(), world.request()
     world.start("d")
     assert second.got is not None
     assert second.got.pool == names.DEMAND
     world.finish(first)
-    world.call()
+    world.request()
 
     assert (totals(world).provisioned, totals(world).spillover) == (2, 1)
 
@@ -95,16 +95,16 @@ def test_who_finds_a_pod_unreachable_is_placed_once(other: bool) -> None:
     """There was provisioned concurrency for it: that a pod does not answer is no spillover."""
     world = World(route(limit=5, scaled=True))
     world.start("w", names.WARM)
-    call = world.call()
-    assert call.got is not None
+    request = world.request()
+    assert request.got is not None
     if other:
         world.start("d")
-    place = world.desk.unreachable(call, call.got)
-    assert (place is not None) == other
-    if place is None:
-        call.got = None
+    backend = world.throttler.unreachable(request, request.got)
+    assert (backend is not None) == other
+    if backend is None:
+        request.got = None
         world.answer("w")
-        assert call.got is not None
+        assert request.got is not None
 
     assert (totals(world).provisioned, totals(world).spillover) == (1, 0)
 
@@ -114,8 +114,8 @@ def test_at_a_switch_the_warm_pool_takes_who_waits_whatever_pod_came_first() -> 
     world.pool("iris-new-demand", "new", 1)
     world.show("d", names.DEMAND, "new")
     world.show("w", names.WARM, "new")
-    held = world.call()
-    world.desk.reroute(route("new", scaled=True))
+    held = world.request()
+    world.throttler.reroute(route("new", scaled=True))
 
     assert held.got is not None
     assert held.got.pool == names.WARM
@@ -124,13 +124,18 @@ def test_at_a_switch_the_warm_pool_takes_who_waits_whatever_pod_came_first() -> 
 def test_what_the_model_said_is_counted() -> None:
     world = World(route(limit=1, scaled=True))
     world.start("w", names.WARM)
-    for outcome, status in ((Outcome.ANSWERED, 200), (Outcome.ANSWERED, 404), (Outcome.ANSWERED, 500), (Outcome.BROKE_OFF, 0)):
-        call = world.call()
+    for outcome, status in (
+        (Outcome.ANSWERED, 200),
+        (Outcome.ANSWERED, 404),
+        (Outcome.ANSWERED, 500),
+        (Outcome.BROKE_OFF, 0),
+    ):
+        request = world.request()
         world.now += 0.5
-        world.finish(call, outcome, status)
+        world.finish(request, outcome, status)
     world.answer("w")
-    world.call()
-    world.call()
+    world.request()
+    world.request()
     told = totals(world)
 
     assert told.invocations == 6, "four ended, one runs, one was throttled"
@@ -140,18 +145,18 @@ def test_what_the_model_said_is_counted() -> None:
 
 def test_pings_are_no_invocations() -> None:
     world = World(route(scaled=True))
-    world.call(Purpose.PING)
+    world.request(Purpose.PING)
 
     assert totals(world).invocations == 0
 
 
 def test_cold_starts_are_counted_with_the_time_they_took() -> None:
     world = World(route(scaled=True))
-    call = world.call()
+    request = world.request()
     world.now += 1.5
     world.start("d")
 
-    assert call.cold is not None
+    assert request.cold is not None
     assert (totals(world).cold_starts, totals(world).setup_seconds) == (1, 1.5)
 
 
@@ -161,33 +166,35 @@ def test_allocated_is_what_standing_warm_pods_take() -> None:
     world.start("b", names.WARM)
     world.show("starting", names.WARM, ready=False)
     world.start("d")
-    busy = [world.call() for _ in range(5)]
-    assert world.desk.stats(owner=True).allocated == 8, "busy or not"
+    busy = [world.request() for _ in range(5)]
+    assert world.throttler.stats(owner=True).allocated == 8, "busy or not"
     world.show("a", names.WARM, deleting=True)
 
-    assert world.desk.stats(owner=True).allocated == 4
-    assert all(call.got and call.got.pod != "a" for call in [world.call() for _ in range(3)]), "a pod that goes takes no new request"
-    assert any(call.got and call.got.pod == "a" for call in busy), "and finishes what it has"
+    assert world.throttler.stats(owner=True).allocated == 4
+    assert all(request.got and request.got.pod != "a" for request in [world.request() for _ in range(3)]), (
+        "a pod that goes takes no new request"
+    )
+    assert any(request.got and request.got.pod == "a" for request in busy), "and finishes what it has"
 
 
 def test_a_busy_pod_that_fails_and_one_that_was_not_pinged_yet_stand() -> None:
     """Else the size that a metric asks for would be the smaller the busier the pods are, and one pod's after each restart of an activator."""
     world = World(route(limit=20, per_instance=4, scaled=True))
     world.show("a", names.WARM)
-    assert world.desk.stats(owner=True).allocated == 4, "the kubelet calls it Ready"
+    assert world.throttler.stats(owner=True).allocated == 4, "the kubelet calls it Ready"
     world.show("b", names.WARM, ready=False)
     world.answer("a")
     world.answer("b")
-    for call in [world.call() for _ in range(8)]:
-        world.finish(call, Outcome.TIMED_OUT)
+    for request in [world.request() for _ in range(8)]:
+        world.finish(request, Outcome.TIMED_OUT)
     world.show("a", names.WARM, ready=False)
-    assert not world.desk.pools.placement.allocated
-    assert world.desk.stats(owner=True).allocated == 8
+    assert not world.throttler.pools.placement.allocated
+    assert world.throttler.stats(owner=True).allocated == 8
     world.now += SUSPECT_SECONDS
-    assert world.desk.stats(owner=True).allocated == 0
+    assert world.throttler.stats(owner=True).allocated == 0
 
 
 def test_without_a_warm_pool_there_are_no_totals() -> None:
-    told = World(route()).desk.stats(owner=True)
+    told = World(route()).throttler.stats(owner=True)
 
     assert (told.totals, told.allocated) == (None, 0)

@@ -10,13 +10,13 @@ from typing import Any, cast
 import pytest
 
 from kindler.activator import metrics
-from kindler.activator.calls import Cause, Outcome, Place, Refusal
-from kindler.activator.frontdoor import Door
-from kindler.activator.logs import JsonFormatter
+from kindler.activator.accesslog import FLUSH_LINES, AccessLog
+from kindler.activator.endpoint.requests import Backend, Cause, Outcome, Rejection
 from kindler.activator.ownership import Ownership
-from kindler.activator.telling import FLUSH_LINES, Telling
+from kindler.activator.router import Router
 from kindler.api import names
 from kindler.api.settings import activator_settings
+from kindler.runtime.logs import JsonFormatter
 from tests.unit.desks import IDENTITY, Request, World, route
 
 LABELS = 'namespace="team",endpoint="Iris",variant="AllTraffic"'
@@ -26,16 +26,18 @@ def test_metrics_of_an_endpoint() -> None:
     world = World(route(limit=2, provisioned=1))
     world.start("w", names.WARM)
     world.start("d")
-    first, second = world.call(), world.call()
-    world.call()
+    first, second = world.request(), world.request()
+    world.request()
     world.now += 0.3
     world.finish(first, status=200)
     world.finish(second, Outcome.TIMED_OUT, 0)
-    running = world.call()
-    held = world.call()
-    world.desk.gone(held)
-    world.desk.gone(held)
-    lines = "".join(metrics.pieces([world.desk], [("up", "gauge", [("", 1), ('x="y"', 2.5), ('x="z"', 1234567891)])])).splitlines()
+    running = world.request()
+    held = world.request()
+    world.throttler.gone(held)
+    world.throttler.gone(held)
+    lines = "".join(
+        metrics.pieces([world.throttler], [("up", "gauge", [("", 1), ('x="y"', 2.5), ('x="z"', 1234567891)])])
+    ).splitlines()
 
     assert running.got is not None
     for wanted in (
@@ -64,7 +66,7 @@ def test_metrics_of_an_endpoint() -> None:
 
 
 def scraped(world: World) -> str:
-    return "".join(metrics.pieces([world.desk], []))
+    return "".join(metrics.pieces([world.throttler], []))
 
 
 def test_utilization_is_of_the_warm_pods_that_stand_and_none_without_them() -> None:
@@ -74,11 +76,11 @@ def test_utilization_is_of_the_warm_pods_that_stand_and_none_without_them() -> N
     for name in ("a", "b"):
         world.start(name, names.WARM)
     world.show("starting", names.WARM)
-    calls = [world.call() for _ in range(3)]
+    requests = [world.request() for _ in range(3)]
     assert f"kindler_provisioned_concurrency{{{LABELS}}} 4" in scraped(world)
     assert f"kindler_provisioned_concurrency_utilization{{{LABELS}}} 0.75" in scraped(world)
     world.show("a", names.WARM, deleting=True)
-    left = sum(call.got.pod == "b" for call in calls if call.got)
+    left = sum(request.got.pod == "b" for request in requests if request.got)
     assert f"kindler_provisioned_concurrency_utilization{{{LABELS}}} {left / 2:g}" in scraped(world)
 
 
@@ -89,7 +91,7 @@ def test_an_endpoint_without_a_warm_pool_says_nothing_of_one() -> None:
 
 
 def test_an_endpoint_that_did_nothing_has_no_histograms() -> None:
-    text = "".join(metrics.pieces([World(route()).desk], []))
+    text = "".join(metrics.pieces([World(route()).throttler], []))
 
     assert "_bucket" not in text
     assert f"kindler_concurrent_executions{{{LABELS}}} 0" in text
@@ -98,48 +100,57 @@ def test_an_endpoint_that_did_nothing_has_no_histograms() -> None:
 def test_a_cold_start_is_one_readable_line(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     world = World(route())
-    call = world.call()
+    request = world.request()
     world.now += 0.013
     world.show("a", ip=None, scheduled=None, started=None)
     world.now += 0.346
     world.show("a", ip="10.0.0.1", started=None)
     world.now += 0.002
     world.answer("a")
-    assert call.cold is not None
-    Telling(access_log=False).cold_start(IDENTITY, world.desk.pools.pods["uid-a"], call.cold)
+    assert request.cold is not None
+    AccessLog(access_log=False).cold_start(IDENTITY, world.throttler.pools.pods["uid-a"], request.cold)
     line = json.loads(JsonFormatter().format(caplog.records[-1]))
 
-    assert line["message"] == "cold start of team/Iris: asked 0 ms · pod created 13 · scheduled 359 · IP 359 · first ping 361"
+    assert (
+        line["message"]
+        == "cold start of team/Iris: asked 0 ms · pod created 13 · scheduled 359 · IP 359 · first ping 361"
+    )
     assert line["phases"] == {"created": 13, "scheduled": 359, "ip": 359, "ping": 361}
     assert (line["level"], line["event"], line["pod"]) == ("INFO", "coldStart", "a")
 
 
 def test_the_access_log_is_written_in_batches_of_whole_json_lines() -> None:
     written: list[bytes] = []
-    telling = Telling(True, written.append)
-    call = Request(1, 10.0, request_id=b'a "quoted" \xff id')
-    place = Place("10.0.0.1", 8080, "pod-1", "u", names.DEMAND, "abc")
-    telling.served(IDENTITY, call, place, Outcome.ANSWERED, 200, 3, 4, 10.5, 11.0)
-    telling.refused(IDENTITY, call, Refusal(Cause.THROTTLED, "no"))
-    telling.refused(IDENTITY, None, Refusal(Cause.BAD_REQUEST, "no"))
+    telling = AccessLog(True, written.append)
+    request = Request(1, 10.0, request_id=b'a "quoted" \xff id')
+    backend = Backend("10.0.0.1", 8080, "pod-1", "u", names.DEMAND, "abc")
+    telling.served(IDENTITY, request, backend, Outcome.ANSWERED, 200, 3, 4, 10.5, 11.0)
+    telling.rejected(IDENTITY, request, Rejection(Cause.THROTTLED, "no"))
+    telling.rejected(IDENTITY, None, Rejection(Cause.BAD_REQUEST, "no"))
     assert written == []
     telling.flush()
-    served, refused = (json.loads(line) for line in written[0].splitlines())
-    assert (served["request"], served["outcome"], served["status"], served["ms"], served["modelMs"]) == ('a "quoted" \xff id', "answered", 200, 1000.0, 500.0)
-    assert (refused["outcome"], refused["pod"]) == ("throttled", "")
+    served, rejected = (json.loads(line) for line in written[0].splitlines())
+    assert (served["request"], served["outcome"], served["status"], served["ms"], served["modelMs"]) == (
+        'a "quoted" \xff id',
+        "answered",
+        200,
+        1000.0,
+        500.0,
+    )
+    assert (rejected["outcome"], rejected["pod"]) == ("throttled", "")
     for _ in range(FLUSH_LINES):
-        telling.served(IDENTITY, call, place, Outcome.ANSWERED, 200, 3, 4, 10.5, 11.0)
+        telling.served(IDENTITY, request, backend, Outcome.ANSWERED, 200, 3, 4, 10.5, 11.0)
     assert len(written) == 2, "a full batch does not wait"
 
 
 def test_held_bytes_have_a_bound() -> None:
     settings = activator_settings({"KINDLER_HELD_BYTES_LIMIT": "100"})
-    door = Door(settings, cast(Any, None), cast(Any, SimpleNamespace()), Ownership(), lambda: True)
+    door = Router(settings, cast(Any, None), cast(Any, SimpleNamespace()), Ownership(), lambda: True)
 
-    assert door.hold_bytes(60)
-    assert not door.hold_bytes(41)
-    assert door.hold_bytes(40)
-    assert not door.hold_bytes(1)
-    assert door.hold_bytes(-60)
-    assert door.hold_bytes(60)
+    assert door.reserve_bytes(60)
+    assert not door.reserve_bytes(41)
+    assert door.reserve_bytes(40)
+    assert not door.reserve_bytes(1)
+    assert door.reserve_bytes(-60)
+    assert door.reserve_bytes(60)
     assert door.held_bytes == 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kindler.core.addresses import Address, NoAddress, Purpose, Style, resolve
+from kindler.core.dataplane.addresses import Address, NoAddress, Purpose, Style, resolve
 
 SM, PLAIN = Style.SAGEMAKER, Style.PLAIN
 CALL, PING, WAKE = Purpose.INVOCATION, Purpose.PING, Purpose.WAKE
@@ -25,7 +25,12 @@ def ask(line: str, host: str = "activator", namespace: str | None = None) -> Add
         ("POST /endpoints/a%20b/invocations", "h", None, Address(SM, CALL, "home", "a b", False)),
         ("POST /endpoints/a%2Fb/invocations", "h", None, Address(SM, CALL, "home", "a/b", False)),
         ("POST /namespaces/team/endpoints/Iris/invocations", "h", None, Address(PLAIN, CALL, "team", "Iris", False)),
-        ("POST /namespaces/team/endpoints/Iris/invocations", "h", "ignored", Address(PLAIN, CALL, "team", "Iris", False)),
+        (
+            "POST /namespaces/team/endpoints/Iris/invocations",
+            "h",
+            "ignored",
+            Address(PLAIN, CALL, "team", "Iris", False),
+        ),
         ("GET /endpoints/iris/ping", "h", None, Address(SM, PING, "home", "iris", False)),
         ("HEAD /endpoints/iris/ping", "h", None, Address(SM, PING, "home", "iris", False)),
         ("GET /endpoints/iris/ping?wake=true", "h", None, Address(SM, WAKE, "home", "iris", False)),
@@ -51,7 +56,13 @@ def test_what_is_named(line: str, host: str, header: str | None, wanted: Address
     ("line", "host", "header", "style", "words"),
     [
         ("POST /invocations", "iris", None, PLAIN, "http://iris.{namespace}/invocations"),
-        ("POST /invocations", "iris.team.svc.other.domain", None, PLAIN, "'iris.team.svc.other.domain' is not that of an endpoint"),
+        (
+            "POST /invocations",
+            "iris.team.svc.other.domain",
+            None,
+            PLAIN,
+            "'iris.team.svc.other.domain' is not that of an endpoint",
+        ),
         ("POST /invocations", "10.0.0.1", None, PLAIN, "'10.0.0.1' is not that of an endpoint"),
         ("POST /invocations", "", None, PLAIN, "'' is not that of an endpoint"),
         ("POST /invocations", "[::1]", None, PLAIN, "is not that of an endpoint"),
@@ -65,7 +76,13 @@ def test_what_is_named(line: str, host: str, header: str | None, wanted: Address
         ("POST /namespaces/team/endpoints/iris", "h", None, PLAIN, "is no address"),
         ("GET /endpoints/iris/invocations", "h", None, SM, "GET is not used on /endpoints/iris/invocations: use POST"),
         ("POST /ping", "iris.team", None, PLAIN, "use GET or HEAD"),
-        ("POST /endpoints/iris/invocations", "h", "Not_A_Namespace", SM, "'Not_A_Namespace' is not the name of a namespace"),
+        (
+            "POST /endpoints/iris/invocations",
+            "h",
+            "Not_A_Namespace",
+            SM,
+            "'Not_A_Namespace' is not the name of a namespace",
+        ),
         ("POST /endpoints/iris/invocations", "h", "", SM, "'' is not the name of a namespace"),
         ("POST /namespaces/a%2Fb/endpoints/iris/invocations", "h", None, PLAIN, "'a/b' is not the name of a namespace"),
     ],

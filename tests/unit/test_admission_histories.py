@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kindler.activator import sleeping
-from kindler.activator.calls import Cause, Outcome, Place
+from kindler.activator.endpoint import scaledown
+from kindler.activator.endpoint.requests import Backend, Cause, Outcome
 from kindler.api import names
 from tests.unit.desks import Request, World, route
 
@@ -47,14 +47,14 @@ class History:
 
     def _call(self, _: int) -> None:
         before = len(self.running) + len(self.waiting)
-        call = self.world.call()
-        if call.refusal is not None:
-            assert call.refusal.cause is Cause.THROTTLED
+        request = self.world.request()
+        if request.rejection is not None:
+            assert request.rejection.cause is Cause.THROTTLED
             assert before >= self.limit, "nobody is throttled below the limit"
             return
         assert before < self.limit, "nobody comes in above the limit"
-        (self.running if call.got else self.waiting).append(call)
-        if call.got is not None:
+        (self.running if request.got else self.waiting).append(request)
+        if request.got is not None:
             assert not self.waiting, "nobody passes those who wait"
 
     def _end(self, which: int, outcome: Outcome) -> None:
@@ -70,20 +70,20 @@ class History:
     def _unreachable(self, which: int) -> None:
         if not self.running:
             return
-        call = self.running.pop(which % len(self.running))
-        place, call.got = call.got, None
-        assert place is not None
-        verdict = self.world.desk.unreachable(call, place)
-        if isinstance(verdict, Place):
-            call.got = verdict
-            self.running.append(call)
+        request = self.running.pop(which % len(self.running))
+        backend, request.got = request.got, None
+        assert backend is not None
+        verdict = self.world.throttler.unreachable(request, backend)
+        if isinstance(verdict, Backend):
+            request.got = verdict
+            self.running.append(request)
         else:
             assert verdict is None
-            self.waiting.insert(0, call)
+            self.waiting.insert(0, request)
 
     def _leave(self, which: int) -> None:
         if self.waiting:
-            self.world.desk.gone(self.waiting.pop(which % len(self.waiting)))
+            self.world.throttler.gone(self.waiting.pop(which % len(self.waiting)))
 
     def _create(self, which: int) -> None:
         self.pods += 1
@@ -91,7 +91,7 @@ class History:
         self.world.show(f"pod{self.pods}", pool, self.revision if which % 3 else REVISIONS[which % 2])
 
     def _ping(self, which: int) -> None:
-        probing = sorted(self.world.hands.probing)
+        probing = sorted(self.world.actuator.probing)
         if probing:
             self.world.answer(probing[which % len(probing)])
 
@@ -111,57 +111,61 @@ class History:
     def _stop(self, which: int) -> None:
         if name := self._some(which):
             facts = self.world.pods[name]
-            self.world.show(name, facts.pool, facts.revision, deleting=facts.deleting, started=None if which % 2 else 5.0 + which)
+            self.world.show(
+                name, facts.pool, facts.revision, deleting=facts.deleting, started=None if which % 2 else 5.0 + which
+            )
 
     def _route(self, which: int) -> None:
         self.revision = REVISIONS[which % 2]
-        self.world.desk.reroute(self.route())
+        self.world.throttler.reroute(self.route())
 
     def _limit(self, which: int) -> None:
         self.limit, self.per_instance = 1 + which % 6, 1 + which % 3
-        self.world.desk.reroute(self.route())
+        self.world.throttler.reroute(self.route())
 
     def _round(self, which: int) -> None:
         self.world.now += which % 4
-        sleeping.round_of(self.world.desk, self.world.hands, self.world.now)
-        for call in [c for c in self.waiting if c.refusal is not None]:
-            assert call.refusal is not None
-            assert call.refusal.cause is Cause.START_TIMEOUT
-            self.waiting.remove(call)
+        scaledown.tick(self.world.throttler, self.world.actuator, self.world.now)
+        for request in [c for c in self.waiting if c.rejection is not None]:
+            assert request.rejection is not None
+            assert request.rejection.cause is Cause.START_TIMEOUT
+            self.waiting.remove(request)
 
     def _settle(self, _: int) -> None:
-        for size in self.world.desk.pools.sizes.values():
+        for size in self.world.throttler.pools.sizes.values():
             if size.asked is not None:
                 size.done(size.asked, self.world.now)
 
     def _settle_lists(self) -> None:
-        served = [call for call in self.waiting if call.got is not None]
+        served = [request for request in self.waiting if request.got is not None]
         assert served == self.waiting[: len(served)], "first in, first out"
         self.waiting = self.waiting[len(served) :]
         self.running += served
 
     def check(self) -> None:
-        desk, pools = self.world.desk, self.world.desk.pools
-        assert (desk.in_flight, desk.held) == (len(self.running), len(self.waiting)), "no call is lost or counted twice"
-        totals = desk.stats(owner=True).totals
+        throttler, pools = self.world.throttler, self.world.throttler.pools
+        assert (throttler.in_flight, throttler.held) == (len(self.running), len(self.waiting)), (
+            "no call is lost or counted twice"
+        )
+        totals = throttler.stats(owner=True).totals
         assert totals is not None
         assert abs(totals.load_seconds - self.load) < 1e-6, "no second of load is lost or counted twice"
         per_place: dict[str, int] = {}
-        for call in self.running:
-            assert call.got is not None
-            per_place[call.got.uid] = per_place.get(call.got.uid, 0) + 1
+        for request in self.running:
+            assert request.got is not None
+            per_place[request.got.uid] = per_place.get(request.got.uid, 0) + 1
         for pod in pools.pods.values():
-            if pod.place is not None and pod.facts.ip == pod.place.host:
-                assert pod.place.in_use == per_place.get(pod.facts.uid, 0), "no place is lost or doubled"
+            if pod.backend is not None and pod.facts.ip == pod.backend.host:
+                assert pod.backend.in_use == per_place.get(pod.facts.uid, 0), "no place is lost or doubled"
         free = [*pools.placement.free_warm, *pools.placement.free_demand]
         assert not (free and self.waiting), "nobody waits while a place is free"
-        going = [p.facts.name for p in pools.demand() if p.chosen and p.usable and p.in_use < self.per_instance]
+        going = [p.facts.name for p in pools.demand() if p.marked and p.usable and p.in_use < self.per_instance]
         assert not (going and self.waiting), "nor while a pod that answers is to go"
-        for place in free:
-            pod = pools.pods[place.uid]
-            assert place.in_use < self.per_instance
-            assert pod.usable and pod.active and not pod.chosen
-            assert place.revision == self.revision
+        for backend in free:
+            pod = pools.pods[backend.uid]
+            assert backend.in_use < self.per_instance
+            assert pod.usable and pod.active and not pod.marked
+            assert backend.revision == self.revision
         size = pools.demand_size()
         assert size is not None
         if self.waiting and not any(p.usable for p in pools.serving()):

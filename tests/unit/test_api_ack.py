@@ -19,11 +19,19 @@ CONTAINER = {
     "containerHostname": "string",
     "environment": {"*": "string"},
     "image": "string",
-    "imageConfig": {"repositoryAccessMode": "string", "repositoryAuthConfig": {"repositoryCredentialsProviderARN": "string"}},
+    "imageConfig": {
+        "repositoryAccessMode": "string",
+        "repositoryAuthConfig": {"repositoryCredentialsProviderARN": "string"},
+    },
     "inferenceSpecificationName": "string",
     "mode": "string",
     "modelDataSource": {
-        "s3DataSource": {"compressionType": "string", "modelAccessConfig": {"acceptEula": "boolean"}, "s3DataType": "string", "s3URI": "string"},
+        "s3DataSource": {
+            "compressionType": "string",
+            "modelAccessConfig": {"acceptEula": "boolean"},
+            "s3DataType": "string",
+            "s3URI": "string",
+        },
     },
     "modelDataURL": "string",
     "modelPackageName": "string",
@@ -47,7 +55,11 @@ ACK: dict[str, dict[str, Any]] = {
             "clientConfig": {"maxConcurrentInvocationsPerInstance": "integer"},
             "outputConfig": {
                 "kmsKeyID": "string",
-                "notificationConfig": {"errorTopic": "string", "includeInferenceResponseIn": ["string"], "successTopic": "string"},
+                "notificationConfig": {
+                    "errorTopic": "string",
+                    "includeInferenceResponseIn": ["string"],
+                    "successTopic": "string",
+                },
                 "s3FailurePath": "string",
                 "s3OutputPath": "string",
             },
@@ -74,11 +86,19 @@ ACK: dict[str, dict[str, Any]] = {
                 "initialInstanceCount": "integer",
                 "initialVariantWeight": "number",
                 "instanceType": "string",
-                "managedInstanceScaling": {"maxInstanceCount": "integer", "minInstanceCount": "integer", "status": "string"},
+                "managedInstanceScaling": {
+                    "maxInstanceCount": "integer",
+                    "minInstanceCount": "integer",
+                    "status": "string",
+                },
                 "modelDataDownloadTimeoutInSeconds": "integer",
                 "modelName": "string",
                 "routingConfig": {"routingStrategy": "string"},
-                "serverlessConfig": {"maxConcurrency": "integer", "memorySizeInMB": "integer", "provisionedConcurrency": "integer"},
+                "serverlessConfig": {
+                    "maxConcurrency": "integer",
+                    "memorySizeInMB": "integer",
+                    "provisionedConcurrency": "integer",
+                },
                 "variantName": "string",
                 "volumeSizeInGB": "integer",
             }
@@ -92,7 +112,12 @@ ACK: dict[str, dict[str, Any]] = {
             "blueGreenUpdatePolicy": {
                 "maximumExecutionTimeoutInSeconds": "integer",
                 "terminationWaitInSeconds": "integer",
-                "trafficRoutingConfiguration": {"canarySize": SIZE, "linearStepSize": SIZE, "type_": "string", "waitIntervalInSeconds": "integer"},
+                "trafficRoutingConfiguration": {
+                    "canarySize": SIZE,
+                    "linearStepSize": SIZE,
+                    "type_": "string",
+                    "waitIntervalInSeconds": "integer",
+                },
             },
             "rollingUpdatePolicy": {
                 "maximumBatchSize": SIZE,

@@ -24,7 +24,9 @@ def test_a_condition_of_ack_is_read_too() -> None:
 
 def test_the_time_stays_while_the_status_stays() -> None:
     wanted = (_condition(READY, TRUE, LATER, reason="Another", generation=2),)
-    assert carried(wanted, (_condition(READY, TRUE, EARLIER),)) == (_condition(READY, TRUE, EARLIER, reason="Another", generation=2),)
+    assert carried(wanted, (_condition(READY, TRUE, EARLIER),)) == (
+        _condition(READY, TRUE, EARLIER, reason="Another", generation=2),
+    )
 
 
 def test_the_time_moves_with_the_status() -> None:

@@ -30,9 +30,20 @@ def _walk(node: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]
             yield from _walk(node[key], f"{path}[]")
 
 
-SPEC_FIELDS = [(f"{kind}{path}", node) for kind, root in ROOTS.items() for path, node in _walk(root["properties"]["spec"], ".spec")]
-STATUS_FIELDS = [(f"{kind}{path}", node) for kind, root in ROOTS.items() for path, node in _walk(root["properties"]["status"], ".status")]
-RULES = [(f"{kind}{path}", rule) for kind, root in ROOTS.items() for path, node in _walk(root, "") for rule in node.get("x-kubernetes-validations", ())]
+SPEC_FIELDS = [
+    (f"{kind}{path}", node) for kind, root in ROOTS.items() for path, node in _walk(root["properties"]["spec"], ".spec")
+]
+STATUS_FIELDS = [
+    (f"{kind}{path}", node)
+    for kind, root in ROOTS.items()
+    for path, node in _walk(root["properties"]["status"], ".status")
+]
+RULES = [
+    (f"{kind}{path}", rule)
+    for kind, root in ROOTS.items()
+    for path, node in _walk(root, "")
+    for rule in node.get("x-kubernetes-validations", ())
+]
 
 
 @pytest.mark.parametrize(("path", "node"), [f for f in SPEC_FIELDS + STATUS_FIELDS if not f[0].endswith("[]")])
@@ -56,7 +67,19 @@ def test_everything_below_spec_is_bounded_so_that_rules_stay_cheap(path: str, no
 
 @pytest.mark.parametrize(("path", "node"), SPEC_FIELDS + STATUS_FIELDS)
 def test_schemas_hold_only_what_a_structural_schema_may(path: str, node: dict[str, Any]) -> None:
-    known = {"description", "type", "format", "enum", "default", "required", "properties", "items", "additionalProperties", "minimum", "maximum"}
+    known = {
+        "description",
+        "type",
+        "format",
+        "enum",
+        "default",
+        "required",
+        "properties",
+        "items",
+        "additionalProperties",
+        "minimum",
+        "maximum",
+    }
     known |= {"minLength", "maxLength", "minItems", "maxItems", "maxProperties"}
     assert {key for key in node if not key.startswith("x-kubernetes-")} <= known, path
 
@@ -88,7 +111,9 @@ def test_a_kind_is_named_and_shown_as_designed(kind: Kind) -> None:
     document = crd(kind)
     version = document["spec"]["versions"][0]
     assert document["metadata"]["name"] == f"{kind.plural}.{names.GROUP}"
-    assert document["spec"]["names"]["shortNames"] == [{"Model": "kmodel", "EndpointConfig": "kepc", "Endpoint": "kep"}[kind.kind]]
+    assert document["spec"]["names"]["shortNames"] == [
+        {"Model": "kmodel", "EndpointConfig": "kepc", "Endpoint": "kep"}[kind.kind]
+    ]
     assert document["spec"]["names"]["categories"] == ["kindler"]
     assert document["spec"]["scope"] == "Namespaced"
     assert version["subresources"] == {"status": {}}
@@ -109,7 +134,18 @@ def test_printer_columns_point_to_fields_that_are_there(kind: Kind) -> None:
 
 def test_the_endpoint_shows_its_columns_in_order() -> None:
     endpoint = next(kind for kind in KINDS if kind.kind == "Endpoint")
-    assert [c.name for c in endpoint.columns] == ["Status", "Ready", "Config", "Warm", "Demand", "Max", "Provisioned", "URL", "Age", "Reason"]
+    assert [c.name for c in endpoint.columns] == [
+        "Status",
+        "Ready",
+        "Config",
+        "Warm",
+        "Demand",
+        "Max",
+        "Provisioned",
+        "URL",
+        "Age",
+        "Reason",
+    ]
     assert [c.name for c in endpoint.columns if c.priority] == ["Provisioned", "Reason"]
 
 
@@ -123,7 +159,11 @@ def test_every_field_of_an_immutable_kind_has_its_rule_but_tags(kind: Kind) -> N
 def test_defaults_never_change() -> None:
     """A changed default would make `kubectl replace` of an immutable object fail, and restart what runs: a new field gets a new default, never an old one."""
     found = {path: node["default"] for path, node in SPEC_FIELDS if "default" in node and ".containers" not in path}
-    container, variant, target = "Model.spec.primaryContainer", "EndpointConfig.spec.productionVariants[]", "Endpoint.spec.autoscaling[]"
+    container, variant, target = (
+        "Model.spec.primaryContainer",
+        "EndpointConfig.spec.productionVariants[]",
+        "Endpoint.spec.autoscaling[]",
+    )
     tracking = f"{target}.scalingPolicies[].targetTrackingScalingPolicyConfiguration"
     assert found == {
         f"{container}.args": ["serve"],
@@ -154,7 +194,9 @@ def test_defaults_never_change() -> None:
 
 @pytest.mark.parametrize("warm", ["iris-abc-warm", None])
 def test_status_route_has_a_place_for_all_of_a_route(warm: str | None) -> None:
-    route = Route("AllTraffic", "abc", "iris-abc-demand", warm, 5, 1, 0, 2048, 300, 60, 180, 8080, "/ping", "/invocations").to_json()
+    route = Route(
+        "AllTraffic", "abc", "iris-abc-demand", warm, 5, 1, 0, 2048, 300, 60, 180, 8080, "/ping", "/invocations"
+    ).to_json()
     node = ROOTS["Endpoint"]["properties"]["status"]["properties"]["route"]
     assert set(route) == set(node["properties"]), "what the schema does not know is dropped when status is written"
     assert set(route["pools"]) <= set(node["properties"]["pools"]["properties"])
@@ -264,7 +306,13 @@ def test_types_and_markers_become_a_structural_schema() -> None:
         "required": ["nested"],
         "properties": {
             "text": {"type": "string", "maxLength": 9, "description": "Some text."},
-            "items": {"type": "array", "items": {"type": "string", "maxLength": 3}, "maxItems": 2, "default": ["a"], "description": "Some texts."},
+            "items": {
+                "type": "array",
+                "items": {"type": "string", "maxLength": 3},
+                "maxItems": 2,
+                "default": ["a"],
+                "description": "Some texts.",
+            },
             "number": {"type": "number", "default": 0.5, "description": "A number."},
             "nested": {"type": "object", "properties": {}, "description": "Something nested."},
             "moment": {"type": "string", "format": "date-time", "description": "A moment."},

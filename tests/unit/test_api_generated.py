@@ -46,7 +46,9 @@ def test_a_missing_and_an_edited_file_are_stale_until_written(tmp_path: Path) ->
     assert generate.stale(tmp_path, outputs) == ("two.md",)
 
 
-def test_check_names_the_stale_file_and_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_names_the_stale_file_and_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(generate, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["generate", "--check"])
     assert generate.main() == 1
@@ -57,7 +59,9 @@ def test_check_names_the_stale_file_and_the_remedy(tmp_path: Path, monkeypatch: 
 
 
 def test_it_runs_as_a_command() -> None:
-    done = subprocess.run([sys.executable, "-m", "hack.generate", "--check"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "hack.generate", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "up to date" in done.stdout
 

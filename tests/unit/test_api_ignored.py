@@ -18,40 +18,105 @@ MODEL = {
 }
 TRACKING = {
     "targetValue": 0.7,
-    "predefinedMetricSpecification": {"predefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization", "resourceLabel": "app/a"},
+    "predefinedMetricSpecification": {
+        "predefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization",
+        "resourceLabel": "app/a",
+    },
     "scaleOutCooldown": 60,
 }
-CUSTOMIZED = {"targetValue": 5, "customizedMetricSpecification": {"metricName": "depth", "namespace": "shop", "statistic": "Sum", "unit": "Count"}}
-TARGET = {"variantName": "AllTraffic", "minCapacity": 1, "maxCapacity": 4, "suspendedState": {"dynamicScalingInSuspended": True}}
+CUSTOMIZED = {
+    "targetValue": 5,
+    "customizedMetricSpecification": {"metricName": "depth", "namespace": "shop", "statistic": "Sum", "unit": "Count"},
+}
+TARGET = {
+    "variantName": "AllTraffic",
+    "minCapacity": 1,
+    "maxCapacity": 4,
+    "suspendedState": {"dynamicScalingInSuspended": True},
+}
 POLICY = "spec.autoscaling[0].scalingPolicies[{}].targetTrackingScalingPolicyConfiguration"
-VARIANT = {"variantName": "AllTraffic", "modelName": "iris", "serverlessConfig": {"memorySizeInMB": 2048, "maxConcurrency": 5}}
+VARIANT = {
+    "variantName": "AllTraffic",
+    "modelName": "iris",
+    "serverlessConfig": {"memorySizeInMB": 2048, "maxConcurrency": 5},
+}
 
 
 @pytest.mark.parametrize(
     ("kind", "spec", "fields"),
     [
         ("Model", {"primaryContainer": {"image": "echo:1"}}, []),
-        ("Model", MODEL, ["spec.primaryContainer.modelDataURL", "spec.primaryContainer.imageConfig.repositoryAccessMode", "spec.executionRoleARN"]),
-        ("Model", {"containers": [{"image": "echo:1", "containerHostname": "a"}]}, ["spec.containers[0].containerHostname"]),
+        (
+            "Model",
+            MODEL,
+            [
+                "spec.primaryContainer.modelDataURL",
+                "spec.primaryContainer.imageConfig.repositoryAccessMode",
+                "spec.executionRoleARN",
+            ],
+        ),
+        (
+            "Model",
+            {"containers": [{"image": "echo:1", "containerHostname": "a"}]},
+            ["spec.containers[0].containerHostname"],
+        ),
         ("EndpointConfig", {"productionVariants": [VARIANT | {"initialVariantWeight": 1}]}, []),
-        ("EndpointConfig", {"productionVariants": [VARIANT | {"initialVariantWeight": 0.5}]}, ["spec.productionVariants[0].initialVariantWeight"]),
-        ("EndpointConfig", {"productionVariants": [VARIANT | {"enableSSMAccess": False}], "dataCaptureConfig": {"enableCapture": False}}, []),
         (
             "EndpointConfig",
-            {"productionVariants": [VARIANT | {"instanceType": "ml.m5.large", "coreDumpConfig": {"destinationS3URI": "s3://b/c"}}], "kmsKeyID": "k"},
+            {"productionVariants": [VARIANT | {"initialVariantWeight": 0.5}]},
+            ["spec.productionVariants[0].initialVariantWeight"],
+        ),
+        (
+            "EndpointConfig",
+            {
+                "productionVariants": [VARIANT | {"enableSSMAccess": False}],
+                "dataCaptureConfig": {"enableCapture": False},
+            },
+            [],
+        ),
+        (
+            "EndpointConfig",
+            {
+                "productionVariants": [
+                    VARIANT | {"instanceType": "ml.m5.large", "coreDumpConfig": {"destinationS3URI": "s3://b/c"}}
+                ],
+                "kmsKeyID": "k",
+            },
             ["spec.productionVariants[0].instanceType", "spec.productionVariants[0].coreDumpConfig", "spec.kmsKeyID"],
         ),
-        ("Endpoint", {"endpointConfigName": "iris", "deploymentConfig": {"rollingUpdatePolicy": {"waitIntervalInSeconds": 5}}}, ["spec.deploymentConfig"]),
         (
             "Endpoint",
-            {"autoscaling": [TARGET | {"scalingPolicies": [{"targetTrackingScalingPolicyConfiguration": c} for c in (TRACKING, CUSTOMIZED)]}]},
+            {"endpointConfigName": "iris", "deploymentConfig": {"rollingUpdatePolicy": {"waitIntervalInSeconds": 5}}},
+            ["spec.deploymentConfig"],
+        ),
+        (
+            "Endpoint",
+            {
+                "autoscaling": [
+                    TARGET
+                    | {
+                        "scalingPolicies": [
+                            {"targetTrackingScalingPolicyConfiguration": c} for c in (TRACKING, CUSTOMIZED)
+                        ]
+                    }
+                ]
+            },
             [
                 f"{POLICY.format(0)}.predefinedMetricSpecification.resourceLabel",
                 f"{POLICY.format(0)}.scaleOutCooldown",
                 f"{POLICY.format(1)}.customizedMetricSpecification.unit",
             ],
         ),
-        ("Endpoint", {"autoscaling": [TARGET | {"scalingPolicies": [{"targetTrackingScalingPolicyConfiguration": {"scaleOutCooldown": 300}}]}]}, []),
+        (
+            "Endpoint",
+            {
+                "autoscaling": [
+                    TARGET
+                    | {"scalingPolicies": [{"targetTrackingScalingPolicyConfiguration": {"scaleOutCooldown": 300}}]}
+                ]
+            },
+            [],
+        ),
         ("Endpoint", {"endpointConfigName": "iris", "tags": [{"key": "a", "value": "b"}]}, []),
     ],
 )
@@ -62,9 +127,16 @@ def test_kept_fields_that_are_set_are_listed(kind: str, spec: dict[str, object],
 
 
 def test_annotations_for_ack_are_listed_and_others_are_not() -> None:
-    annotations = {"services.k8s.aws/read-only": "true", "services.k8s.aws/deletion-policy": "retain", "example.com/other": "x"}
+    annotations = {
+        "services.k8s.aws/read-only": "true",
+        "services.k8s.aws/deletion-policy": "retain",
+        "example.com/other": "x",
+    }
     found = ignored_fields("Endpoint", {"endpointConfigName": "iris"}, annotations)
-    assert [f.field for f in found] == ["metadata.annotations[services.k8s.aws/deletion-policy]", "metadata.annotations[services.k8s.aws/read-only]"]
+    assert [f.field for f in found] == [
+        "metadata.annotations[services.k8s.aws/deletion-policy]",
+        "metadata.annotations[services.k8s.aws/read-only]",
+    ]
     assert found[0].to_json() == {"field": found[0].field, "reason": found[0].reason}
 
 

@@ -23,7 +23,11 @@ GOOD = [case for case in CASES if case.verdict != REFUSED and case.change is Non
 # Python reads these as the number that was meant; only the API server is strict about them.
 _LENIENT = {"config-memory-text", "config-max-text", "model-port-text", "config-weight-text", "scaling-start-epoch"}
 _LENIENT |= {f"scaling-{what}-text" for what in ("minimum", "maximum", "sets-minimum", "sets-maximum", "target-value")}
-_LENIENT |= {f"scaling-{flag}-{how}" for flag in ("suspended-in", "suspended-out", "suspended-schedules", "scale-in-off") for how in ("text", "number")}
+_LENIENT |= {
+    f"scaling-{flag}-{how}"
+    for flag in ("suspended-in", "suspended-out", "suspended-schedules", "scale-in-off")
+    for how in ("text", "number")
+}
 # Refused for a type, a bound, an enum or a missing field: these rules stand on both sides. Rules in CEL are the API server's alone.
 _BOTH = re.compile(r"Required value(?!:)|Too (?:long|many)|Unsupported value|in body (?:should|must)")
 
@@ -45,7 +49,9 @@ def test_every_refusal_and_warning_has_words_that_the_user_must_see() -> None:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_committed_page_shows_its_objects_and_no_others(path: str) -> None:
-    assert set(_rows(path)) - {"object", "---"} == {case.name for case in PAGES[path]}, "run `python -m tests.e2e.objects --write` against a cluster"
+    assert set(_rows(path)) - {"object", "---"} == {case.name for case in PAGES[path]}, (
+        "run `python -m tests.e2e.objects --write` against a cluster"
+    )
 
 
 @pytest.mark.parametrize("case", CASES, ids=_ids(list(CASES)))
@@ -61,7 +67,9 @@ def test_what_the_api_server_accepts_can_be_read(case: Case) -> None:
     SPECS[case.kind].parse(case.spec)
 
 
-@pytest.mark.parametrize("case", [c for c in GOOD if c.verdict == WARNED], ids=_ids([c for c in GOOD if c.verdict == WARNED]))
+@pytest.mark.parametrize(
+    "case", [c for c in GOOD if c.verdict == WARNED], ids=_ids([c for c in GOOD if c.verdict == WARNED])
+)
 def test_what_is_warned_of_stands_in_ignored_fields_too(case: Case) -> None:
     assert case.spec is not None
     listed = {re.sub(r"\[\d+\]", "[]", f.field) for f in ignored_fields(case.kind, case.spec, {})}

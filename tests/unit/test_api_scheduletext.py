@@ -11,7 +11,7 @@ import pytest
 
 from kindler.api.base import Rule
 from kindler.api.scheduletext import MOMENT, SCHEDULE_RULES
-from kindler.core.schedule import ScheduleError, parse
+from kindler.core.autoscaling.schedule.schedule import ScheduleError, parse
 
 # The shape of every rule but the one about leap years: "unless it is of this form, it must be of that one".
 _SHAPE: Final = re.compile(r"(?:!self\.matches\(r'(?P<unless>[^']*)'\) \|\| )?self\.matches\(r'(?P<form>[^']*)'\)")
@@ -48,9 +48,15 @@ _FIELDS: Final = tuple(
     for good, bad in (
         ("0 59 05 * 0,30 0-30 0/15 */5 50-10/20 1/60", "60 -1 a 5- /5 0/0 0/61 1,,2 0/ ? L 1.5"),
         ("0 8 23 08 * 8,20 22-2 0/6 */24", "24 8pm 08:00 */25 8-24 ? 8,"),
-        ("? 1 31 01 * 1,15 1-7 28-2 1/10 L LW L-3 L-30 L-3W 15W 1W l", "0 32 L-31 32W W 1W,2W L,1 */32 MON 15w5 ?/2 L/2 1-5W"),
+        (
+            "? 1 31 01 * 1,15 1-7 28-2 1/10 L LW L-3 L-30 L-3W 15W 1W l",
+            "0 32 L-31 32W W 1W,2W L,1 */32 MON 15w5 ?/2 L/2 1-5W",
+        ),
         ("* 1 12 JAN jan Jun-aug 1,7 NOV-FEB */3 12-2", "0 13 JANUARY MON ? */13 L"),
-        ("? 1 7 MON-FRI FRI-MON sun * MON,WED 2/2 L 6L FRIL FRI#2 2#5 */7", "0 8 MONDAY FRI#6 FRI#0 6L,2L L2 MON#1,TUE#1 */8 15W LW 1#"),
+        (
+            "? 1 7 MON-FRI FRI-MON sun * MON,WED 2/2 L 6L FRIL FRI#2 2#5 */7",
+            "0 8 MONDAY FRI#6 FRI#0 6L,2L L2 MON#1,TUE#1 */8 15W LW 1#",
+        ),
         ("* 2027 1970 2199 2027-2030 2030/2 */230 2027,2029", "1969 2200 27 */231 ? 2027- 20270"),
     )
 )
@@ -70,7 +76,7 @@ def _random_cron(chance: random.Random) -> str:
 def test_both_readers_of_cron_agree_but_for_the_calendar() -> None:
     chance = random.Random(5)
     texts = {_random_cron(chance) for _ in range(6000)}
-    readable = {text for text in texts if not (trouble := _trouble(text)) or _CALENDAR.search(trouble)}
+    readable = {text for text in texts if not (failure := _trouble(text)) or _CALENDAR.search(failure)}
     assert 0.2 < len(readable) / len(texts) < 0.8, "both sorts must be many"
     assert {text for text in texts if not _refusals(text)} == readable
 
@@ -86,14 +92,44 @@ def test_a_wrong_field_is_told_by_the_rule_of_that_field_alone(place: int) -> No
         assert f"a wrong {names[place]} field" in said[0]
 
 
-_RATES: Final = [f"{value} {unit}{s}" for value in ("1", "2", "15", "999999") for unit in ("minute", "hour", "day") for s in ("", "s")]
-_NO_RATES: Final = ["0 minutes", "-5 minutes", "1.5 hours", "1000000 days", "5 seconds", "5 weeks", "5", "minutes", "5minutes", "", "a few minutes"]
+_RATES: Final = [
+    f"{value} {unit}{s}"
+    for value in ("1", "2", "15", "999999")
+    for unit in ("minute", "hour", "day")
+    for s in ("", "s")
+]
+_NO_RATES: Final = [
+    "0 minutes",
+    "-5 minutes",
+    "1.5 hours",
+    "1000000 days",
+    "5 seconds",
+    "5 weeks",
+    "5",
+    "minutes",
+    "5minutes",
+    "",
+    "a few minutes",
+]
 _DAYS: Final = (
-    "2027-01-31 2027-04-30 2027-04-31 2027-02-28 2027-02-30 2027-13-01 2027-00-01 2027-01-00 1969-12-31 1970-01-02 2199-12-30 2200-01-01 27-01-01 2027-1-1"
+    "2027-01-31 2027-04-30 2027-04-31 2027-02-28 2027-02-30 2027-13-01 2027-00-01 2027-01-00 "
+    "1969-12-31 1970-01-02 2199-12-30 2200-01-01 27-01-01 2027-1-1"
 )
-_TIMES: Final = "T00:00:00 T23:59:59 T24:00:00 T08:60:00 T08:00:60 T08:00 08:00:00 T08:00:00Z T08:00:00+01:00 T08:00:00.5"
+_TIMES: Final = (
+    "T00:00:00 T23:59:59 T24:00:00 T08:60:00 T08:00:60 T08:00 08:00:00 T08:00:00Z T08:00:00+01:00 T08:00:00.5"
+)
 _OTHERS: Final = [
-    *("", "at", "at()", "rate()", "cron()", "every day", "0 8 ? * MON-FRI *", "cron 0 8 ? * MON-FRI *", "CRON(0 8 ? * MON-FRI *)"),
+    *(
+        "",
+        "at",
+        "at()",
+        "rate()",
+        "cron()",
+        "every day",
+        "0 8 ? * MON-FRI *",
+        "cron 0 8 ? * MON-FRI *",
+        "CRON(0 8 ? * MON-FRI *)",
+    ),
     *("cron(0 8 ? * MON-FRI *", "at(a)b)", "at(2027-01-31)", "at(2027-01-31 08:00:00)"),
 ]
 
@@ -111,7 +147,10 @@ def test_both_readers_of_the_other_forms_agree(text: str) -> None:
     assert bool(_refusals(text)) == bool(_trouble(text)), (_refusals(text), _trouble(text))
 
 
-@pytest.mark.parametrize("text", ["1970-01-01T00:00:00Z", "2027-01-31T08:00:00Z", "2027-01-31T08:00:00.123456789Z", "2199-12-31T23:59:59+14:00"])
+@pytest.mark.parametrize(
+    "text",
+    ["1970-01-01T00:00:00Z", "2027-01-31T08:00:00Z", "2027-01-31T08:00:00.123456789Z", "2199-12-31T23:59:59+14:00"],
+)
 def test_a_moment_that_the_api_server_accepts_is_read(text: str) -> None:
     assert re.search(MOMENT, text)
     assert datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)).tzinfo is not None

@@ -12,7 +12,11 @@ from kindler.api.endpoint import EndpointSpec
 from kindler.api.endpointconfig import EndpointConfigSpec
 from kindler.api.model import ModelSpec
 
-VARIANT = {"variantName": "AllTraffic", "modelName": "iris", "serverlessConfig": {"memorySizeInMB": 2048, "maxConcurrency": 5}}
+VARIANT = {
+    "variantName": "AllTraffic",
+    "modelName": "iris",
+    "serverlessConfig": {"memorySizeInMB": 2048, "maxConcurrency": 5},
+}
 
 
 @pytest.mark.parametrize(
@@ -63,8 +67,15 @@ def test_a_config_without_more_is_on_demand_with_sagemakers_limits() -> None:
     variant = EndpointConfigSpec.parse({"productionVariants": [VARIANT]}).variant
     config = variant.serverless_config
     assert (config.memory_size_in_mb, config.max_concurrency, config.provisioned_concurrency) == (2048, 5, None)
-    assert (config.max_concurrency_per_instance, config.idle_timeout_in_seconds, config.invocation_timeout_in_seconds) == (1, 300, 60)
-    assert (variant.model_data_download_timeout_in_seconds, variant.container_startup_health_check_timeout_in_seconds) == (180, 180)
+    assert (
+        config.max_concurrency_per_instance,
+        config.idle_timeout_in_seconds,
+        config.invocation_timeout_in_seconds,
+    ) == (1, 300, 60)
+    assert (
+        variant.model_data_download_timeout_in_seconds,
+        variant.container_startup_health_check_timeout_in_seconds,
+    ) == (180, 180)
     assert (variant.variant_name, variant.model_name, variant.initial_variant_weight) == ("AllTraffic", "iris", 1)
 
 

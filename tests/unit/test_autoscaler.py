@@ -12,19 +12,22 @@ from hypothesis import strategies as st
 
 from kindler.api import names
 from kindler.api.autoscaling import ScalableTarget
-from kindler.core import autoscaler
-from kindler.core.plan import covers
-from kindler.core.provision import MetricsApi
-from kindler.core.tracking import Rules
+from kindler.core.autoscaling import hpa
+from kindler.core.autoscaling.decision import MetricsApi
+from kindler.core.autoscaling.tracking import Rules
+from kindler.core.endpoint.plan import covers
 from tests.apiserver.autoscalers import complete
 from tests.apiserver.quantities import exact
-from tests.unit.autoscaling import hpa, policy, route, target
+from tests.unit.autoscaling import hpa as autoscaler
+from tests.unit.autoscaling import policy, route, target
 
 
-def spec_of(scales: ScalableTarget, low: int = 1, high: int = 8, api: MetricsApi = MetricsApi.EXTERNAL, per: int = 1) -> dict[str, Any]:
+def spec_of(
+    scales: ScalableTarget, low: int = 1, high: int = 8, api: MetricsApi = MetricsApi.EXTERNAL, per: int = 1
+) -> dict[str, Any]:
     policies = scales.scaling_policies or ()
-    rules = autoscaler.rules_of(scales, policies, low, high)
-    return autoscaler.spec("iris", "iris-abc-warm", [(p, autoscaler.per_replica(p, route(per=per))) for p in policies], rules, api)
+    rules = hpa.rules_of(scales, policies, low, high)
+    return hpa.spec("iris", "iris-abc-warm", [(p, hpa.per_replica(p, route(per=per))) for p in policies], rules, api)
 
 
 @pytest.mark.parametrize(
@@ -49,31 +52,40 @@ def spec_of(scales: ScalableTarget, low: int = 1, high: int = 8, api: MetricsApi
     ],
 )
 def test_quantities_have_one_spelling(value: float, text: str) -> None:
-    assert autoscaler.quantity(value) == text
+    assert hpa.quantity(value) == text
     assert exact(text) == text
 
 
 @given(st.decimals("0.001", "999999999", places=3))
 def test_quantities_are_exact_and_as_stored(value: Decimal) -> None:
-    text = autoscaler.quantity(float(value))
+    text = hpa.quantity(float(value))
     assert exact(text) == text == exact(str(value))
 
 
 @pytest.mark.parametrize(("text", "value"), [("700m", 0.7), ("2", 2.0), ("1k", 1000.0), ("0", 0.0)])
 def test_the_average_in_a_status(text: str, value: float) -> None:
-    assert autoscaler.average_value(hpa(averages=(text,))["status"]["currentMetrics"][0]) == pytest.approx(value)
+    assert hpa.average_value(autoscaler(averages=(text,))["status"]["currentMetrics"][0]) == pytest.approx(value)
 
 
 @pytest.mark.parametrize("metric", [{"type": ""}, {}, {"external": {"current": {}}}, {"object": None}])
 def test_no_average_in_a_status(metric: dict[str, Any]) -> None:
-    assert autoscaler.average_value(metric) is None
+    assert hpa.average_value(metric) is None
 
 
 @pytest.mark.parametrize("api", MetricsApi)
 @pytest.mark.parametrize("low", [0, 1, 8])
 @pytest.mark.parametrize("rests", ["", "in", "out", "in out"])
-@pytest.mark.parametrize("policies", [(policy(),), (policy(at=0.333, cooldown=0), policy("Größe", 1000.0, 3600, metric="Invocations")), (policy(keeps=True),)])
-def test_what_is_written_is_what_is_stored(api: MetricsApi, low: int, rests: str, policies: tuple[dict[str, Any], ...]) -> None:
+@pytest.mark.parametrize(
+    "policies",
+    [
+        (policy(),),
+        (policy(at=0.333, cooldown=0), policy("Größe", 1000.0, 3600, metric="Invocations")),
+        (policy(keeps=True),),
+    ],
+)
+def test_what_is_written_is_what_is_stored(
+    api: MetricsApi, low: int, rests: str, policies: tuple[dict[str, Any], ...]
+) -> None:
     spec = spec_of(target(1, 8, *policies, rests=rests), low=low, api=api, per=3)
     stored = {"metadata": {"name": "iris-warm"}, "spec": copy.deepcopy(spec)}
     complete(stored)
@@ -86,14 +98,21 @@ def test_the_external_metric() -> None:
     labels = {names.LABEL_ENDPOINT: "iris", names.LABEL_POLICY: names.policy_key("half busy")}
     assert metric == {
         "type": "External",
-        "external": {"metric": {"name": "concurrent-executions", "selector": {"matchLabels": labels}}, "target": {"type": "AverageValue", "averageValue": "1"}},
+        "external": {
+            "metric": {"name": "concurrent-executions", "selector": {"matchLabels": labels}},
+            "target": {"type": "AverageValue", "averageValue": "1"},
+        },
     }
 
 
 def test_the_custom_metric_is_of_the_endpoint() -> None:
     [metric] = spec_of(target(1, 8, policy(metric="Invocations")), api=MetricsApi.CUSTOM)["metrics"]
     assert metric["type"] == "Object"
-    assert metric["object"]["describedObject"] == {"apiVersion": "serving.kindler.dev/v1alpha1", "kind": "Endpoint", "name": "iris"}
+    assert metric["object"]["describedObject"] == {
+        "apiVersion": "serving.kindler.dev/v1alpha1",
+        "kind": "Endpoint",
+        "name": "iris",
+    }
     assert metric["object"]["metric"]["name"] == "customized-metric"
     assert metric["object"]["target"] == {"type": "AverageValue", "averageValue": "700m"}
 
@@ -103,7 +122,11 @@ def test_the_custom_metric_is_of_the_endpoint() -> None:
     [
         ((policy(cooldown=60),), "", Rules(1, 8, 60, True, True)),
         ((policy(cooldown=60), policy("b", cooldown=10)), "", Rules(1, 8, 60, True, True)),
-        ((policy(cooldown=60, keeps=True), policy("b", cooldown=10)), "", Rules(1, 8, 10, True, True)),  # only who scales in counts
+        (
+            (policy(cooldown=60, keeps=True), policy("b", cooldown=10)),
+            "",
+            Rules(1, 8, 10, True, True),
+        ),  # only who scales in counts
         ((policy(cooldown=60, keeps=True), policy("b", cooldown=10, keeps=True)), "", Rules(1, 8, 60, False, True)),
         ((policy(),), "in", Rules(1, 8, 300, False, True)),
         ((policy(),), "out", Rules(1, 8, 300, True, False)),
@@ -114,7 +137,7 @@ def test_the_custom_metric_is_of_the_endpoint() -> None:
 )
 def test_how_the_pool_moves(policies: tuple[dict[str, Any], ...], rests: str, rules: Rules) -> None:
     scales = target(1, 8, *policies, rests=rests)
-    assert autoscaler.rules_of(scales, scales.scaling_policies or (), 1, 8) == rules
+    assert hpa.rules_of(scales, scales.scaling_policies or (), 1, 8) == rules
 
 
 def test_behaviour_fields() -> None:
@@ -129,6 +152,6 @@ def test_behaviour_fields() -> None:
 
 
 def test_which_pool_it_leads_to() -> None:
-    assert autoscaler.leads_to(hpa(leads_to="a"), "a")
-    assert not autoscaler.leads_to(hpa(leads_to="a"), "b")
-    assert not autoscaler.leads_to({}, None)
+    assert hpa.leads_to(autoscaler(leads_to="a"), "a")
+    assert not hpa.leads_to(autoscaler(leads_to="a"), "b")
+    assert not hpa.leads_to({}, None)

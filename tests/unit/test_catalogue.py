@@ -17,11 +17,11 @@ from kindler.api.autoscaling import (
 )
 from kindler.api.route import Route
 from kindler.api.stats import Totals
-from kindler.core import catalogue, loads
-from kindler.core.catalogue import Scope
-from kindler.core.foreign import Unaskable, milli, quantity, query, selector
-from kindler.core.provision import Load
-from kindler.core.usage import NoData, Usage
+from kindler.core.autoscaling.decision import Load
+from kindler.core.autoscaling.metrics import catalogue, loads
+from kindler.core.autoscaling.metrics.catalogue import Scope
+from kindler.core.autoscaling.metrics.foreign import UnsupportedMetric, milli, quantity, query, selector
+from kindler.core.autoscaling.metrics.usage import NoData, Usage
 
 DONE = Totals(
     load_seconds=180,
@@ -57,19 +57,26 @@ SERVED = {
 }
 
 
-def spec(metric: str = "Invocations", statistic: str = "Sum", where: str = "AWS/SageMaker", **dimensions: str) -> CustomizedMetricSpecification:
+def spec(
+    metric: str = "Invocations", statistic: str = "Sum", where: str = "AWS/SageMaker", **dimensions: str
+) -> CustomizedMetricSpecification:
     told = tuple(MetricDimension(name=name, value=value) for name, value in dimensions.items())
-    return CustomizedMetricSpecification.model_validate({"metricName": metric, "namespace": where, "statistic": statistic, "dimensions": told})
+    return CustomizedMetricSpecification.model_validate(
+        {"metricName": metric, "namespace": where, "statistic": statistic, "dimensions": told}
+    )
 
 
 def test_statistics_are_those_of_the_api() -> None:
     assert sorted(get_args(CustomizedMetricSpecification.model_fields["statistic"].annotation)) == sorted(STATISTICS)
 
 
-@pytest.mark.parametrize(("metric", "statistic", "value"), [(m, s, v) for m, row in SERVED.items() for s, v in zip(STATISTICS, row, strict=True)])
+@pytest.mark.parametrize(
+    ("metric", "statistic", "value"),
+    [(m, s, v) for m, row in SERVED.items() for s, v in zip(STATISTICS, row, strict=True)],
+)
 def test_each_metric_by_each_statistic(metric: str, statistic: str, value: float | None) -> None:
     wanted = spec(metric, statistic)
-    words = catalogue.refused(wanted)
+    words = catalogue.rejection(wanted)
     if value is None:
         assert words is not None and metric in words and repr(statistic) in words and "use " in words
     else:
@@ -93,25 +100,29 @@ def test_each_metric_by_each_statistic(metric: str, statistic: str, value: float
     ],
 )
 def test_what_cannot_be_had_is_said_with_what_can(wanted: CustomizedMetricSpecification, words: str) -> None:
-    assert words in (catalogue.refused(wanted, "Iris", "AllTraffic") or "")
+    assert words in (catalogue.rejection(wanted, "Iris", "AllTraffic") or "")
 
 
 def test_dimensions_may_name_what_is_meant_anyway() -> None:
-    assert catalogue.refused(spec(EndpointName="Iris", VariantName="AllTraffic"), "Iris", "AllTraffic") is None
-    assert catalogue.refused(spec(EndpointName="Iris")) is None
-    assert catalogue.refused(spec("Anything at all", "Average", "Mine", x="y")) is None
+    assert catalogue.rejection(spec(EndpointName="Iris", VariantName="AllTraffic"), "Iris", "AllTraffic") is None
+    assert catalogue.rejection(spec(EndpointName="Iris")) is None
+    assert catalogue.rejection(spec("Anything at all", "Average", "Mine", x="y")) is None
 
 
 # Loads
 
 
 def target(**metrics: CustomizedMetricSpecification | None) -> ScalableTarget:
-    predefined = PredefinedMetricSpecification(predefined_metric_type="SageMakerVariantProvisionedConcurrencyUtilization")
+    predefined = PredefinedMetricSpecification(
+        predefined_metric_type="SageMakerVariantProvisionedConcurrencyUtilization"
+    )
     policies = tuple(
         ScalingPolicy(
             policy_name=name,
             target_tracking_scaling_policy_configuration=TargetTrackingScalingPolicyConfiguration(
-                target_value=0.7, customized_metric_specification=metric, predefined_metric_specification=None if metric else predefined
+                target_value=0.7,
+                customized_metric_specification=metric,
+                predefined_metric_specification=None if metric else predefined,
             ),
         )
         for name, metric in metrics.items()
@@ -134,7 +145,12 @@ def test_the_load_of_each_policy() -> None:
 
 
 def test_the_load_by_a_metric_of_others() -> None:
-    others = target(queue=spec("queue_length", "Average", "Mine"), gone=spec("other", "Average", "Mine"), never=spec("never", "Average", "Mine"), mine=None)
+    others = target(
+        queue=spec("queue_length", "Average", "Mine"),
+        gone=spec("other", "Average", "Mine"),
+        never=spec("never", "Average", "Mine"),
+        mine=None,
+    )
     assert set(loads.foreign(others)) == {"queue", "gone", "never"}
     found = loads.loads_of(others, ROUTE, USAGE, {"queue": 2.5, "gone": NoData("it is away")})
     assert (found["queue"], found["gone"], found["mine"]) == (Load(10.0), Load(None, "it is away"), Load(3.0))
@@ -144,7 +160,10 @@ def test_the_load_by_a_metric_of_others() -> None:
 def test_an_empty_pool_counts_as_one_pod_so_that_it_can_grow() -> None:
     empty = Usage(3.0, 8, 1, DONE, 0)
     found = loads.loads_of(
-        target(p=None, u=spec("ServerlessProvisionedConcurrencyUtilization", "Average"), q=spec("q", "Sum", "Mine")), ROUTE, empty, {"q": 1.5}
+        target(p=None, u=spec("ServerlessProvisionedConcurrencyUtilization", "Average"), q=spec("q", "Sum", "Mine")),
+        ROUTE,
+        empty,
+        {"q": 1.5},
     )
     assert (found["p"], found["u"], found["q"]) == (Load(3.0), Load(3.0), Load(3.0))
 
@@ -162,14 +181,20 @@ def test_without_usage_there_is_no_load_at_all() -> None:
     [
         (spec("queue", "Average", "M"), None, 'avg(avg_over_time({__name__="queue"}[1m]))'),
         (spec("queue", "Sum", "M", app="x"), None, 'sum(avg_over_time({__name__="queue",app="x"}[1m]))'),
-        (spec("queue", "Maximum", "M"), ("namespace", "team"), 'max(max_over_time({__name__="queue",namespace="team"}[1m]))'),
+        (
+            spec("queue", "Maximum", "M"),
+            ("namespace", "team"),
+            'max(max_over_time({__name__="queue",namespace="team"}[1m]))',
+        ),
         (spec("jobs_total", "Sum", "M"), None, 'sum(increase({__name__="jobs_total"}[1m]))'),
         (spec("jobs_total", "SampleCount", "M"), None, 'sum(count_over_time({__name__="jobs_total"}[1m]))'),
         (spec('x"} or up{y="', "Minimum", "M"), None, 'min(min_over_time({__name__="x\\u0022} or up{y=\\u0022"}[1m]))'),
         (spec("q", "Sum", "M", a='\\"\n'), None, 'sum(avg_over_time({__name__="q",a="\\u005c\\u0022\\u000a"}[1m]))'),
     ],
 )
-def test_a_query_says_what_is_meant_and_nothing_else(wanted: CustomizedMetricSpecification, held: tuple[str, str] | None, asked: str) -> None:
+def test_a_query_says_what_is_meant_and_nothing_else(
+    wanted: CustomizedMetricSpecification, held: tuple[str, str] | None, asked: str
+) -> None:
     assert query(wanted, held) == asked
 
 
@@ -181,26 +206,43 @@ def test_a_dimension_cannot_lift_the_hold_on_the_namespace() -> None:
 @pytest.mark.parametrize("name", ["a-b", 'a="x",b', "__name__", "", "1a"])
 def test_a_dimension_that_is_no_label_of_prometheus(name: str) -> None:
     wanted = CustomizedMetricSpecification.model_construct(
-        metric_name="q", namespace="M", statistic="Sum", dimensions=(MetricDimension.model_construct(name=name, value="v"),)
+        metric_name="q",
+        namespace="M",
+        statistic="Sum",
+        dimensions=(MetricDimension.model_construct(name=name, value="v"),),
     )
-    with pytest.raises(Unaskable, match="is no label of Prometheus"):
+    with pytest.raises(UnsupportedMetric, match="is no label of Prometheus"):
         query(wanted, None)
 
 
 def test_a_selector_says_what_is_meant_and_nothing_else() -> None:
-    assert selector(spec("queue", "Sum", "M", **{"app.kubernetes.io/name": "x", "b": "y"})) == "app.kubernetes.io/name=x,b=y"
+    assert (
+        selector(spec("queue", "Sum", "M", **{"app.kubernetes.io/name": "x", "b": "y"}))
+        == "app.kubernetes.io/name=x,b=y"
+    )
     assert selector(spec("queue", "Sum", "M")) == ""
     for wrong in ({"a": "x,b=y"}, {"a,b": "x"}, {"a": "x y"}, {"a=b": "x"}):
-        with pytest.raises(Unaskable, match="is no label"):
+        with pytest.raises(UnsupportedMetric, match="is no label"):
             selector(spec("queue", "Sum", "M", **wrong))
     for name in ("a/b", "..", "a?b", "a%2fb"):
-        with pytest.raises(Unaskable, match="metricName"):
+        with pytest.raises(UnsupportedMetric, match="metricName"):
             selector(spec(name, "Sum", "M"))
 
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("0", 0), ("1500m", 1.5), ("2", 2), ("1k", 1000), ("1Ki", 1024), ("1.5Gi", 1.5 * 2**30), ("2e3", 2000), ("1E", 1e18), ("-5m", -0.005), ("7u", 7e-6)],
+    [
+        ("0", 0),
+        ("1500m", 1.5),
+        ("2", 2),
+        ("1k", 1000),
+        ("1Ki", 1024),
+        ("1.5Gi", 1.5 * 2**30),
+        ("2e3", 2000),
+        ("1E", 1e18),
+        ("-5m", -0.005),
+        ("7u", 7e-6),
+    ],
 )
 def test_quantities(text: str, number: float) -> None:
     assert quantity(text) == pytest.approx(number)
@@ -213,7 +255,14 @@ def test_no_quantities(text: str) -> None:
 
 
 def test_numbers_are_written_in_thousandths() -> None:
-    assert [milli(x) for x in (0.0, 1.5, 2, 0.0004, 12345.6789, -1.0)] == ["0m", "1500m", "2000m", "0m", "12345679m", "-1000m"]
+    assert [milli(x) for x in (0.0, 1.5, 2, 0.0004, 12345.6789, -1.0)] == [
+        "0m",
+        "1500m",
+        "2000m",
+        "0m",
+        "12345679m",
+        "-1000m",
+    ]
     for wrong in (math.nan, math.inf):
         with pytest.raises(ValueError, match="no number"):
             milli(wrong)

@@ -20,7 +20,10 @@ READ = {"controller": controller_settings, "activator": activator_settings, "met
 def read_by_the_program() -> dict[str, set[str]]:
     """The variables that settings.py reads, per process."""
     source = SETTINGS.read_text()
-    parts = {name: re.findall(r'"(KINDLER_\w+)"', body) for name, body in re.findall(r"^def (\w+)\(.*?\n(.*?)(?=^def |\Z)", source, re.M | re.S)}
+    parts = {
+        name: re.findall(r'"(KINDLER_\w+)"', body)
+        for name, body in re.findall(r"^def (\w+)\(.*?\n(.*?)(?=^def |\Z)", source, re.M | re.S)
+    }
     return {process: set(parts["_common"] + parts[f"{process}_settings"]) for process in PROCESSES}
 
 
@@ -40,11 +43,21 @@ def test_the_charts_defaults_are_the_programs(process: str) -> None:
 
 def test_the_peer_selector_finds_the_activators_pods_alone() -> None:
     objects = rendered(release="one")
-    selector = dict(term.split("=") for term in environment(only(objects, "Deployment", "one-kindler-controller"))["KINDLER_PEER_SELECTOR"].split(","))
-    labels = {process: only(objects, "Deployment", f"one-kindler-{process}")["spec"]["template"]["metadata"]["labels"] for process in PROCESSES}
+    selector = dict(
+        term.split("=")
+        for term in environment(only(objects, "Deployment", "one-kindler-controller"))["KINDLER_PEER_SELECTOR"].split(
+            ","
+        )
+    )
+    labels = {
+        process: only(objects, "Deployment", f"one-kindler-{process}")["spec"]["template"]["metadata"]["labels"]
+        for process in PROCESSES
+    }
     assert selector.items() <= labels["activator"].items()
     assert not selector.items() <= labels["controller"].items()
-    other = only(rendered(release="other"), "Deployment", "other-kindler-activator")["spec"]["template"]["metadata"]["labels"]
+    other = only(rendered(release="other"), "Deployment", "other-kindler-activator")["spec"]["template"]["metadata"][
+        "labels"
+    ]
     assert not selector.items() <= other.items()
 
 
@@ -55,7 +68,16 @@ def leaves(value: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 
 
 # Said by Kubernetes itself: the same words as in a pod.
-KUBERNETES_OWN = {"resources", "podAnnotations", "nodeSelector", "tolerations", "affinity", "priorityClassName", "annotations", "pullPolicy"}
+KUBERNETES_OWN = {
+    "resources",
+    "podAnnotations",
+    "nodeSelector",
+    "tolerations",
+    "affinity",
+    "priorityClassName",
+    "annotations",
+    "pullPolicy",
+}
 
 
 def test_every_value_is_described_where_it_stands() -> None:
@@ -79,7 +101,11 @@ def test_every_value_is_described_where_it_stands() -> None:
         ("modelPods.memoryRequestRatio=0.05", "KINDLER_MEMORY_REQUEST_RATIO", "0.05"),
         ("modelPods.pinImageDigest=false", "KINDLER_PIN_IMAGE_DIGEST", "false"),
         ("autoscaling.api=custom", "KINDLER_METRICS_API", "custom"),
-        ("autoscaling.prometheus.url=http://prometheus.monitoring:9090", "KINDLER_PROMETHEUS_URL", "http://prometheus.monitoring:9090"),
+        (
+            "autoscaling.prometheus.url=http://prometheus.monitoring:9090",
+            "KINDLER_PROMETHEUS_URL",
+            "http://prometheus.monitoring:9090",
+        ),
         ("autoscaling.prometheus.namespaceLabel=", "KINDLER_PROMETHEUS_NAMESPACE_LABEL", "-"),
         ("autoscaling.certManager.enabled=true", "KINDLER_METRICS_CERTIFICATE", "kindler-metrics"),
         ("autoscaling.certManager.enabled=true", "KINDLER_TLS_DIRECTORY", "/var/run/secrets/kindler/tls"),
@@ -139,25 +165,47 @@ def test_two_installations_share_no_object() -> None:
 
 def test_the_service_leads_to_the_activator_at_port_80() -> None:
     objects = rendered("activator.service.type=NodePort", "activator.service.nodePort=30080")
-    service, deployment = only(objects, "Service", "kindler-activator"), only(objects, "Deployment", "kindler-activator")
+    service, deployment = (
+        only(objects, "Service", "kindler-activator"),
+        only(objects, "Deployment", "kindler-activator"),
+    )
     assert service["spec"]["ports"] == [{"name": "http", "port": 80, "targetPort": "http", "nodePort": 30080}]
     assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
-    ports = {port["name"]: str(port["containerPort"]) for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]}
+    ports = {
+        port["name"]: str(port["containerPort"])
+        for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
+    }
     told = environment(deployment)
-    assert ports == {"http": told["KINDLER_PUBLIC_PORT"], "peer": told["KINDLER_PEER_PORT"], "admin": told["KINDLER_ADMIN_PORT"]}
+    assert ports == {
+        "http": told["KINDLER_PUBLIC_PORT"],
+        "peer": told["KINDLER_PEER_PORT"],
+        "admin": told["KINDLER_ADMIN_PORT"],
+    }
 
 
 def test_the_metrics_server_is_reached_where_the_controller_says_it_is() -> None:
     objects = rendered(release="one", namespace="models")
-    service, deployment = only(objects, "Service", "one-kindler-metrics"), only(objects, "Deployment", "one-kindler-metrics")
+    service, deployment = (
+        only(objects, "Service", "one-kindler-metrics"),
+        only(objects, "Deployment", "one-kindler-metrics"),
+    )
     told = environment(deployment)
     release = environment(only(objects, "Deployment", "one-kindler-controller"))["KINDLER_RELEASE"]
-    assert names.metrics_name(release) == service["metadata"]["name"] == only(objects, "ConfigMap", told["KINDLER_METRICS_CONFIGMAP"])["metadata"]["name"]
+    assert (
+        names.metrics_name(release)
+        == service["metadata"]["name"]
+        == only(objects, "ConfigMap", told["KINDLER_METRICS_CONFIGMAP"])["metadata"]["name"]
+    )
     assert only(objects, "ClusterRole", names.metrics_name(release)), "owner of the APIService"
-    assert told["KINDLER_METRICS_SERVICE"] == "one-kindler-metrics.models.svc", "the name that the API server looks for in the certificate"
+    assert told["KINDLER_METRICS_SERVICE"] == "one-kindler-metrics.models.svc", (
+        "the name that the API server looks for in the certificate"
+    )
     assert service["spec"]["ports"] == [{"name": "https", "port": 443, "targetPort": "https"}]
     assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
-    ports = {port["name"]: str(port["containerPort"]) for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]}
+    ports = {
+        port["name"]: str(port["containerPort"])
+        for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
+    }
     assert ports == {"https": told["KINDLER_METRICS_API_PORT"], "admin": told["KINDLER_METRICS_PORT"]}
 
 
@@ -169,24 +217,41 @@ def test_the_metrics_server_may_be_several_on_nodes_of_their_own() -> None:
 
 
 def test_without_a_metrics_api_nothing_of_its_server_is_there() -> None:
-    for settings in (("autoscaling.api=none",), ("autoscaling.api=none", "namespaces={a}", "autoscaling.externalMetrics={q}")):
+    for settings in (
+        ("autoscaling.api=none",),
+        ("autoscaling.api=none", "namespaces={a}", "autoscaling.externalMetrics={q}"),
+    ):
         objects = rendered(*settings)
         assert not [
-            o for o in objects if "metrics" in o["metadata"]["name"] and o["kind"] not in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+            o
+            for o in objects
+            if "metrics" in o["metadata"]["name"]
+            and o["kind"] not in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
         ]
         assert environment(only(objects, "Deployment", "kindler-controller"))["KINDLER_METRICS_API"] == "none"
 
 
 @pytest.mark.parametrize("issuer", ["", "company"])
 def test_cert_manager_issues_for_the_same_name_and_the_files_are_where_they_are_read(issuer: str) -> None:
-    objects = rendered("autoscaling.certManager.enabled=true", *([f"autoscaling.certManager.issuerRef.name={issuer}"] if issuer else []))
-    certificate, deployment = only(objects, "Certificate", "kindler-metrics"), only(objects, "Deployment", "kindler-metrics")
+    objects = rendered(
+        "autoscaling.certManager.enabled=true",
+        *([f"autoscaling.certManager.issuerRef.name={issuer}"] if issuer else []),
+    )
+    certificate, deployment = (
+        only(objects, "Certificate", "kindler-metrics"),
+        only(objects, "Deployment", "kindler-metrics"),
+    )
     told, spec = environment(deployment), deployment["spec"]["template"]["spec"]
-    assert certificate["metadata"]["name"] == environment(only(objects, "Deployment", "kindler-controller"))["KINDLER_METRICS_CERTIFICATE"]
+    assert (
+        certificate["metadata"]["name"]
+        == environment(only(objects, "Deployment", "kindler-controller"))["KINDLER_METRICS_CERTIFICATE"]
+    )
     assert certificate["spec"]["dnsNames"] == [told["KINDLER_METRICS_SERVICE"]]
     (volume,) = [v for v in spec["volumes"] if "secret" in v]
     assert volume["secret"]["secretName"] == certificate["spec"]["secretName"]
-    assert {"name": volume["name"], "mountPath": told["KINDLER_TLS_DIRECTORY"], "readOnly": True} in spec["containers"][0]["volumeMounts"]
+    assert {"name": volume["name"], "mountPath": told["KINDLER_TLS_DIRECTORY"], "readOnly": True} in spec["containers"][
+        0
+    ]["volumeMounts"]
     assert certificate["spec"]["issuerRef"]["name"] == (issuer or "kindler-metrics")
     assert len([o for o in objects if o["kind"] == "Issuer"]) == (0 if issuer else 1)
 
@@ -199,7 +264,9 @@ def test_a_pod_has_time_to_answer_what_it_has() -> None:
 
 
 def test_the_notes_name_what_to_type_next() -> None:
-    status, out, said = run("install", "prod", str(CHART), "-n", "system", "--dry-run=client", "--set", "namespaces={models}")
+    status, out, said = run(
+        "install", "prod", str(CHART), "-n", "system", "--dry-run=client", "--set", "namespaces={models}"
+    )
     assert status == 0, said
     notes = out[out.index("NOTES:") :]
     for words in (

@@ -30,7 +30,10 @@ def grants(objects: list[Json], process: str) -> set[tuple[str, str, str, str]]:
     """(namespace or "*", API group, resource, verb) of everything that the process's ServiceAccount may do by the chart's own roles."""
     found = set()
     for binding in objects:
-        if binding["kind"] not in ("RoleBinding", "ClusterRoleBinding") or binding["roleRef"]["name"] in THE_CLUSTERS_OWN:
+        if (
+            binding["kind"] not in ("RoleBinding", "ClusterRoleBinding")
+            or binding["roleRef"]["name"] in THE_CLUSTERS_OWN
+        ):
             continue
         if [subject["name"] for subject in binding["subjects"]] == [f"kindler-{process}"]:
             role = only(within(objects, binding), binding["roleRef"]["kind"], binding["roleRef"]["name"])
@@ -67,7 +70,11 @@ CONTROLLER = {
     ("events.k8s.io", "events"): "create",
 }
 METRICS = {("serving.kindler.dev", "endpoints"): "get list watch"}
-LEADING = {("coordination.k8s.io", "leases"): "create", ("coordination.k8s.io", "leases/kindler-controller"): "get update", ("", "pods"): "list"}
+LEADING = {
+    ("coordination.k8s.io", "leases"): "create",
+    ("coordination.k8s.io", "leases/kindler-controller"): "get update",
+    ("", "pods"): "list",
+}
 AT_HOME = LEADING | {("", "configmaps/kindler-metrics"): "list watch"}
 METRICS_AT_HOME = {("", "pods"): "list", ("", "configmaps/kindler-metrics"): "get patch"}
 METRICS_API = {
@@ -86,7 +93,9 @@ def spelled(rights: dict[tuple[str, str], str], where: str) -> set[tuple[str, st
 def test_rights_in_all_namespaces() -> None:
     objects = rendered()
     assert grants(objects, "activator") == spelled(ACTIVATOR, "*")
-    assert grants(objects, "controller") == spelled(CONTROLLER, "*") | spelled(AT_HOME, "kindler-system") | spelled(METRICS_API, "*")
+    assert grants(objects, "controller") == spelled(CONTROLLER, "*") | spelled(AT_HOME, "kindler-system") | spelled(
+        METRICS_API, "*"
+    )
     assert grants(objects, "metrics") == spelled(METRICS, "*") | spelled(METRICS_AT_HOME, "kindler-system")
 
 
@@ -98,7 +107,9 @@ def test_with_a_list_of_namespaces_there_is_no_right_in_any_other() -> None:
         return set().union(*(spelled(rights, place) for place in places))
 
     assert grants(objects, "activator") == everywhere(ACTIVATOR)
-    assert grants(objects, "controller") == everywhere(CONTROLLER) | spelled(AT_HOME, "kindler-system") | spelled(METRICS_API, "*")
+    assert grants(objects, "controller") == everywhere(CONTROLLER) | spelled(AT_HOME, "kindler-system") | spelled(
+        METRICS_API, "*"
+    )
     assert grants(objects, "metrics") == everywhere(METRICS) | spelled(METRICS_AT_HOME, "kindler-system")
     keys = [(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in objects]
     assert len(keys) == len(set(keys))
@@ -121,9 +132,14 @@ def test_without_a_metrics_api_there_is_no_right_for_it() -> None:
 
 def test_metrics_of_others_are_read_by_name() -> None:
     objects = rendered("autoscaling.externalMetrics={queue_length,s0-prometheus}", "namespaces={one}")
-    named = {("external.metrics.k8s.io", "queue_length"): "get list", ("external.metrics.k8s.io", "s0-prometheus"): "get list"}
+    named = {
+        ("external.metrics.k8s.io", "queue_length"): "get list",
+        ("external.metrics.k8s.io", "s0-prometheus"): "get list",
+    }
     for process in ("controller", "metrics"):
-        assert {grant for grant in grants(objects, process) if grant[1] == "external.metrics.k8s.io"} == spelled(named, "one")
+        assert {grant for grant in grants(objects, process) if grant[1] == "external.metrics.k8s.io"} == spelled(
+            named, "one"
+        )
 
 
 def test_our_metrics_are_read_by_those_who_scale_and_by_admins() -> None:
@@ -137,7 +153,11 @@ def test_our_metrics_are_read_by_those_who_scale_and_by_admins() -> None:
     assert only(rendered(), "ClusterRoleBinding", "kindler-metrics-reader")["subjects"] == [
         {"kind": "ServiceAccount", "name": "horizontal-pod-autoscaler", "namespace": "kube-system"}
     ]
-    assert not [o for o in rendered("autoscaling.readers=null") if o["kind"] == "ClusterRoleBinding" and o["metadata"]["name"] == "kindler-metrics-reader"]
+    assert not [
+        o
+        for o in rendered("autoscaling.readers=null")
+        if o["kind"] == "ClusterRoleBinding" and o["metadata"]["name"] == "kindler-metrics-reader"
+    ]
 
 
 def test_no_wildcard_no_secret_no_road_to_more_power() -> None:
@@ -145,7 +165,11 @@ def test_no_wildcard_no_secret_no_road_to_more_power() -> None:
         for rule in role["rules"]:
             assert "*" not in (*rule["apiGroups"], *rule["resources"], *rule["verbs"])
             powerful = SECRETS_AND_OTHER_ROADS_TO_POWER & set(rule["resources"])
-            assert not powerful or (powerful, rule["verbs"], rule["resourceNames"]) == ({"clusterroles"}, ["get"], ["kindler-metrics"])
+            assert not powerful or (powerful, rule["verbs"], rule["resourceNames"]) == (
+                {"clusterroles"},
+                ["get"],
+                ["kindler-metrics"],
+            )
             assert not {"escalate", "bind", "impersonate"} & set(rule["verbs"])
 
 
@@ -162,8 +186,17 @@ def test_users_get_the_three_kinds_by_the_clusters_own_roles() -> None:
 def test_pods_pass_pod_security_restricted(process: str) -> None:
     spec = only(rendered(), "Deployment", f"kindler-{process}")["spec"]["template"]["spec"]
     (container,) = spec["containers"]
-    assert spec["securityContext"] == {"runAsNonRoot": True, "runAsUser": 10001, "runAsGroup": 0, "seccompProfile": {"type": "RuntimeDefault"}}
-    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    assert spec["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 10001,
+        "runAsGroup": 0,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
     assert container["args"] == [process]
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
     assert container["resources"]["limits"]["memory"]
@@ -181,13 +214,31 @@ def test_the_peer_token_is_for_the_peer_port_alone(process: str) -> None:
 
 def test_policies_hold_the_controller_to_its_own() -> None:
     objects = rendered(release="prod", namespace="models")
-    policies = [o for o in objects if o["kind"] == "ValidatingAdmissionPolicy" and o["metadata"]["name"].startswith("prod-kindler-controller-")]
+    policies = [
+        o
+        for o in objects
+        if o["kind"] == "ValidatingAdmissionPolicy" and o["metadata"]["name"].startswith("prod-kindler-controller-")
+    ]
     who = "request.userInfo.username == 'system:serviceaccount:models:prod-kindler-controller'"
     for policy in policies:
         assert [condition["expression"] for condition in policy["spec"]["matchConditions"]] == [who]
-        assert only(objects, "ValidatingAdmissionPolicyBinding", policy["metadata"]["name"])["spec"]["validationActions"] == ["Deny"]
-    narrowed = {resource for policy in policies for rule in policy["spec"]["matchConstraints"]["resourceRules"] for resource in rule["resources"]}
-    assert narrowed == {"replicasets", "controllerrevisions", "services", "horizontalpodautoscalers", "replicasets/scale", "apiservices"}
+        assert only(objects, "ValidatingAdmissionPolicyBinding", policy["metadata"]["name"])["spec"][
+            "validationActions"
+        ] == ["Deny"]
+    narrowed = {
+        resource
+        for policy in policies
+        for rule in policy["spec"]["matchConstraints"]["resourceRules"]
+        for resource in rule["resources"]
+    }
+    assert narrowed == {
+        "replicasets",
+        "controllerrevisions",
+        "services",
+        "horizontalpodautoscalers",
+        "replicasets/scale",
+        "apiservices",
+    }
     text = str(policies)
     assert f".endsWith('-{names.WARM}')" in text
     assert "service.name == 'prod-kindler-metrics' && object.spec.service.namespace == 'models'" in text

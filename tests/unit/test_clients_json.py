@@ -20,7 +20,11 @@ from kindler.clients.errors import ApiError, NotFound, Unavailable, from_status,
         (PODS, (None,), "/api/v1/pods"),
         (PODS, ("n", "p", "status"), "/api/v1/namespaces/n/pods/p/status"),
         (ENDPOINTS, ("n", "e"), "/apis/serving.kindler.dev/v1alpha1/namespaces/n/endpoints/e"),
-        (ENDPOINTS, ("n", "e?x=y#z é"), "/apis/serving.kindler.dev/v1alpha1/namespaces/n/endpoints/e%3Fx%3Dy%23z%20%C3%A9"),
+        (
+            ENDPOINTS,
+            ("n", "e?x=y#z é"),
+            "/apis/serving.kindler.dev/v1alpha1/namespaces/n/endpoints/e%3Fx%3Dy%23z%20%C3%A9",
+        ),
         (Resource("", "v1", "namespaces", "Namespace", namespaced=False), (None, "n"), "/api/v1/namespaces/n"),
     ],
 )
@@ -73,7 +77,9 @@ async def test_a_line_without_its_end_is_trouble() -> None:
         ("<html>", {}, ("Unknown", "the API server gave no message", None)),
     ],
 )
-def test_whatever_was_answered_is_an_error_with_words(body: Any, headers: dict[str, str], told: tuple[str, str, float | None]) -> None:
+def test_whatever_was_answered_is_an_error_with_words(
+    body: Any, headers: dict[str, str], told: tuple[str, str, float | None]
+) -> None:
     error = from_status(503, body, headers)
     assert isinstance(error, Unavailable) and (error.reason, error.message, error.retry_after) == told
     assert "503" in str(error)

@@ -9,28 +9,48 @@ from typing import Any
 
 from kindler.clients.cluster import AUTOSCALERS
 from kindler.controller.children import KEEP
-from kindler.core import autoscaler, wanted
-from kindler.core.autoscaler import average_value
-from kindler.core.plan import covers
-from kindler.core.provision import MetricsApi
-from kindler.core.tracking import Rules
+from kindler.core.autoscaling import hpa
+from kindler.core.autoscaling.decision import MetricsApi
+from kindler.core.autoscaling.hpa import average_value
+from kindler.core.autoscaling.tracking import Rules
+from kindler.core.endpoint import manifests
+from kindler.core.endpoint.plan import covers
 from tests.unit.autoscaling import policy, target
 from tests.unit.builders import observed, stored
 
 KEPT = KEEP[AUTOSCALERS]
 POLICIES = target(1, 8, policy()).scaling_policies or ()
-SPEC = autoscaler.spec("iris", "iris-warm", [(each, 0.7) for each in POLICIES], Rules(1, 8), MetricsApi.EXTERNAL)
-WANTED = wanted.autoscaler(observed(), SPEC)
+SPEC = hpa.spec("iris", "iris-warm", [(each, 0.7) for each in POLICIES], Rules(1, 8), MetricsApi.EXTERNAL)
+WANTED = manifests.hpa(observed(), SPEC)
 
 
 def found(**status: Any) -> dict[str, Any]:
     """As the API server tells of it."""
-    condition = {"lastTransitionTime": "2027-01-15T08:00:00Z", "reason": "ReadyForNewScale", "message": "recommended size matches current size"}
-    conditions = [{"type": kind, "status": "True"} | condition for kind in ("AbleToScale", "ScalingActive", "ScaledToZero", "ScalingLimited")]
-    current = [{"type": "External", "external": {"metric": SPEC["metrics"][0]["external"]["metric"], "current": {"averageValue": "2"}}}]
+    condition = {
+        "lastTransitionTime": "2027-01-15T08:00:00Z",
+        "reason": "ReadyForNewScale",
+        "message": "recommended size matches current size",
+    }
+    conditions = [
+        {"type": kind, "status": "True"} | condition
+        for kind in ("AbleToScale", "ScalingActive", "ScaledToZero", "ScalingLimited")
+    ]
+    current = [
+        {
+            "type": "External",
+            "external": {"metric": SPEC["metrics"][0]["external"]["metric"], "current": {"averageValue": "2"}},
+        }
+    ]
     raw = copy.deepcopy(stored(WANTED, "uid-hpa"))
-    raw["metadata"] |= {"resourceVersion": "7", "managedFields": [{"manager": "kindler"}], "creationTimestamp": "2027-01-15T08:00:00Z"}
-    return raw | {"status": {"observedGeneration": 1, "currentReplicas": 1, "conditions": conditions, "currentMetrics": current} | status}
+    raw["metadata"] |= {
+        "resourceVersion": "7",
+        "managedFields": [{"manager": "kindler"}],
+        "creationTimestamp": "2027-01-15T08:00:00Z",
+    }
+    return raw | {
+        "status": {"observedGeneration": 1, "currentReplicas": 1, "conditions": conditions, "currentMetrics": current}
+        | status
+    }
 
 
 def test_an_hpa_as_it_is_kept_stands_as_it_is_wanted() -> None:
@@ -44,10 +64,13 @@ def test_an_hpa_as_it_is_kept_stands_as_it_is_wanted() -> None:
 
 def test_what_is_read_of_an_hpa_is_kept() -> None:
     kept = KEPT(found())
-    for kind in autoscaler.CONDITIONS:
-        assert autoscaler.condition(kept, kind) == autoscaler.condition(found(), kind)
+    for kind in hpa.CONDITIONS:
+        assert hpa.condition(kept, kind) == hpa.condition(found(), kind)
     assert [average_value(metric) for metric in kept["status"]["currentMetrics"]] == [2.0]
-    assert KEPT({"metadata": {"name": "a", "namespace": "b", "uid": "c"}})["status"] == {"conditions": [], "currentMetrics": []}
+    assert KEPT({"metadata": {"name": "a", "namespace": "b", "uid": "c"}})["status"] == {
+        "conditions": [],
+        "currentMetrics": [],
+    }
     assert KEPT(found(currentMetrics=[{"type": ""}]))["status"]["currentMetrics"] == [{}], "one that was not read yet"
 
 

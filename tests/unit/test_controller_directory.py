@@ -34,7 +34,12 @@ M, C, E = Key("Model", "team", "m"), Key("EndpointConfig", "team", "c"), Key("En
 def d() -> Directory:
     """A Model, an EndpointConfig and an Endpoint that refer to each other, and a stranger."""
     directory = Directory()
-    for kind, value in (("Model", model()), ("EndpointConfig", config()), ("Endpoint", endpoint()), ("Endpoint", endpoint("stranger", "elsewhere"))):
+    for kind, value in (
+        ("Model", model()),
+        ("EndpointConfig", config()),
+        ("Endpoint", endpoint()),
+        ("Endpoint", endpoint("stranger", "elsewhere")),
+    ):
         directory.hear(kind, None, value)
     return directory
 
@@ -57,7 +62,10 @@ def test_a_change_of_status_concerns_nobody_else(d: Directory) -> None:
 def test_another_reference_is_told_to_both(d: Directory) -> None:
     d.hear("EndpointConfig", None, config("c2"))
     assert d.hear("Endpoint", endpoint(), endpoint(of="c2")) == {E, C, Key("EndpointConfig", "team", "c2")}
-    assert (d.users("EndpointConfig", "team", "c"), d.users("EndpointConfig", "team", "c2")) == (frozenset(), frozenset({"e"}))
+    assert (d.users("EndpointConfig", "team", "c"), d.users("EndpointConfig", "team", "c2")) == (
+        frozenset(),
+        frozenset({"e"}),
+    )
 
 
 def test_whoever_wants_the_same_name_is_looked_at(d: Directory) -> None:
@@ -73,6 +81,11 @@ def test_names_of_other_namespaces_are_other_names(d: Directory) -> None:
 
 
 def test_nothing_is_left_of_what_is_gone(d: Directory) -> None:
-    for kind, value in (("Model", model()), ("EndpointConfig", config()), ("Endpoint", endpoint()), ("Endpoint", endpoint("stranger", "elsewhere"))):
+    for kind, value in (
+        ("Model", model()),
+        ("EndpointConfig", config()),
+        ("Endpoint", endpoint()),
+        ("Endpoint", endpoint("stranger", "elsewhere")),
+    ):
         d.hear(kind, value, None)
     assert (d._objects, dict(d._named), dict(d._users)) == ({}, {}, {})

@@ -6,21 +6,26 @@ from typing import Any
 
 import pytest
 
-from kindler.core.activities import activities
-from kindler.core.pods import Trouble
-from kindler.core.provision import Provision
+from kindler.core.autoscaling.activities import activities
+from kindler.core.autoscaling.decision import ScalingDecision
+from kindler.core.common.pods import PodFailure
 
-BROKEN = Trouble("ImagePullBackOff", "The image is not there.", True)
+BROKEN = PodFailure("ImagePullBackOff", "The image is not there.", True)
 T1, T2 = "2027-01-15T08:00:00Z", "2027-01-15T08:01:00Z"
 
 
-def decided(desired: int, current: int, cause: str = "", scales: bool = True) -> Provision:
-    return Provision(None, 0, status={"desiredCapacity": desired} if scales else None, desired=desired, current=current, cause=cause)
+def decided(desired: int, current: int, cause: str = "", scales: bool = True) -> ScalingDecision:
+    return ScalingDecision(
+        None, 0, status={"desiredCapacity": desired} if scales else None, desired=desired, current=current, cause=cause
+    )
 
 
 def status(desired: int | None, *kept: dict[str, Any], provisioned: int = 0) -> dict[str, Any]:
     entry = {"autoscaling": [{"desiredCapacity": desired}]} if desired is not None else {}
-    return {"productionVariants": [{"currentServerlessConfig": {"provisionedConcurrency": provisioned}}], "scalingActivities": list(kept)} | entry
+    return {
+        "productionVariants": [{"currentServerlessConfig": {"provisionedConcurrency": provisioned}}],
+        "scalingActivities": list(kept),
+    } | entry
 
 
 def entry(before: int, to: int, result: str = "InProgress", **more: Any) -> dict[str, Any]:
@@ -31,7 +36,7 @@ def sizes(found: list[dict[str, Any]]) -> list[tuple[int, int, str]]:
     return [(e["from"], e["to"], e["result"]) for e in found]
 
 
-TABLE: list[tuple[str, dict[str, Any], Provision, Trouble | None, list[tuple[int, int, str]]]] = [
+TABLE: list[tuple[str, dict[str, Any], ScalingDecision, PodFailure | None, list[tuple[int, int, str]]]] = [
     # what happens, status as found, the decision, trouble -> (from, to, result), the latest first
     ("nothing served before", {}, decided(4, 0), None, []),
     ("nothing changes", status(4), decided(4, 4), None, []),
@@ -40,9 +45,27 @@ TABLE: list[tuple[str, dict[str, Any], Provision, Trouble | None, list[tuple[int
     ("out, reached", status(4, entry(1, 4)), decided(4, 4), None, [(1, 4, "Successful")]),
     ("out, not yet", status(4, entry(1, 4)), decided(4, 3), None, [(1, 4, "InProgress")]),
     ("out, instances cannot come up", status(4, entry(1, 4)), decided(4, 1), BROKEN, [(1, 4, "Failed")]),
-    ("out, and they do after all", status(4, entry(1, 4, "Failed", statusMessage="x")), decided(4, 4), None, [(1, 4, "Successful")]),
-    ("out, and then further", status(4, entry(1, 4)), decided(8, 2), None, [(4, 8, "InProgress"), (1, 4, "Overridden")]),
-    ("a failed one is overridden, too", status(4, entry(1, 4, "Failed")), decided(2, 2), None, [(4, 2, "Successful"), (1, 4, "Overridden")]),
+    (
+        "out, and they do after all",
+        status(4, entry(1, 4, "Failed", statusMessage="x")),
+        decided(4, 4),
+        None,
+        [(1, 4, "Successful")],
+    ),
+    (
+        "out, and then further",
+        status(4, entry(1, 4)),
+        decided(8, 2),
+        None,
+        [(4, 8, "InProgress"), (1, 4, "Overridden")],
+    ),
+    (
+        "a failed one is overridden, too",
+        status(4, entry(1, 4, "Failed")),
+        decided(2, 2),
+        None,
+        [(4, 2, "Successful"), (1, 4, "Overridden")],
+    ),
     ("in", status(4), decided(1, 1), None, [(4, 1, "Successful")]),
     ("in, with trouble elsewhere", status(4), decided(1, 1), BROKEN, [(4, 1, "Successful")]),
     ("what is done stays", status(4, entry(1, 4, "Successful")), decided(4, 3), BROKEN, [(1, 4, "Successful")]),
@@ -50,18 +73,31 @@ TABLE: list[tuple[str, dict[str, Any], Provision, Trouble | None, list[tuple[int
     ("added, and no other size", status(None, provisioned=2), decided(2, 2), None, []),
     ("taken away", status(5), decided(2, 2, scales=False), None, [(5, 2, "Successful")]),
     ("long without", status(None, provisioned=2), decided(3, 3, scales=False), None, []),
-    ("taken away on its way", status(None, entry(2, 5), provisioned=5), decided(5, 5, scales=False), None, [(2, 5, "Successful")]),
+    (
+        "taken away on its way",
+        status(None, entry(2, 5), provisioned=5),
+        decided(5, 5, scales=False),
+        None,
+        [(2, 5, "Successful")],
+    ),
 ]
 
 
-@pytest.mark.parametrize(("found", "decision", "trouble", "want"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
-def test_each_change_of_size_has_its_result(found: dict[str, Any], decision: Provision, trouble: Trouble | None, want: list[tuple[int, int, str]]) -> None:
-    assert sizes(activities(found, decision, trouble, T2)) == want
+@pytest.mark.parametrize(
+    ("found", "decision", "failure", "want"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
+)
+def test_each_change_of_size_has_its_result(
+    found: dict[str, Any], decision: ScalingDecision, failure: PodFailure | None, want: list[tuple[int, int, str]]
+) -> None:
+    assert sizes(activities(found, decision, failure, T2)) == want
 
 
 def test_it_says_when_why_and_what_is_wrong() -> None:
     (out,) = activities(status(1), decided(4, 1, "scheduled action 'morning' set the minimum to 4"), BROKEN, T2)
-    assert out == entry(1, 4, "Failed", statusMessage="The image is not there.") | {"time": T2, "cause": "scheduled action 'morning' set the minimum to 4"}
+    assert out == entry(1, 4, "Failed", statusMessage="The image is not there.") | {
+        "time": T2,
+        "cause": "scheduled action 'morning' set the minimum to 4",
+    }
     (reached,) = activities(status(4, out), decided(4, 4), None, T2)
     assert "statusMessage" not in reached
 

@@ -8,18 +8,19 @@ import pytest
 
 from kindler.api import names
 from kindler.api.stats import Stats
-from kindler.core.attempts import QUIET_START, retry_after
-from kindler.core.course import asks
-from kindler.core.facts import Attempt, Course, Kind, Observed, Obstacle, Resolved
+from kindler.core.common.blockers import Blocker, BlockerKind
+from kindler.core.endpoint.attempts import QUIET_START, retry_after
+from kindler.core.endpoint.rollout import needs_activator_stats
+from kindler.core.endpoint.state import Attempt, Observed, ResolvedImage, RolloutPlan
 from tests.unit.builders import NOW, decide, endpoint, kept, observed, pods_of, pool, route, said, serving, stamp, stats
 
 OLD, NEW = said("v1"), said("v2", memory_size_in_mb=2048)
 WARM = said("v3", provisioned_concurrency=4, max_concurrency_per_instance=2)
-MISSING = Obstacle(Kind.WAIT, "ModelNotFound", "no model")
+MISSING = Blocker(BlockerKind.WAIT, "ModelNotFound", "no model")
 
 
-def wishes(course: Course) -> dict[str, tuple[int, int | None]]:
-    return {w.name: (w.start, w.size) for w in course.pools}
+def wishes(rollout: RolloutPlan) -> dict[str, tuple[int, int | None]]:
+    return {w.name: (w.start, w.size) for w in rollout.pools}
 
 
 def demand(what: object) -> str:
@@ -32,17 +33,24 @@ def building(ready: bool = False, begun: float = NOW - 5, attempt: int = 0, **po
     new = kept(NEW, at=int(begun), attempt=attempt)
     coming = pool(NEW, of=new)
     made = pods_of(coming, ready=ready, **pods)  # type: ignore[arg-type]
-    return observed(base.endpoint, NEW, kept=(*base.kept, new), pools=(*base.pools, coming), pods=(*base.pods, *made), service=base.service)
+    return observed(
+        base.endpoint,
+        NEW,
+        revisions=(*base.revisions, new),
+        pools=(*base.pools, coming),
+        pods=(*base.pods, *made),
+        service=base.service,
+    )
 
 
 # --- Creation
 
 
 def test_a_new_endpoint_begins_with_one_pod_on_demand() -> None:
-    course = decide(observed(said_=OLD))
-    assert wishes(course) == {demand(OLD): (1, 1)}
-    assert (course.routed, course.target and course.target.config_name) == (None, "v1")
-    (keep,) = course.keep
+    rollout = decide(observed(said_=OLD))
+    assert wishes(rollout) == {demand(OLD): (1, 1)}
+    assert (rollout.routed, rollout.target and rollout.target.config_name) == (None, "v1")
+    (keep,) = rollout.revisions
     assert (keep.number, keep.routed, keep.attempt and keep.attempt.number) == (0, None, 0)
 
 
@@ -51,25 +59,25 @@ def test_provisioned_concurrency_begins_with_its_pods_and_none_on_demand() -> No
 
 
 def test_nothing_is_made_while_a_reference_is_missing() -> None:
-    course = decide(observed(said_=MISSING))
-    assert (course.pools, course.keep, course.obstacle) == ((), (), MISSING)
+    rollout = decide(observed(said_=MISSING))
+    assert (rollout.pools, rollout.revisions, rollout.blocker) == ((), (), MISSING)
 
 
 @pytest.mark.parametrize(("ready", "routed"), [(False, False), (True, True)])
 def test_the_route_waits_for_the_first_ping(ready: bool, routed: bool) -> None:
     revision = kept(OLD)
     made = pool(OLD, of=revision)
-    course = decide(observed(said_=OLD, kept=(revision,), pools=(made,), pods=tuple(pods_of(made, ready=ready))))
-    assert (course.routed is not None) is routed
-    assert (course.target is None) is routed
-    assert course.keep[0].number == int(routed)
+    rollout = decide(observed(said_=OLD, revisions=(revision,), pools=(made,), pods=tuple(pods_of(made, ready=ready))))
+    assert (rollout.routed is not None) is routed
+    assert (rollout.target is None) is routed
+    assert rollout.revisions[0].number == int(routed)
 
 
 def test_all_provisioned_pods_must_have_answered() -> None:
     revision = kept(WARM)
     warm, cold = pool(WARM, names.WARM, 2, revision), pool(WARM, names.DEMAND, 0, revision)
-    one = decide(observed(said_=WARM, kept=(revision,), pools=(warm, cold), pods=tuple(pods_of(warm, 1))))
-    both = decide(observed(said_=WARM, kept=(revision,), pools=(warm, cold), pods=tuple(pods_of(warm, 2))))
+    one = decide(observed(said_=WARM, revisions=(revision,), pools=(warm, cold), pods=tuple(pods_of(warm, 1))))
+    both = decide(observed(said_=WARM, revisions=(revision,), pools=(warm, cold), pods=tuple(pods_of(warm, 2))))
     assert (one.routed, both.routed is not None) == (None, True)
 
 
@@ -77,16 +85,22 @@ def test_all_provisioned_pods_must_have_answered() -> None:
 
 
 def test_in_service_nothing_is_to_come_and_the_demand_pool_is_the_activators() -> None:
-    course = decide(serving(OLD, replicas=3))
-    assert (course.target, course.remove, course.obstacle, course.hindrance, course.again) == (None, (), None, None, None)
-    assert wishes(course) == {demand(OLD): (3, None)}
+    rollout = decide(serving(OLD, replicas=3))
+    assert (rollout.target, rollout.remove, rollout.blocker, rollout.degraded, rollout.requeue_after) == (
+        None,
+        (),
+        None,
+        None,
+        None,
+    )
+    assert wishes(rollout) == {demand(OLD): (3, None)}
 
 
-@pytest.mark.parametrize("now", [MISSING, said("v1", image="other:1"), Obstacle(Kind.STALLED, "Invalid", "bad")])
+@pytest.mark.parametrize("now", [MISSING, said("v1", image="other:1"), Blocker(BlockerKind.STALLED, "Invalid", "bad")])
 def test_what_serves_needs_no_reference_any_more(now: object) -> None:
     before = decide(serving(OLD))
-    course = decide(replace(serving(OLD), said=now))
-    assert (course.routed, course.pools, course.obstacle) == (before.routed, before.pools, None)
+    rollout = decide(replace(serving(OLD), refs=now))
+    assert (rollout.routed, rollout.pools, rollout.blocker) == (before.routed, before.pools, None)
 
 
 def test_a_lost_demand_pool_comes_back_as_large_as_what_is_in_flight() -> None:
@@ -97,48 +111,56 @@ def test_a_lost_demand_pool_comes_back_as_large_as_what_is_in_flight() -> None:
 def test_a_lost_route_is_rebuilt_from_the_highest_revision() -> None:
     seen = serving(OLD)
     older = kept(NEW, number=7)
-    lost = observed(endpoint("v1"), MISSING, kept=(replace(seen.kept[0], number=9), older), pools=seen.pools, pods=seen.pods)
-    course = decide(lost)
-    assert course.routed is not None
-    assert course.routed.route == route(OLD)
+    lost = observed(
+        endpoint("v1"),
+        MISSING,
+        revisions=(replace(seen.revisions[0], number=9), older),
+        pools=seen.pools,
+        pods=seen.pods,
+    )
+    rollout = decide(lost)
+    assert rollout.routed is not None
+    assert rollout.routed.route == route(OLD)
 
 
 @pytest.mark.parametrize("also_pools", [False, True])
 def test_a_lost_revision_is_rebuilt_from_its_pools_or_from_what_is_said(also_pools: bool) -> None:
-    seen = replace(serving(OLD), kept=(), revisions_found={})
+    seen = replace(serving(OLD), revisions=(), revisions_found={})
     if also_pools:
         seen = replace(seen, pools=(), pods=())
-    course = decide(seen)
-    assert course.routed is not None
-    (keep,) = course.keep
+    rollout = decide(seen)
+    assert rollout.routed is not None
+    (keep,) = rollout.revisions
     assert keep.revision == route(OLD).revision
     assert keep.pod_spec["containers"][0]["image"].startswith("registry.local/iris")
 
 
 def unresolved(image_id: str) -> Observed:
     seen = serving(OLD)
-    revision = replace(seen.kept[0], resolved=None)
+    revision = replace(seen.revisions[0], resolved=None)
     made = pool(OLD, of=revision)
-    return replace(seen, kept=(revision,), pools=(made,), pods=tuple(pods_of(made, image_id=image_id)))
+    return replace(seen, revisions=(revision,), pools=(made,), pods=tuple(pods_of(made, image_id=image_id)))
 
 
 def test_what_serves_survives_the_loss_of_its_revision_and_its_sleeping_pool() -> None:
     """An update is under way: what is said tells nothing of what serves, its provisioned pool does."""
     seen = serving(WARM, said_=NEW, config="v2")
-    course = decide(replace(seen, kept=(), revisions_found={}, pools=seen.pools[1:]))
-    assert course.routed is not None
-    assert (course.routed.route, course.remove) == (route(WARM), ())
-    assert demand(WARM) in wishes(course)
+    rollout = decide(replace(seen, revisions=(), revisions_found={}, pools=seen.pools[1:]))
+    assert rollout.routed is not None
+    assert (rollout.routed.route, rollout.remove) == (route(WARM), ())
+    assert demand(WARM) in wishes(rollout)
 
 
 def test_the_digest_is_held_once_a_pod_of_the_same_repository_is_ready() -> None:
-    (keep,) = decide(unresolved("registry.local/iris@sha256:abc")).keep
-    assert keep.resolved == Resolved("registry.local/iris@sha256:abc", int(NOW), True)
+    (keep,) = decide(unresolved("registry.local/iris@sha256:abc")).revisions
+    assert keep.resolved == ResolvedImage("registry.local/iris@sha256:abc", int(NOW), True)
 
 
-@pytest.mark.parametrize("image_id", ["", "sha256:abc", "docker.io/library/import-2026@sha256:abc", "registry.local/other@sha256:abc"])
+@pytest.mark.parametrize(
+    "image_id", ["", "sha256:abc", "docker.io/library/import-2026@sha256:abc", "registry.local/other@sha256:abc"]
+)
 def test_another_repositorys_digest_is_not_taken(image_id: str) -> None:
-    (keep,) = decide(unresolved(image_id)).keep
+    (keep,) = decide(unresolved(image_id)).revisions
     assert keep.resolved is None
 
 
@@ -146,13 +168,16 @@ def test_another_repositorys_digest_is_not_taken(image_id: str) -> None:
 
 
 def test_an_update_brings_up_as_many_pods_as_requests_are_in_flight() -> None:
-    seen = replace(serving(OLD, replicas=5, said_=NEW, config="v2"), activators={"a": stats(route(OLD).revision, 3), "b": stats(route(OLD).revision, 1)})
-    assert asks(seen)
-    course = decide(seen)
-    assert wishes(course) == {demand(NEW): (4, 4), demand(OLD): (4, None)}
-    assert course.routed is not None
-    assert course.routed.route == route(OLD)
-    assert course.remove == ()
+    seen = replace(
+        serving(OLD, replicas=5, said_=NEW, config="v2"),
+        activators={"a": stats(route(OLD).revision, 3), "b": stats(route(OLD).revision, 1)},
+    )
+    assert needs_activator_stats(seen)
+    rollout = decide(seen)
+    assert wishes(rollout) == {demand(NEW): (4, 4), demand(OLD): (4, None)}
+    assert rollout.routed is not None
+    assert rollout.routed.route == route(OLD)
+    assert rollout.remove == ()
 
 
 @pytest.mark.parametrize(("busy", "start"), [(0, 1), (1, 1), (99, 10)])
@@ -168,45 +193,52 @@ def test_without_an_answer_as_many_pods_as_there_are() -> None:
 
 
 def test_the_route_moves_when_the_new_pods_are_ready_and_the_old_ones_stay() -> None:
-    course = decide(building(ready=True))
-    assert course.routed is not None
-    assert (course.routed.route, course.routed.config_name, course.remove) == (route(NEW), "v2", ())
-    assert {k.revision: k.number for k in course.keep} == {route(OLD).revision: 1, route(NEW).revision: 2}
+    rollout = decide(building(ready=True))
+    assert rollout.routed is not None
+    assert (rollout.routed.route, rollout.routed.config_name, rollout.remove) == (route(NEW), "v2", ())
+    assert {k.revision: k.number for k in rollout.revisions} == {route(OLD).revision: 1, route(NEW).revision: 2}
 
 
 def test_equal_content_moves_only_the_route() -> None:
     wider = said("v2", max_concurrency=50, idle_timeout=7)
-    course = decide(serving(OLD, said_=wider, config="v2"))
-    assert course.routed is not None
-    assert (course.routed.route.max_concurrency, course.routed.route.revision) == (50, route(OLD).revision)
-    assert set(wishes(course)) == {demand(OLD)}
+    rollout = decide(serving(OLD, said_=wider, config="v2"))
+    assert rollout.routed is not None
+    assert (rollout.routed.route.max_concurrency, rollout.routed.route.revision) == (50, route(OLD).revision)
+    assert set(wishes(rollout)) == {demand(OLD)}
 
 
 def test_more_provisioned_concurrency_is_filled_before_the_route_says_so() -> None:
     more = replace(WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=8))
-    course = decide(serving(WARM, said_=more, config="v4"))
-    assert course.routed is not None
-    assert wishes(course)[str(route(WARM).warm_pool)] == (4, 4)
-    assert course.routed.route.provisioned_concurrency == 4
+    rollout = decide(serving(WARM, said_=more, config="v4"))
+    assert rollout.routed is not None
+    assert wishes(rollout)[str(route(WARM).warm_pool)] == (4, 4)
+    assert rollout.routed.route.provisioned_concurrency == 4
 
 
 def test_less_provisioned_concurrency_moves_first_and_shrinks_then() -> None:
     less = replace(WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=2))
-    course = decide(serving(WARM, said_=less, config="v4"))
-    assert course.routed is not None
-    assert (course.routed.route.provisioned_concurrency, wishes(course)[str(route(WARM).warm_pool)]) == (2, (2, 2))
+    rollout = decide(serving(WARM, said_=less, config="v4"))
+    assert rollout.routed is not None
+    assert (rollout.routed.route.provisioned_concurrency, wishes(rollout)[str(route(WARM).warm_pool)]) == (2, (2, 2))
     after = serving(less, config="v4")
     assert wishes(decide(after))[str(route(WARM).warm_pool)] == (1, 1)
 
 
 @pytest.mark.parametrize("provisioned", [0, 2, 4])
 def test_a_bad_pod_does_not_hold_up_what_needs_no_more_pods(provisioned: int) -> None:
-    less = replace(WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=provisioned, idle_timeout=7))
+    less = replace(
+        WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=provisioned, idle_timeout=7)
+    )
     seen = serving(WARM, said_=less, config="v4")
     cold, warm = seen.pools
-    course = decide(replace(seen, pods=(*pods_of(cold), *pods_of(warm, 1), *pods_of(warm, 1, ready=False, waiting=("ImagePullBackOff", "x")))))
-    assert course.routed is not None
-    assert (course.routed.config_name, course.failure) == ("v4", None)
+    rollout = decide(
+        replace(
+            seen,
+            pods=(*pods_of(cold), *pods_of(warm, 1), *pods_of(warm, 1, ready=False, waiting=("ImagePullBackOff", "x"))),
+        )
+    )
+    assert rollout.routed is not None
+    assert (rollout.routed.config_name, rollout.failure) == ("v4", None)
 
 
 # --- Letting go
@@ -216,7 +248,7 @@ def switched(since: float = NOW - 1, **changed: object) -> Observed:
     """NEW serves since then, OLD's pool still stands."""
     old, new = kept(OLD, number=1, at=int(since) - 100), kept(NEW, number=2, at=int(since))
     pools = (pool(OLD, of=old), pool(NEW, of=new))
-    return observed(endpoint("v2", serves=NEW), NEW, kept=(old, new), pools=pools, **changed)
+    return observed(endpoint("v2", serves=NEW), NEW, revisions=(old, new), pools=pools, **changed)
 
 
 LET_GO = [
@@ -236,9 +268,9 @@ LET_GO = [
 
 @pytest.mark.parametrize(("told", "may"), LET_GO)
 def test_the_old_goes_when_every_activator_has_let_go(told: object, may: bool) -> None:
-    course = decide(switched(activators=told))
-    assert [p.revision for p in course.remove] == ([route(OLD).revision] if may else [])
-    assert (course.again is not None) is not may
+    rollout = decide(switched(activators=told))
+    assert [p.revision for p in rollout.remove] == ([route(OLD).revision] if may else [])
+    assert (rollout.requeue_after is not None) is not may
 
 
 NEEDED = [stats(route(OLD).revision), stats(route(NEW).revision, older={route(OLD).revision: 1})]
@@ -254,13 +286,19 @@ def test_an_activator_that_needs_the_old_outweighs_the_clock(told: Stats, since:
 def test_a_view_of_status_that_is_behind_takes_nothing_that_serves() -> None:
     """OLD serves since long, as this controller has it; the activators have been told of NEW since."""
     seen = switched(NOW - 1, activators={"a": stats(route(NEW).revision)})
-    behind = replace(seen, endpoint=endpoint("v1", serves=OLD), said=OLD, kept=(kept(OLD, number=1, at=int(NOW) - 9999), seen.kept[1]), now=NOW + 100)
+    behind = replace(
+        seen,
+        endpoint=endpoint("v1", serves=OLD),
+        refs=OLD,
+        revisions=(kept(OLD, number=1, at=int(NOW) - 9999), seen.revisions[1]),
+        now=NOW + 100,
+    )
     assert decide(behind).remove == ()
 
 
 def test_a_revision_that_is_served_though_nobody_kept_that_is_not_let_go() -> None:
     seen = switched(NOW - 100, activators={"a": stats(route(OLD).revision)})
-    assert decide(replace(seen, kept=(kept(OLD), seen.kept[1]))).remove == ()
+    assert decide(replace(seen, revisions=(kept(OLD), seen.revisions[1]))).remove == ()
 
 
 @pytest.mark.parametrize(("since", "may"), [(64, False), (65, True)])
@@ -271,44 +309,52 @@ def test_the_old_goes_after_the_longest_invocation_in_any_case(since: int, may: 
 def test_a_revision_that_never_served_goes_at_once() -> None:
     base = serving(OLD)
     given_up = kept(NEW)
-    seen = observed(base.endpoint, OLD, kept=(*base.kept, given_up), pools=(*base.pools, pool(NEW, of=given_up)), pods=base.pods)
+    seen = observed(
+        base.endpoint,
+        OLD,
+        revisions=(*base.revisions, given_up),
+        pools=(*base.pools, pool(NEW, of=given_up)),
+        pods=base.pods,
+    )
     assert [p.revision for p in decide(seen).remove] == [given_up.revision]
-    assert {k.revision for k in decide(replace(seen, pools=base.pools)).keep} == {base.kept[0].revision}
+    assert {k.revision for k in decide(replace(seen, pools=base.pools)).revisions} == {base.revisions[0].revision}
 
 
 def test_a_pool_that_is_to_come_is_the_controllers_to_raise_and_never_made_smaller() -> None:
     revision = kept(OLD)
     for size, wish in ((0, (1, 1)), (5, (1, 5))):
-        course = decide(observed(kept=(revision,), pools=(pool(OLD, replicas=size, of=revision),)))
-        assert (wishes(course)[demand(OLD)], course.remove) == (wish, ())
+        rollout = decide(observed(revisions=(revision,), pools=(pool(OLD, replicas=size, of=revision),)))
+        assert (wishes(rollout)[demand(OLD)], rollout.remove) == (wish, ())
 
 
 def way_back(older: int = 1, replicas: int = 3, **changed: object) -> Observed:
     """From NEW, which serves since a second, to OLD, whose pods still stand."""
-    seen = switched(NOW - 1, activators={"a": stats(route(NEW).revision, 4, older={route(OLD).revision: older})}, **changed)
-    old = pool(OLD, replicas=replicas, of=seen.kept[0])
+    seen = switched(
+        NOW - 1, activators={"a": stats(route(NEW).revision, 4, older={route(OLD).revision: older})}, **changed
+    )
+    old = pool(OLD, replicas=replicas, of=seen.revisions[0])
     pods = (*pods_of(old), *pods_of(seen.pools[1]))
-    return replace(seen, endpoint=endpoint("v1", serves=NEW), said=OLD, pools=(old, seen.pools[1]), pods=pods)
+    return replace(seen, endpoint=endpoint("v1", serves=NEW), refs=OLD, pools=(old, seen.pools[1]), pods=pods)
 
 
 @pytest.mark.parametrize("older", [0, 1])
 def test_the_way_back_is_a_new_attempt_on_the_pods_that_stand(older: int) -> None:
-    course = decide(way_back(older))
-    assert course.attempt is not None
-    assert (course.attempt.at, course.attempt.number, course.failure, course.remove) == (int(NOW), 0, None, ())
-    assert wishes(course)[demand(OLD)] == (4, 4), "raised to what is in flight"
-    course = decide(way_back(older, replicas=5))
-    assert course.routed is not None
-    assert (course.routed.route, course.remove) == (route(OLD), ())
+    rollout = decide(way_back(older))
+    assert rollout.attempt is not None
+    assert (rollout.attempt.at, rollout.attempt.number, rollout.failure, rollout.remove) == (int(NOW), 0, None, ())
+    assert wishes(rollout)[demand(OLD)] == (4, 4), "raised to what is in flight"
+    rollout = decide(way_back(older, replicas=5))
+    assert rollout.routed is not None
+    assert (rollout.routed.route, rollout.remove) == (route(OLD), ())
 
 
 def test_a_clock_that_is_behind_begins_no_attempt_twice() -> None:
     """Another replica routed to NEW by a clock 30 s ahead, and now leads no more."""
     seen = way_back()
-    old, new = seen.kept
-    seen = replace(seen, kept=(old, replace(new, routed=replace(new.routed, at=int(NOW) + 30))))
+    old, new = seen.revisions
+    seen = replace(seen, revisions=(old, replace(new, routed=replace(new.routed, at=int(NOW) + 30))))
     first = decide(seen)
-    later = replace(seen, kept=tuple(k for k in first.keep), now=NOW + 1)
+    later = replace(seen, revisions=tuple(k for k in first.revisions), now=NOW + 1)
     assert decide(later).attempt == first.attempt
 
 
@@ -316,9 +362,9 @@ def test_a_second_try_of_growth_is_not_born_failed() -> None:
     """It failed an hour ago, and the EndpointConfig that serves was named again meanwhile."""
     more = replace(WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=8))
     seen = serving(WARM, said_=replace(more, sources=("2",)), config="v4")
-    revision = replace(seen.kept[0], attempt=Attempt(3, int(NOW) - 3600, "v4", ("1",)))
-    course = decide(replace(seen, kept=(revision,)))
-    assert (course.failure, course.attempt and course.attempt.number) == (None, 0)
+    revision = replace(seen.revisions[0], attempt=Attempt(3, int(NOW) - 3600, "v4", ("1",)))
+    rollout = decide(replace(seen, revisions=(revision,)))
+    assert (rollout.failure, rollout.attempt and rollout.attempt.number) == (None, 0)
 
 
 def test_growth_from_none_does_not_take_its_pool_away_while_a_cache_lags() -> None:
@@ -331,8 +377,8 @@ def test_growth_from_none_does_not_take_its_pool_away_while_a_cache_lags() -> No
 def test_what_nothing_keeps_has_the_deadline_that_status_tells() -> None:
     """A quota leaves no room for the ControllerRevision."""
     pending = {"endpointConfigName": "v1", "startTime": stamp(NOW - 200)}
-    course = decide(observed(endpoint(pendingDeploymentSummary=pending), OLD))
-    assert course.deadline == NOW - 20
+    rollout = decide(observed(endpoint(pendingDeploymentSummary=pending), OLD))
+    assert rollout.deadline == NOW - 20
 
 
 # --- Failure
@@ -352,44 +398,62 @@ def test_what_nothing_keeps_has_the_deadline_that_status_tells() -> None:
     ],
 )
 def test_what_counts_as_failure(pods: dict[str, object], begun: int, reason: str | None) -> None:
-    course = decide(building(begun=NOW - begun, **pods))
-    assert (course.failure.reason if course.failure else None) == reason
-    assert course.routed is not None
-    assert course.routed.route == route(OLD)
+    rollout = decide(building(begun=NOW - begun, **pods))
+    assert (rollout.failure.reason if rollout.failure else None) == reason
+    assert rollout.routed is not None
+    assert rollout.routed.route == route(OLD)
 
 
 def failed(begun: float, number: int, source: str = "1") -> Observed:
     """NEW failed `begun` seconds ago."""
     seen = building(begun=NOW - begun, attempt=number, waiting=("ImagePullBackOff", "x"))
-    last = replace(seen.kept[1], attempt=Attempt(number, int(NOW - begun), "v2", NEW.sources, failed=int(NOW - begun)))
-    seen = replace(seen, kept=(seen.kept[0], last))
+    last = replace(
+        seen.revisions[1], attempt=Attempt(number, int(NOW - begun), "v2", NEW.sources, failed=int(NOW - begun))
+    )
+    seen = replace(seen, revisions=(seen.revisions[0], last))
     what = replace(NEW, sources=(source,))
-    told = {"failedRevision": route(NEW).revision, "failureReason": "it was not there", "conditions": [{"type": "Stalled", "reason": "ImagePullBackOff"}]}
-    return replace(seen, said=what, endpoint=endpoint("v2", serves=OLD, **told))
+    told = {
+        "failedRevision": route(NEW).revision,
+        "failureReason": "it was not there",
+        "conditions": [{"type": "Stalled", "reason": "ImagePullBackOff"}],
+    }
+    return replace(seen, refs=what, endpoint=endpoint("v2", serves=OLD, **told))
 
 
 @pytest.mark.parametrize(
     ("begun", "number", "source", "attempt"),
-    [(19, 0, "1", 0), (20, 0, "1", 1), (39, 1, "1", 1), (40, 1, "1", 2), (599, 9, "1", 9), (600, 9, "1", 10), (1, 5, "2", 0)],
+    [
+        (19, 0, "1", 0),
+        (20, 0, "1", 1),
+        (39, 1, "1", 1),
+        (40, 1, "1", 2),
+        (599, 9, "1", 9),
+        (600, 9, "1", 10),
+        (1, 5, "2", 0),
+    ],
 )
-def test_attempts_begin_after_growing_pauses_and_at_once_when_something_changed(begun: int, number: int, source: str, attempt: int) -> None:
-    course = decide(failed(begun, number, source))
-    assert course.attempt is not None
-    assert course.attempt.number == attempt
-    assert course.failure is not None
-    again = (begun, number) != (int(NOW - course.attempt.at), course.attempt.number)
-    assert [p.revision for p in course.remove] == ([route(NEW).revision] if again else []), "the failed pods go when the next attempt begins"
+def test_attempts_begin_after_growing_pauses_and_at_once_when_something_changed(
+    begun: int, number: int, source: str, attempt: int
+) -> None:
+    rollout = decide(failed(begun, number, source))
+    assert rollout.attempt is not None
+    assert rollout.attempt.number == attempt
+    assert rollout.failure is not None
+    again = (begun, number) != (int(NOW - rollout.attempt.at), rollout.attempt.number)
+    assert [p.revision for p in rollout.remove] == ([route(NEW).revision] if again else []), (
+        "the failed pods go when the next attempt begins"
+    )
 
 
 def test_the_pause_counts_from_the_failure_and_the_next_attempt_begins_with_one_pod() -> None:
     """A verdict that took as long as the startup time would else be followed by no pause at all."""
     seen = replace(building(begun=NOW - 205, started=NOW - 200), activators={"a": stats(route(OLD).revision, 5)})
-    course = decide(seen)
-    assert course.attempt is not None
-    assert (course.attempt.number, course.attempt.failed, wishes(course)[demand(NEW)]) == (0, int(NOW), (5, 5))
-    course = decide(replace(seen, kept=course.keep, now=NOW + 20))
-    assert course.attempt is not None
-    assert (course.attempt.number, wishes(course)[demand(NEW)]) == (1, (1, 1))
+    rollout = decide(seen)
+    assert rollout.attempt is not None
+    assert (rollout.attempt.number, rollout.attempt.failed, wishes(rollout)[demand(NEW)]) == (0, int(NOW), (5, 5))
+    rollout = decide(replace(seen, revisions=rollout.revisions, now=NOW + 20))
+    assert rollout.attempt is not None
+    assert (rollout.attempt.number, wishes(rollout)[demand(NEW)]) == (1, (1, 1))
 
 
 def test_pauses_grow_to_ten_minutes() -> None:
@@ -402,9 +466,9 @@ def test_pauses_grow_to_ten_minutes() -> None:
 def test_a_failure_is_told_until_it_works() -> None:
     seen = failed(begun=3, number=0)
     quiet = replace(seen, pods=tuple(pods_of(seen.pools[0])))
-    course = decide(quiet)
-    assert course.failure is not None
-    assert course.failure.message == "it was not there"
+    rollout = decide(quiet)
+    assert rollout.failure is not None
+    assert rollout.failure.message == "it was not there"
 
 
 def test_one_cache_may_lag_behind_the_other() -> None:
@@ -420,7 +484,7 @@ def test_one_cache_may_lag_behind_the_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pods", "created", "hindrance", "available"),
+    ("pods", "created", "degraded", "available"),
     [
         ({"ready": False, "started": None}, 5, None, True),
         ({"ready": False, "waiting": ("ImagePullBackOff", "x")}, 5, "ImagePullBackOff", False),
@@ -428,10 +492,10 @@ def test_one_cache_may_lag_behind_the_other() -> None:
         ({"ready": False, "waiting": ("ErrImagePull", "x")}, 180, "ErrImagePull", False),
     ],
 )
-def test_waking_pods_in_trouble(pods: dict[str, object], created: int, hindrance: str | None, available: bool) -> None:
+def test_waking_pods_in_trouble(pods: dict[str, object], created: int, degraded: str | None, available: bool) -> None:
     seen = serving(OLD)
-    course = decide(replace(seen, pods=tuple(pods_of(seen.pools[0], created=NOW - created, **pods))))  # type: ignore[arg-type]
-    assert (course.hindrance.reason if course.hindrance else None, course.available) == (hindrance, available)
+    rollout = decide(replace(seen, pods=tuple(pods_of(seen.pools[0], created=NOW - created, **pods))))  # type: ignore[arg-type]
+    assert (rollout.degraded.reason if rollout.degraded else None, rollout.available) == (degraded, available)
 
 
 def test_an_image_that_cannot_be_pulled_is_told_without_flapping() -> None:
@@ -446,21 +510,30 @@ def test_an_image_that_cannot_be_pulled_is_told_without_flapping() -> None:
 
 def test_a_pod_that_was_evicted_and_lies_about_hinders_nothing() -> None:
     asleep = serving(OLD, replicas=0)
-    corpse = pods_of(asleep.pools[0], 1, created=NOW - 9999, ready=False, started=None, phase="Failed", reason="Evicted", message="low on storage")
-    course = decide(replace(asleep, pods=tuple(corpse)))
-    assert (course.hindrance, course.available) == (None, True)
+    corpse = pods_of(
+        asleep.pools[0],
+        1,
+        created=NOW - 9999,
+        ready=False,
+        started=None,
+        phase="Failed",
+        reason="Evicted",
+        message="low on storage",
+    )
+    rollout = decide(replace(asleep, pods=tuple(corpse)))
+    assert (rollout.degraded, rollout.available) == (None, True)
 
 
 def test_quota_is_told_at_once_and_a_ready_pod_outweighs_it() -> None:
     failing = pool(OLD, of=kept(OLD, number=1), failing="exceeded quota: none")
     without = decide(replace(serving(OLD), pools=(failing,), pods=()))
-    assert (without.hindrance and without.hindrance.reason, without.available) == ("QuotaExceeded", False)
-    assert decide(replace(serving(OLD), pools=(failing,), pods=tuple(pods_of(failing)))).hindrance is None
+    assert (without.degraded and without.degraded.reason, without.available) == ("QuotaExceeded", False)
+    assert decide(replace(serving(OLD), pools=(failing,), pods=tuple(pods_of(failing)))).degraded is None
 
 
 def test_a_warm_pool_in_trouble_is_told_while_others_answer() -> None:
     seen = serving(WARM)
     cold, warm = seen.pools
     pods = (*pods_of(cold), *pods_of(warm, ready=False, waiting=("ImagePullBackOff", "x")))
-    course = decide(replace(seen, pods=pods))
-    assert (course.hindrance and course.hindrance.reason, course.available) == ("ImagePullBackOff", True)
+    rollout = decide(replace(seen, pods=pods))
+    assert (rollout.degraded and rollout.degraded.reason, rollout.available) == ("ImagePullBackOff", True)

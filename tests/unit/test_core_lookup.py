@@ -6,14 +6,24 @@ from typing import Any
 
 import pytest
 
-from kindler.core.facts import Kind, Obstacle, Said
-from kindler.core.lookup import owner, refused, sagemaker_name, said, taken
+from kindler.core.common.blockers import Blocker, BlockerKind
+from kindler.core.endpoint.references import invalid_spec, name_conflict, name_owner, resolve_refs, sagemaker_name
+from kindler.core.endpoint.state import ResolvedRefs
 
 Json = dict[str, Any]
 
 
 def raw(name: str, spec: Json | None = None, created: str = "2027-01-01T00:00:00Z", uid: str | None = None) -> Json:
-    return {"metadata": {"name": name, "namespace": "team", "uid": uid or f"uid-{name}", "creationTimestamp": created, "generation": 1}, "spec": spec or {}}
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "team",
+            "uid": uid or f"uid-{name}",
+            "creationTimestamp": created,
+            "generation": 1,
+        },
+        "spec": spec or {},
+    }
 
 
 MODEL = raw("m", {"primaryContainer": {"image": "a:1"}})
@@ -39,26 +49,30 @@ def test_names_and_what_stands_in_for_them(kind: str, spec: Json, name: str) -> 
 
 def test_the_oldest_owns_and_the_uid_settles_a_tie() -> None:
     older, younger = raw("b"), raw("a", created=LATE)
-    assert owner([younger, older]) is older
-    assert owner([raw("x", uid="2"), raw("y", uid="1")])["metadata"]["uid"] == "1"  # type: ignore[index]
-    assert owner([]) is None
-    assert taken("Model", older, [younger, older]) is None
-    told = taken("Endpoint", younger, [older, younger])
+    assert name_owner([younger, older]) is older
+    assert name_owner([raw("x", uid="2"), raw("y", uid="1")])["metadata"]["uid"] == "1"  # type: ignore[index]
+    assert name_owner([]) is None
+    assert name_conflict("Model", older, [younger, older]) is None
+    told = name_conflict("Endpoint", younger, [older, younger])
     assert told is not None
-    assert (told.kind, told.reason) == (Kind.STALLED, "NameTaken")
+    assert (told.kind, told.reason) == (BlockerKind.STALLED, "NameTaken")
     assert told.message.startswith('Cannot create already existing endpoint "a"')
 
 
-def ask(endpoint: Json, configs: list[Json], models: list[Json], endpoints: list[Json] | None = None) -> Said | Obstacle:
+def ask(
+    endpoint: Json, configs: list[Json], models: list[Json], endpoints: list[Json] | None = None
+) -> ResolvedRefs | Blocker:
     def named(kind: str, objects: list[Json]) -> Any:
         return lambda name: [o for o in objects if sagemaker_name(kind, o) == name]
 
-    return said(endpoint, named("Endpoint", endpoints or [endpoint]), named("EndpointConfig", configs), named("Model", models))
+    return resolve_refs(
+        endpoint, named("Endpoint", endpoints or [endpoint]), named("EndpointConfig", configs), named("Model", models)
+    )
 
 
 def test_a_reference_leads_to_what_the_pods_are_made_of() -> None:
     found = ask(ENDPOINT, [CONFIG], [MODEL])
-    assert isinstance(found, Said)
+    assert isinstance(found, ResolvedRefs)
     assert (found.config_name, found.shape.image, found.limits.max_concurrency) == ("c", "a:1", 1)
     assert found.sources == ("uid-e/1", "uid-c/1", "uid-m/1")
 
@@ -71,31 +85,36 @@ def test_a_reference_leads_to_what_the_pods_are_made_of() -> None:
         ([CONFIG], [raw("m", {"modelName": "other"})], "ModelNotFound", "team"),
     ],
 )
-def test_what_is_missing_is_waited_for_by_name(configs: list[Json], models: list[Json], reason: str, words: str) -> None:
+def test_what_is_missing_is_waited_for_by_name(
+    configs: list[Json], models: list[Json], reason: str, words: str
+) -> None:
     found = ask(ENDPOINT, configs, models)
-    assert isinstance(found, Obstacle)
-    assert (found.kind, found.reason) == (Kind.WAIT, reason)
+    assert isinstance(found, Blocker)
+    assert (found.kind, found.reason) == (BlockerKind.WAIT, reason)
     assert words in found.message
 
 
-@pytest.mark.parametrize("spec", [{"productionVariants": []}, {"productionVariants": [VARIANT | {"serverlessConfig": {"memorySizeInMB": 7}}]}, {}])
+@pytest.mark.parametrize(
+    "spec",
+    [{"productionVariants": []}, {"productionVariants": [VARIANT | {"serverlessConfig": {"memorySizeInMB": 7}}]}, {}],
+)
 def test_what_older_rules_let_pass_stalls(spec: Json) -> None:
     found = ask(ENDPOINT, [raw("c", spec)], [MODEL])
-    assert isinstance(found, Obstacle)
-    assert (found.kind, found.reason) == (Kind.STALLED, "Invalid")
-    assert refused("EndpointConfig", raw("c", spec)) is not None
+    assert isinstance(found, Blocker)
+    assert (found.kind, found.reason) == (BlockerKind.STALLED, "Invalid")
+    assert invalid_spec("EndpointConfig", raw("c", spec)) is not None
 
 
 def test_a_model_without_a_container_is_refused() -> None:
-    assert refused("Model", raw("m")) is not None
-    assert refused("Model", MODEL) is None
-    assert refused("EndpointConfig", CONFIG) is None
+    assert invalid_spec("Model", raw("m")) is not None
+    assert invalid_spec("Model", MODEL) is None
+    assert invalid_spec("EndpointConfig", CONFIG) is None
 
 
 def test_of_two_configs_the_older_is_meant_and_a_taken_endpoint_asks_for_nothing() -> None:
     younger = raw("d", CONFIG["spec"] | {"endpointConfigName": "c"}, created=LATE)
     found = ask(ENDPOINT, [younger, CONFIG], [MODEL])
-    assert isinstance(found, Said)
+    assert isinstance(found, ResolvedRefs)
     assert "uid-c/1" in found.sources
     late = raw("late", {"endpointConfigName": "c", "endpointName": "E"}, created=LATE)
-    assert isinstance(ask(late, [CONFIG], [MODEL], [ENDPOINT, late]), Obstacle)
+    assert isinstance(ask(late, [CONFIG], [MODEL], [ENDPOINT, late]), Blocker)

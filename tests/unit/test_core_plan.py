@@ -10,20 +10,42 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kindler.core import wanted
-from kindler.core.facts import Create, Delete, Kept, Kind, Obstacle, Patch, PoolWish, Said
-from kindler.core.plan import covers, plan
-from kindler.core.provision import MetricsApi, Surroundings
-from tests.unit.builders import ACTIVATOR, NOW, decide, endpoint, kept, observed, pool, route, said, scaling, serving, stored
+from kindler.core.autoscaling.decision import ClusterCapabilities, MetricsApi
+from kindler.core.common.blockers import Blocker, BlockerKind
+from kindler.core.endpoint import manifests
+from kindler.core.endpoint.actions import Create, Delete, Patch
+from kindler.core.endpoint.plan import covers, plan
+from kindler.core.endpoint.state import DesiredPool, ResolvedRefs, StoredRevision
+from tests.unit.builders import (
+    ACTIVATOR,
+    NOW,
+    decide,
+    endpoint,
+    kept,
+    observed,
+    pool,
+    route,
+    said,
+    scaling,
+    serving,
+    stored,
+)
 from tests.unit.clusters import MiniCluster
 
 OLD, NEW = said("v1"), said("v2", memory_size_in_mb=2048)
 WARM = said("v3", memory_size_in_mb=3072, provisioned_concurrency=4, max_concurrency_per_instance=2)
 WIDER = said("v4", max_concurrency=50)
 EVERY = (OLD, NEW, WARM, WIDER)
-SCALING = (None, [scaling()], [scaling(0, 9), scaling(variant="other")], [scaling(2, 3, None)], [scaling(0, 0)], [scaling(variant="other")])
-MISSING = Obstacle(Kind.WAIT, "ModelNotFound", "no model")
-TAKEN = Obstacle(Kind.STALLED, "NameTaken", "an older one has it")
+SCALING = (
+    None,
+    [scaling()],
+    [scaling(0, 9), scaling(variant="other")],
+    [scaling(2, 3, None)],
+    [scaling(0, 0)],
+    [scaling(variant="other")],
+)
+MISSING = Blocker(BlockerKind.WAIT, "ModelNotFound", "no model")
+TAKEN = Blocker(BlockerKind.STALLED, "NameTaken", "an older one has it")
 
 
 def kinds(actions: object) -> list[tuple[str, str]]:
@@ -44,9 +66,12 @@ def test_a_new_endpoint_needs_three_writes_and_then_none() -> None:
 def test_an_update_ends_with_nothing_of_the_old_one() -> None:
     cluster = MiniCluster(endpoint(), OLD)
     cluster.settle()
-    cluster.endpoint, cluster.said = cluster.endpoint | {"spec": {"endpointConfigName": "v2"}}, NEW
+    cluster.endpoint, cluster.refs = cluster.endpoint | {"spec": {"endpointConfigName": "v2"}}, NEW
     cluster.settle()
-    assert {name for kind, name in cluster.objects if kind != "Service"} == {f"iris-{route(NEW).revision}", route(NEW).demand_pool}
+    assert {name for kind, name in cluster.objects if kind != "Service"} == {
+        f"iris-{route(NEW).revision}",
+        route(NEW).demand_pool,
+    }
 
 
 def test_a_broken_update_leaves_what_serves_and_is_tried_again_and_again() -> None:
@@ -54,7 +79,11 @@ def test_a_broken_update_leaves_what_serves_and_is_tried_again_and_again() -> No
     cluster.settle()
     before = cluster.endpoint["status"]["route"]
     broken = said("v2", image="broken:1")
-    cluster.endpoint, cluster.said, cluster.broken = cluster.endpoint | {"spec": {"endpointConfigName": "v2"}}, broken, frozenset({"broken:1"})
+    cluster.endpoint, cluster.refs, cluster.broken = (
+        cluster.endpoint | {"spec": {"endpointConfigName": "v2"}},
+        broken,
+        frozenset({"broken:1"}),
+    )
     began = cluster.now
     for _ in range(60):
         cluster.step()
@@ -77,7 +106,7 @@ def test_a_pool_is_mended_without_its_size() -> None:
     seen = serving(OLD, replicas=3)
     raw = copy.deepcopy(dict(seen.pools[0].found))
     raw["spec"]["template"]["spec"]["enableServiceLinks"] = True
-    actions = plan(replace(seen, pools=(wanted.pool_from(raw),)), decide(seen), ACTIVATOR)
+    actions = plan(replace(seen, pools=(manifests.pool_from(raw),)), decide(seen), ACTIVATOR)
     (patch,) = [a for a in actions if isinstance(a, Patch) and a.kind == "ReplicaSet"]
     assert "replicas" not in patch.body["spec"]
 
@@ -85,12 +114,12 @@ def test_a_pool_is_mended_without_its_size() -> None:
 def test_what_a_revision_was_made_with_outlives_other_settings() -> None:
     """Another Kindler, or another ratio: pods of a revision that serves are not changed."""
     seen = serving(OLD)
-    old_spec = copy.deepcopy(dict(seen.kept[0].pod_spec))
+    old_spec = copy.deepcopy(dict(seen.revisions[0].pod_spec))
     old_spec["containers"][0]["resources"]["requests"]["memory"] = "7Mi"
-    revision = replace(seen.kept[0], pod_spec=old_spec)
-    wish = PoolWish(route(OLD).demand_pool, revision.revision, "demand", 1, None)
-    raw = stored(wanted.new_replica_set(seen, revision, wish), "uid")
-    seen = observed(seen.endpoint, OLD, kept=(revision,), pools=(wanted.pool_from(raw),), service=seen.service)
+    revision = replace(seen.revisions[0], pod_spec=old_spec)
+    wish = DesiredPool(route(OLD).demand_pool, revision.revision, "demand", 1, None)
+    raw = stored(manifests.new_replica_set(seen, revision, wish), "uid")
+    seen = observed(seen.endpoint, OLD, revisions=(revision,), pools=(manifests.pool_from(raw),), service=seen.service)
     assert all(a.kind == "ControllerRevision" for a in plan(seen, decide(seen), ACTIVATOR))
 
 
@@ -98,7 +127,7 @@ def test_a_revision_that_cannot_be_read_goes() -> None:
     seen = serving(OLD)
     name = f"iris-{route(OLD).revision}"
     spoilt = {"metadata": {"name": name, "uid": "spoilt", "labels": {}}, "data": {"nothing": 1}}
-    seen = replace(seen, kept=(), revisions_found={name: spoilt})
+    seen = replace(seen, revisions=(), revisions_found={name: spoilt})
     assert Delete("ControllerRevision", name, "spoilt") in plan(seen, decide(seen), ACTIVATOR)
 
 
@@ -132,35 +161,55 @@ def clusters(draw: st.DrawFn) -> MiniCluster:
     """Any mixture of revisions, pools and Service, ours and spoilt and others', with any status, whatever the spec says."""
     what = draw(st.sampled_from(EVERY))
     serves = draw(st.sampled_from((None, *EVERY)))
-    spoken: Said | Obstacle = draw(st.sampled_from((what, MISSING, TAKEN)))
+    spoken: ResolvedRefs | Blocker = draw(st.sampled_from((what, MISSING, TAKEN)))
     cluster = MiniCluster(endpoint(what.config_name, serves=serves, scales=draw(st.sampled_from(SCALING))), spoken)
-    cluster.around = draw(st.sampled_from((Surroundings(), Surroundings(MetricsApi.CUSTOM), Surroundings(MetricsApi.NONE), Surroundings(zero=False))))
+    cluster.capabilities = draw(
+        st.sampled_from(
+            (
+                ClusterCapabilities(),
+                ClusterCapabilities(MetricsApi.CUSTOM),
+                ClusterCapabilities(MetricsApi.NONE),
+                ClusterCapabilities(zero=False),
+            )
+        )
+    )
     numbers = draw(st.permutations(range(1, 5)))
     for each, number in zip(EVERY, numbers, strict=True):
-        revision = kept(each, number=draw(st.sampled_from((0, number))), at=int(NOW) - draw(st.integers(0, 5000)), attempt=draw(st.integers(0, 3)))
+        revision = kept(
+            each,
+            number=draw(st.sampled_from((0, number))),
+            at=int(NOW) - draw(st.integers(0, 5000)),
+            attempt=draw(st.integers(0, 3)),
+        )
         _add_revision(draw, cluster, revision)
         for kind in ("demand", "warm"):
             _add_pool(draw, cluster, each, revision, kind)
     if draw(st.booleans()):
-        base = wanted.service(observed(), ACTIVATOR)
+        base = manifests.service(observed(), ACTIVATOR)
         base["spec"]["externalName"] = draw(st.sampled_from((ACTIVATOR, "elsewhere.invalid")))
         cluster.objects["Service", "iris"] = _whose(draw, stored(base, "uid-service"))
     if draw(st.booleans()):
         leads_to = draw(st.sampled_from([route(each).demand_pool.replace("demand", "warm") for each in EVERY]))
-        spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": leads_to}, "minReplicas": draw(st.integers(0, 9)), "maxReplicas": 9}
-        cluster.objects["HorizontalPodAutoscaler", "iris-warm"] = _whose(draw, stored(wanted.autoscaler(observed(), spec), "uid-hpa"))
+        spec = {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": leads_to},
+            "minReplicas": draw(st.integers(0, 9)),
+            "maxReplicas": 9,
+        }
+        cluster.objects["HorizontalPodAutoscaler", "iris-warm"] = _whose(
+            draw, stored(manifests.hpa(observed(), spec), "uid-hpa")
+        )
     return cluster
 
 
-def _add_revision(draw: st.DrawFn, cluster: MiniCluster, revision: Kept) -> None:
+def _add_revision(draw: st.DrawFn, cluster: MiniCluster, revision: StoredRevision) -> None:
     if draw(st.booleans()):
-        raw = stored(wanted.controller_revision(observed(), revision), revision.uid)
+        raw = stored(manifests.controller_revision(observed(), revision), revision.uid)
         if draw(st.integers(0, 9)) == 0:
             raw["metadata"].pop("annotations")
         cluster.objects["ControllerRevision", revision.name] = _whose(draw, raw)
 
 
-def _add_pool(draw: st.DrawFn, cluster: MiniCluster, what: Said, revision: Kept, kind: str) -> None:
+def _add_pool(draw: st.DrawFn, cluster: MiniCluster, what: ResolvedRefs, revision: StoredRevision, kind: str) -> None:
     if draw(st.integers(0, 2)):
         return
     raw = copy.deepcopy(dict(pool(what, kind, draw(st.integers(0, 5)), revision).found))
@@ -170,14 +219,16 @@ def _add_pool(draw: st.DrawFn, cluster: MiniCluster, what: Said, revision: Kept,
         case 1:
             raw["spec"]["template"]["spec"]["enableServiceLinks"] = True
         case 2:
-            raw["metadata"]["annotations"] = {wanted.ATTEMPT: f"{int(NOW) - 99}-7"}
+            raw["metadata"]["annotations"] = {manifests.ATTEMPT: f"{int(NOW) - 99}-7"}
     cluster.objects["ReplicaSet", raw["metadata"]["name"]] = _whose(draw, raw)
 
 
 def _whose(draw: st.DrawFn, raw: dict[str, Any]) -> dict[str, Any]:
     """One in eight belongs to somebody else."""
     if draw(st.integers(0, 7)) == 0:
-        raw["metadata"]["ownerReferences"] = draw(st.sampled_from(([], [{"kind": "Endpoint", "name": "iris", "uid": "another"}])))
+        raw["metadata"]["ownerReferences"] = draw(
+            st.sampled_from(([], [{"kind": "Endpoint", "name": "iris", "uid": "another"}]))
+        )
     return raw
 
 
@@ -185,16 +236,24 @@ def _whose(draw: st.DrawFn, raw: dict[str, Any]) -> dict[str, Any]:
 @given(clusters())
 @example(MiniCluster(endpoint(), OLD))
 def test_from_any_state_to_rest_and_never_at_others_cost(cluster: MiniCluster) -> None:
-    foreign = {k: copy.deepcopy(v) for k, v in cluster.objects.items() if not wanted.is_ours(v, "uid-iris")}
+    foreign = {k: copy.deepcopy(v) for k, v in cluster.objects.items() if not manifests.is_ours(v, "uid-iris")}
     cluster.settle()
     assert {k: cluster.objects.get(k) for k in foreign} == foreign, "what is not ours is as it was"
     assert cluster.step() == (), f"a second plan is empty: {cluster}"
     status = cluster.endpoint["status"]
-    if not isinstance(cluster.said, Obstacle) and not foreign:
+    if not isinstance(cluster.refs, Blocker) and not foreign:
         assert status["endpointStatus"] == "InService"
-        assert status["endpointConfigName"] == cluster.said.config_name
-        assert {p.name for p in cluster.observe().pools} == set(status["route"]["pools"].values()), "and nothing else is left"
-        scales = any(e["variantName"] == "AllTraffic" and e["scalingPolicies"] and e["maxCapacity"] for e in cluster.endpoint["spec"].get("autoscaling", ()))
+        assert status["endpointConfigName"] == cluster.refs.config_name
+        assert {p.name for p in cluster.observe().pools} == set(status["route"]["pools"].values()), (
+            "and nothing else is left"
+        )
+        scales = any(
+            e["variantName"] == "AllTraffic" and e["scalingPolicies"] and e["maxCapacity"]
+            for e in cluster.endpoint["spec"].get("autoscaling", ())
+        )
         assert (cluster.objects.get(("HorizontalPodAutoscaler", "iris-warm")) is not None) == scales
         if scales:
-            assert cluster.objects["HorizontalPodAutoscaler", "iris-warm"]["spec"]["scaleTargetRef"]["name"] == status["route"]["pools"]["warm"]
+            assert (
+                cluster.objects["HorizontalPodAutoscaler", "iris-warm"]["spec"]["scaleTargetRef"]["name"]
+                == status["route"]["pools"]["warm"]
+            )

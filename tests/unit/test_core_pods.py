@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
-from kindler.core import pods
+from kindler.core.common import pods
 from tests.unit.builders import NOW, pod
 
-UNSCHEDULABLE = {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}]}
+UNSCHEDULABLE = {
+    "conditions": [
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}
+    ]
+}
 
 TROUBLES: list[tuple[dict[str, Any], str | None, bool, str]] = [
     # what is said of the pod, reason, final, words of the message
@@ -19,11 +23,26 @@ TROUBLES: list[tuple[dict[str, Any], str | None, bool, str]] = [
     ({"ready": False, "started": NOW - 180}, "PingFailing", False, "/ping on port 8080 within 180 s"),
     ({"ready": False, "started": None, "waiting": ("ContainerCreating", "")}, None, False, ""),
     ({"ready": False, "waiting": ("ErrImagePull", "not found")}, "ErrImagePull", False, "not found. Make sure"),
-    ({"ready": False, "waiting": ("ImagePullBackOff", 'Back-off pulling image "x"')}, "ImagePullBackOff", True, "registry.local/iris:1 cannot be pulled"),
+    (
+        {"ready": False, "waiting": ("ImagePullBackOff", 'Back-off pulling image "x"')},
+        "ImagePullBackOff",
+        True,
+        "registry.local/iris:1 cannot be pulled",
+    ),
     ({"ready": False, "waiting": ("InvalidImageName", "bad")}, "InvalidImageName", True, "not a valid image name"),
-    ({"ready": False, "waiting": ("CreateContainerConfigError", 'secret "s" not found')}, "CreateContainerConfigError", True, 'secret "s" not found'),
+    (
+        {"ready": False, "waiting": ("CreateContainerConfigError", 'secret "s" not found')},
+        "CreateContainerConfigError",
+        True,
+        'secret "s" not found',
+    ),
     ({"ready": False, "ended": ("Error", 1, 2.0), "restarts": 1}, "CrashLoopBackOff", False, "exit code 1"),
-    ({"ready": False, "waiting": ("CrashLoopBackOff", "back-off 20s"), "ended": ("Error", 3, 2.0), "restarts": 2}, "CrashLoopBackOff", True, "exit code 3"),
+    (
+        {"ready": False, "waiting": ("CrashLoopBackOff", "back-off 20s"), "ended": ("Error", 3, 2.0), "restarts": 2},
+        "CrashLoopBackOff",
+        True,
+        "exit code 3",
+    ),
     ({"ready": False, "ended": ("OOMKilled", 137, 2.0), "restarts": 2}, "OOMKilled", True, "2048Mi"),
     ({"ready": False, "ended": ("StartError", 128, 0.0), "restarts": 2}, "RunContainerError", True, "command and args"),
     ({"ready": False, "ended": ("Error", 137, 181.0), "restarts": 1}, "PingFailing", False, "within 180 s"),
@@ -33,30 +52,59 @@ TROUBLES: list[tuple[dict[str, Any], str | None, bool, str]] = [
     ({"ready": False, "ended": ("Error", 1, 999999.0), "restarts": 3}, "CrashLoopBackOff", False, "exit code 1"),
     ({"ready": True, "ended": ("Error", 1, 2.0), "restarts": 5}, None, False, ""),
     ({"ready": False, "started": None, **UNSCHEDULABLE}, "Unschedulable", False, "0/3 nodes are available. Add nodes"),
-    ({"ready": False, "started": None, "phase": "Failed", "reason": "Evicted", "message": "low on memory."}, "PodFailed", False, "low on memory. It is"),
+    (
+        {"ready": False, "started": None, "phase": "Failed", "reason": "Evicted", "message": "low on memory."},
+        "PodFailed",
+        False,
+        "low on memory. It is",
+    ),
     ({"ready": False, "deleting": True, "waiting": ("InvalidImageName", "bad")}, None, False, ""),
 ]
 
 
 @pytest.mark.parametrize(("said", "reason", "final", "words"), TROUBLES)
 def test_trouble_names_cause_and_remedy(said: dict[str, Any], reason: str | None, final: bool, words: str) -> None:
-    trouble = pods.read(pod(**said), NOW).trouble
-    assert (trouble.reason if trouble else None) == reason
-    if trouble:
-        assert trouble.final is final
-        assert words in trouble.message
-        assert trouble.message.endswith(".")
+    failure = pods.read(pod(**said), NOW).failure
+    assert (failure.reason if failure else None) == reason
+    if failure:
+        assert failure.final is final
+        assert words in failure.message
+        assert failure.message.endswith(".")
 
 
 def test_a_pod_that_nobody_has_looked_at_yet_is_read() -> None:
-    facts = pods.read({"metadata": {"name": "x", "creationTimestamp": "2027-01-15T08:00:00Z"}, "spec": {"containers": [{"name": "model"}]}}, NOW)
-    assert (facts.ip, facts.scheduled, facts.started, facts.ready, facts.trouble, facts.created) == (None, None, None, False, None, NOW)
+    facts = pods.read(
+        {
+            "metadata": {"name": "x", "creationTimestamp": "2027-01-15T08:00:00Z"},
+            "spec": {"containers": [{"name": "model"}]},
+        },
+        NOW,
+    )
+    assert (facts.ip, facts.scheduled, facts.started, facts.ready, facts.failure, facts.created) == (
+        None,
+        None,
+        None,
+        False,
+        None,
+        NOW,
+    )
 
 
 def test_life_of_a_pod() -> None:
     facts = pods.read(pod(), NOW)
-    assert (facts.created, facts.scheduled, facts.started, facts.ready, facts.ip) == (NOW - 10, NOW - 9, NOW - 8, True, "10.0.0.7")
-    assert (facts.endpoint, facts.pool, facts.revision, facts.image_id) == ("iris", "demand", "abc", "registry.local/iris@sha256:abc")
+    assert (facts.created, facts.scheduled, facts.started, facts.ready, facts.ip) == (
+        NOW - 10,
+        NOW - 9,
+        NOW - 8,
+        True,
+        "10.0.0.7",
+    )
+    assert (facts.endpoint, facts.pool, facts.revision, facts.image_id) == (
+        "iris",
+        "demand",
+        "abc",
+        "registry.local/iris@sha256:abc",
+    )
 
 
 @pytest.mark.parametrize(("cost", "read"), [("-100", -100), ("many", 0), (None, 0)])
@@ -75,8 +123,16 @@ def test_deletion_cost(cost: str | None, read: int) -> None:
     ],
 )
 def test_a_pool_that_may_not_create_pods(message: str, reason: str) -> None:
-    trouble = pods.pool_trouble({"status": {"conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}]}})
-    assert trouble is not None
-    assert (trouble.reason, trouble.final) == (reason, False)
-    assert message in trouble.message
-    assert pods.pool_trouble({"status": {}}) is None
+    failure = pods.pool_failure(
+        {
+            "status": {
+                "conditions": [
+                    {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}
+                ]
+            }
+        }
+    )
+    assert failure is not None
+    assert (failure.reason, failure.final) == (reason, False)
+    assert message in failure.message
+    assert pods.pool_failure({"status": {}}) is None

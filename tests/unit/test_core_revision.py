@@ -11,20 +11,24 @@ import pytest
 from kindler.api import names
 from kindler.api.endpointconfig import EndpointConfigSpec
 from kindler.api.model import ModelSpec
-from kindler.core import wanted
-from kindler.core.facts import PoolWish
-from kindler.core.podspec import pod_spec
-from kindler.core.revision import Shape, limits_of, revision_of, route_of, shape_of
+from kindler.core.endpoint import manifests
+from kindler.core.endpoint.podspec import pod_spec
+from kindler.core.endpoint.revision import PodShape, limits_of, pod_shape_of, revision_of, route_of
+from kindler.core.endpoint.state import DesiredPool
 from tests.unit.builders import SETTINGS, kept, observed, said, stored
 
 IMAGE = {"image": "registry.local/iris:1"}
 
 
-def shape(model: dict[str, Any] | None = None, serverless: dict[str, Any] | None = None, variant: dict[str, Any] | None = None) -> Shape:
+def shape(
+    model: dict[str, Any] | None = None, serverless: dict[str, Any] | None = None, variant: dict[str, Any] | None = None
+) -> PodShape:
     spec = ModelSpec.parse({"primaryContainer": IMAGE} | (model or {}))
     config = {"memorySizeInMB": 2048, "maxConcurrency": 5} | (serverless or {})
-    made = EndpointConfigSpec.parse({"productionVariants": [{"variantName": "A", "modelName": "m", "serverlessConfig": config} | (variant or {})]})
-    return shape_of(spec, made.variant)
+    made = EndpointConfigSpec.parse(
+        {"productionVariants": [{"variantName": "A", "modelName": "m", "serverlessConfig": config} | (variant or {})]}
+    )
+    return pod_shape_of(spec, made.variant)
 
 
 BASE = revision_of(shape())
@@ -33,9 +37,20 @@ SAME: list[Any] = [
     {"model": {"modelName": "another"}},
     {"model": {"tags": [{"key": "a"}]}},
     {"model": {"containers": [IMAGE], "primaryContainer": None}},
-    {"model": {"primaryContainer": IMAGE | {"port": 8080, "args": ["serve"], "healthPath": "/ping", "drain": "Connections"}}},
+    {
+        "model": {
+            "primaryContainer": IMAGE | {"port": 8080, "args": ["serve"], "healthPath": "/ping", "drain": "Connections"}
+        }
+    },
     {"model": {"primaryContainer": IMAGE | {"environment": {}, "containerHostname": "x"}}},
-    {"serverless": {"maxConcurrency": 9, "maxConcurrencyPerInstance": 3, "provisionedConcurrency": 2, "idleTimeoutInSeconds": 1}},
+    {
+        "serverless": {
+            "maxConcurrency": 9,
+            "maxConcurrencyPerInstance": 3,
+            "provisionedConcurrency": 2,
+            "idleTimeoutInSeconds": 1,
+        }
+    },
     {"variant": {"variantName": "B", "modelName": "n"}},
 ]
 OTHER: list[Any] = [
@@ -66,7 +81,7 @@ def test_whatever_shapes_a_pod_makes_another_revision(changed: dict[str, Any]) -
 def test_revisions_of_released_versions_never_change() -> None:
     """A changed hash would restart every pod on an upgrade."""
     assert BASE == "352f27d37f"
-    assert revision_of(Shape("a:1", 1024, environment=(("A", "1"),), command=("x",))) == "f32ad716be"
+    assert revision_of(PodShape("a:1", 1024, environment=(("A", "1"),), command=("x",))) == "f32ad716be"
 
 
 def test_the_order_of_environment_variables_does_not_matter() -> None:
@@ -75,8 +90,13 @@ def test_the_order_of_environment_variables_does_not_matter() -> None:
 
 
 def test_a_shape_is_kept_and_read_back() -> None:
-    full = shape({"primaryContainer": IMAGE | {"environment": {"B": "2", "A": "1"}, "command": ["x"], "args": []}, "imagePullSecrets": [{"name": "s"}]})
-    assert Shape.from_json(full.to_json() | {"of_a_newer_kindler": 1}) == full
+    full = shape(
+        {
+            "primaryContainer": IMAGE | {"environment": {"B": "2", "A": "1"}, "command": ["x"], "args": []},
+            "imagePullSecrets": [{"name": "s"}],
+        }
+    )
+    assert PodShape.from_json(full.to_json() | {"of_a_newer_kindler": 1}) == full
 
 
 # --- The pod
@@ -90,8 +110,17 @@ def container(**changed: Any) -> dict[str, Any]:
 def test_the_pod_is_restricted_in_full() -> None:
     spec = pod_spec(shape(), SETTINGS)
     one = spec["containers"][0]
-    assert spec["securityContext"] == {"runAsNonRoot": True, "runAsUser": 10001, "runAsGroup": 0, "seccompProfile": {"type": "RuntimeDefault"}}
-    assert one["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": False}
+    assert spec["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 10001,
+        "runAsGroup": 0,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert one["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": False,
+    }
     assert (spec["automountServiceAccountToken"], spec["enableServiceLinks"]) == (False, False)
     assert {t["tolerationSeconds"] for t in spec["tolerations"]} == {30}
     assert "volumes" not in spec
@@ -100,16 +129,27 @@ def test_the_pod_is_restricted_in_full() -> None:
 
 
 def test_files_that_may_not_be_written_leave_a_place_for_temporary_ones() -> None:
-    spec = pod_spec(shape({"primaryContainer": IMAGE | {"securityContext": {"readOnlyRootFilesystem": True}}}), SETTINGS)
+    spec = pod_spec(
+        shape({"primaryContainer": IMAGE | {"securityContext": {"readOnlyRootFilesystem": True}}}), SETTINGS
+    )
     assert spec["volumes"] == [{"name": "tmp", "emptyDir": {}}]
     assert spec["containers"][0]["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]
     assert spec["containers"][0]["securityContext"]["readOnlyRootFilesystem"]
 
 
 def test_the_probe_has_the_whole_startup_time_and_the_pod_its_invocation_time() -> None:
-    spec = pod_spec(shape(serverless={"invocationTimeoutInSeconds": 7}, variant={"containerStartupHealthCheckTimeoutInSeconds": 99}), SETTINGS)
+    spec = pod_spec(
+        shape(
+            serverless={"invocationTimeoutInSeconds": 7}, variant={"containerStartupHealthCheckTimeoutInSeconds": 99}
+        ),
+        SETTINGS,
+    )
     probe = spec["containers"][0]["startupProbe"]
-    assert (probe["periodSeconds"], probe["failureThreshold"], probe["httpGet"]) == (1, 99, {"path": "/ping", "port": 8080})
+    assert (probe["periodSeconds"], probe["failureThreshold"], probe["httpGet"]) == (
+        1,
+        99,
+        {"path": "/ping", "port": 8080},
+    )
     assert spec["terminationGracePeriodSeconds"] == 37
 
 
@@ -144,7 +184,9 @@ def test_how_the_pod_is_started_and_drained() -> None:
     assert container()["args"] == ["serve"]
     assert "args" not in container(model={"primaryContainer": IMAGE | {"args": []}}), "the image's own CMD"
     assert container()["lifecycle"]["preStop"]["exec"]["command"][:2] == ["/bin/sh", "-c"]
-    assert container(model={"primaryContainer": IMAGE | {"drain": "Sleep"}})["lifecycle"] == {"preStop": {"sleep": {"seconds": 60}}}
+    assert container(model={"primaryContainer": IMAGE | {"drain": "Sleep"}})["lifecycle"] == {
+        "preStop": {"sleep": {"seconds": 60}}
+    }
     assert pod_spec(shape({"imagePullSecrets": [{"name": "s"}]}), SETTINGS)["imagePullSecrets"] == [{"name": "s"}]
 
 
@@ -153,47 +195,63 @@ def test_how_the_pod_is_started_and_drained() -> None:
 
 def test_a_controller_revision_keeps_everything() -> None:
     revision = kept(said(), number=3)
-    assert wanted.kept_from(stored(wanted.controller_revision(observed(), revision), revision.uid)) == revision
+    assert (
+        manifests.stored_revision_from(stored(manifests.controller_revision(observed(), revision), revision.uid))
+        == revision
+    )
     first = kept(said())
-    assert wanted.kept_from(stored(wanted.controller_revision(observed(), first), first.uid)) == first
+    assert manifests.stored_revision_from(stored(manifests.controller_revision(observed(), first), first.uid)) == first
 
 
 def test_what_somebody_spoilt_is_read_as_far_as_it_goes() -> None:
-    raw = stored(wanted.controller_revision(observed(), kept(said(), number=3)), "uid")
-    raw["metadata"]["annotations"] = {wanted.ATTEMPT: "{", wanted.ROUTED: "[]"}
-    read = wanted.kept_from(raw)
+    raw = stored(manifests.controller_revision(observed(), kept(said(), number=3)), "uid")
+    raw["metadata"]["annotations"] = {manifests.ATTEMPT: "{", manifests.ROUTED: "[]"}
+    read = manifests.stored_revision_from(raw)
     assert read is not None
     assert (read.attempt, read.routed, read.number) == (None, None, 3)
-    assert wanted.kept_from(raw | {"data": {}}) is None
+    assert manifests.stored_revision_from(raw | {"data": {}}) is None
 
 
 def test_children_are_named_labelled_and_owned() -> None:
     revision = kept(said())
-    wish = PoolWish(names.pool_name("iris", revision.revision, names.WARM), revision.revision, names.WARM, 4, 4, "1-0")
-    made = wanted.new_replica_set(observed(), revision, wish)
+    wish = DesiredPool(
+        names.pool_name("iris", revision.revision, names.WARM), revision.revision, names.WARM, 4, 4, "1-0"
+    )
+    made = manifests.new_replica_set(observed(), revision, wish)
     labels = made["spec"]["template"]["metadata"]["labels"]
     assert made["spec"]["selector"]["matchLabels"].items() <= labels.items()
-    assert (labels[names.LABEL_ENDPOINT], labels[names.LABEL_REVISION], labels[names.LABEL_POOL]) == ("iris", revision.revision, "warm")
+    assert (labels[names.LABEL_ENDPOINT], labels[names.LABEL_REVISION], labels[names.LABEL_POOL]) == (
+        "iris",
+        revision.revision,
+        "warm",
+    )
     assert made["spec"]["replicas"] == 4
-    assert wanted.is_ours(made, "uid-iris")
-    assert not wanted.is_ours(made, "another")
-    pool = wanted.pool_from(stored(made, "u"))
+    assert manifests.is_ours(made, "uid-iris")
+    assert not manifests.is_ours(made, "another")
+    pool = manifests.pool_from(stored(made, "u"))
     assert (pool.name, pool.pool, pool.replicas, pool.attempt) == (wish.name, "warm", 4, "1-0")
 
 
 def test_limits_become_the_route() -> None:
     config = {"memorySizeInMB": 2048, "maxConcurrency": 5, "provisionedConcurrency": 2, "idleTimeoutInSeconds": 9}
-    made = EndpointConfigSpec.parse({"productionVariants": [{"variantName": "A", "modelName": "m", "serverlessConfig": config}]})
+    made = EndpointConfigSpec.parse(
+        {"productionVariants": [{"variantName": "A", "modelName": "m", "serverlessConfig": config}]}
+    )
     route = route_of("iris", shape(), limits_of(made.variant))
-    assert (route.variant_name, route.max_concurrency, route.provisioned_concurrency, route.idle_timeout_in_seconds) == ("A", 5, 2, 9)
+    assert (
+        route.variant_name,
+        route.max_concurrency,
+        route.provisioned_concurrency,
+        route.idle_timeout_in_seconds,
+    ) == ("A", 5, 2, 9)
     assert route.warm_pool == f"iris-{BASE}-warm"
 
 
 def test_an_attempt_of_a_newer_kindler_is_read() -> None:
     revision = kept(said())
-    raw = stored(wanted.controller_revision(observed(), revision), revision.uid)
+    raw = stored(manifests.controller_revision(observed(), revision), revision.uid)
     notes = raw["metadata"]["annotations"]
-    notes[wanted.ATTEMPT] = json.dumps(json.loads(notes[wanted.ATTEMPT]) | {"later": 1})
-    found = wanted.kept_from(raw)
+    notes[manifests.ATTEMPT] = json.dumps(json.loads(notes[manifests.ATTEMPT]) | {"later": 1})
+    found = manifests.stored_revision_from(raw)
     assert found is not None
     assert found.attempt == revision.attempt

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from kindler.core.acceptance import acceptance
-from kindler.core.facts import Kind, Obstacle
-from kindler.core.telling import told
+from kindler.core.common.blockers import Blocker, BlockerKind
+from kindler.core.endpoint.acceptance import acceptance
+from kindler.core.endpoint.events import events_of
 from tests.unit.builders import NOW, stamp
 
 Json = dict[str, Any]
@@ -16,7 +16,9 @@ Json = dict[str, Any]
 
 def status(word: str, ready: str, reason: str, message: str = "why", route: str = "", config: str = "v1") -> Json:
     conditions = [{"type": "Ready", "status": ready, "reason": reason, "message": message}]
-    return {"endpointStatus": word, "conditions": conditions} | ({"route": {"revision": route}, "endpointConfigName": config} if route else {})
+    return {"endpointStatus": word, "conditions": conditions} | (
+        {"route": {"revision": route}, "endpointConfigName": config} if route else {}
+    )
 
 
 NEW: Json = {"observedGeneration": -1}
@@ -58,14 +60,17 @@ CHANGES: list[tuple[Json, Json, list[str]]] = [
 
 @pytest.mark.parametrize(("old", "new", "events"), CHANGES)
 def test_what_the_user_is_told(old: Json, new: Json, events: list[str]) -> None:
-    assert [f"{event.type} {event.reason}" for event in told(old, new)] == events
+    assert [f"{event.type} {event.reason}" for event in events_of(old, new)] == events
 
 
 def scaling(active: str = "True", reason: str = "MetricsAvailable", *sizes: tuple[int, int]) -> Json:
     """In service; `sizes`: its scaling activities, the latest first."""
     serves = status("InService", "True", "InService", route="a")
     condition = {"type": "ScalingActive", "status": active, "reason": reason, "message": "why"}
-    done = [{"time": stamp(NOW - n), "from": a, "to": b, "cause": "the policy asks for it", "result": "InProgress"} for n, (a, b) in enumerate(sizes)]
+    done = [
+        {"time": stamp(NOW - n), "from": a, "to": b, "cause": "the policy asks for it", "result": "InProgress"}
+        for n, (a, b) in enumerate(sizes)
+    ]
     return serves | {"conditions": [*serves["conditions"], condition], "scalingActivities": done}
 
 
@@ -85,30 +90,41 @@ SIZES: list[tuple[Json, Json, list[str]]] = [
 
 @pytest.mark.parametrize(("old", "new", "events"), SIZES)
 def test_sizes_and_their_troubles_are_told_once(old: Json, new: Json, events: list[str]) -> None:
-    assert [f"{event.type} {event.reason}" for event in told(old, new)] == events
+    assert [f"{event.type} {event.reason}" for event in events_of(old, new)] == events
 
 
 def test_a_change_of_size_is_told_with_its_cause() -> None:
-    (event,) = told(scaling(), scaling("True", "x", (1, 4)))
+    (event,) = events_of(scaling(), scaling("True", "x", (1, 4)))
     assert event.note == "Provisioned concurrency from 1 to 4: the policy asks for it."
 
 
-RAW: Json = {"metadata": {"name": "m", "generation": 3}, "spec": {"primaryContainer": {"image": "a:1"}, "executionRoleARN": "arn:x"}}
+RAW: Json = {
+    "metadata": {"name": "m", "generation": 3},
+    "spec": {"primaryContainer": {"image": "a:1"}, "executionRoleARN": "arn:x"},
+}
 
 
 def test_a_model_is_accepted_whatever_it_refers_to() -> None:
     found = acceptance("Model", RAW, None, [f"c{n:02}" for n in range(12)], NOW)
     assert found["observedGeneration"] == 3
     (ready,) = found["conditions"]
-    assert (ready["type"], ready["status"], ready["reason"], ready["observedGeneration"]) == ("Ready", "True", "Accepted", 3)
+    assert (ready["type"], ready["status"], ready["reason"], ready["observedGeneration"]) == (
+        "Ready",
+        "True",
+        "Accepted",
+        3,
+    )
     assert found["usedBy"] == {"count": 12, "first": [f"c{n:02}" for n in range(10)]}
     assert found["ignoredFields"][0]["field"] == "spec.executionRoleARN"
     assert acceptance("Model", RAW | {"status": found}, None, [f"c{n:02}" for n in range(12)], NOW + 99) == found
 
 
 def test_a_name_that_is_taken_stalls() -> None:
-    found = acceptance("Model", RAW, Obstacle(Kind.STALLED, "NameTaken", "older"), (), NOW)
-    assert {c["type"]: (c["status"], c["reason"]) for c in found["conditions"]} == {"Ready": ("False", "NameTaken"), "Stalled": ("True", "NameTaken")}
+    found = acceptance("Model", RAW, Blocker(BlockerKind.STALLED, "NameTaken", "older"), (), NOW)
+    assert {c["type"]: (c["status"], c["reason"]) for c in found["conditions"]} == {
+        "Ready": ("False", "NameTaken"),
+        "Stalled": ("True", "NameTaken"),
+    }
     assert found["usedBy"] == {"count": 0}
     freed = acceptance("Model", RAW | {"status": found}, None, (), NOW + 5)
     assert [(c["type"], c["lastTransitionTime"]) for c in freed["conditions"]] == [("Ready", stamp(NOW + 5))]

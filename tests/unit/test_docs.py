@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kindler.activator import counts, metrics
-from kindler.activator.calls import Cause, Outcome
-from kindler.activator.wire import answers
+from kindler.activator import metrics
+from kindler.activator.endpoint import counters
+from kindler.activator.endpoint.requests import Cause, Outcome
+from kindler.activator.wire import localreply
 from kindler.api import conditions, names
 from kindler.controller.metrics import Metrics
-from kindler.core import pods
+from kindler.core.common import pods
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -79,24 +80,33 @@ def test_troubleshooting_has_every_reason_and_every_cause() -> None:
 
 
 def test_the_table_of_answers_is_the_programs() -> None:
-    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|.*\| (\d+) \| (\d+) (\w+) \|$", (DOCS / "activator.md").read_text(), re.M)
-    told = {cause: (int(plain), int(sagemaker), error) for spans, plain, sagemaker, error in rows for cause in re.findall(r"\w+", spans)}
-    assert told == {cause.value: (row.plain, row.sagemaker, row.error_type) for cause, row in answers._TABLE.items()}
+    rows = re.findall(
+        r"^\| (`\w+`(?:, `\w+`)*) \|.*\| (\d+) \| (\d+) (\w+) \|$", (DOCS / "activator.md").read_text(), re.M
+    )
+    told = {
+        cause: (int(plain), int(sagemaker), error)
+        for spans, plain, sagemaker, error in rows
+        for cause in re.findall(r"\w+", spans)
+    }
+    assert told == {cause.value: (row.plain, row.sagemaker, row.error_type) for cause, row in localreply._TABLE.items()}
     assert set(told) == {cause.value for cause in Cause}
 
 
 def test_every_metric_is_described() -> None:
     known = coded(DOCS / "metrics.md")
-    registered = {family.name + ("_total" if family.type == "counter" else "") for family in Metrics().registry.collect()}
+    registered = {
+        family.name + ("_total" if family.type == "counter" else "") for family in Metrics().registry.collect()
+    }
     source = (ROOT / "operator" / "kindler" / "activator" / "process.py").read_text()
     of_the_process = set(re.findall(r'"(kindler_activator_\w+)"', source))
-    telling, process = (ROOT / "operator" / "kindler" / "metrics" / f"{file}.py" for file in ("telling", "process"))
+    admin, process = (ROOT / "operator" / "kindler" / "metrics" / f"{file}.py" for file in ("admin", "process"))
     of_the_server = {
-        f"{name}_total" if name.endswith("requests") else name for name in re.findall(r'"(kindler_metrics_\w+)"', telling.read_text() + process.read_text())
+        f"{name}_total" if name.endswith("requests") else name
+        for name in re.findall(r'"(kindler_metrics_\w+)"', admin.read_text() + process.read_text())
     }
     assert of_the_process and len(of_the_server) == 5
     assert {*metrics._HELP, *registered, *of_the_process, *of_the_server} - known == set()
-    outcomes = {*counts._ANSWERED, *(outcome.value for outcome in Outcome if outcome is not Outcome.ANSWERED)}
+    outcomes = {*counters._ANSWERED, *(outcome.value for outcome in Outcome if outcome is not Outcome.ANSWERED)}
     assert outcomes - known == set()
 
 
@@ -143,13 +153,29 @@ def test_the_glossary_explains_each_term_once(heading: str) -> None:
         assert len(row) == 3 and all(row), row
         assert row[1].endswith("."), row
     terms = [row[0] for row in table]
-    assert terms == sorted(set(terms), key=lambda term: (heading == "Names in the code" and term[1].islower(), term.lower()))
+    assert terms == sorted(
+        set(terms), key=lambda term: (heading == "Names in the code" and term[1].islower(), term.lower())
+    )
     assert all(term.startswith("`") for term in terms) == (heading == "Names in the code")
+
+
+def test_the_glossary_names_only_what_the_code_has() -> None:
+    files = list((ROOT / "operator" / "kindler").rglob("*.py"))
+    classes = {name for file in files for name in re.findall(r"^class (\w+)", file.read_text(), re.M)}
+    modules = {file.stem for file in files}
+    missing = {row[0] for row in rows(DOCS / "glossary.md", "Names in the code")} - {
+        f"`{n}`" for n in classes | modules
+    }
+    assert missing == set()
 
 
 def test_the_figures_of_the_simulated_day_are_those_of_the_last_run() -> None:
     day = json.loads((DOCS / "figures" / "day.json").read_text())
-    table = {row[0]: row[1:] for row in rows(DOCS / "provisioned-concurrency.md", "How many units") if len(row) == 7 and row[0]}
+    table = {
+        row[0]: row[1:]
+        for row in rows(DOCS / "provisioned-concurrency.md", "How many units")
+        if len(row) == 7 and row[0]
+    }
     assert set(table) == set(day["arms"])
     readme = " ".join((ROOT / "README.md").read_text().split())
     assert f"{day['requests']:,}" in readme
@@ -185,5 +211,7 @@ def test_the_readmes_manifests_are_the_examples() -> None:
     for kind, o in shown.items():
         example = yaml.safe_load((ROOT / "examples" / "iris" / f"{kind.lower()}.yaml").read_text())
         if kind == "EndpointConfig":
-            example["spec"]["productionVariants"][0]["serverlessConfig"].pop("idleTimeoutInSeconds")  # short, for the demo
+            example["spec"]["productionVariants"][0]["serverlessConfig"].pop(
+                "idleTimeoutInSeconds"
+            )  # short, for the demo
         assert o == example

@@ -17,9 +17,9 @@ from hack.simulate.world import Limits, World
 from kindler.api import names
 from kindler.api.autoscaling import CustomizedMetricSpecification
 from kindler.api.kinds import KINDS
-from kindler.core import catalogue
-from kindler.core.bounds import Bounds, InForce, in_force
-from kindler.core.schedule import parse
+from kindler.core.autoscaling.bounds import Bounds, BoundsInForce, bounds_in_force
+from kindler.core.autoscaling.metrics import catalogue
+from kindler.core.autoscaling.schedule.schedule import parse
 
 FOLDER = Path(__file__).parents[2] / "examples" / "provisioned"
 NAMES = ("target", "schedule", "both")
@@ -39,13 +39,15 @@ def test_each_is_a_model_a_config_and_an_endpoint_of_one_name(name: str) -> None
     assert all(kind.spec.model_validate(o["spec"]) for kind, o in zip(KINDS, found, strict=True))
 
 
-def at(name: str, clock: str) -> InForce:
+def at(name: str, clock: str) -> BoundsInForce:
     """What is in force at that time in Berlin, if it was applied at the midnight before (a Tuesday in March)."""
     target = arms.of_manifest(FOLDER / f"{name}.yaml").target
     assert target is not None
     midnight = datetime(2027, 3, 2, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
-    memory = in_force(target, None, midnight, midnight).memory
-    return in_force(target, memory, midnight, datetime.fromisoformat(clock).replace(tzinfo=ZoneInfo("Europe/Berlin")).timestamp())
+    memory = bounds_in_force(target, None, midnight, midnight).memory
+    return bounds_in_force(
+        target, memory, midnight, datetime.fromisoformat(clock).replace(tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
+    )
 
 
 def test_the_schedule_is_three_on_weekdays_else_none() -> None:
@@ -59,7 +61,7 @@ def test_the_schedule_is_three_on_weekdays_else_none() -> None:
 def test_both_raises_minimums_alone() -> None:
     hours = [at("both", f"2027-03-02T{hour:02}:00:00").bounds for hour in (1, 8, 12, 15, 21)]
     assert hours == [Bounds(0, 4), Bounds(2, 4), Bounds(3, 4), Bounds(1, 4), Bounds(0, 4)]
-    assert not at("both", "2027-03-02T12:00:00").troubles
+    assert not at("both", "2027-03-02T12:00:00").failures
 
 
 def test_two_at_work_bring_the_target_to_four() -> None:
@@ -67,7 +69,9 @@ def test_two_at_work_bring_the_target_to_four() -> None:
     world = World(Trace("two", steady, MIDNIGHT.timestamp(), DAY), LIMITS, arms.of_manifest(FOLDER / "target.yaml"))
     counts = world.run()
     assert counts.throttled == 0
-    assert [max(s.warm for s in world.samples if low <= s.at < high) for low, high in ((0, 600), (720, 840), (960, 1100))] == [1, 4, 1]
+    assert [
+        max(s.warm for s in world.samples if low <= s.at < high) for low, high in ((0, 600), (720, 840), (960, 1100))
+    ] == [1, 4, 1]
 
 
 # What the page for users shows
@@ -83,7 +87,11 @@ def test_the_pages_schedules_can_be_read() -> None:
 
 
 def test_the_pages_endpoint_is_one() -> None:
-    (shown,) = [o for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if (o := yaml.safe_load(block)).get("kind") == "Endpoint"]
+    (shown,) = [
+        o
+        for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+        if (o := yaml.safe_load(block)).get("kind") == "Endpoint"
+    ]
     (entry,) = KINDS[2].spec.model_validate(shown["spec"]).autoscaling
     assert [action.scheduled_action_name for action in entry.scheduled_actions] == ["morning", "evening"]
     (metric,) = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(customized.*?)```", PAGE, re.DOTALL)]

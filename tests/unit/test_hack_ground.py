@@ -11,7 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from hack import archive, builders, engine, images, kindconfig, leftovers, lock, machine, network, paths, shell, steps, toolbox
+from hack import (
+    archive,
+    builders,
+    engine,
+    images,
+    kindconfig,
+    leftovers,
+    lock,
+    machine,
+    network,
+    paths,
+    shell,
+    steps,
+    toolbox,
+)
 
 
 def test_each_checkout_has_a_name_of_its_own_that_fits_into_names_of_containers() -> None:
@@ -96,12 +110,16 @@ def test_our_engine_uses_the_restricted_runtime_only_where_it_must() -> None:
 
 def test_the_runtime_takes_the_right_out_of_the_specification(tmp_path: Path) -> None:
     wrapper = (paths.ROOT / "hack" / "node" / "runc-restricted").read_text().replace("exec /usr/sbin/runc", "exec true")
-    (tmp_path / "config.json").write_text('{"bounding":["CAP_SYS_RESOURCE","CAP_KILL"],"permitted":["CAP_KILL","CAP_SYS_RESOURCE"]}')
+    (tmp_path / "config.json").write_text(
+        '{"bounding":["CAP_SYS_RESOURCE","CAP_KILL"],"permitted":["CAP_KILL","CAP_SYS_RESOURCE"]}'
+    )
     subprocess.run(["sh", "-c", wrapper, "runc", "create", "--bundle", str(tmp_path), "x"], check=True)
     assert (tmp_path / "config.json").read_text() == '{"bounding":["CAP_KILL"],"permitted":["CAP_KILL"]}'
 
 
-def test_what_an_engine_changed_on_the_machine_is_put_back_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_engine_changed_on_the_machine_is_put_back_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     setting, made = tmp_path / "kernel" / "panic", tmp_path / "modules"
     setting.parent.mkdir()
     setting.write_text("0\n")
@@ -133,7 +151,11 @@ def test_each_node_gives_addresses_from_its_own_range() -> None:
 
 def test_the_second_command_hears_who_holds_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "cache", lambda: tmp_path)
-    with lock.held("x", "hack up"), pytest.raises(steps.Trouble, match=rf"`hack up` \(process {os.getpid()}\) holds the lock"), lock.held("x", "hack down"):
+    with (
+        lock.held("x", "hack up"),
+        pytest.raises(steps.Trouble, match=rf"`hack up` \(process {os.getpid()}\) holds the lock"),
+        lock.held("x", "hack down"),
+    ):
         pass
     with lock.held("x", "hack down"):
         pass
@@ -149,7 +171,9 @@ with lock.held("x", "hack up"):
     print("held", flush=True)
     input()
 """
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=paths.ROOT) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=paths.ROOT
+    ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(steps.Trouble), lock.held("x", "hack down"):
@@ -175,7 +199,9 @@ def test_lock_messages(holder: str, says: str) -> None:
 
 def test_a_child_dies_with_its_parent() -> None:
     program = "from hack import shell; import sys; p = shell.start(['sleep', '600']); print(p.pid, flush=True); sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=paths.ROOT) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=paths.ROOT
+    ) as parent:
         assert parent.stdout is not None
         child = os.pidfd_open(int(parent.stdout.readline()))
         parent.kill()

@@ -45,10 +45,15 @@ async def test_a_listener_or_a_trim_that_fails_is_no_end(caplog: pytest.LogCaptu
     informer = Informer(Cluster(), MODELS, keep=fails, on_change=fails)
     heard(informer, thing("1"))
     assert informer.store == {("n", "a"): thing("1")}
-    assert [r.message for r in caplog.records] == ["models ('n', 'a') could not be trimmed", "a change of models ('n', 'a') was not taken"]
+    assert [r.message for r in caplog.records] == [
+        "models ('n', 'a') could not be trimmed",
+        "a change of models ('n', 'a') was not taken",
+    ]
 
 
-@pytest.mark.parametrize("value", [{}, {"metadata": None}, {"metadata": {"namespace": "n"}}, {"metadata": {"name": "a"}}])
+@pytest.mark.parametrize(
+    "value", [{}, {"metadata": None}, {"metadata": {"namespace": "n"}}, {"metadata": {"name": "a"}}]
+)
 async def test_an_object_without_a_name_or_version_is_trouble_of_the_server(value: Object) -> None:
     informer = Informer(Cluster(), MODELS)
     informer.store["", "a"] = thing("1")
@@ -59,9 +64,9 @@ async def test_an_object_without_a_name_or_version_is_trouble_of_the_server(valu
 async def test_waits_grow_to_a_bound_and_heed_what_the_server_asks() -> None:
     informer = Informer(Cluster(), MODELS, longest_wait_seconds=10)
     (view,) = informer._views
-    for troubles, least, most in ((0, 0.05, 0.1), (3, 0.4, 0.8), (7, 5, 10), (1000, 5, 10)):
-        view.troubles = troubles
+    for failures, least, most in ((0, 0.05, 0.1), (3, 0.4, 0.8), (7, 5, 10), (1000, 5, 10)):
+        view.failures = failures
         assert all(least <= informer._wait(view, None) <= most for _ in range(100))
-    view.troubles = 0
+    view.failures = 0
     assert informer._wait(view, ApiError(429, "TooManyRequests", "", retry_after=7)) == 7
     assert informer._wait(view, ApiError(429, "TooManyRequests", "", retry_after=86400)) == 30

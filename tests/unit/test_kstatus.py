@@ -12,7 +12,10 @@ from tests.e2e.support import kstatus, rows
 def endpoint(observed: int | None = 1, *, deleted: bool = False, **conditions: str) -> dict[str, Any]:
     metadata: dict[str, Any] = {"generation": 1} | ({"deletionTimestamp": "2026-11-01T00:00:00Z"} if deleted else {})
     listed = [{"type": kind, "status": status, "observedGeneration": observed} for kind, status in conditions.items()]
-    return {"metadata": metadata, "status": ({} if observed is None else {"observedGeneration": observed}) | {"conditions": listed}}
+    return {
+        "metadata": metadata,
+        "status": ({} if observed is None else {"observedGeneration": observed}) | {"conditions": listed},
+    }
 
 
 @pytest.mark.parametrize(

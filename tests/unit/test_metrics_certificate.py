@@ -6,41 +6,45 @@ from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kindler.metrics.certificate import HOUR, PUBLISHED, Shown, make, publication, turned
+from kindler.metrics.certificate import HOUR, PUBLISHED, Rotation, make, publication, rotated
 
 NAMES = ("kindler-metrics.kindler-system.svc",)
 
 
 def test_the_life_of_two_certificates() -> None:
-    first = turned(None, NAMES, 0)
-    assert turned(first, NAMES, 23.9 * HOUR) is first
-    both = turned(first, NAMES, 24 * HOUR)
-    assert both.now == first.now and both.following is not None and both.published == first.now.certificate + both.following.certificate
-    assert turned(both, NAMES, 35.9 * HOUR) is both
-    assert turned(both, NAMES, 36 * HOUR) == Shown(both.following)
-    late = turned(first, NAMES, 48 * HOUR)  # a machine that slept
+    first = rotated(None, NAMES, 0)
+    assert rotated(first, NAMES, 23.9 * HOUR) is first
+    both = rotated(first, NAMES, 24 * HOUR)
+    assert (
+        both.now == first.now
+        and both.following is not None
+        and both.published == first.now.certificate + both.following.certificate
+    )
+    assert rotated(both, NAMES, 35.9 * HOUR) is both
+    assert rotated(both, NAMES, 36 * HOUR) == Rotation(both.following)
+    late = rotated(first, NAMES, 48 * HOUR)  # a machine that slept
     assert late.now.made == 48 * HOUR and late.following is None
 
 
 def test_a_clock_that_is_set_back_makes_anew_what_is_not_valid_yet() -> None:
-    ahead = turned(None, NAMES, 30 * HOUR)
-    assert turned(ahead, NAMES, 29.5 * HOUR) is ahead, "clocks differ a little"
-    assert turned(ahead, NAMES, 6 * HOUR).now.made == 6 * HOUR
-    first = turned(None, NAMES, 0)
-    both = turned(first, NAMES, 47 * HOUR)
-    assert turned(both, NAMES, 23 * HOUR) == first
-    again = turned(both, NAMES, 25 * HOUR)
+    ahead = rotated(None, NAMES, 30 * HOUR)
+    assert rotated(ahead, NAMES, 29.5 * HOUR) is ahead, "clocks differ a little"
+    assert rotated(ahead, NAMES, 6 * HOUR).now.made == 6 * HOUR
+    first = rotated(None, NAMES, 0)
+    both = rotated(first, NAMES, 47 * HOUR)
+    assert rotated(both, NAMES, 23 * HOUR) == first
+    again = rotated(both, NAMES, 25 * HOUR)
     assert again.now == first.now and again.following is not None and again.following.made == 25 * HOUR
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(1, 5.9 * HOUR), min_size=1, max_size=25))
 def test_whenever_it_is_looked_at_what_is_shown_is_valid_and_was_published_long_enough(gaps: list[float]) -> None:
-    now, shown, published = 0.0, turned(None, NAMES, 0), {}
+    now, shown, published = 0.0, rotated(None, NAMES, 0), {}
     published[shown.now.certificate] = now
     for gap in gaps:
         now += gap
-        before, shown = shown, turned(shown, NAMES, now)
+        before, shown = shown, rotated(shown, NAMES, now)
         for pair in filter(None, (shown.now, shown.following)):
             published.setdefault(pair.certificate, now)
         assert now < shown.now.ends
@@ -50,7 +54,10 @@ def test_whenever_it_is_looked_at_what_is_shown_is_valid_and_was_published_long_
 def test_what_the_certificate_says() -> None:
     pair = make((*NAMES, NAMES[0] + ".cluster.local"), 1_000_000)
     told = x509.load_pem_x509_certificate(pair.certificate.encode())
-    assert told.not_valid_before_utc.timestamp() == 1_000_000 - HOUR and told.not_valid_after_utc.timestamp() == pair.ends == 1_000_000 + 48 * HOUR
+    assert (
+        told.not_valid_before_utc.timestamp() == 1_000_000 - HOUR
+        and told.not_valid_after_utc.timestamp() == pair.ends == 1_000_000 + 48 * HOUR
+    )
     assert not told.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     assert "PRIVATE" in pair.key and "PRIVATE" not in pair.certificate
 
@@ -58,7 +65,9 @@ def test_what_the_certificate_says() -> None:
 def test_a_name_longer_than_a_common_name_may_be() -> None:
     name = "a-release-with-a-long-name-metrics.a-namespace-with-a-long-name-too.svc"
     told = x509.load_pem_x509_certificate(make((name,), 0).certificate.encode())
-    assert told.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName) == [name]
+    assert told.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
+        x509.DNSName
+    ) == [name]
 
 
 def test_what_changes_in_the_config_map() -> None:
@@ -67,5 +76,11 @@ def test_what_changes_in_the_config_map() -> None:
     assert publication({}, "me", "mine", now) == {"me": "mine"}
     assert publication({"me": "mine"}, "me", "mine", now) == {}
     crashed = {f"pod-{n:02}": make(NAMES, n * HOUR).certificate for n in range(25, 50)}
-    assert publication(crashed, "me", "mine", now) == {"me": "mine"} | {f"pod-{n:02}": None for n in range(25, 30)}, "the newest are enough"
-    assert publication({"me": old, "other": old, "both": old + young, "broken": "-"}, "me", "mine", now) == {"me": "mine", "other": None, "broken": None}
+    assert publication(crashed, "me", "mine", now) == {"me": "mine"} | {f"pod-{n:02}": None for n in range(25, 30)}, (
+        "the newest are enough"
+    )
+    assert publication({"me": old, "other": old, "both": old + young, "broken": "-"}, "me", "mine", now) == {
+        "me": "mine",
+        "other": None,
+        "broken": None,
+    }

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from kindler.api.settings import METRICS_APIS
-from kindler.core.metricsapi import (
+from kindler.core.autoscaling.decision import MetricsApi
+from kindler.core.autoscaling.metrics.apiservice import (
     ALLOWED,
     CERT_MANAGER,
-    Choice,
-    Found,
+    ApiServiceChoice,
+    ClusterApiServices,
     Holder,
-    Home,
+    Installation,
     bundle,
     choose,
     disowned,
@@ -25,12 +26,11 @@ from kindler.core.metricsapi import (
     owner_reference,
     service_names,
 )
-from kindler.core.provision import MetricsApi
 
 EXTERNAL, CUSTOM = "v1beta1.external.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io"
 NAMES = {MetricsApi.EXTERNAL: EXTERNAL, MetricsApi.CUSTOM: CUSTOM}
 OWNER = owner_reference({"metadata": {"name": "kindler-metrics", "uid": "u1"}})
-HOME = Home("kindler-system", "kindler-metrics", OWNER)
+HOME = Installation("kindler-system", "kindler-metrics", OWNER)
 PEM = "-----BEGIN CERTIFICATE-----\nTUlJ\nQg==\n-----END CERTIFICATE-----\n"
 CERTIFICATES = {"kindler-metrics-0": PEM}
 
@@ -42,12 +42,17 @@ def ours(name: str, **metadata: Any) -> dict[str, Any]:
 
 def foreign(name: str, service: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
     made = ours(name, **{"ownerReferences": None} | metadata)
-    return made | {"spec": made["spec"] | {"service": service or {"namespace": "keda", "name": "keda-metrics-apiserver", "port": 443}}}
+    return made | {
+        "spec": made["spec"]
+        | {"service": service or {"namespace": "keda", "name": "keda-metrics-apiserver", "port": 443}}
+    }
 
 
 def cluster(external: Holder, custom: Holder) -> dict[str, dict[str, Any]]:
     made = {Holder.OURS: ours, Holder.FOREIGN: foreign}
-    return {name: made[whose](name) for name, whose in ((EXTERNAL, external), (CUSTOM, custom)) if whose is not Holder.FREE}
+    return {
+        name: made[whose](name) for name, whose in ((EXTERNAL, external), (CUSTOM, custom)) if whose is not Holder.FREE
+    }
 
 
 FREE, OURS, FOREIGN = Holder.FREE, Holder.OURS, Holder.FOREIGN
@@ -56,44 +61,50 @@ FREE, OURS, FOREIGN = Holder.FREE, Holder.OURS, Holder.FOREIGN
 @pytest.mark.parametrize(
     ("external", "custom", "expected"),
     [
-        (FREE, FREE, Choice(MetricsApi.EXTERNAL, make=EXTERNAL)),
-        (FREE, OURS, Choice(MetricsApi.CUSTOM)),  # what we hold we keep
-        (FREE, FOREIGN, Choice(MetricsApi.EXTERNAL, make=EXTERNAL)),
-        (OURS, FREE, Choice(MetricsApi.EXTERNAL)),
-        (OURS, OURS, Choice(MetricsApi.EXTERNAL, remove=(CUSTOM,))),
-        (OURS, FOREIGN, Choice(MetricsApi.EXTERNAL)),
-        (FOREIGN, FREE, Choice(MetricsApi.CUSTOM, make=CUSTOM)),
-        (FOREIGN, OURS, Choice(MetricsApi.CUSTOM)),
-        (FOREIGN, FOREIGN, Choice(MetricsApi.NONE)),
+        (FREE, FREE, ApiServiceChoice(MetricsApi.EXTERNAL, make=EXTERNAL)),
+        (FREE, OURS, ApiServiceChoice(MetricsApi.CUSTOM)),  # what we hold we keep
+        (FREE, FOREIGN, ApiServiceChoice(MetricsApi.EXTERNAL, make=EXTERNAL)),
+        (OURS, FREE, ApiServiceChoice(MetricsApi.EXTERNAL)),
+        (OURS, OURS, ApiServiceChoice(MetricsApi.EXTERNAL, remove=(CUSTOM,))),
+        (OURS, FOREIGN, ApiServiceChoice(MetricsApi.EXTERNAL)),
+        (FOREIGN, FREE, ApiServiceChoice(MetricsApi.CUSTOM, make=CUSTOM)),
+        (FOREIGN, OURS, ApiServiceChoice(MetricsApi.CUSTOM)),
+        (FOREIGN, FOREIGN, ApiServiceChoice(MetricsApi.NONE)),
     ],
 )
-def test_the_free_one_is_taken_what_we_hold_is_kept_and_nothing_is_stolen(external: Holder, custom: Holder, expected: Choice) -> None:
-    assert choose(Found(cluster(external, custom), CERTIFICATES), HOME, "auto") == expected
+def test_the_free_one_is_taken_what_we_hold_is_kept_and_nothing_is_stolen(
+    external: Holder, custom: Holder, expected: ApiServiceChoice
+) -> None:
+    assert choose(ClusterApiServices(cluster(external, custom), CERTIFICATES), HOME, "auto") == expected
 
 
 @pytest.mark.parametrize(
     ("setting", "external", "custom", "expected"),
     [
-        ("external", FREE, OURS, Choice(MetricsApi.EXTERNAL, make=EXTERNAL, remove=(CUSTOM,))),
-        ("external", FOREIGN, FREE, Choice(MetricsApi.NONE)),
-        ("custom", OURS, FREE, Choice(MetricsApi.CUSTOM, make=CUSTOM, remove=(EXTERNAL,))),
-        ("custom", FREE, FOREIGN, Choice(MetricsApi.NONE)),
+        ("external", FREE, OURS, ApiServiceChoice(MetricsApi.EXTERNAL, make=EXTERNAL, remove=(CUSTOM,))),
+        ("external", FOREIGN, FREE, ApiServiceChoice(MetricsApi.NONE)),
+        ("custom", OURS, FREE, ApiServiceChoice(MetricsApi.CUSTOM, make=CUSTOM, remove=(EXTERNAL,))),
+        ("custom", FREE, FOREIGN, ApiServiceChoice(MetricsApi.NONE)),
     ],
 )
-def test_a_setting_narrows_it_and_what_we_hold_outside_of_it_is_given_back(setting: str, external: Holder, custom: Holder, expected: Choice) -> None:
-    assert choose(Found(cluster(external, custom), CERTIFICATES), HOME, setting) == expected
+def test_a_setting_narrows_it_and_what_we_hold_outside_of_it_is_given_back(
+    setting: str, external: Holder, custom: Holder, expected: ApiServiceChoice
+) -> None:
+    assert choose(ClusterApiServices(cluster(external, custom), CERTIFICATES), HOME, setting) == expected
 
 
 @pytest.mark.parametrize(("setting", "external", "custom"), list(itertools.product(ALLOWED, Holder, Holder)))
 def test_whatever_is_there_only_ours_and_free_names_are_written(setting: str, external: Holder, custom: Holder) -> None:
     services = cluster(external, custom)
-    choice = choose(Found(services, CERTIFICATES), HOME, setting)
+    choice = choose(ClusterApiServices(services, CERTIFICATES), HOME, setting)
     assert all(is_ours(services[name], HOME) for name in (choice.change, *choice.remove) if name)
     assert choice.make not in services
     assert choice.api is MetricsApi.NONE or choice.api in ALLOWED[setting]
     # After the writes a second look has nothing to do.
-    after = {name: value for name, value in services.items() if name not in choice.remove} | ({choice.make: ours(choice.make)} if choice.make else {})
-    assert choose(Found(after, CERTIFICATES), HOME, setting) == Choice(choice.api)
+    after = {name: value for name, value in services.items() if name not in choice.remove} | (
+        {choice.make: ours(choice.make)} if choice.make else {}
+    )
+    assert choose(ClusterApiServices(after, CERTIFICATES), HOME, setting) == ApiServiceChoice(choice.api)
 
 
 def test_every_setting_but_none_says_what_may_be_taken() -> None:
@@ -106,8 +117,10 @@ def test_one_foreign_version_makes_the_whole_group_foreign() -> None:
     adapter = {old: foreign(old)}
     assert holder(MetricsApi.CUSTOM, adapter, HOME) is FOREIGN
     assert holder(MetricsApi.CUSTOM, adapter | {CUSTOM: ours(CUSTOM)}, HOME) is FOREIGN
-    mixed = Found({EXTERNAL: foreign(EXTERNAL), CUSTOM: ours(CUSTOM)} | adapter, CERTIFICATES)
-    assert choose(mixed, HOME, "auto") == Choice(MetricsApi.NONE, remove=(CUSTOM,)), "beside a foreign version ours would only disturb"
+    mixed = ClusterApiServices({EXTERNAL: foreign(EXTERNAL), CUSTOM: ours(CUSTOM)} | adapter, CERTIFICATES)
+    assert choose(mixed, HOME, "auto") == ApiServiceChoice(MetricsApi.NONE, remove=(CUSTOM,)), (
+        "beside a foreign version ours would only disturb"
+    )
 
 
 def test_an_api_service_without_a_service_is_somebody_elses() -> None:
@@ -118,11 +131,17 @@ def test_an_api_service_without_a_service_is_somebody_elses() -> None:
 
 
 def test_nothing_is_made_or_changed_before_a_metrics_server_has_shown_its_certificate() -> None:
-    assert choose(Found({}), HOME, "auto") == Choice(MetricsApi.EXTERNAL, waiting=True)
-    issued = Home("kindler-system", "kindler-metrics", OWNER, "kindler-system/c")
-    assert choose(Found({}), issued, "auto") == Choice(MetricsApi.EXTERNAL, waiting=True), "cert-manager may never issue one"
-    assert choose(Found({}, CERTIFICATES), issued, "auto") == Choice(MetricsApi.EXTERNAL, make=EXTERNAL)
-    assert choose(Found({EXTERNAL: ours(EXTERNAL, ownerReferences=[])}), HOME, "auto") == Choice(MetricsApi.EXTERNAL), "the old caBundle stays"
+    assert choose(ClusterApiServices({}), HOME, "auto") == ApiServiceChoice(MetricsApi.EXTERNAL, waiting=True)
+    issued = Installation("kindler-system", "kindler-metrics", OWNER, "kindler-system/c")
+    assert choose(ClusterApiServices({}), issued, "auto") == ApiServiceChoice(MetricsApi.EXTERNAL, waiting=True), (
+        "cert-manager may never issue one"
+    )
+    assert choose(ClusterApiServices({}, CERTIFICATES), issued, "auto") == ApiServiceChoice(
+        MetricsApi.EXTERNAL, make=EXTERNAL
+    )
+    assert choose(ClusterApiServices({EXTERNAL: ours(EXTERNAL, ownerReferences=[])}), HOME, "auto") == ApiServiceChoice(
+        MetricsApi.EXTERNAL
+    ), "the old caBundle stays"
 
 
 @pytest.mark.parametrize(
@@ -138,28 +157,38 @@ def test_nothing_is_made_or_changed_before_a_metrics_server_has_shown_its_certif
 def test_ours_is_brought_up_to_date(wrong: dict[str, Any]) -> None:
     found = ours(EXTERNAL)
     found = {key: value | wrong.get(key, {}) if isinstance(value, dict) else value for key, value in found.items()}
-    assert choose(Found({EXTERNAL: found}, CERTIFICATES), HOME, "auto") == Choice(MetricsApi.EXTERNAL, change=EXTERNAL)
+    assert choose(ClusterApiServices({EXTERNAL: found}, CERTIFICATES), HOME, "auto") == ApiServiceChoice(
+        MetricsApi.EXTERNAL, change=EXTERNAL
+    )
 
 
 def test_what_others_add_to_ours_is_left_alone() -> None:
     found = ours(EXTERNAL, labels={"a": "b"}, annotations={"c": "d"}, finalizers=["e"])
-    assert choose(Found({EXTERNAL: found}, CERTIFICATES), HOME, "auto") == Choice(MetricsApi.EXTERNAL)
+    assert choose(ClusterApiServices({EXTERNAL: found}, CERTIFICATES), HOME, "auto") == ApiServiceChoice(
+        MetricsApi.EXTERNAL
+    )
 
 
 def test_with_cert_manager_it_writes_the_bundle_and_we_ask_it_to() -> None:
-    home = Home("kindler-system", "kindler-metrics", OWNER, "kindler-system/kindler-metrics")
+    home = Installation("kindler-system", "kindler-metrics", OWNER, "kindler-system/kindler-metrics")
     made = manifest(EXTERNAL, home, {})
-    assert "caBundle" not in made["spec"] and made["metadata"]["annotations"] == {CERT_MANAGER: "kindler-system/kindler-metrics"}
+    assert "caBundle" not in made["spec"] and made["metadata"]["annotations"] == {
+        CERT_MANAGER: "kindler-system/kindler-metrics"
+    }
     injected = made | {"spec": made["spec"] | {"caBundle": "eA=="}}
-    assert choose(Found({EXTERNAL: injected}, CERTIFICATES), home, "auto") == Choice(MetricsApi.EXTERNAL)
-    assert choose(Found({EXTERNAL: ours(EXTERNAL)}, CERTIFICATES), home, "auto") == Choice(MetricsApi.EXTERNAL, change=EXTERNAL)
+    assert choose(ClusterApiServices({EXTERNAL: injected}, CERTIFICATES), home, "auto") == ApiServiceChoice(
+        MetricsApi.EXTERNAL
+    )
+    assert choose(ClusterApiServices({EXTERNAL: ours(EXTERNAL)}, CERTIFICATES), home, "auto") == ApiServiceChoice(
+        MetricsApi.EXTERNAL, change=EXTERNAL
+    )
 
 
 def test_somebody_who_took_ours_keeps_it_when_our_release_goes() -> None:
     other = {"apiVersion": "v1", "kind": "Namespace", "name": "keda", "uid": "u2"}
     taken = foreign(EXTERNAL, ownerReferences=[OWNER, other])
-    choice = choose(Found({EXTERNAL: taken}, CERTIFICATES), HOME, "auto")
-    assert choice == Choice(MetricsApi.CUSTOM, make=CUSTOM, disown=(EXTERNAL,))
+    choice = choose(ClusterApiServices({EXTERNAL: taken}, CERTIFICATES), HOME, "auto")
+    assert choice == ApiServiceChoice(MetricsApi.CUSTOM, make=CUSTOM, disown=(EXTERNAL,))
     assert disowned(taken, HOME) == {"metadata": {"resourceVersion": "7", "ownerReferences": [other]}}
     assert disowned(foreign(EXTERNAL, ownerReferences=[OWNER]), HOME)["metadata"]["ownerReferences"] is None
 

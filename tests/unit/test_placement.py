@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kindler.core.placement import Placement
+from kindler.core.dataplane.placement import Placement
 
 
 @dataclass(eq=False)
@@ -13,7 +13,7 @@ class Chair:
     in_use: int = 0
 
 
-def seats(per_instance: int, warm: str = "", demand: str = "") -> tuple[Placement[Chair], dict[str, Chair]]:
+def backends(per_instance: int, warm: str = "", demand: str = "") -> tuple[Placement[Chair], dict[str, Chair]]:
     placement: Placement[Chair] = Placement(per_instance)
     chairs = {name: Chair(name) for name in warm + demand}
     for name in warm + demand:
@@ -22,11 +22,11 @@ def seats(per_instance: int, warm: str = "", demand: str = "") -> tuple[Placemen
 
 
 def taken(placement: Placement[Chair], times: int) -> str:
-    return "".join(seat.name if (seat := placement.take()) else "-" for _ in range(times))
+    return "".join(backend.name if (backend := placement.take()) else "-" for _ in range(times))
 
 
 def test_warm_pods_come_first_and_none_takes_more_than_one() -> None:
-    placement, _ = seats(1, warm="ab", demand="xy")
+    placement, _ = backends(1, warm="ab", demand="xy")
 
     assert set(taken(placement, 2)) == {"a", "b"}
     assert set(taken(placement, 2)) == {"x", "y"}
@@ -34,7 +34,7 @@ def test_warm_pods_come_first_and_none_takes_more_than_one() -> None:
 
 
 def test_the_most_recently_used_pod_comes_first_so_that_the_rest_grow_idle() -> None:
-    placement, chairs = seats(1, demand="xyz")
+    placement, chairs = backends(1, demand="xyz")
     assert sorted(taken(placement, 3)) == ["x", "y", "z"]
     for name in "yzx":
         placement.give_back(chairs[name])
@@ -46,14 +46,14 @@ def test_the_most_recently_used_pod_comes_first_so_that_the_rest_grow_idle() -> 
 
 
 def test_a_newcomer_is_used_last() -> None:
-    placement, _ = seats(1, demand="x")
+    placement, _ = backends(1, demand="x")
     placement.add(Chair("new"), warm=False)
 
     assert taken(placement, 2) in ("xnew", "x" + "new")
 
 
 def test_a_pod_takes_up_to_the_limit_per_instance_before_the_next_one_is_touched() -> None:
-    placement, chairs = seats(3, demand="xy")
+    placement, chairs = backends(3, demand="xy")
     first = taken(placement, 1)
 
     assert taken(placement, 2) == first * 2
@@ -64,7 +64,7 @@ def test_a_pod_takes_up_to_the_limit_per_instance_before_the_next_one_is_touched
 
 
 def test_a_removed_pod_takes_nothing_and_what_is_in_it_stays_counted() -> None:
-    placement, chairs = seats(2, demand="x")
+    placement, chairs = backends(2, demand="x")
     assert taken(placement, 1) == "x"
     placement.remove(chairs["x"])
     placement.remove(chairs["x"])
@@ -79,7 +79,7 @@ def test_a_removed_pod_takes_nothing_and_what_is_in_it_stays_counted() -> None:
 
 
 def test_a_full_pod_that_comes_back_is_not_free() -> None:
-    placement, chairs = seats(1)
+    placement, chairs = backends(1)
     chairs["x"] = Chair("x", in_use=1)
     placement.add(chairs["x"], warm=True)
 
@@ -91,7 +91,7 @@ def test_a_full_pod_that_comes_back_is_not_free() -> None:
 
 
 def test_the_limit_per_instance_may_change_under_way() -> None:
-    placement, chairs = seats(2, warm="a", demand="x")
+    placement, chairs = backends(2, warm="a", demand="x")
     assert taken(placement, 4) in ("aaxx", "aax" + "x")
     placement.limit(1)
     placement.give_back(chairs["a"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kindler.core.podspec import pod_spec
+from kindler.core.endpoint.podspec import pod_spec
 from tests.unit.builders import SETTINGS, said
 
 

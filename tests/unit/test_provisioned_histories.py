@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from kindler.api.autoscaling import ScalableTarget
 from kindler.api.route import Route
-from kindler.core.provision import Facts, MetricsApi, Provision
-from kindler.core.provisioned import provide
-from kindler.core.tracking import History, Rules, Tracked, replicas
+from kindler.core.autoscaling.decide import decide
+from kindler.core.autoscaling.decision import MetricsApi, ScalingDecision, ScalingState
+from kindler.core.autoscaling.tracking import History, Rules, Tracked, replicas
 from tests.unit.autoscaling import NOW, WARM, action, facts, hpa, policy, route, target
 
 STEP = 5.0  # seconds between passes; an HPA looks every third
@@ -41,19 +41,29 @@ class World:
     handed_over: bool = False
     writers: list[str] = field(default_factory=list)
 
-    def facts(self) -> Facts:
+    def facts(self) -> ScalingState:
         told = hpa(("ScaledToZero", str(self.slept), "", "")) | {"spec": self.hpa} if self.hpa else None
-        found = facts(self.target, self.size, self.ready, self.api, self.zero, dict(self.loads) if self.measured else {}, self.route, self.history, self.now)
-        return replace(found, autoscaler=told, status=self.status)
+        found = facts(
+            self.target,
+            self.size,
+            self.ready,
+            self.api,
+            self.zero,
+            dict(self.loads) if self.measured else {},
+            self.route,
+            self.history,
+            self.now,
+        )
+        return replace(found, hpa=told, status=self.status)
 
-    def decide(self) -> Provision:
+    def decide(self) -> ScalingDecision:
         """One pass of the controller, all of its writes done."""
-        before, decided = self.size, provide(self.facts())
-        self.handed_over = self.hpa is None and decided.autoscaler is not None
-        self.history, self.measured = decided.history, decided.measure
-        if decided.autoscaler is None or self.hpa is None:
+        before, decided = self.size, decide(self.facts())
+        self.handed_over = self.hpa is None and decided.hpa is not None
+        self.history, self.measured = decided.history, decided.measures_load
+        if decided.hpa is None or self.hpa is None:
             self.slept, self.wishes = False, ()
-        self.hpa = decided.autoscaler
+        self.hpa = decided.hpa
         size = decided.floor if self.size is None else self.size
         self.size = size if decided.size is None else decided.size
         self.writers = ["controller"] if before is not None and self.size != before else []
@@ -73,7 +83,9 @@ class World:
         if size == 0 and not self.slept:
             return
         down = self.hpa["behavior"]["scaleDown"]
-        scales_in, scales_out = (self.hpa["behavior"][side]["selectPolicy"] != "Disabled" for side in ("scaleDown", "scaleUp"))
+        scales_in, scales_out = (
+            self.hpa["behavior"][side]["selectPolicy"] != "Disabled" for side in ("scaleDown", "scaleUp")
+        )
         rules = Rules(low, high, down["stabilizationWindowSeconds"], scales_in, scales_out)
         tracked = [Tracked(self._load(metric) if readable else None, _target(metric)) for metric in self.hpa["metrics"]]
         if size == 0 and all(t.load is None for t in tracked):
@@ -153,7 +165,10 @@ def test_a_day_and_a_night_by_schedule(api: MetricsApi, zero: bool) -> None:
 
 
 def test_metrics_that_are_lost_hold_the_size_and_a_schedule_acts_all_the_same() -> None:
-    world = World(target(1, 8, policy(cooldown=0), actions=(action("morning", "at(2027-01-15T08:05:00)", 6),)), loads={"busy": 2.0})
+    world = World(
+        target(1, 8, policy(cooldown=0), actions=(action("morning", "at(2027-01-15T08:05:00)", 6),)),
+        loads={"busy": 2.0},
+    )
     assert world.run(100)[-1] == 3
     world.loads = {"busy": None}
     assert set(world.run(180)) == {3}
@@ -162,7 +177,12 @@ def test_metrics_that_are_lost_hold_the_size_and_a_schedule_acts_all_the_same() 
 
 @way
 def test_a_busier_policy_counts_and_one_that_never_scales_in_holds_no_other(api: MetricsApi, zero: bool) -> None:
-    world = World(target(1, 8, policy("a", cooldown=0), policy("b", at=1.0, keeps=True)), api=api, zero=zero, loads={"a": 1.0, "b": 4.0})
+    world = World(
+        target(1, 8, policy("a", cooldown=0), policy("b", at=1.0, keeps=True)),
+        api=api,
+        zero=zero,
+        loads={"a": 1.0, "b": 4.0},
+    )
     assert world.run(60)[-1] == 4
     world.loads = {"a": 1.0, "b": 3.0}
     assert world.run(60)[-1] == 3
@@ -183,8 +203,13 @@ def test_other_servers_take_the_apis_away_and_give_them_back() -> None:
 
 # --- Any course of things
 
-POLICIES = st.lists(st.builds(policy, st.just("busy"), st.sampled_from([0.3, 0.7, 1.0]), st.sampled_from([0, 30]), st.booleans()), max_size=1)
-MORE = st.lists(st.builds(policy, st.just("b"), st.sampled_from([0.5, 2.0]), st.sampled_from([0, 60]), st.booleans()), max_size=1)
+POLICIES = st.lists(
+    st.builds(policy, st.just("busy"), st.sampled_from([0.3, 0.7, 1.0]), st.sampled_from([0, 30]), st.booleans()),
+    max_size=1,
+)
+MORE = st.lists(
+    st.builds(policy, st.just("b"), st.sampled_from([0.5, 2.0]), st.sampled_from([0, 60]), st.booleans()), max_size=1
+)
 RESTS = st.sampled_from(["", "", "in", "out", "in out", "scheduled"])
 LIMITS = st.tuples(st.integers(0, 12), st.integers(0, 12)).map(sorted)
 
@@ -195,7 +220,9 @@ def targets(draw: st.DrawFn) -> ScalableTarget:
     return target(low, high, *draw(POLICIES), *draw(MORE), rests=draw(RESTS))
 
 
-LOADS = st.fixed_dictionaries({"busy": st.one_of(st.none(), st.floats(0, 12)), "b": st.one_of(st.none(), st.floats(0, 12))})
+LOADS = st.fixed_dictionaries(
+    {"busy": st.one_of(st.none(), st.floats(0, 12)), "b": st.one_of(st.none(), st.floats(0, 12))}
+)
 WORLDS = st.builds(
     World,
     target=st.one_of(st.none(), targets()),
@@ -207,18 +234,23 @@ WORLDS = st.builds(
 )
 
 
-def _within(world: World, decided: Provision) -> None:
-    per, most = world.route.max_concurrency_per_instance, -(-world.route.max_concurrency // world.route.max_concurrency_per_instance)
+def _within(world: World, decided: ScalingDecision) -> None:
+    per, most = (
+        world.route.max_concurrency_per_instance,
+        -(-world.route.max_concurrency // world.route.max_concurrency_per_instance),
+    )
     entry = decided.status
     low, high = (-(-entry[key] // per) for key in ("minCapacity", "maxCapacity")) if entry else (0, most)
     for size in (decided.size, decided.floor):
         assert size is None or low <= size <= high
-    if decided.autoscaler:
-        assert max(low, 1) <= decided.autoscaler["maxReplicas"] <= max(high, 1)
-        assert low <= decided.autoscaler["minReplicas"] <= decided.autoscaler["maxReplicas"]
-        assert decided.autoscaler["minReplicas"] > 0 or world.zero
-        assert decided.autoscaler["metrics"]
-    assert (decided.autoscaler is None) == (entry is None or world.target is None or not world.target.scaling_policies or high == 0)
+    if decided.hpa:
+        assert max(low, 1) <= decided.hpa["maxReplicas"] <= max(high, 1)
+        assert low <= decided.hpa["minReplicas"] <= decided.hpa["maxReplicas"]
+        assert decided.hpa["minReplicas"] > 0 or world.zero
+        assert decided.hpa["metrics"]
+    assert (decided.hpa is None) == (
+        entry is None or world.target is None or not world.target.scaling_policies or high == 0
+    )
     assert 0 <= decided.current <= max(decided.desired, decided.current)
 
 
@@ -244,8 +276,16 @@ def test_a_decision_that_was_carried_out_is_made_again(world: World) -> None:
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
-@given(WORLDS, st.lists(st.tuples(LOADS, st.one_of(st.none(), targets()), st.sampled_from([(api, zero) for api, zero in WAYS])), max_size=5))
-def test_sizes_stay_in_bounds_and_two_writers_never_fight(world: World, course: list[tuple[Any, ScalableTarget | None, tuple[MetricsApi, bool]]]) -> None:
+@given(
+    WORLDS,
+    st.lists(
+        st.tuples(LOADS, st.one_of(st.none(), targets()), st.sampled_from([(api, zero) for api, zero in WAYS])),
+        max_size=5,
+    ),
+)
+def test_sizes_stay_in_bounds_and_two_writers_never_fight(
+    world: World, course: list[tuple[Any, ScalableTarget | None, tuple[MetricsApi, bool]]]
+) -> None:
     for loads, asked, (api, zero) in [(world.loads, world.target, (world.api, world.zero)), *course]:
         world.loads, world.target, world.api, world.zero = loads, asked, api, zero
         for n in range(8):
@@ -253,7 +293,7 @@ def test_sizes_stay_in_bounds_and_two_writers_never_fight(world: World, course: 
             sized_by_hpa, stood = _stands(world), world.size
             decided = world.decide()
             _within(world, decided)
-            if sized_by_hpa and decided.autoscaler and decided.size is not None:  # the one step that is the controller's
+            if sized_by_hpa and decided.hpa and decided.size is not None:  # the one step that is the controller's
                 assert (stood, decided.size) == (1, 0)
             if n % 3 == 2:
                 world.scale()

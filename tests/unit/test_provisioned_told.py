@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from kindler.api import conditions as c
-from kindler.core.facts import Kind
-from kindler.core.provision import MetricsApi
-from kindler.core.provisioned import choose, provide
+from kindler.core.autoscaling.decide import decide
+from kindler.core.autoscaling.decision import MetricsApi
+from kindler.core.autoscaling.entry import entry_for
+from kindler.core.common.blockers import BlockerKind
 from tests.unit.autoscaling import MORNING, NOW, SINCE, action, bounds, facts, hpa, route, status, target
 from tests.unit.autoscaling import policy as tracks
 
@@ -25,29 +26,62 @@ BUSY = tracks()
     [
         ({"status": {}}, "the endpoint was created"),
         ({"status": status(3, **SINCE), "replicas": 3}, ""),
-        ({"scales": target(4, 8, BUSY), "status": status(3, **SINCE), "replicas": 3}, "the bounds were edited: minCapacity is 4"),
+        (
+            {"scales": target(4, 8, BUSY), "status": status(3, **SINCE), "replicas": 3},
+            "the bounds were edited: minCapacity is 4",
+        ),
         ({"scales": target(4, 8, BUSY), "status": status(3), "replicas": 3}, "autoscaling was added: minCapacity is 4"),
-        ({"scales": target(1, 2, BUSY), "status": status(3, **SINCE), "replicas": 3}, "the bounds were edited: maxCapacity is 2"),
-        ({"leads": route(limit=2), "status": status(3, **SINCE), "replicas": 3}, "maxConcurrency of the endpoint configuration is 2"),
-        ({"scales": target(5, 8, BUSY), "leads": route(per=3), "status": status(3, **SINCE)}, "the bounds were edited: minCapacity is 5"),
+        (
+            {"scales": target(1, 2, BUSY), "status": status(3, **SINCE), "replicas": 3},
+            "the bounds were edited: maxCapacity is 2",
+        ),
+        (
+            {"leads": route(limit=2), "status": status(3, **SINCE), "replicas": 3},
+            "maxConcurrency of the endpoint configuration is 2",
+        ),
+        (
+            {"scales": target(5, 8, BUSY), "leads": route(per=3), "status": status(3, **SINCE)},
+            "the bounds were edited: minCapacity is 5",
+        ),
         ({"status": status(3, **SINCE), "replicas": 5}, "target tracking policy 'busy' asks for 5"),
-        ({"scales": target(4, 8, BUSY), "status": status(3, **SINCE), "replicas": 5}, "target tracking policy 'busy' asks for 5"),
-        ({"status": status(3, **SINCE), "replicas": 8}, "target tracking policy 'busy' asks for 8, the maximum, or more"),
-        ({"status": status(3, **SINCE), "replicas": 1}, "target tracking policy 'busy' asks for 1, the minimum, or less"),
-        ({"status": status(1, **SINCE), "replicas": 1, "api": NONE, "loads": {"busy": 3.0}}, "target tracking policy 'busy' asks for 5"),
-        ({"scales": target(0, 8, BUSY), "status": status(3, **SINCE), "replicas": 0, "loads": {"busy": 0.0}}, "target tracking policy 'busy' asks for 0"),
-        ({"scales": target(1, 8), "status": status(3, **SINCE), "replicas": 5}, "the warm pool was scaled to 5 by somebody else"),
+        (
+            {"scales": target(4, 8, BUSY), "status": status(3, **SINCE), "replicas": 5},
+            "target tracking policy 'busy' asks for 5",
+        ),
+        (
+            {"status": status(3, **SINCE), "replicas": 8},
+            "target tracking policy 'busy' asks for 8, the maximum, or more",
+        ),
+        (
+            {"status": status(3, **SINCE), "replicas": 1},
+            "target tracking policy 'busy' asks for 1, the minimum, or less",
+        ),
+        (
+            {"status": status(1, **SINCE), "replicas": 1, "api": NONE, "loads": {"busy": 3.0}},
+            "target tracking policy 'busy' asks for 5",
+        ),
+        (
+            {"scales": target(0, 8, BUSY), "status": status(3, **SINCE), "replicas": 0, "loads": {"busy": 0.0}},
+            "target tracking policy 'busy' asks for 0",
+        ),
+        (
+            {"scales": target(1, 8), "status": status(3, **SINCE), "replicas": 5},
+            "the warm pool was scaled to 5 by somebody else",
+        ),
         (
             {"scales": None, "leads": route(provisioned=2), "status": status(3, **SINCE)},
             "autoscaling was taken away: provisionedConcurrency of the endpoint configuration is 2",
         ),
-        ({"scales": None, "leads": route(warm_pool=None), "status": status(3)}, "the endpoint configuration has no provisionedConcurrency"),
+        (
+            {"scales": None, "leads": route(warm_pool=None), "status": status(3)},
+            "the endpoint configuration has no provisionedConcurrency",
+        ),
         ({"scales": None, "leads": route(provisioned=3), "status": status(3)}, ""),
         ({"scales": None, "leads": route(provisioned=3), "status": {}}, "the endpoint was created"),
     ],
 )
 def test_why_the_size_changes(found: dict[str, Any], cause: str) -> None:
-    assert provide(facts(**({"scales": target(1, 8, BUSY)} | found))).cause == cause
+    assert decide(facts(**({"scales": target(1, 8, BUSY)} | found))).cause == cause
 
 
 @pytest.mark.parametrize(
@@ -63,13 +97,13 @@ def test_why_the_size_changes(found: dict[str, Any], cause: str) -> None:
 )
 def test_which_of_several_policies_asks(averages: tuple[str, ...], by: str) -> None:
     scales = target(1, 8, BUSY, tracks("b", at=0.5))
-    decided = provide(facts(scales, replicas=5, status=status(3, **SINCE), autoscaler=hpa(averages=averages)))
+    decided = decide(facts(scales, replicas=5, status=status(3, **SINCE), hpa=hpa(averages=averages)))
     assert decided.cause == f"target tracking {by}asks for 5".replace("  ", " ")
 
 
 def test_which_of_several_policies_asks_where_the_controller_computes() -> None:
     scales = target(1, 8, BUSY, tracks("b", at=0.5), tracks("c"))
-    decided = provide(facts(scales, status=status(1, **SINCE), api=NONE, loads={"busy": 3.0, "b": 2.9, "c": None}))
+    decided = decide(facts(scales, status=status(1, **SINCE), api=NONE, loads={"busy": 3.0, "b": 2.9, "c": None}))
     assert decided.cause == "target tracking policy 'b' asks for 6"
 
 
@@ -86,54 +120,89 @@ AWAY = "the HPA was unable to compute the replica count: the server is currently
         ({"scales": target(2, 8, tracks(metric="CPUUtilization"))}, c.FALSE, c.NO_METRICS, "see the condition Stalled"),
         ({"scales": target(2, 8, BUSY, rests="in out")}, c.FALSE, c.SUSPENDED, "suspendedState"),
         ({"scales": target(2, 8, BUSY, rests="in out"), "api": NONE}, c.FALSE, c.SUSPENDED, "suspendedState"),
-        ({"autoscaler": None}, c.UNKNOWN, c.NOT_SCALED_YET, "iris-warm does not lead to the warm pool yet"),
-        ({"autoscaler": hpa(leads_to="old")}, c.UNKNOWN, c.NOT_SCALED_YET, "does not lead to"),
-        ({"autoscaler": hpa()}, c.UNKNOWN, c.NOT_SCALED_YET, "has not looked"),
+        ({"hpa": None}, c.UNKNOWN, c.NOT_SCALED_YET, "iris-warm does not lead to the warm pool yet"),
+        ({"hpa": hpa(leads_to="old")}, c.UNKNOWN, c.NOT_SCALED_YET, "does not lead to"),
+        ({"hpa": hpa()}, c.UNKNOWN, c.NOT_SCALED_YET, "has not looked"),
         (
-            {"autoscaler": hpa(("AbleToScale", "False", "FailedGetScale", "no such pool"))},
+            {"hpa": hpa(("AbleToScale", "False", "FailedGetScale", "no such pool"))},
             c.FALSE,
             c.CANNOT_SCALE,
             "no such pool. The size holds; see kubectl describe hpa",
         ),
-        ({"autoscaler": hpa(("ScalingActive", "True", "ValidMetricFound", ""))}, c.TRUE, c.METRICS_AVAILABLE, "within 1 to 8."),
         (
-            {"autoscaler": hpa(("ScalingActive", "True", "", ""), ("ScalingLimited", "True", "TooManyReplicas", ""))},
+            {"hpa": hpa(("ScalingActive", "True", "ValidMetricFound", ""))},
             c.TRUE,
             c.METRICS_AVAILABLE,
             "within 1 to 8.",
         ),
         (
-            {"autoscaler": hpa(("ScalingActive", "False", "FailedGetExternalMetric", AWAY))},
+            {"hpa": hpa(("ScalingActive", "True", "", ""), ("ScalingLimited", "True", "TooManyReplicas", ""))},
+            c.TRUE,
+            c.METRICS_AVAILABLE,
+            "within 1 to 8.",
+        ),
+        (
+            {"hpa": hpa(("ScalingActive", "False", "FailedGetExternalMetric", AWAY))},
             c.FALSE,
             c.NO_METRICS,
             f"{AWAY}. The size holds. See kubectl get apiservice v1beta1.ext",
         ),
-        ({"autoscaler": hpa(("ScalingActive", "False", "FailedGetObjectMetric", AWAY)), "api": CUSTOM}, c.FALSE, c.NO_METRICS, "v1beta2.custom.metrics.k8s.io"),
-        ({"autoscaler": hpa(("ScalingActive", "False", "ScalingDisabled", "zero")), "replicas": 0}, c.UNKNOWN, c.NOT_SCALED_YET, ""),
         (
-            {"scales": target(1, 8, BUSY, rests="in"), "autoscaler": hpa(("ScalingActive", "True", "", ""))},
+            {"hpa": hpa(("ScalingActive", "False", "FailedGetObjectMetric", AWAY)), "api": CUSTOM},
+            c.FALSE,
+            c.NO_METRICS,
+            "v1beta2.custom.metrics.k8s.io",
+        ),
+        (
+            {"hpa": hpa(("ScalingActive", "False", "ScalingDisabled", "zero")), "replicas": 0},
+            c.UNKNOWN,
+            c.NOT_SCALED_YET,
+            "",
+        ),
+        (
+            {"scales": target(1, 8, BUSY, rests="in"), "hpa": hpa(("ScalingActive", "True", "", ""))},
             c.TRUE,
             c.METRICS_AVAILABLE,
             "Scaling in is suspended.",
         ),
         (
-            {"scales": target(1, 8, BUSY, rests="out"), "autoscaler": hpa(("ScalingActive", "True", "", ""))},
+            {"scales": target(1, 8, BUSY, rests="out"), "hpa": hpa(("ScalingActive", "True", "", ""))},
             c.TRUE,
             c.METRICS_AVAILABLE,
             "Scaling out is suspended.",
         ),
         ({"leads": route(limit=5)}, c.UNKNOWN, c.NOT_SCALED_YET, "maxCapacity 8 is held at 5, the maxConcurrency"),
         ({"scales": target(0, 8, BUSY), "replicas": 0}, c.UNKNOWN, c.NOT_SCALED_YET, "is being measured"),
-        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": 0.0}}, c.TRUE, c.COMPUTED, "The warm pool is at 0"),
-        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": None}}, c.FALSE, c.NO_METRICS, "policy 'busy' is missing: no activator answers."),
-        ({"scales": target(0, 8, BUSY), "zero": False, "autoscaler": hpa(("ScalingActive", "True", "", ""))}, c.TRUE, c.METRICS_AVAILABLE, "0 to 8"),
-        ({"api": NONE, "loads": {"busy": 1.0}}, c.TRUE, c.COMPUTED, "Other servers have external.metrics.k8s.io and custom.metrics.k8s.io"),
+        (
+            {"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": 0.0}},
+            c.TRUE,
+            c.COMPUTED,
+            "The warm pool is at 0",
+        ),
+        (
+            {"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": None}},
+            c.FALSE,
+            c.NO_METRICS,
+            "policy 'busy' is missing: no activator answers.",
+        ),
+        (
+            {"scales": target(0, 8, BUSY), "zero": False, "hpa": hpa(("ScalingActive", "True", "", ""))},
+            c.TRUE,
+            c.METRICS_AVAILABLE,
+            "0 to 8",
+        ),
+        (
+            {"api": NONE, "loads": {"busy": 1.0}},
+            c.TRUE,
+            c.COMPUTED,
+            "Other servers have external.metrics.k8s.io and custom.metrics.k8s.io",
+        ),
         ({"api": NONE, "loads": {"busy": None}}, c.FALSE, c.NO_METRICS, "is not scaled in"),
         ({"api": NONE}, c.UNKNOWN, c.NOT_SCALED_YET, "is being measured"),
     ],
 )
 def test_whether_scaling_is_active(found: dict[str, Any], verdict: str, reason: str, says: str) -> None:
-    told = provide(facts(**({"scales": target(1, 8, BUSY)} | found))).active
+    told = decide(facts(**({"scales": target(1, 8, BUSY)} | found))).active
     assert told is not None
     assert told[:2] == (verdict, reason)
     assert says in told[2]
@@ -156,28 +225,38 @@ def test_a_metric_that_is_away_for_a_moment_is_no_news(before: str, seconds: int
     """A restart of the metrics process would be two writes and an Event for each endpoint."""
     fails = hpa(("ScalingActive", "False", "FailedGetExternalMetric", AWAY, "2027-01-15T08:00:00Z"))  # NOW
     told = {"conditions": [{"type": c.SCALING_ACTIVE, "status": "", "reason": before}]}
-    decided = provide(facts(target(1, 8, BUSY), autoscaler=fails, status=told, now=NOW + seconds))
+    decided = decide(facts(target(1, 8, BUSY), hpa=fails, status=told, now=NOW + seconds))
     assert decided.active is not None
     assert decided.active[:2] == verdict
-    assert decided.again == (90 - seconds if seconds < 90 else None)
+    assert decided.requeue_after == (90 - seconds if seconds < 90 else None)
 
 
 @pytest.mark.parametrize(
     ("scales", "limit", "message"),
     [
         (target(1, 8, BUSY), 8, "HorizontalPodAutoscaler iris-warm sizes the warm pool within 1 to 8."),
-        (target(1, 8, BUSY, rests="scheduled"), 8, "HorizontalPodAutoscaler iris-warm sizes the warm pool within 1 to 8."),
+        (
+            target(1, 8, BUSY, rests="scheduled"),
+            8,
+            "HorizontalPodAutoscaler iris-warm sizes the warm pool within 1 to 8.",
+        ),
         (
             target(1, 9, BUSY, rests="out"),
             8,
             "HorizontalPodAutoscaler iris-warm sizes the warm pool within 1 to 8. Scaling out is suspended. maxCapacity 9 is held at 8, the maxConcurrency "
             "of the endpoint configuration; lower the one or raise the other.",
         ),
-        (target(1, 8, rests="in out"), 8, "There are no scaling policies: the size is held within the bounds in force, 1 to 8."),
+        (
+            target(1, 8, rests="in out"),
+            8,
+            "There are no scaling policies: the size is held within the bounds in force, 1 to 8.",
+        ),
     ],
 )
 def test_messages_say_what_is_so_and_no_more(scales: Any, limit: int, message: str) -> None:
-    told = provide(facts(scales, leads=route(limit=limit), autoscaler=hpa(("ScalingActive", "True", "ValidMetricFound", "")))).active
+    told = decide(
+        facts(scales, leads=route(limit=limit), hpa=hpa(("ScalingActive", "True", "ValidMetricFound", "")))
+    ).active
     assert told is not None
     assert told[2] == message
 
@@ -186,38 +265,66 @@ def test_messages_say_what_is_so_and_no_more(scales: Any, limit: int, message: s
 
 
 def test_policies_that_cannot_be_followed_are_told_and_the_rest_acts() -> None:
-    decided = provide(facts(target(1, 8, BUSY, tracks("cpu", metric="CPUUtilization"))))
-    assert decided.obstacle is not None
-    assert (decided.obstacle.kind, decided.obstacle.reason, decided.obstacle.blocking) == (Kind.STALLED, c.INVALID_AUTOSCALING, False)
-    assert decided.obstacle.message.startswith("scalingPolicies 'cpu': metricName 'CPUUtilization'")
-    assert decided.autoscaler is not None
-    assert len(decided.autoscaler["metrics"]) == 1
+    decided = decide(facts(target(1, 8, BUSY, tracks("cpu", metric="CPUUtilization"))))
+    assert decided.blocker is not None
+    assert (decided.blocker.kind, decided.blocker.reason, decided.blocker.blocking) == (
+        BlockerKind.STALLED,
+        c.INVALID_AUTOSCALING,
+        False,
+    )
+    assert decided.blocker.message.startswith("scalingPolicies 'cpu': metricName 'CPUUtilization'")
+    assert decided.hpa is not None
+    assert len(decided.hpa["metrics"]) == 1
 
 
 def test_schedules_that_cannot_be_read_are_told_and_the_rest_acts() -> None:
     wrong = action("noon", "cron(0 12 31 FEB ? 2027 9)", low=3)
-    decided = provide(facts(target(1, 8, BUSY, actions=(wrong, MORNING)), status=status(1, **SINCE)))
-    assert decided.obstacle is not None
-    assert decided.obstacle.message.startswith("scheduledActions 'noon': ")
-    assert bounds(decided.autoscaler) == (4, 8)
+    decided = decide(facts(target(1, 8, BUSY, actions=(wrong, MORNING)), status=status(1, **SINCE)))
+    assert decided.blocker is not None
+    assert decided.blocker.message.startswith("scheduledActions 'noon': ")
+    assert bounds(decided.hpa) == (4, 8)
+
+
+UPDATING = {"endpointConfigName": "v1"}  # the spec of `endpoint` below names v2
 
 
 @pytest.mark.parametrize(
-    ("variants", "chosen", "says"),
+    ("variants", "status", "next_variant", "chosen", "says"),
     [
-        ((), None, None),
-        (("AllTraffic",), "AllTraffic", None),
-        (("Blue",), None, "names the variant 'Blue', and that of the endpoint configuration is 'AllTraffic': write variantName: AllTraffic."),
-        (("Blue", "AllTraffic", "Azure"), "AllTraffic", "names the variant 'Azure', 'Blue', and that of the endpoint configuration is 'AllTraffic': remove"),
+        ((), {}, None, None, None),
+        (("AllTraffic",), {}, None, "AllTraffic", None),
+        (
+            ("Blue",),
+            {},
+            None,
+            None,
+            "names the variant 'Blue', and that of the endpoint configuration is 'AllTraffic': write variantName: AllTraffic.",
+        ),
+        (
+            ("Blue", "AllTraffic", "Azure"),
+            {},
+            None,
+            "AllTraffic",
+            "names the variant 'Azure', 'Blue', and that of the endpoint configuration is 'AllTraffic': remove",
+        ),
+        (("Blue",), UPDATING, "Blue", "Blue", None),
+        (("Blue",), UPDATING, None, "Blue", None),
+        (("Blue",), UPDATING, "Green", None, "names the variant 'Blue'"),
+        (("Blue", "Green"), UPDATING, "Green", None, "names the variant 'Blue', 'Green'"),
+        (("AllTraffic",), UPDATING, "Blue", "AllTraffic", None),
+        (("Blue",), {"endpointConfigName": "v2"}, "Blue", None, "names the variant 'Blue'"),
     ],
 )
-def test_the_entry_of_the_variant(variants: tuple[str, ...], chosen: str | None, says: str | None) -> None:
-    entry, obstacle = choose([{"variantName": v} for v in variants], "AllTraffic")
+def test_the_entry_of_the_variant(
+    variants: tuple[str, ...], status: dict[str, Any], next_variant: str | None, chosen: str | None, says: str | None
+) -> None:
+    spec = {"endpointConfigName": "v2", "autoscaling": [{"variantName": v} for v in variants]}
+    entry, blocker = entry_for({"spec": spec, "status": status}, "AllTraffic", next_variant)
     assert (entry or {}).get("variantName") == chosen
-    assert (obstacle is None) == (says is None)
-    if obstacle and says:
-        assert says in obstacle.message
-        assert not obstacle.blocking
+    assert (blocker is None) == (says is None)
+    if blocker and says:
+        assert says in blocker.message
+        assert not blocker.blocking
 
 
 @pytest.mark.parametrize(("spec", "told"), [({"endpointName": "Iris-EU"}, True), ({}, False)])
@@ -225,6 +332,11 @@ def test_dimensions_name_the_endpoint_by_its_sagemaker_name(spec: dict[str, Any]
     said = tracks(metric="Invocations")
     custom = said["targetTrackingScalingPolicyConfiguration"]["customizedMetricSpecification"]
     custom |= {"statistic": "Sum", "dimensions": [{"name": "EndpointName", "value": "iris"}]}
-    decided = provide(facts(target(1, 8, said), endpoint={"metadata": {"name": "iris", "namespace": "team", "uid": "uid-iris"}, "spec": spec}))
-    assert (decided.obstacle is not None) == told
-    assert (decided.autoscaler is None) == told
+    decided = decide(
+        facts(
+            target(1, 8, said),
+            endpoint={"metadata": {"name": "iris", "namespace": "team", "uid": "uid-iris"}, "spec": spec},
+        )
+    )
+    assert (decided.blocker is not None) == told
+    assert (decided.hpa is None) == told

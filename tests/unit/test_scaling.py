@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kindler.core.scaling import wanted
+from kindler.core.dataplane.scaling import desired_replicas
 
 
 @pytest.mark.parametrize(
@@ -23,4 +23,4 @@ from kindler.core.scaling import wanted
     ],
 )
 def test_wanted(executing: int, held: int, warm_room: int, per_instance: int, limit: int, pods: int) -> None:
-    assert wanted(executing, held, warm_room, per_instance, limit) == pods
+    assert desired_replicas(executing, held, warm_room, per_instance, limit) == pods

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kindler.core.schedule import Rate, Recurring, Schedule, parse
+from kindler.core.autoscaling.schedule.schedule import Rate, Recurring, Schedule, parse
 from tests.unit.schedules import Oracle, rows
 
 START = datetime(2024, 11, 1, tzinfo=UTC).timestamp()  # what rates count from here; a Friday
@@ -204,7 +204,9 @@ def shown(moment: float | None, zone: str) -> str:
     if moment is None:
         return "-"
     clock = datetime.fromtimestamp(moment, ZoneInfo(zone))
-    return f"{clock:%Y-%m-%d %H:%M}" + (f":{clock:%S}" if clock.second else "") + ("" if zone == "UTC" else f"{clock:%z}")
+    return (
+        f"{clock:%Y-%m-%d %H:%M}" + (f":{clock:%S}" if clock.second else "") + ("" if zone == "UTC" else f"{clock:%z}")
+    )
 
 
 def seen_from(time: str, zone: str) -> float:
@@ -219,8 +221,13 @@ def test_moments(text: str, zone: str, now: str, last: str, following: str, then
     assert [shown(m, zone) for m in (schedule.last(at, -1, START), first, second)] == [last, following, then]
 
 
-@pytest.mark.parametrize(("text", "zone", "now", "last", "following", "then"), [r for r in rows(MOMENTS) if re.fullmatch(r"cron\((\S+ ){5}\S+\)", r[0])])
-def test_the_table_itself_agrees_with_the_clock(text: str, zone: str, now: str, last: str, following: str, then: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "zone", "now", "last", "following", "then"),
+    [r for r in rows(MOMENTS) if re.fullmatch(r"cron\((\S+ ){5}\S+\)", r[0])],
+)
+def test_the_table_itself_agrees_with_the_clock(
+    text: str, zone: str, now: str, last: str, following: str, then: str
+) -> None:
     at = seen_from(now, zone)
     year = datetime.fromtimestamp(at, UTC).year
     oracle = Oracle(text[5:-1], zone, date(year - 1, 1, 1), date(min(year + 2, 2199), 12, 31))
@@ -264,7 +271,9 @@ def test_the_last_moment_is_within_the_window_and_is_the_last(said: tuple[str, s
 
 
 @given(st.integers(1, 999_999), st.sampled_from([("minute", 60), ("hour", 3600), ("day", 86400)]), TIMES, TIMES)
-def test_a_rate_counts_whole_periods_from_its_start(value: int, unit: tuple[str, int], start: float, now: float) -> None:
+def test_a_rate_counts_whole_periods_from_its_start(
+    value: int, unit: tuple[str, int], start: float, now: float
+) -> None:
     schedule = parse(f"rate({value} {unit[0]}{'s' * (value > 1)})")
     assert schedule == Rate(value * unit[1])
     following, last = schedule.next(now, start), schedule.last(now, 0, start)
@@ -282,7 +291,10 @@ def test_times_beyond_all_calendars_are_asked_without_harm(end: float) -> None:
 
 def test_while_an_hour_is_shown_again_all_of_it_has_been() -> None:
     """Berlin's clock shows 02:00 to 03:00 from 00:00 to 02:00 UTC: at 02:15 for the second time, 02:30 has come already."""
-    schedule, again = parse("cron(0/30 2 * * ? *)", "Europe/Berlin"), datetime(2024, 10, 27, 1, 15, tzinfo=UTC).timestamp()
+    schedule, again = (
+        parse("cron(0/30 2 * * ? *)", "Europe/Berlin"),
+        datetime(2024, 10, 27, 1, 15, tzinfo=UTC).timestamp(),
+    )
     assert shown(schedule.last(again, 0, START), "UTC") == "2024-10-27 00:30"
     assert shown(schedule.next(again, START), "UTC") == "2024-10-28 01:00"
     assert schedule.last(again, again - 45 * 60, START) is None

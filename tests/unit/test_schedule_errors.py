@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kindler.core.schedule import ScheduleError, parse
+from kindler.core.autoscaling.schedule.schedule import ScheduleError, parse
 from tests.unit.schedules import rows
 
 # schedule | zone | what its error says after "SCHEDULE: "

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from croniter import CroniterBadDateError, croniter
 
-from kindler.core.cron import ScheduleError
-from kindler.core.schedule import Schedule, parse
+from kindler.core.autoscaling.schedule.cron import ScheduleError
+from kindler.core.autoscaling.schedule.schedule import Schedule, parse
 from tests.unit.schedules import MONTHS, WEEKDAYS, Oracle, expression, numbered
 
 # Each change of the clocks lies in the middle of some days: an hour forward, an hour back, half an hour, at midnight, a whole day that never came, none.
@@ -45,17 +45,28 @@ def read(text: str, zone: str = "UTC") -> Schedule | None:
 @pytest.mark.parametrize(("zone", "change"), WINDOWS, ids=[f"{zone} {change}" for zone, change in WINDOWS])
 def test_each_minute_of_the_clock_agrees(zone: str, change: date) -> None:
     dice = random.Random(f"{zone} {change}")
-    begin, end = (int(datetime(d.year, d.month, d.day, tzinfo=ZoneInfo(zone)).timestamp()) for d in (change - REACH, change + REACH))
+    begin, end = (
+        int(datetime(d.year, d.month, d.day, tzinfo=ZoneInfo(zone)).timestamp())
+        for d in (change - REACH, change + REACH)
+    )
     found = 0
     for _ in range(EACH):
         text = expression(dice)
         schedule, oracle = read(text, zone), Oracle(text, zone, change - REACH - timedelta(days=1), change + REACH)
         near = (begin + end) // 2
-        now = dice.choice((dice.uniform(begin, end), float(dice.randint(begin, end) // 60 * 60), float(dice.randint(near - 30_000, near + 100_000) // 60 * 60)))
+        now = dice.choice(
+            (
+                dice.uniform(begin, end),
+                float(dice.randint(begin, end) // 60 * 60),
+                float(dice.randint(near - 30_000, near + 100_000) // 60 * 60),
+            )
+        )
         later, earlier = oracle.after(now), oracle.until(now)
         following = schedule.next(now, 0) if schedule else None
         assert following == later or (later is None and (following is None or following >= end)), (text, now)
-        assert (schedule.last(now, begin - 1, 0) if schedule else None) == (earlier if earlier is not None and earlier >= begin else None), (text, now)
+        assert (schedule.last(now, begin - 1, 0) if schedule else None) == (
+            earlier if earlier is not None and earlier >= begin else None
+        ), (text, now)
         found += later is not None
     assert found > EACH / 6  # enough of them have something to agree on
 
@@ -87,7 +98,11 @@ def in_croniter(text: str) -> str | None:
     minutes, hours, days, months, weekdays, years = text.replace("?", "*").replace("2199", "2099").split()
     numbers = f"{minutes} {hours} {days} {numbered(months, MONTHS)} {numbered(weekdays, WEEKDAYS)}"
     ranges = re.findall(r"(\d+)-(\d+)(/?)", numbers)
-    if "L-" in days or days == "LW" or any(first == last or (step and int(first) > int(last)) for first, last, step in ranges):
+    if (
+        "L-" in days
+        or days == "LW"
+        or any(first == last or (step and int(first) > int(last)) for first, last, step in ranges)
+    ):
         return None
     day, _, nth = weekdays.partition("#")
     day = re.sub(r"(?<!/)[1-7]", lambda found: WEEKDAYS[int(found[0]) - 1], "SAT" if day == "L" else day)

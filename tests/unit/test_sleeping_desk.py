@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kindler.activator import sleeping
-from kindler.activator.calls import Outcome, Place
+from kindler.activator.endpoint import scaledown
+from kindler.activator.endpoint.requests import Backend, Outcome
 from kindler.api import names
-from kindler.core.pods import Trouble
-from kindler.core.sleeping import LOW_COST
+from kindler.core.common.pods import PodFailure
+from kindler.core.dataplane.scaledown import LOW_COST
 from tests.unit.desks import World, route
 
 
@@ -14,67 +14,67 @@ def rounds(world: World, seconds: float) -> None:
     """Time passes, in rounds of half a second; sizes are written at once, and the watch shows written costs."""
     for _ in range(int(seconds * 2)):
         world.now += 0.5
-        sleeping.round_of(world.desk, world.hands, world.now)
-        for size in world.desk.pools.sizes.values():
+        scaledown.tick(world.throttler, world.actuator, world.now)
+        for size in world.throttler.pools.sizes.values():
             if size.asked is not None:
                 size.done(size.asked, world.now)
-        for name, cost in world.hands.costs.items():
+        for name, cost in world.actuator.costs.items():
             world.show(name, world.pods[name].pool, deletion_cost=cost)
-        world.hands.costs.clear()
+        world.actuator.costs.clear()
 
 
 def two_pods(idle: int = 10) -> World:
     """Two pods, of which one works for ever."""
     world = World(route(idle=idle, limit=4))
-    calls = [world.call(), world.call()]
+    requests = [world.request(), world.request()]
     world.start("busy")
     world.start("idle")
-    world.finish(calls[1])
+    world.finish(requests[1])
     return world
 
 
 def test_a_chosen_pod_takes_nothing_and_comes_back_for_load() -> None:
     world = two_pods()
     rounds(world, 10)
-    pod = world.desk.pools.pods["uid-idle"]
-    assert pod.chosen
+    pod = world.throttler.pools.pods["uid-idle"]
+    assert pod.marked
     assert pod.cost_written == LOW_COST
-    assert world.desk.pools.demand_size().replicas == 2  # type: ignore[union-attr]
-    call = world.call()
-    assert call.got is not None, "no cold start while a pod is there"
-    assert call.got.pod == "idle"
-    assert not pod.chosen
-    assert world.hands.costs == {"idle": 0}, "its cost is raised again"
-    assert world.hands.scaled[-1] == ("iris-abc-demand", 2), "and the pool stays as it is"
+    assert world.throttler.pools.demand_size().replicas == 2  # type: ignore[union-attr]
+    request = world.request()
+    assert request.got is not None, "no cold start while a pod is there"
+    assert request.got.pod == "idle"
+    assert not pod.marked
+    assert world.actuator.costs == {"idle": 0}, "its cost is raised again"
+    assert world.actuator.scaled[-1] == ("iris-abc-demand", 2), "and the pool stays as it is"
 
 
 def test_a_chosen_pod_that_answers_comes_back_when_the_only_other_one_cannot_be_reached() -> None:
     world = World(route(idle=10, limit=4))
-    calls = [world.call(), world.call()]
+    requests = [world.request(), world.request()]
     world.start("late")
     world.start("idle")
-    world.finish(calls[1])
+    world.finish(requests[1])
     rounds(world, 5)
-    world.finish(calls[0])
+    world.finish(requests[0])
     rounds(world, 6)
-    assert world.desk.pools.pods["uid-idle"].chosen
-    running = world.call()
+    assert world.throttler.pools.pods["uid-idle"].marked
+    running = world.request()
     assert running.got is not None
     assert running.got.pod == "late"
-    second = world.desk.unreachable(running, running.got)
+    second = world.throttler.unreachable(running, running.got)
 
-    assert isinstance(second, Place)
+    assert isinstance(second, Backend)
     assert second.pod == "idle"
-    assert world.desk.held == 0
+    assert world.throttler.held == 0
 
 
 def test_two_seconds_after_its_cost_the_pool_is_made_smaller_and_load_raises_it_again() -> None:
     world = two_pods()
     rounds(world, 13)
-    assert world.hands.scaled[-1] == ("iris-abc-demand", 1)
-    call = world.call()
-    assert call.got is not None, "it is not being deleted yet"
-    assert world.hands.scaled[-1] == ("iris-abc-demand", 2)
+    assert world.actuator.scaled[-1] == ("iris-abc-demand", 1)
+    request = world.request()
+    assert request.got is not None, "it is not being deleted yet"
+    assert world.actuator.scaled[-1] == ("iris-abc-demand", 2)
 
 
 def test_when_another_pod_was_deleted_the_choice_is_taken_back() -> None:
@@ -82,24 +82,24 @@ def test_when_another_pod_was_deleted_the_choice_is_taken_back() -> None:
     rounds(world, 13)
     world.show("busy", deleting=True)
     rounds(world, 0.5)
-    pod = world.desk.pools.pods["uid-idle"]
+    pod = world.throttler.pools.pods["uid-idle"]
 
-    assert not pod.chosen
-    assert world.call().got is not None
+    assert not pod.marked
+    assert world.request().got is not None
 
 
 def test_straight_to_zero_without_costs_and_back_from_there_without_a_cold_start() -> None:
     world = World(route(idle=10))
-    first = world.call()
+    first = world.request()
     world.start("a")
     world.finish(first)
     rounds(world, 10)
-    assert world.hands.scaled[-1] == ("iris-abc-demand", 0)
-    assert world.hands.costs == {}
-    call = world.call()
-    assert call.got is not None
-    assert call.cold is None
-    assert world.hands.scaled[-1] == ("iris-abc-demand", 1)
+    assert world.actuator.scaled[-1] == ("iris-abc-demand", 0)
+    assert world.actuator.costs == {}
+    request = world.request()
+    assert request.got is not None
+    assert request.cold is None
+    assert world.actuator.scaled[-1] == ("iris-abc-demand", 1)
 
 
 def test_a_restart_scales_nothing_in_before_one_idle_timeout() -> None:
@@ -108,53 +108,53 @@ def test_a_restart_scales_nothing_in_before_one_idle_timeout() -> None:
     world.start("a")
     world.start("b")
     rounds(world, 9.5)
-    assert world.hands.scaled == []
+    assert world.actuator.scaled == []
     rounds(world, 0.5)
-    assert world.hands.scaled == [("iris-abc-demand", 0)]
+    assert world.actuator.scaled == [("iris-abc-demand", 0)]
 
 
 def test_a_crash_loop_that_nobody_waits_for_goes_too() -> None:
     world = World(route(idle=10, startup=60))
     world.pool("iris-abc-demand", "abc", 1)
-    crash = Trouble("CrashLoopBackOff", "It crashes.", final=True)
-    world.show("a", started=None, ready=False, trouble=crash)
+    crash = PodFailure("CrashLoopBackOff", "It crashes.", final=True)
+    world.show("a", started=None, ready=False, failure=crash)
     rounds(world, 9.5)
-    assert world.hands.scaled == []
+    assert world.actuator.scaled == []
     rounds(world, 0.5)
-    assert world.hands.scaled == [("iris-abc-demand", 0)]
-    assert world.hands.deleted == [], "the kubelet's affair"
+    assert world.actuator.scaled == [("iris-abc-demand", 0)]
+    assert world.actuator.deleted == [], "the kubelet's affair"
 
 
 def test_a_pod_that_never_answers_is_within_its_startup_time_and_then_given_up() -> None:
     world = World(route(idle=10, startup=60))
-    world.call()
+    world.request()
     world.show("a", ready=False)
     rounds(world, 69.5)
-    assert world.hands.deleted == []
+    assert world.actuator.deleted == []
     rounds(world, 1)
-    assert "a" in world.hands.deleted
+    assert "a" in world.actuator.deleted
 
 
 def test_a_pod_that_fell_silent_is_given_up_and_one_that_works_is_not() -> None:
     world = World(route(idle=600, startup=60, per_instance=2, limit=4))
-    calls = [world.call(), world.call()]
+    requests = [world.request(), world.request()]
     world.start("a")
-    world.finish(calls[0], Outcome.TIMED_OUT)
+    world.finish(requests[0], Outcome.TIMED_OUT)
     rounds(world, 100)
-    assert world.hands.deleted == [], "something still runs in it"
-    world.finish(calls[1], Outcome.TIMED_OUT)
+    assert world.actuator.deleted == [], "something still runs in it"
+    world.finish(requests[1], Outcome.TIMED_OUT)
     rounds(world, 0.5)
-    assert world.hands.deleted == ["a"]
+    assert world.actuator.deleted == ["a"]
 
 
 def test_a_silent_pod_may_still_work_for_a_process_that_is_gone() -> None:
     world = World(route(idle=600, startup=5))
-    world.call()
+    world.request()
     world.show("a")
     rounds(world, 60)
-    assert world.hands.deleted == [], "an invocation may take 60 s"
+    assert world.actuator.deleted == [], "an invocation may take 60 s"
     rounds(world, 11)
-    assert "a" in world.hands.deleted
+    assert "a" in world.actuator.deleted
 
 
 def test_idle_warm_pods_carry_a_low_cost_and_are_never_scaled() -> None:
@@ -162,9 +162,9 @@ def test_idle_warm_pods_carry_a_low_cost_and_are_never_scaled() -> None:
     world.start("w", names.WARM)
     rounds(world, 60)
 
-    assert world.desk.pools.pods["uid-w"].cost_written == LOW_COST
-    assert world.hands.scaled == []
-    assert world.call().got is not None
+    assert world.throttler.pools.pods["uid-w"].cost_written == LOW_COST
+    assert world.actuator.scaled == []
+    assert world.request().got is not None
 
 
 def test_of_twenty_warm_pods_the_five_busy_ones_are_not_the_ones_that_an_hpa_takes() -> None:
@@ -172,17 +172,17 @@ def test_of_twenty_warm_pods_the_five_busy_ones_are_not_the_ones_that_an_hpa_tak
     world = World(route(limit=20, scaled=True))
     for number in range(20):
         world.start(f"w{number}", names.WARM)
-    calls = [world.call() for _ in range(20)]
+    requests = [world.request() for _ in range(20)]
     rounds(world, 10)
-    for call in calls:
-        world.finish(call)
+    for request in requests:
+        world.finish(request)
     for _ in range(3):
-        calls = [world.call() for _ in range(5)]
+        requests = [world.request() for _ in range(5)]
         rounds(world, 2)
-        busy = {call.got.pod for call in calls if call.got}
-        for call in calls:
-            world.finish(call)
-    costs = {pod.facts.name: pod.cost_written for pod in world.desk.pools.pods.values()}
+        busy = {request.got.pod for request in requests if request.got}
+        for request in requests:
+            world.finish(request)
+    costs = {pod.facts.name: pod.cost_written for pod in world.throttler.pools.pods.values()}
 
     assert {name for name, cost in costs.items() if cost != LOW_COST} == busy
     assert len(busy) == 5
@@ -193,41 +193,41 @@ def test_short_requests_now_and_then_cost_no_writes() -> None:
     world.start("w", names.WARM)
     rounds(world, 6)
     for _ in range(10):
-        call = world.call()
+        request = world.request()
         world.now += 0.01
-        world.finish(call)
+        world.finish(request)
         world.now += 4.99
-        sleeping.round_of(world.desk, world.hands, world.now)
+        scaledown.tick(world.throttler, world.actuator, world.now)
         world.now += 1
-        sleeping.round_of(world.desk, world.hands, world.now)
+        scaledown.tick(world.throttler, world.actuator, world.now)
 
-    assert set(world.hands.costs.values()) <= {LOW_COST}, "never raised in between"
+    assert set(world.actuator.costs.values()) <= {LOW_COST}, "never raised in between"
 
 
 def test_a_process_that_is_going_puts_nothing_to_sleep_but_tells_who_waited_too_long() -> None:
     world = World(route(idle=10, startup=30))
     world.pool("iris-abc-demand", "abc", 1)
     world.start("a")
-    running, held = world.call(), world.call()
+    running, held = world.request(), world.request()
     world.now += 40
-    sleeping.round_of(world.desk, world.hands, world.now, going=True)
-    assert held.refusal is not None
+    scaledown.tick(world.throttler, world.actuator, world.now, going=True)
+    assert held.rejection is not None
     world.finish(running)
-    scaled = list(world.hands.scaled)
+    scaled = list(world.actuator.scaled)
     world.now += 40
-    sleeping.round_of(world.desk, world.hands, world.now, going=True)
-    assert world.hands.scaled == scaled
-    sleeping.round_of(world.desk, world.hands, world.now)
-    assert world.hands.scaled == [*scaled, ("iris-abc-demand", 0)]
+    scaledown.tick(world.throttler, world.actuator, world.now, going=True)
+    assert world.actuator.scaled == scaled
+    scaledown.tick(world.throttler, world.actuator, world.now)
+    assert world.actuator.scaled == [*scaled, ("iris-abc-demand", 0)]
 
 
 def test_a_pool_made_smaller_within_the_echo_of_our_own_write_is_raised_again_while_somebody_waits() -> None:
     world = World(route())
-    world.call()
-    world.desk.pools.sizes["iris-abc-demand"].done(1, world.now)
+    world.request()
+    world.throttler.pools.sizes["iris-abc-demand"].done(1, world.now)
     world.now += 1
     world.pool("iris-abc-demand", "abc", 0)
-    assert world.hands.scaled == [("iris-abc-demand", 1)], "it may be what the pool was before our write"
+    assert world.actuator.scaled == [("iris-abc-demand", 1)], "it may be what the pool was before our write"
     rounds(world, 4)
 
-    assert world.hands.scaled == [("iris-abc-demand", 1)] * 2
+    assert world.actuator.scaled == [("iris-abc-demand", 1)] * 2

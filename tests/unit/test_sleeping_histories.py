@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kindler.activator import sleeping
+from kindler.activator.endpoint import scaledown
 from tests.unit.desks import Request, World, route
 
 POOL = "iris-abc-demand"
 IDLE = 3
-MOVES = st.lists(st.tuples(st.sampled_from(["call", "call", "finish", "finish", "wait", "wait", "steal"]), st.integers(0, 9)), max_size=60)
+MOVES = st.lists(
+    st.tuples(st.sampled_from(["request", "request", "finish", "finish", "wait", "wait", "steal"]), st.integers(0, 9)),
+    max_size=60,
+)
 
 
 @dataclass
@@ -38,17 +41,17 @@ class Cluster:
     costs_written: list[tuple[float, str, int]] = field(default_factory=list)
     taken_back: set[str] = field(default_factory=set)
 
-    def call(self, _: int) -> None:
-        call = self.world.call()
-        if call.refusal is None:
-            self.running.append(call)
+    def request(self, _: int) -> None:
+        request = self.world.request()
+        if request.rejection is None:
+            self.running.append(request)
 
     def finish(self, which: int) -> None:
-        placed = [call for call in self.running if call.got]
+        placed = [request for request in self.running if request.got]
         if placed:
-            call = placed[which % len(placed)]
-            self.running.remove(call)
-            self.world.finish(call)
+            request = placed[which % len(placed)]
+            self.running.remove(request)
+            self.world.finish(request)
 
     def steal(self, which: int) -> None:
         """Somebody deletes a pod: a node is drained."""
@@ -62,15 +65,15 @@ class Cluster:
     def step(self) -> None:
         """Half a second."""
         self.world.now += 0.5
-        lowered = {p.facts.name for p in self.world.desk.pools.pods.values() if p.lowered}
-        sleeping.round_of(self.world.desk, self.world.hands, self.world.now)
-        self.taken_back |= lowered - {p.facts.name for p in self.world.desk.pools.pods.values() if p.lowered}
-        for name, cost in self.world.hands.costs.items():
+        lowered = {p.facts.name for p in self.world.throttler.pools.pods.values() if p.lowered}
+        scaledown.tick(self.world.throttler, self.world.actuator, self.world.now)
+        self.taken_back |= lowered - {p.facts.name for p in self.world.throttler.pools.pods.values() if p.lowered}
+        for name, cost in self.world.actuator.costs.items():
             self.costs_written.append((self.world.now, name, cost))
             if name in self.pods:
                 self._show(name, deletion_cost=cost)
-        self.world.hands.costs.clear()
-        size = self.world.desk.pools.sizes[POOL]
+        self.world.actuator.costs.clear()
+        size = self.world.throttler.pools.sizes[POOL]
         if size.asked is not None:
             self.replicas = size.asked
             size.done(size.asked, self.world.now)
@@ -86,7 +89,7 @@ class Cluster:
                 self.pods[name].cost = cost
         surplus = len(self.pods) - self.replicas
         for name in sorted(self.pods, key=lambda n: (self.pods[n].ready, self.pods[n].cost))[: max(0, surplus)]:
-            busy = self.world.desk.pools.pods[f"uid-{name}"].in_use
+            busy = self.world.throttler.pools.pods[f"uid-{name}"].in_use
             assert not busy or name in self.taken_back, f"{name} was taken while it worked"
             self._delete(name)
         for _ in range(max(0, -surplus)):
@@ -97,12 +100,14 @@ class Cluster:
             self.world.answer(name)
 
     def _show(self, name: str, **changes: object) -> None:
-        cost = self.world.desk.pools.pods[f"uid-{name}"].cost_written
+        cost = self.world.throttler.pools.pods[f"uid-{name}"].cost_written
         self.world.show(name, **({"ready": self.pods[name].ready, "deletion_cost": cost} | changes))
 
     def _delete(self, name: str) -> None:
         del self.pods[name]
-        self.taken_back |= {p.facts.name for p in self.world.desk.pools.pods.values() if p.lowered}  # whichever was lowered may be taken back now
+        self.taken_back |= {
+            p.facts.name for p in self.world.throttler.pools.pods.values() if p.lowered
+        }  # whichever was lowered may be taken back now
         self.world.gone(name)
 
 

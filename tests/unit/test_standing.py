@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from kindler.core import pods, standing
-from kindler.core.pacing import Bucket, grown
+from kindler.core.common import pods
+from kindler.core.common.ratelimit import TokenBucket, backoff
+from kindler.core.dataplane import outliers
 from tests.unit import builders
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(0, 0), (1, 0), (2, 0.1), (3, 0.2), (5, 0.8), (50, 10)])
 def test_a_pod_rests_longer_with_each_failure_and_the_first_is_free(failures: int, seconds: float) -> None:
-    assert standing.rest(failures) == pytest.approx(seconds)
+    assert outliers.ejection_seconds(failures) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(
-    ("waited", "hopeless", "pause"),
+    ("waited", "cannot_start", "pause"),
     [(0, False, 0.015), (3, False, 0.015), (10, False, 0.05), (50, False, 0.25), (1e6, False, 0.25), (0, True, 0.25)],
 )
-def test_a_pod_that_starts_is_asked_less_often_the_longer_it_takes(waited: float, hopeless: bool, pause: float) -> None:
-    assert standing.between_pings(waited, hopeless, 0.015) == pytest.approx(pause)
-    assert standing.between_pings(waited, hopeless, 0.5) == 0.5, "never more often than is set"
+def test_a_pod_that_starts_is_asked_less_often_the_longer_it_takes(
+    waited: float, cannot_start: bool, pause: float
+) -> None:
+    assert outliers.probe_interval(waited, cannot_start, 0.015) == pytest.approx(pause)
+    assert outliers.probe_interval(waited, cannot_start, 0.5) == 0.5, "never more often than is set"
 
 
 @pytest.mark.parametrize(
@@ -35,10 +38,12 @@ def test_a_pod_that_starts_is_asked_less_often_the_longer_it_takes(waited: float
         ({"ready": False}, 0, 191, True),
     ],
 )
-def test_a_wedged_pod_is_given_up_after_its_startup_time(facts: dict[str, object], in_use: int, silent: float, verdict: bool) -> None:
+def test_a_wedged_pod_is_given_up_after_its_startup_time(
+    facts: dict[str, object], in_use: int, silent: float, verdict: bool
+) -> None:
     pod = pods.read(builders.pod(**facts), builders.NOW)  # type: ignore[arg-type]
 
-    assert standing.wedged(pod, in_use, silent, 180) is verdict
+    assert outliers.is_stuck(pod, in_use, silent, 180) is verdict
 
 
 def test_a_pool_is_hopeless_only_when_each_of_its_pods_is() -> None:
@@ -48,19 +53,19 @@ def test_a_pool_is_hopeless_only_when_each_of_its_pods_is() -> None:
 
     final, passing, starting = read("ImagePullBackOff"), read("ErrImagePull"), read(None)
 
-    def verdict(*facts: pods.PodFacts, answered: bool = False) -> pods.Trouble | None:
-        return standing.hopeless((one, answered) for one in facts)
+    def verdict(*facts: pods.PodFacts, answered: bool = False) -> pods.PodFailure | None:
+        return outliers.cannot_start((one, answered) for one in facts)
 
-    assert verdict(final, final) == final.trouble
+    assert verdict(final, final) == final.failure
     assert verdict() is None
     assert verdict(final, passing) is None
     assert verdict(starting, final) is None
     assert verdict(final, answered=True) is None
-    assert standing.hopeless([(final, True), (final, False)]) is None
+    assert outliers.cannot_start([(final, True), (final, False)]) is None
 
 
 def test_a_bucket_lets_a_burst_through_and_then_the_rate() -> None:
-    bucket = Bucket(rate=2, burst=3)
+    bucket = TokenBucket(rate=2, burst=3)
     bucket.since = 100.0
 
     assert [bucket.take(100.0) for _ in range(4)] == [True, True, True, False]
@@ -71,4 +76,4 @@ def test_a_bucket_lets_a_burst_through_and_then_the_rate() -> None:
 
 
 def test_pauses_double_up_to_the_longest() -> None:
-    assert [grown(0.5, n, 3) for n in (0, 1, 2, 3, 4, 5000)] == [0.5, 0.5, 1, 2, 3, 3]
+    assert [backoff(0.5, n, 3) for n in (0, 1, 2, 3, 4, 5000)] == [0.5, 0.5, 1, 2, 3, 3]

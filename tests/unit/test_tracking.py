@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kindler.core.tracking import History, Rules, Tracked, Wish, replicas, thousandths, wish
+from kindler.core.autoscaling.tracking import History, Recommendation, Rules, Tracked, recommend, replicas, thousandths
 
 
 @pytest.mark.parametrize(
@@ -32,10 +32,12 @@ from kindler.core.tracking import History, Rules, Tracked, Wish, replicas, thous
     ],
 )
 def test_one_load(load: float, per_replica: float, current: int, wanted: int) -> None:
-    assert wish(load, per_replica, current) == wanted
+    assert recommend(load, per_replica, current) == wanted
 
 
-@pytest.mark.parametrize(("value", "count"), [(0.7, 700), (1.4, 1400), (0.1 + 0.2, 300), (2.0, 2000), (0.0001, 1), (0.0, 0), (1e9, 10**12)])
+@pytest.mark.parametrize(
+    ("value", "count"), [(0.7, 700), (1.4, 1400), (0.1 + 0.2, 300), (2.0, 2000), (0.0001, 1), (0.0, 0), (1e9, 10**12)]
+)
 def test_thousandths_as_written(value: float, count: int) -> None:
     assert thousandths(value) == count
 
@@ -90,8 +92,14 @@ def test_a_wish_while_no_load_is_known_is_none() -> None:
     assert replicas([Tracked(None, 1.0)], 5, RULES, history, 10.0) == (5, history)
 
 
-@given(st.lists(st.tuples(st.floats(0.1, 30), st.one_of(st.none(), st.floats(0, 12))), max_size=60), st.sampled_from([0.0, 15.0, 60.0]), st.integers(0, 12))
-def test_the_short_history_says_what_the_whole_would(steps: list[tuple[float, float | None]], window: float, size: int) -> None:
+@given(
+    st.lists(st.tuples(st.floats(0.1, 30), st.one_of(st.none(), st.floats(0, 12))), max_size=60),
+    st.sampled_from([0.0, 15.0, 60.0]),
+    st.integers(0, 12),
+)
+def test_the_short_history_says_what_the_whole_would(
+    steps: list[tuple[float, float | None]], window: float, size: int
+) -> None:
     rules, now, whole = Rules(0, 12, window), 0.0, [(0.0, size)]
     history: History = ()
     began = False
@@ -99,7 +107,7 @@ def test_the_short_history_says_what_the_whole_would(steps: list[tuple[float, fl
         now += passed
         if not began:
             whole, began = [(now, size)], True
-        wanted = None if load is None else wish(load, 1.0, size)
+        wanted = None if load is None else recommend(load, 1.0, size)
         expected = size
         if wanted is not None:
             held = max([w for at, w in whole if at > now - window], default=0)
@@ -114,18 +122,18 @@ def test_the_short_history_says_what_the_whole_would(steps: list[tuple[float, fl
 
 @given(st.floats(0, 200), st.floats(0.01, 5), st.integers(0, 200))
 def test_a_size_that_was_asked_for_asks_for_itself(load: float, per_replica: float, current: int) -> None:
-    wanted = wish(load, per_replica, current)
-    assert wish(load, per_replica, wanted) == wanted
+    wanted = recommend(load, per_replica, current)
+    assert recommend(load, per_replica, wanted) == wanted
 
 
 def test_the_history_is_a_value() -> None:
-    before: History = (Wish(0.0, 5),)
+    before: History = (Recommendation(0.0, 5),)
     replicas([Tracked(1.0, 1.0)], 5, RULES, before, 10.0)
-    assert before == (Wish(0.0, 5),)
+    assert before == (Recommendation(0.0, 5),)
 
 
 def test_what_a_clock_that_was_ahead_remembered_holds_nothing() -> None:
     asks = [Tracked(0.7, 0.7)]
-    _, history = replicas(asks, 8, Rules(1, 8, 300), (Wish(4600.0, 8),), 1000.0)
+    _, history = replicas(asks, 8, Rules(1, 8, 300), (Recommendation(4600.0, 8),), 1000.0)
     assert replicas(asks, 8, Rules(1, 8, 300), history, 1200.0)[0] == 8, "as after a restart"
     assert replicas(asks, 8, Rules(1, 8, 300), history, 1301.0)[0] == 1

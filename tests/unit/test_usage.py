@@ -11,17 +11,33 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kindler.api.stats import EndpointStats, Stats, Totals
-from kindler.core.usage import STALE, NoData, Usage, Window
+from kindler.core.autoscaling.metrics.usage import STALE, NoData, Usage, Window
 
 OLD = 1e6  # seconds: an endpoint of long ago
 
 
-def told(load_seconds: float, level: int = 0, owner: bool = True, allocated: int = 4, uid: str = "u", boot: str = "b", invocations: int = 0) -> Stats:
+def told(
+    load_seconds: float,
+    level: int = 0,
+    owner: bool = True,
+    allocated: int = 4,
+    uid: str = "u",
+    boot: str = "b",
+    invocations: int = 0,
+) -> Stats:
     totals = Totals(load_seconds=load_seconds, invocations=invocations, answered=invocations)
     return Stats(boot, {"n/e": EndpointStats(uid, owner, "r", level, 0, level, 0, {}, allocated, totals)})
 
 
-def rounds(window: Window, begin: int, end: int, load: Callable[[float], float], name: str = "a", skip: Iterable[int] = (), **fields: int | str | bool) -> None:
+def rounds(
+    window: Window,
+    begin: int,
+    end: int,
+    load: Callable[[float], float],
+    name: str = "a",
+    skip: Iterable[int] = (),
+    **fields: int | str | bool,
+) -> None:
     """Each second from `begin` to `end`, an activator tells what it has counted by then; in the rounds `skip` it does not answer."""
     for second in range(begin, end + 1):
         answer = None if second in set(skip) else told(load(second), **fields)  # type: ignore[arg-type]
@@ -42,14 +58,18 @@ def reason(window: Window, now: float, age: float = OLD, uid: str = "u") -> str:
 
 def test_the_average_is_exact_with_a_burst_between_two_samples() -> None:
     window = Window()
-    rounds(window, 0, 100, lambda t: 500 + 12 * (t >= 71))  # 12 executions for 0.2 s five times, all between the samples of 70 and 71
+    rounds(
+        window, 0, 100, lambda t: 500 + 12 * (t >= 71)
+    )  # 12 executions for 0.2 s five times, all between the samples of 70 and 71
     assert usage(window, 100).load == pytest.approx(12 / 60)
 
 
 def test_a_minute_must_have_been_seen() -> None:
     window = Window()
     rounds(window, 0, 59, lambda t: 500 + t)
-    assert window.usage("u", OLD, 59) == NoData("it is being measured, and a whole minute has not been seen yet", early=False)  # no use in asking again
+    assert window.usage("u", OLD, 59) == NoData(
+        "it is being measured, and a whole minute has not been seen yet", early=False
+    )  # no use in asking again
     rounds(window, 60, 60, lambda t: 500 + t)
     assert usage(window, 60).load == pytest.approx(1)
 
@@ -304,7 +324,9 @@ def counted(requests: list[tuple[float, float, int]], who: int, now: float) -> f
 
 @settings(max_examples=60, deadline=None)
 @given(histories(), st.integers(90, 299))
-def test_the_window_is_the_integral_of_all_requests(history: tuple[list[tuple[float, float, int]], list[float]], stop: int) -> None:
+def test_the_window_is_the_integral_of_all_requests(
+    history: tuple[list[tuple[float, float, int]], list[float]], stop: int
+) -> None:
     requests, moments = history
     window = Window()
     for now in moments[: stop + 1]:
@@ -336,5 +358,5 @@ def test_answers_that_are_missed_change_the_average_by_no_more_than_the_way_betw
     begin = max(m for m in moments if m <= moments[-1] - 60)
     exact = (counted(requests, 0, moments[-1]) - counted(requests, 0, begin)) / (moments[-1] - begin)
     answered = sorted(now for number, now in enumerate(moments) if number not in missed)
-    around = [later - earlier for earlier, later in pairwise(answered) if earlier <= begin < later] or [0]
-    assert abs(found.load - exact) <= around[0] * len(requests) / 60 + 1e-6
+    capabilities = [later - earlier for earlier, later in pairwise(answered) if earlier <= begin < later] or [0]
+    assert abs(found.load - exact) <= capabilities[0] * len(requests) / 60 + 1e-6

@@ -8,8 +8,8 @@ from typing import Any
 import h11
 import pytest
 
-from kindler.activator.calls import Cause, ColdStart, Refusal, Style
-from kindler.activator.wire import answers
+from kindler.activator.endpoint.requests import Cause, ColdStart, Rejection, Style
+from kindler.activator.wire import localreply
 
 
 def parse(data: bytes) -> tuple[int, dict[str, str], dict[str, Any]]:
@@ -23,18 +23,33 @@ def parse(data: bytes) -> tuple[int, dict[str, str], dict[str, Any]]:
         body += event.data
     assert isinstance(event, h11.EndOfMessage)
     assert parser.trailing_data == (b"", False)
-    return response.status_code, {name.decode(): value.decode() for name, value in response.headers}, json.loads(body) if body else {}
+    return (
+        response.status_code,
+        {name.decode(): value.decode() for name, value in response.headers},
+        json.loads(body) if body else {},
+    )
 
 
-def refuse(cause: Cause, style: Style, retry_after: int | None = None, see: str = "") -> tuple[int, dict[str, str], dict[str, Any]]:
-    return parse(answers.refusal(Refusal(cause, "Because.", retry_after), style, b"r-1", answers.lines(b"r-1", "", None, False), see, True))
+def reject(
+    cause: Cause, style: Style, retry_after: int | None = None, see: str = ""
+) -> tuple[int, dict[str, str], dict[str, Any]]:
+    return parse(
+        localreply.local_reply(
+            Rejection(cause, "Because.", retry_after),
+            style,
+            b"r-1",
+            localreply.lines(b"r-1", "", None, False),
+            see,
+            True,
+        )
+    )
 
 
 @pytest.mark.parametrize("cause", Cause)
 @pytest.mark.parametrize("style", Style)
 def test_every_cause_has_an_answer_that_says_why(cause: Cause, style: Style) -> None:
-    status, fields, body = refuse(cause, style)
-    assert status == answers.status_of(cause, style)
+    status, fields, body = reject(cause, style)
+    assert status == localreply.status_of(cause, style)
     assert 400 <= status < 600
     assert fields["x-amzn-requestid"] == "r-1"
     assert ("x-amzn-errortype" in fields) is (style is Style.SAGEMAKER)
@@ -54,31 +69,33 @@ def test_every_cause_has_an_answer_that_says_why(cause: Cause, style: Style) -> 
     ],
 )
 def test_the_statuses_that_clients_know(cause: Cause, status: int, error_type: str, plain: int) -> None:
-    told, fields, _ = refuse(cause, Style.SAGEMAKER)
+    told, fields, _ = reject(cause, Style.SAGEMAKER)
     assert (told, fields["x-amzn-errortype"]) == (status, error_type)
-    assert refuse(cause, Style.PLAIN)[0] == plain
+    assert reject(cause, Style.PLAIN)[0] == plain
 
 
 def test_retry_after_is_the_refusals_own_or_the_tables() -> None:
-    assert refuse(Cause.THROTTLED, Style.PLAIN, 7)[1]["retry-after"] == "7"
-    assert refuse(Cause.THROTTLED, Style.PLAIN)[1]["retry-after"] == "1"
-    assert "retry-after" not in refuse(Cause.BAD_REQUEST, Style.PLAIN)[1]
+    assert reject(Cause.THROTTLED, Style.PLAIN, 7)[1]["retry-after"] == "7"
+    assert reject(Cause.THROTTLED, Style.PLAIN)[1]["retry-after"] == "1"
+    assert "retry-after" not in reject(Cause.BAD_REQUEST, Style.PLAIN)[1]
 
 
 def test_oversize_in_sagemakers_words() -> None:
-    assert refuse(Cause.BODY_TOO_LARGE, Style.SAGEMAKER)[2] == {"message": "Request r-1 has oversize body."}
+    assert reject(Cause.BODY_TOO_LARGE, Style.SAGEMAKER)[2] == {"message": "Request r-1 has oversize body."}
 
 
 def test_a_timeout_in_sagemakers_words() -> None:
-    body = refuse(Cause.MODEL_TIMEOUT, Style.SAGEMAKER, see="the logs")[2]
+    body = reject(Cause.MODEL_TIMEOUT, Style.SAGEMAKER, see="the logs")[2]
     assert body["OriginalStatusCode"] == 0
-    assert body["Message"].startswith('Received server error (0) from primary with message "Your invocation timed out while waiting for a response')
+    assert body["Message"].startswith(
+        'Received server error (0) from primary with message "Your invocation timed out while waiting for a response'
+    )
     assert body["Message"].endswith('and try again.". See the logs for more information.')
 
 
 @pytest.mark.parametrize(("status", "whose"), [(400, "client"), (499, "client"), (500, "server"), (503, "server")])
 def test_a_models_own_error(status: int, whose: str) -> None:
-    told, fields, body = parse(answers.model_error(status, 'no "x"\n', b"", "the logs", True))
+    told, fields, body = parse(localreply.model_error(status, 'no "x"\n', b"", "the logs", True))
     assert (told, fields["x-amzn-errortype"], fields["content-type"]) == (424, "ModelError", "application/json")
     assert body == {
         "Message": f'Received {whose} error ({status}) from primary with message "no "x"\n". See the logs for more information.',
@@ -88,30 +105,32 @@ def test_a_models_own_error(status: int, whose: str) -> None:
 
 
 def test_a_models_own_error_is_bounded() -> None:
-    error = answers.OriginalError(chunked=False)
+    error = localreply.OriginalError(chunked=False)
     for _ in range(100):
         error.add(b"x" * 10_000)
-    body = parse(answers.model_error(500, error.text(), b"", "the logs", True))[2]
-    assert len(body["OriginalMessage"]) == answers.ORIGINAL_LIMIT
-    assert len(body["Message"]) == answers.MESSAGE_LIMIT
+    body = parse(localreply.model_error(500, error.text(), b"", "the logs", True))[2]
+    assert len(body["OriginalMessage"]) == localreply.ORIGINAL_LIMIT
+    assert len(body["Message"]) == localreply.MESSAGE_LIMIT
     assert body["Message"].endswith('x". See the logs for more information.')
 
 
 def test_a_models_own_error_that_is_no_text_or_chunked() -> None:
-    binary, chunked = answers.OriginalError(False), answers.OriginalError(True)
+    binary, chunked = localreply.OriginalError(False), localreply.OriginalError(True)
     binary.add(b"\xff\xfe")
     chunked.add(b"3\r\nbad\r\n0\r\n\r\n")
     assert (binary.text(), chunked.text()) == ("\ufffd\ufffd", "bad")
 
 
 def test_no_body_for_head() -> None:
-    assert answers.refusal(Refusal(Cause.THROTTLED, "x"), Style.PLAIN, b"r", b"", "", False).endswith(b"\r\n\r\n")
+    assert localreply.local_reply(Rejection(Cause.THROTTLED, "x"), Style.PLAIN, b"r", b"", "", False).endswith(
+        b"\r\n\r\n"
+    )
 
 
 def test_added_lines() -> None:
     cold = ColdStart(asked=1.0, created=1.01, ping=1.5)
-    assert answers.lines(b"r", "AllTraffic", cold, True) == (
+    assert localreply.lines(b"r", "AllTraffic", cold, True) == (
         b"x-amzn-RequestId: r\r\nx-Amzn-Invoked-Production-Variant: AllTraffic\r\n"
         b"Server-Timing: created;dur=10, ping;dur=500\r\nX-Kindler-Cold-Start: 500\r\nConnection: close\r\n"
     )
-    assert answers.lines(b"r", "", ColdStart(asked=1.0), False) == b"x-amzn-RequestId: r\r\n"
+    assert localreply.lines(b"r", "", ColdStart(asked=1.0), False) == b"x-amzn-RequestId: r\r\n"

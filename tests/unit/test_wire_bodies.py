@@ -74,7 +74,11 @@ def test_finds_the_end_under_any_split(body: tuple[bytes, bytes, bytes], cuts: l
 
 
 @given(
-    st.lists(st.sampled_from([b"5", b"0", b"a", b"\r\n", b"\n", b"hello", b"X: y", b";", b" ", b"-", b"+", b"_", b"\r"]), max_size=12).map(b"".join), st.data()
+    st.lists(
+        st.sampled_from([b"5", b"0", b"a", b"\r\n", b"\n", b"hello", b"X: y", b";", b" ", b"-", b"+", b"_", b"\r"]),
+        max_size=12,
+    ).map(b"".join),
+    st.data(),
 )
 def test_what_is_accepted_is_what_the_reference_accepts(data: bytes, more: st.DataObject) -> None:
     try:
@@ -168,7 +172,9 @@ def test_a_payload_cut_off_anywhere_is_the_beginning_of_the_whole(body: tuple[by
         (UNTIL_CLOSE, 0, [b"a", b"b"], 2, False, b""),
     ],
 )
-def test_a_body_by_its_framing(framing: int, length: int, pieces: list[bytes], received: int, complete: bool, rest: bytes) -> None:
+def test_a_body_by_its_framing(
+    framing: int, length: int, pieces: list[bytes], received: int, complete: bool, rest: bytes
+) -> None:
     body = Body(framing, length)
     for piece in pieces:
         end = body.feed(piece)

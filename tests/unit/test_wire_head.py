@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kindler.activator.calls import Cause
-from kindler.activator.wire.head import CHUNKED, LENGTH, NONE, BadHead, Head, scan, upstream_head
+from kindler.activator.endpoint.requests import Cause
+from kindler.activator.wire.head import CHUNKED, LENGTH, NONE, BadHead, Head, backend_head, scan
 
 LINE = b"POST /invocations HTTP/1.1\r\n"
 HOST = b"Host: iris.shop\r\n"
@@ -171,16 +171,29 @@ REFUSED = [
     ("without TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03abcdef"),
     *[
         ("The path holds", b"POST " + path + b" HTTP/1.1\r\n" + HOST + b"\r\n")
-        for path in (b"/a/../b", b"/..", b"/./a", b"//a", b"/a//b", b"/%2e%2E/a", b"/a%2fb", b"/a%5Cb", b"/a%00", b"/a\\b", b"/a#b", b"/a?b#c")
+        for path in (
+            b"/a/../b",
+            b"/..",
+            b"/./a",
+            b"//a",
+            b"/a//b",
+            b"/%2e%2E/a",
+            b"/a%2fb",
+            b"/a%5Cb",
+            b"/a%00",
+            b"/a\\b",
+            b"/a#b",
+            b"/a?b#c",
+        )
     ],
 ]
 
 
 @pytest.mark.parametrize(("reason", "data"), REFUSED)
 def test_refused(reason: str, data: bytes) -> None:
-    with pytest.raises(BadHead, match=re.escape(reason)) as refused:
+    with pytest.raises(BadHead, match=re.escape(reason)) as rejected:
         scan(data, 32 * 1024, 64)
-    assert refused.value.cause is Cause.BAD_REQUEST
+    assert rejected.value.cause is Cause.BAD_REQUEST
 
 
 @pytest.mark.parametrize(
@@ -193,9 +206,9 @@ def test_refused(reason: str, data: bytes) -> None:
     ],
 )
 def test_too_large(data: bytes) -> None:
-    with pytest.raises(BadHead) as refused:
+    with pytest.raises(BadHead) as rejected:
         scan(data, 32 * 1024, 64)
-    assert refused.value.cause is Cause.HEAD_TOO_LARGE
+    assert rejected.value.cause is Cause.HEAD_TOO_LARGE
 
 
 def test_incomplete_at_every_byte() -> None:
@@ -206,8 +219,10 @@ def test_incomplete_at_every_byte() -> None:
 
 def test_a_plain_head_goes_on_as_it_came() -> None:
     data = with_fields(b"content-TYPE:  text/csv\r\nAuthorization: secret\r\nContent-Length: 5\r\n") + b"hello"
-    assert upstream_head(data, read(data), b"/v1/predict", b"r-1") == (
-        b"POST /v1/predict HTTP/1.1\r\nx-amzn-RequestId: r-1\r\n" + HOST + b"content-TYPE:  text/csv\r\nAuthorization: secret\r\nContent-Length: 5\r\n\r\n"
+    assert backend_head(data, read(data), b"/v1/predict", b"r-1") == (
+        b"POST /v1/predict HTTP/1.1\r\nx-amzn-RequestId: r-1\r\n"
+        + HOST
+        + b"content-TYPE:  text/csv\r\nAuthorization: secret\r\nContent-Length: 5\r\n\r\n"
     )
 
 
@@ -235,13 +250,16 @@ def test_a_plain_head_goes_on_as_it_came() -> None:
 )
 def test_dropped_on_the_way_to_the_model(line: bytes) -> None:
     data = with_fields(b"A: 1\r\n" + line + b"\r\nB: 2\r\n")
-    assert upstream_head(data, read(data), b"/i", b"r") == b"POST /i HTTP/1.1\r\nx-amzn-RequestId: r\r\n" + HOST + b"A: 1\r\nB: 2\r\n\r\n"
+    assert (
+        backend_head(data, read(data), b"/i", b"r")
+        == b"POST /i HTTP/1.1\r\nx-amzn-RequestId: r\r\n" + HOST + b"A: 1\r\nB: 2\r\n\r\n"
+    )
 
 
 @pytest.mark.parametrize("name", [b"X-A", b"content-length", b"Transfer-Encoding", b"host", b"close"])
 def test_what_connection_names_is_dropped_but_never_what_frames_or_routes(name: bytes) -> None:
     data = with_fields(b"Connection: " + name + b"\r\nX-A: 1\r\nContent-Length: 0007\r\n")
-    head = upstream_head(data, read(data), b"/i", b"r")
+    head = backend_head(data, read(data), b"/i", b"r")
     assert HOST in head
     assert head.count(b"Content-Length: 7\r\n") == 1
     assert (b"X-A: 1\r\n" in head) is (name != b"X-A")
@@ -250,11 +268,23 @@ def test_what_connection_names_is_dropped_but_never_what_frames_or_routes(name: 
 # ---- against another parser
 
 TEXT = st.binary(max_size=12)
-NAMES = st.sampled_from([b"Host", b"Content-Length", b"Transfer-Encoding", b"Connection", b"Expect", b"A", b"x-b", b"Bad Name", b"a_b", b""])
-VALUES = st.one_of(st.sampled_from([b"iris", b"5", b"05", b"chunked", b"close", b"100-continue", b" x ", b"a\r\n b", b"a\nb", b"", b"\x00"]), TEXT)
+NAMES = st.sampled_from(
+    [b"Host", b"Content-Length", b"Transfer-Encoding", b"Connection", b"Expect", b"A", b"x-b", b"Bad Name", b"a_b", b""]
+)
+VALUES = st.one_of(
+    st.sampled_from(
+        [b"iris", b"5", b"05", b"chunked", b"close", b"100-continue", b" x ", b"a\r\n b", b"a\nb", b"", b"\x00"]
+    ),
+    TEXT,
+)
 SEPARATORS = st.sampled_from([b": ", b":", b" : ", b""])
 ENDS = st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r"])
-LINES = st.one_of(st.sampled_from([LINE, b"GET /a?b HTTP/1.0\r\n", b"GET /\r\n", b"PRI * HTTP/2.0\r\n", b"\r\n" + LINE, b"G@T / HTTP/1.1\r\n"]), TEXT)
+LINES = st.one_of(
+    st.sampled_from(
+        [LINE, b"GET /a?b HTTP/1.0\r\n", b"GET /\r\n", b"PRI * HTTP/2.0\r\n", b"\r\n" + LINE, b"G@T / HTTP/1.1\r\n"]
+    ),
+    TEXT,
+)
 
 
 @st.composite
@@ -291,7 +321,7 @@ def test_what_goes_on_is_read_by_h11_as_the_same_request(data: bytes, path: byte
     if head is None:
         return
     parser = h11.Connection(h11.SERVER)
-    parser.receive_data(upstream_head(data, head, path, b"r-1"))
+    parser.receive_data(backend_head(data, head, path, b"r-1"))
     request = parser.next_event()
     assert isinstance(request, h11.Request)
     names = [name for name, _ in request.headers]

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kindler.activator.wire.head import CHUNKED, LENGTH, NONE
-from kindler.activator.wire.response import HEAD_LIMIT, UNTIL_CLOSE, Answer, BadAnswer, client_head, scan
+from kindler.activator.wire.response import HEAD_LIMIT, UNTIL_CLOSE, BadResponse, ResponseHead, client_head, scan
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
-def read(data: bytes, to_head: bool = False) -> Answer:
+def read(data: bytes, to_head: bool = False) -> ResponseHead:
     answer = scan(data, to_head)
     assert answer is not None
     return answer
@@ -78,7 +78,7 @@ def test_no_answer_to_head_has_a_body(fields: bytes) -> None:
     ],
 )
 def test_not_believed(head: bytes) -> None:
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadResponse):
         scan(head + b"\r\n", False)
 
 
@@ -89,7 +89,7 @@ def test_incomplete_at_every_byte() -> None:
 
 @pytest.mark.parametrize("data", [b"SSH-2.0-OpenSSH", b"hello", OK + b"A: " + b"b" * HEAD_LIMIT])
 def test_hopeless_before_it_is_complete(data: bytes) -> None:
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadResponse):
         scan(data, False)
 
 
@@ -99,7 +99,10 @@ def test_hopeless_before_it_is_complete(data: bytes) -> None:
         (OK + b"A: 1\r\nContent-Length: 5\r\n", OK + b"X: y\r\nA: 1\r\nContent-Length: 5\r\n"),
         (b"HTTP/1.0 200 Fine\r\nA: 1\r\n", b"HTTP/1.1 200 Fine\r\nX: y\r\nA: 1\r\n"),
         (OK + b"Connection: close, B\r\nB: 1\r\nKeep-Alive: 5\r\nA: 1\r\n", OK + b"X: y\r\nA: 1\r\n"),
-        (OK + b"X-Kindler-Cold-Start: 1\r\nx-amzn-requestid: 2\r\nX-AMZN-Invoked-Production-Variant: 3\r\nA: 1\r\n", OK + b"X: y\r\nA: 1\r\n"),
+        (
+            OK + b"X-Kindler-Cold-Start: 1\r\nx-amzn-requestid: 2\r\nX-AMZN-Invoked-Production-Variant: 3\r\nA: 1\r\n",
+            OK + b"X: y\r\nA: 1\r\n",
+        ),
         (OK + b"Connection: content-length\r\nContent-Length: 5\r\n", OK + b"X: y\r\nContent-Length: 5\r\n"),
         (b"HTTP/1.1 204 None\r\nContent-Length: 5\r\nA: 1\r\n", b"HTTP/1.1 204 None\r\nX: y\r\nA: 1\r\n"),
         (b"HTTP/1.1 304 Same\r\nContent-Length: 5\r\n", b"HTTP/1.1 304 Same\r\nX: y\r\nContent-Length: 5\r\n"),
@@ -112,14 +115,16 @@ def test_what_goes_on_to_the_client(head: bytes, goes_on: bytes) -> None:
 
 NAMES = st.sampled_from([b"Content-Length", b"Transfer-Encoding", b"Connection", b"A", b"Bad Name"])
 VALUES = st.sampled_from([b"5", b"6", b"chunked", b"gzip", b"close", b"x", b"", b"a\r\n b", b"\x00"])
-HEADS = st.lists(st.tuples(NAMES, VALUES).map(b": ".join), max_size=4).map(lambda lines: b"\r\n".join([OK[:-2], *lines, b"", b""]))
+HEADS = st.lists(st.tuples(NAMES, VALUES).map(b": ".join), max_size=4).map(
+    lambda lines: b"\r\n".join([OK[:-2], *lines, b"", b""])
+)
 
 
 @given(HEADS)
 def test_believes_only_what_h11_believes(data: bytes) -> None:
     try:
         answer = scan(data, False)
-    except BadAnswer:
+    except BadResponse:
         return
     assert answer is not None
     parser = h11.Connection(h11.CLIENT)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from kindler.controller.reconcile import left
-from kindler.controller.work import BURST, FIRST_PAUSE, LONGEST_PAUSE, RATE, Work
+from kindler.controller.workqueue import BURST, FIRST_PAUSE, LONGEST_PAUSE, RATE, WorkQueue
 
 
 class Clock:
@@ -18,12 +18,12 @@ class Clock:
         return self.now
 
 
-def queue() -> tuple[Work[str], Clock]:
+def queue() -> tuple[WorkQueue[str], Clock]:
     clock = Clock()
-    return Work(clock), clock
+    return WorkQueue(clock), clock
 
 
-def taken(work: Work[str]) -> list[str]:
+def taken(work: WorkQueue[str]) -> list[str]:
     """All keys that are ready now, taken in order."""
     work._promote()
     keys = []
@@ -135,7 +135,7 @@ async def test_a_key_that_always_rings_is_held_to_its_rate_and_starves_no_other(
 
 
 async def test_a_worker_wakes_for_a_ring_and_for_a_timer() -> None:
-    work: Work[str] = Work(asyncio.get_running_loop().time)
+    work: WorkQueue[str] = WorkQueue(asyncio.get_running_loop().time)
     worker = asyncio.create_task(work.take())
     await asyncio.sleep(0)
     work.ring("now")
@@ -170,6 +170,10 @@ async def test_a_ring_while_a_failing_key_is_worked_on_shortens_its_pause() -> N
     assert work.failed("a", retry_after=3600) == LONGEST_PAUSE, "whatever the API server asks for"
 
 
-@pytest.mark.parametrize(("again", "passed", "rests"), [(None, 3.0, None), (5.0, 0.5, 4.5), (1.0, 3.0, 0.0), (5.0, -9.0, 5.0)])
-def test_a_pass_that_takes_long_makes_the_next_moment_no_later(again: float | None, passed: float, rests: float | None) -> None:
+@pytest.mark.parametrize(
+    ("again", "passed", "rests"), [(None, 3.0, None), (5.0, 0.5, 4.5), (1.0, 3.0, 0.0), (5.0, -9.0, 5.0)]
+)
+def test_a_pass_that_takes_long_makes_the_next_moment_no_later(
+    again: float | None, passed: float, rests: float | None
+) -> None:
     assert left(again, passed) == rests

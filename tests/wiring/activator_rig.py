@@ -61,7 +61,9 @@ class Model:
         if head.startswith(b"GET /ping"):
             status, body = (200 if self.healthy else 500), b""
         else:
-            length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
+            length = next(
+                (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
+            )
             self.served.append((await reader.readexactly(length)).decode())
             self.now += 1
             self.most = max(self.most, self.now)
@@ -87,7 +89,9 @@ class Answer:
 class Rig:
     """`models`: by pod name, also of pods that are gone. `gate`: closed (`clear`), models answer no invocation. `most`: requests in all models at once."""
 
-    def __init__(self, server: ApiServer, kubelet: Kubelet, activator: Activator, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, server: ApiServer, kubelet: Kubelet, activator: Activator, session: aiohttp.ClientSession
+    ) -> None:
         self.server, self.kubelet, self.activator, self.session = server, kubelet, activator, session
         self.models: dict[str, Model] = {}
         self.gate = asyncio.Event()
@@ -96,7 +100,9 @@ class Rig:
         self.port = free_port()
         self._tasks: set[asyncio.Task[Any]] = set()
         kubelet.address = self._address
-        kubelet.lingers = lambda pod: (model := self.models.get(pod["metadata"]["name"])) is not None and bool(model.connections)
+        kubelet.lingers = lambda pod: (
+            (model := self.models.get(pod["metadata"]["name"])) is not None and bool(model.connections)
+        )
 
     def _address(self, pod: Object) -> str:
         number = len(self.models) + 1
@@ -124,33 +130,67 @@ class Rig:
 
     def endpoint(self, name: str = "iris", sagemaker: str | None = None) -> Object:
         spec = {"endpointConfigName": "c"} | ({"endpointName": sagemaker} if sagemaker else {})
-        body = {"apiVersion": names.API_VERSION, "kind": "Endpoint", "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
+        body = {
+            "apiVersion": names.API_VERSION,
+            "kind": "Endpoint",
+            "metadata": {"name": name, "namespace": NAMESPACE},
+            "spec": spec,
+        }
         return self.server.store.create(self._kind("endpoints", names.GROUP), NAMESPACE, body)
 
     def pools(self, endpoint: Object, revision: str = "abc", demand: int = 0, warm: int = 0) -> None:
         """The ReplicaSets of a revision, as the controller makes them."""
         meta = endpoint["metadata"]
-        owner = {"apiVersion": names.API_VERSION, "kind": "Endpoint", "name": meta["name"], "uid": meta["uid"], "controller": True}
+        owner = {
+            "apiVersion": names.API_VERSION,
+            "kind": "Endpoint",
+            "name": meta["name"],
+            "uid": meta["uid"],
+            "controller": True,
+        }
         for pool, replicas in ((names.DEMAND, demand), (names.WARM, warm)):
             if pool == names.WARM and not warm:
                 continue
             labels = {names.LABEL_ENDPOINT: meta["name"], names.LABEL_REVISION: revision, names.LABEL_POOL: pool}
             spec = {"replicas": replicas, "selector": {"matchLabels": labels}}
-            spec["template"] = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": names.CONTAINER, "image": "iris:1"}]}}
-            body = {"metadata": {"name": names.pool_name(meta["name"], revision, pool), "labels": labels, "ownerReferences": [owner]}, "spec": spec}
+            spec["template"] = {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": names.CONTAINER, "image": "iris:1"}]},
+            }
+            body = {
+                "metadata": {
+                    "name": names.pool_name(meta["name"], revision, pool),
+                    "labels": labels,
+                    "ownerReferences": [owner],
+                },
+                "spec": spec,
+            }
             self.server.store.create(self._kind("replicasets", "apps"), NAMESPACE, body)
 
-    def route(self, name: str = "iris", revision: str = "abc", limit: int = 5, idle: int = 60, startup: int = 60, warm: int = 0, per_pod: int = 1) -> Route:
+    def route(
+        self,
+        name: str = "iris",
+        revision: str = "abc",
+        limit: int = 5,
+        idle: int = 60,
+        startup: int = 60,
+        warm: int = 0,
+        per_pod: int = 1,
+    ) -> Route:
         """Moves status.route."""
         route = Route(
             "AllTraffic", revision, names.pool_name(name, revision, names.DEMAND), names.pool_name(name, revision, names.WARM) if warm else None,
             limit, per_pod, warm, 2048, idle, 60, startup, self.port, "/ping", "/invocations",
         )  # fmt: skip
         kind = self._kind("endpoints", names.GROUP)
-        self.server.store.merge_patch(kind, NAMESPACE, name, {"status": {"observedGeneration": 1, "route": route.to_json()}}, "status")
+        self.server.store.merge_patch(
+            kind, NAMESPACE, name, {"status": {"observedGeneration": 1, "route": route.to_json()}}, "status"
+        )
         return route
 
-    def serving(self, name: str = "iris", sagemaker: str | None = None, demand: int = 0, warm: int = 0, **route: Any) -> Object:
+    def serving(
+        self, name: str = "iris", sagemaker: str | None = None, demand: int = 0, warm: int = 0, **route: Any
+    ) -> Object:
         endpoint = self.endpoint(name, sagemaker)
         self.pools(endpoint, demand=demand, warm=warm)
         self.route(name, warm=warm, **route)
@@ -186,7 +226,7 @@ class Rig:
             await asyncio.sleep(0.005)
         return found
 
-    def desk(self, name: str = "iris") -> Any:
+    def throttler(self, name: str = "iris") -> Any:
         return self.activator.directory.by_object(NAMESPACE, name)
 
     # Asking
@@ -194,9 +234,13 @@ class Rig:
     async def request(self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None) -> Answer:
         return await self._ask(method, self.activator.ports.public, path, body, headers)
 
-    async def _ask(self, method: str, port: int, path: str, body: str = "", headers: dict[str, str] | None = None) -> Answer:
+    async def _ask(
+        self, method: str, port: int, path: str, body: str = "", headers: dict[str, str] | None = None
+    ) -> Answer:
         data = body.encode() if method == "POST" else None
-        async with self.session.request(method, f"http://127.0.0.1:{port}{path}", data=data, headers=headers) as response:
+        async with self.session.request(
+            method, f"http://127.0.0.1:{port}{path}", data=data, headers=headers
+        ) as response:
             return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, await response.text())
 
     async def invoke(self, name: str = "iris", body: str = "x") -> Answer:
@@ -230,12 +274,19 @@ def free_port() -> int:
 
 
 def settings(**changes: Any) -> ActivatorSettings:
-    values: dict[str, Any] = {"public_port": free_port(), "peer_port": free_port(), "admin_port": free_port(), "shutdown_grace_seconds": 0.2}
+    values: dict[str, Any] = {
+        "public_port": free_port(),
+        "peer_port": free_port(),
+        "admin_port": free_port(),
+        "shutdown_grace_seconds": 0.2,
+    }
     return replace(activator_settings({}), **(values | changes))
 
 
 @asynccontextmanager
-async def rig(folder: Path, monkeypatch: Any, before: Callable[[ApiServer], Any] | None = None, **changes: Any) -> AsyncIterator[Rig]:
+async def rig(
+    folder: Path, monkeypatch: Any, before: Callable[[ApiServer], Any] | None = None, **changes: Any
+) -> AsyncIterator[Rig]:
     """An activator that knows its routes, over an empty cluster. `before` may trouble the server first: then it knows none yet."""
     async with ApiServer() as server:
         if before is not None:

@@ -25,14 +25,23 @@ API = "serving.kindler.dev/v1alpha1"
 IMAGE = "localhost:5000/echo:1"
 
 
-def model(name: str = "echo", image: str = IMAGE, namespace: str = NS, environment: Json | None = None, **spec: Any) -> Json:
+def model(
+    name: str = "echo", image: str = IMAGE, namespace: str = NS, environment: Json | None = None, **spec: Any
+) -> Json:
     container = {"image": image} | ({"environment": environment} if environment else {})
     return _object("Model", name, namespace, {"primaryContainer": container} | spec)
 
 
-def config(name: str = "echo", of: str = "echo", namespace: str = NS, memory: int = 1024, limit: int = 2, **serverless: Any) -> Json:
+def config(
+    name: str = "echo", of: str = "echo", namespace: str = NS, memory: int = 1024, limit: int = 2, **serverless: Any
+) -> Json:
     spec = {"memorySizeInMB": memory, "maxConcurrency": limit} | serverless
-    return _object("EndpointConfig", name, namespace, {"productionVariants": [{"variantName": "AllTraffic", "modelName": of, "serverlessConfig": spec}]})
+    return _object(
+        "EndpointConfig",
+        name,
+        namespace,
+        {"productionVariants": [{"variantName": "AllTraffic", "modelName": of, "serverlessConfig": spec}]},
+    )
 
 
 def endpoint(name: str = "echo", of: str = "echo", namespace: str = NS, **spec: Any) -> Json:
@@ -70,14 +79,24 @@ class World:
         """Names another EndpointConfig: UpdateEndpoint."""
         self.patch("endpoints", name, {"spec": {"endpointConfigName": config_name}}, namespace)
 
-    def patch(self, plural: str, name: str, patch: Json, namespace: str = NS, group: str = "serving.kindler.dev", sub: str = "") -> None:
+    def patch(
+        self,
+        plural: str,
+        name: str,
+        patch: Json,
+        namespace: str = NS,
+        group: str = "serving.kindler.dev",
+        sub: str = "",
+    ) -> None:
         self.server.store.merge_patch(self.server.store.kind(plural, group), namespace, name, patch, sub, "kubectl")
 
     def autoscale(self, *entries: Json, name: str = "echo") -> None:
         """Edits spec.autoscaling."""
         self.patch("endpoints", name, {"spec": {"autoscaling": list(entries) or None}})
 
-    def delete(self, plural: str, name: str, namespace: str = NS, group: str = "serving.kindler.dev", **options: Any) -> None:
+    def delete(
+        self, plural: str, name: str, namespace: str = NS, group: str = "serving.kindler.dev", **options: Any
+    ) -> None:
         self.server.store.delete(self.server.store.kind(plural, group), namespace, name, options or None)
 
     # What there is
@@ -116,7 +135,12 @@ class World:
         conditions = {c["type"]: c for c in found["status"].get("conditions", [])}
         assert all(c["observedGeneration"] == found["metadata"]["generation"] for c in conditions.values())
         marks = sorted(k for k in conditions if k not in ("Ready", "Available", "ScalingActive"))
-        return (found["status"].get("endpointStatus", ""), conditions["Ready"]["status"], conditions["Available"]["status"], *marks)
+        return (
+            found["status"].get("endpointStatus", ""),
+            conditions["Ready"]["status"],
+            conditions["Available"]["status"],
+            *marks,
+        )
 
     def reason(self, name: str = "echo", kind: str = "Ready", plural: str = "endpoints") -> str:
         found = self.find(plural, name) or {}
@@ -135,17 +159,30 @@ class World:
 
     def writes(self) -> list[str]:
         """Every write of a controller so far, Leases and Events left out."""
-        return [f"{r.verb} {r.resource}/{r.name}/{r.subresource}" for r in self.server.log if r.write and r.resource not in ("leases", "events")]
+        return [
+            f"{r.verb} {r.resource}/{r.name}/{r.subresource}"
+            for r in self.server.log
+            if r.write and r.resource not in ("leases", "events")
+        ]
 
     # The activator
 
-    def serve(self, name: str = "echo", in_flight: int = 0, older: dict[str, int] | None = None, revision: str | None = None, warm: int = 0) -> None:
+    def serve(
+        self,
+        name: str = "echo",
+        in_flight: int = 0,
+        older: dict[str, int] | None = None,
+        revision: str | None = None,
+        warm: int = 0,
+    ) -> None:
         """The activator says that it serves what is routed now (or `revision`)."""
         found = self.find("endpoints", name)
         assert found is not None
         assert self.told is not None
         now = revision or found["status"]["route"]["revision"]
-        self.told[f"{NS}/{name}"] = EndpointStats(found["metadata"]["uid"], True, now, in_flight, 0, warm, in_flight - warm, older or {})
+        self.told[f"{NS}/{name}"] = EndpointStats(
+            found["metadata"]["uid"], True, now, in_flight, 0, warm, in_flight - warm, older or {}
+        )
 
     def load(self, executions: int, name: str = "echo") -> None:
         """From now on so many executions at any time, in the demand pool."""
@@ -156,7 +193,9 @@ class World:
         if self.told is None:
             return web.Response(status=500)
         counted = {
-            key: replace(self.told[key], totals=Totals(load_seconds=level * (time.monotonic() - since), invocations=level))
+            key: replace(
+                self.told[key], totals=Totals(load_seconds=level * (time.monotonic() - since), invocations=level)
+            )
             for key, (level, since) in self.loads.items()
         }
         return web.json_response(Stats("boot", self.told | counted).to_json())
@@ -168,17 +207,34 @@ class World:
         store = self.server.store
         store.create(store.kind("clusterroles"), "", {"metadata": {"name": "kindler-metrics"}, "rules": []})
         text = "-----BEGIN CERTIFICATE-----\nYQ==\n-----END CERTIFICATE-----\n"
-        store.create(store.kind("configmaps"), "kindler-system", {"metadata": {"name": "kindler-metrics"}, "data": {"metrics-0": text}})
+        store.create(
+            store.kind("configmaps"),
+            "kindler-system",
+            {"metadata": {"name": "kindler-metrics"}, "data": {"metrics-0": text}},
+        )
 
     def scales(self, size: int, name: str = "echo") -> None:
         """The HPA gives the pool that it leads to this size."""
         store, pool = self.server.store, self.hpa(name)["scaleTargetRef"]["name"]
-        store.scale(store.kind("replicasets", "apps"), NS, pool, {"spec": {"replicas": size}}, "kube-controller-manager")
+        store.scale(
+            store.kind("replicasets", "apps"), NS, pool, {"spec": {"replicas": size}}, "kube-controller-manager"
+        )
 
-    def hpa_says(self, able: str = "True", active: str = "True", why: str = "it was able to calculate", name: str = "echo") -> None:
+    def hpa_says(
+        self, able: str = "True", active: str = "True", why: str = "it was able to calculate", name: str = "echo"
+    ) -> None:
         """The HPA's conditions."""
-        told = [{"type": kind, "status": status, "reason": "Because", "message": why} for kind, status in (("AbleToScale", able), ("ScalingActive", active))]
-        self.patch("horizontalpodautoscalers", f"{name}-warm", {"status": {"conditions": told}}, group="autoscaling", sub="status")
+        told = [
+            {"type": kind, "status": status, "reason": "Because", "message": why}
+            for kind, status in (("AbleToScale", able), ("ScalingActive", active))
+        ]
+        self.patch(
+            "horizontalpodautoscalers",
+            f"{name}-warm",
+            {"status": {"conditions": told}},
+            group="autoscaling",
+            sub="status",
+        )
 
     # Controllers
 
@@ -211,7 +267,11 @@ class World:
 
 @contextlib.asynccontextmanager
 async def world(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, namespaces: tuple[str, ...] = (NS,), automatic: bool = True, **changed: Any
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    namespaces: tuple[str, ...] = (NS,),
+    automatic: bool = True,
+    **changed: Any,
 ) -> AsyncIterator[World]:
     """One API server with a kubelet and one activator, no controller yet. `changed`: fields of the settings. `automatic`: see Kubelet."""
     async with ApiServer(namespaces=namespaces) as server:
@@ -236,7 +296,10 @@ async def _activator(made: World) -> AsyncIterator[int]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     labels = {"app.kubernetes.io/component": "activator"}
-    pod = {"metadata": {"name": "activator-0", "labels": labels}, "spec": {"nodeName": "node-1", "containers": [{"name": "activator", "image": "x"}]}}
+    pod = {
+        "metadata": {"name": "activator-0", "labels": labels},
+        "spec": {"nodeName": "node-1", "containers": [{"name": "activator", "image": "x"}]},
+    }
     store = made.server.store
     kind = store.kind("pods")
     created = store.create(kind, "kindler-system", pod, "test")

@@ -49,12 +49,21 @@ ROUTE = {
     "healthPath": "/ping",
     "invocationsPath": "/invocations",
 }
-PREDEFINED = {"predefinedMetricSpecification": {"predefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization"}}
+PREDEFINED = {
+    "predefinedMetricSpecification": {"predefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization"}
+}
 
 
 def customized(metric: str, namespace: str = "AWS/SageMaker", statistic: str = "Average", **dimensions: str) -> Json:
     told = [{"name": name, "value": value} for name, value in dimensions.items()]
-    return {"customizedMetricSpecification": {"metricName": metric, "namespace": namespace, "statistic": statistic, "dimensions": told}}
+    return {
+        "customizedMetricSpecification": {
+            "metricName": metric,
+            "namespace": namespace,
+            "statistic": statistic,
+            "dimensions": told,
+        }
+    }
 
 
 def policy(name: str, metric: Json = PREDEFINED, target: float = 0.7) -> Json:
@@ -79,11 +88,20 @@ class Authority:
     def client(self, name: str = "front-proxy-client") -> Signed:
         key = ec.generate_private_key(ec.SECP256R1())
         secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-        return Signed(self._sign(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key, authority=False), secret)
+        return Signed(
+            self._sign(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key, authority=False), secret
+        )
 
     def _sign(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, authority: bool) -> str:
         now = datetime.now(UTC)
-        made = x509.CertificateBuilder(self._name, subject, key.public_key(), x509.random_serial_number(), now - timedelta(hours=1), now + timedelta(hours=1))
+        made = x509.CertificateBuilder(
+            self._name,
+            subject,
+            key.public_key(),
+            x509.random_serial_number(),
+            now - timedelta(hours=1),
+            now + timedelta(hours=1),
+        )
         made = made.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         return made.sign(self._key, SHA256()).public_bytes(Encoding.PEM).decode()
 
@@ -100,9 +118,19 @@ class Activator:
         self.asked += 1
         assert request.query.get("provisioned") == "true"
         assert request.headers["Authorization"] == "Bearer peer"
-        return web.Response(status=500) if self.told is None else web.json_response(Stats(self.boot, self.told).to_json())
+        return (
+            web.Response(status=500) if self.told is None else web.json_response(Stats(self.boot, self.told).to_json())
+        )
 
-    def serve(self, uid: str, load_seconds: float = 0, in_flight: int = 0, allocated: int = 4, name: str = "iris", **counts: Any) -> None:
+    def serve(
+        self,
+        uid: str,
+        load_seconds: float = 0,
+        in_flight: int = 0,
+        allocated: int = 4,
+        name: str = "iris",
+        **counts: Any,
+    ) -> None:
         assert self.told is not None
         totals = Totals(load_seconds=load_seconds, **counts)
         self.told[f"{NS}/{name}"] = EndpointStats(uid, True, "abc", in_flight, 0, in_flight, 0, {}, allocated, totals)
@@ -125,12 +153,22 @@ class World:
 
     # The cluster
 
-    def endpoint(self, *policies: Json, name: str = "iris", namespace: str = NS, route: Json | None = ROUTE, **spec: Any) -> str:
+    def endpoint(
+        self, *policies: Json, name: str = "iris", namespace: str = NS, route: Json | None = ROUTE, **spec: Any
+    ) -> str:
         """An Endpoint that serves; its uid."""
         kind = self.server.store.kind("endpoints", "serving.kindler.dev")
-        entry = {"variantName": "AllTraffic", "minCapacity": 1, "maxCapacity": 8} | ({"scalingPolicies": list(policies)} if policies else {})
-        body = {"apiVersion": "serving.kindler.dev/v1alpha1", "kind": "Endpoint", "metadata": {"name": name, "namespace": namespace}}
-        made = self.server.store.create(kind, namespace, body | {"spec": {"endpointConfigName": "c", "autoscaling": [entry]} | spec}, "kubectl")
+        entry = {"variantName": "AllTraffic", "minCapacity": 1, "maxCapacity": 8} | (
+            {"scalingPolicies": list(policies)} if policies else {}
+        )
+        body = {
+            "apiVersion": "serving.kindler.dev/v1alpha1",
+            "kind": "Endpoint",
+            "metadata": {"name": name, "namespace": namespace},
+        }
+        made = self.server.store.create(
+            kind, namespace, body | {"spec": {"endpointConfigName": "c", "autoscaling": [entry]} | spec}, "kubectl"
+        )
         if route:
             self.route(route, name, namespace)
         return str(made["metadata"]["uid"])
@@ -147,7 +185,10 @@ class World:
         """Says in the cluster whose clients may call."""
         self.front = authority
         kind = self.server.store.kind("configmaps")
-        data = {"requestheader-client-ca-file": authority.certificate, "requestheader-allowed-names": json.dumps(allowed)}
+        data = {
+            "requestheader-client-ca-file": authority.certificate,
+            "requestheader-allowed-names": json.dumps(allowed),
+        }
         self.server.store.merge_patch(kind, "kube-system", "extension-apiserver-authentication", {"data": data})
 
     # The API server's part
@@ -160,17 +201,25 @@ class World:
         file.write_text(shown.certificate + shown.key)
         tls.load_cert_chain(file)
         url = f"https://127.0.0.1:{self.process.ports[0]}{path}"
-        async with aiohttp.ClientSession() as session, session.get(url, params=query, ssl=tls, server_hostname=SERVICE) as response:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(url, params=query, ssl=tls, server_hostname=SERVICE) as response,
+        ):
             return response.status, json.loads(await response.read() or b"{}")
 
-    async def value(self, metric: str = "concurrent-executions", policy: str = "p", endpoint: str = "iris") -> tuple[int, str]:
+    async def value(
+        self, metric: str = "concurrent-executions", policy: str = "p", endpoint: str = "iris"
+    ) -> tuple[int, str]:
         """What a HorizontalPodAutoscaler would learn: status, and the value or the message."""
         selector = f"serving.kindler.dev/endpoint={endpoint},serving.kindler.dev/policy={policy}"
         status, body = await self.ask(f"{EXTERNAL}/{metric}", labelSelector=selector)
         return status, body["items"][0]["value"] if status == 200 else body["message"]
 
     async def admin(self, path: str) -> tuple[int, str]:
-        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.process.ports[1]}{path}") as response:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{self.process.ports[1]}{path}") as response,
+        ):
             return response.status, await response.text()
 
     async def sampled(self, rounds: int = 1) -> None:
@@ -185,7 +234,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(folder: Path, monkeypatch: pytest.MonkeyPatch, later: float = 0.0, **changed: Any) -> AsyncIterator[World]:
+async def world(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, later: float = 0.0, **changed: Any
+) -> AsyncIterator[World]:
     """One activator, and the process, ready. `later`: see World. `changed`: fields of the settings."""
     async with ApiServer(namespaces=(NS, "other")) as server:
         monkeypatch.setenv("KUBECONFIG", server.kubeconfig(folder))
@@ -195,7 +246,12 @@ async def world(folder: Path, monkeypatch: pytest.MonkeyPatch, later: float = 0.
         store.create(maps, "kube-system", {"metadata": {"name": "extension-apiserver-authentication"}})
         activator = Activator()
         async with _activator(server, activator) as port:
-            local: Json = {"api_port": 0, "metrics_port": 0, "peer_port": port, "peer_token_path": str(folder / "token")}
+            local: Json = {
+                "api_port": 0,
+                "metrics_port": 0,
+                "peer_port": port,
+                "peer_token_path": str(folder / "token"),
+            }
             settings = replace(metrics_settings({"KINDLER_POD_NAME": "metrics-0"}), **(local | changed))
             cluster = Cluster()
             await cluster.connect()
@@ -217,7 +273,9 @@ async def world(folder: Path, monkeypatch: pytest.MonkeyPatch, later: float = 0.
 async def _ready(made: World) -> None:
     async with asyncio.timeout(20):
         await made.process.listening.wait()
-    await made.until(lambda: made.process.health().missing is None and (made.settings.tls_directory or made.config_map()))
+    await made.until(
+        lambda: made.process.health().missing is None and (made.settings.tls_directory or made.config_map())
+    )
 
 
 @asynccontextmanager
@@ -229,10 +287,20 @@ async def _activator(server: ApiServer, activator: Activator) -> AsyncIterator[i
     with socket.create_server(("127.0.0.1", 0)) as listening:
         await web.SockSite(runner, listening).start()
         labels = {"app.kubernetes.io/component": "activator"}
-        pod = {"metadata": {"name": "activator-0", "labels": labels}, "spec": {"containers": [{"name": "activator", "image": "x"}]}}
+        pod = {
+            "metadata": {"name": "activator-0", "labels": labels},
+            "spec": {"containers": [{"name": "activator", "image": "x"}]},
+        }
         kind = server.store.kind("pods")
         created = server.store.create(kind, SYSTEM, pod, "test")
-        server.store.update(kind, SYSTEM, "activator-0", created | {"status": {"phase": "Running", "podIP": "127.0.0.1"}}, "status", "kubelet")
+        server.store.update(
+            kind,
+            SYSTEM,
+            "activator-0",
+            created | {"status": {"phase": "Running", "podIP": "127.0.0.1"}},
+            "status",
+            "kubelet",
+        )
         try:
             yield int(listening.getsockname()[1])
         finally:

@@ -23,10 +23,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from kindler.activator import process
-from kindler.activator.doorway import serve
-from kindler.activator.tokens import FRESH_SECONDS
 from kindler.api import names
 from kindler.api.stats import Stats
+from kindler.runtime.httpserver import serve
+from kindler.runtime.tokens import FRESH_SECONDS
 from tests.apiserver.faults import Request, matching
 from tests.wiring.activator_rig import Rig, free_port
 from tests.wiring.activator_rig import rig as make
@@ -42,12 +42,30 @@ class Issuer:
         self.keys = {kid: rsa.generate_private_key(public_exponent=65537, key_size=2048) for kid in ("one", "two")}
 
     def published(self, *kids: str) -> bytes:
-        keys = [jwt.algorithms.RSAAlgorithm.to_jwk(self.keys[kid].public_key(), as_dict=True) | {"kid": kid, "alg": "RS256", "use": "sig"} for kid in kids]
+        keys = [
+            jwt.algorithms.RSAAlgorithm.to_jwk(self.keys[kid].public_key(), as_dict=True)
+            | {"kid": kid, "alg": "RS256", "use": "sig"}
+            for kid in kids
+        ]
         return json.dumps({"keys": keys}).encode()
 
-    def token(self, kid: str = "one", key: Any = None, algorithm: str = "RS256", header: dict[str, str] | None = None, **changes: Any) -> str:
+    def token(
+        self,
+        kid: str = "one",
+        key: Any = None,
+        algorithm: str = "RS256",
+        header: dict[str, str] | None = None,
+        **changes: Any,
+    ) -> str:
         now = int(time.time())
-        claims = {"iss": ISSUER, "aud": [names.PEER_AUDIENCE], "sub": CONTROLLER, "iat": now, "nbf": now, "exp": now + 600} | changes
+        claims = {
+            "iss": ISSUER,
+            "aud": [names.PEER_AUDIENCE],
+            "sub": CONTROLLER,
+            "iat": now,
+            "nbf": now,
+            "exp": now + 600,
+        } | changes
         claims = {name: value for name, value in claims.items() if value is not None}
         return jwt.encode(claims, self.keys[kid] if key is None else key, algorithm, {"kid": kid} | (header or {}))
 
@@ -89,8 +107,17 @@ async def read_until(stream: asyncio.StreamReader, words: str) -> list[dict[str,
 
 def confused(public_key: bytes) -> str:
     """A token whose HMAC secret is the public key, for verifiers that believe the header."""
-    claims = {"iss": ISSUER, "aud": names.PEER_AUDIENCE, "sub": CONTROLLER, "iat": int(time.time()), "exp": int(time.time()) + 60}
-    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in ({"alg": "HS256", "typ": "JWT", "kid": "one"}, claims)]
+    claims = {
+        "iss": ISSUER,
+        "aud": names.PEER_AUDIENCE,
+        "sub": CONTROLLER,
+        "iat": int(time.time()),
+        "exp": int(time.time()) + 60,
+    }
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
+        for part in ({"alg": "HS256", "typ": "JWT", "kid": "one"}, claims)
+    ]
     signature = hmac.digest(public_key, b".".join(parts), "sha256")
     return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
 
@@ -98,29 +125,46 @@ def confused(public_key: bytes) -> str:
 async def test_stats_tell_what_runs_where(rig: Rig, issuer: Issuer) -> None:
     rig.serving(demand=1, limit=3)
     endpoint = rig.endpoint("unrouted")
-    await rig.until(lambda: rig.desk() and rig.desk().pools.usable() and rig.desk("unrouted"))
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable() and rig.throttler("unrouted"))
     rig.gate.clear()
-    call = rig.begin()
-    await rig.until(lambda: rig.desk().in_flight)
+    request = rig.begin()
+    await rig.until(lambda: rig.throttler().in_flight)
     rig.pools(rig.server.store.get(rig.server.store.kind("endpoints", names.GROUP), "default", "iris"), "new")
     rig.route(revision="new", limit=3)
-    await rig.until(lambda: rig.desk().stats(True).older)
+    await rig.until(lambda: rig.throttler().stats(True).older)
     answer = await rig.peer("/stats", {"Authorization": f"Bearer {issuer.token()}"})
     stats = Stats.from_json(json.loads(answer.body))
 
     assert stats.boot
-    assert set(stats.endpoints) == {"default/iris"}, f"{endpoint['metadata']['name']} has no route: nothing is served of it"
+    assert set(stats.endpoints) == {"default/iris"}, (
+        f"{endpoint['metadata']['name']} has no route: nothing is served of it"
+    )
     iris = stats.endpoints["default/iris"]
-    assert (iris.owner, iris.revision, iris.in_flight, iris.held, iris.warm, iris.demand, iris.older) == (True, "new", 1, 0, 0, 1, {"abc": 1})
+    assert (iris.owner, iris.revision, iris.in_flight, iris.held, iris.warm, iris.demand, iris.older) == (
+        True,
+        "new",
+        1,
+        0,
+        0,
+        1,
+        {"abc": 1},
+    )
     rig.gate.set()
-    await call
+    await request
 
 
 async def test_stats_of_provisioned_endpoints_alone(rig: Rig, issuer: Issuer) -> None:
     """What the metrics process asks, once a second: a warm pool's capacity, and totals from which any two readings make an average."""
     rig.serving(demand=1, limit=3)
     rig.serving("rose", warm=2, limit=5, per_pod=2)
-    await rig.until(lambda: rig.desk() and rig.desk().pools.usable() and rig.desk("rose") and len(rig.desk("rose").pools.placement.warm) == 2)
+    await rig.until(
+        lambda: (
+            rig.throttler()
+            and rig.throttler().pools.usable()
+            and rig.throttler("rose")
+            and len(rig.throttler("rose").pools.placement.warm) == 2
+        )
+    )
 
     async def read(query: str) -> Stats:
         bearer = {"Authorization": f"Bearer {issuer.token(sub='system:serviceaccount:kindler-system:kindler-metrics')}"}
@@ -130,18 +174,32 @@ async def test_stats_of_provisioned_endpoints_alone(rig: Rig, issuer: Issuer) ->
     for _ in range(3):
         await rig.invoke("rose")
     rig.gate.clear()
-    call = rig.begin("rose")
-    await rig.until(lambda: rig.desk("rose").in_flight == 1)
+    request = rig.begin("rose")
+    await rig.until(lambda: rig.throttler("rose").in_flight == 1)
     after = await read("?provisioned=true")
     rig.gate.set()
-    await call
+    await request
 
     assert set(before.endpoints) == set(after.endpoints) == {"default/rose"}
-    assert set((await read("")).endpoints) == set((await read("?provisioned=false")).endpoints) == {"default/iris", "default/rose"}
-    rose, totals, earlier = after.endpoints["default/rose"], after.endpoints["default/rose"].totals, before.endpoints["default/rose"].totals
+    assert (
+        set((await read("")).endpoints)
+        == set((await read("?provisioned=false")).endpoints)
+        == {"default/iris", "default/rose"}
+    )
+    rose, totals, earlier = (
+        after.endpoints["default/rose"],
+        after.endpoints["default/rose"].totals,
+        before.endpoints["default/rose"].totals,
+    )
     assert totals is not None
     assert earlier is not None
-    assert (rose.allocated, totals.provisioned, totals.spillover, totals.invocations, totals.answered) == (4, 4, 0, 4, 3)
+    assert (rose.allocated, totals.provisioned, totals.spillover, totals.invocations, totals.answered) == (
+        4,
+        4,
+        0,
+        4,
+        3,
+    )
     assert totals.load_seconds > totals.model_seconds > 0, "what still runs is load already"
     assert (earlier.load_seconds, earlier.invocations) == (0, 0)
 
@@ -149,7 +207,11 @@ async def test_stats_of_provisioned_endpoints_alone(rig: Rig, issuer: Issuer) ->
 async def test_only_good_tokens_of_our_own_processes_are_let_in(rig: Rig, issuer: Issuer) -> None:
     now = int(time.time())
     stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    public = issuer.keys["one"].public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    public = (
+        issuer.keys["one"]
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
     good = issuer.token()
     rows: dict[str, tuple[str | None, int]] = {
         "the controller": (good, 200),
@@ -182,7 +244,9 @@ async def test_only_good_tokens_of_our_own_processes_are_let_in(rig: Rig, issuer
     assert verdicts == {name: wanted for name, (_, wanted) in rows.items()}
 
 
-async def test_a_new_key_is_fetched_once_and_a_flood_of_unknown_ones_does_not_reach_the_api_server(rig: Rig, issuer: Issuer) -> None:
+async def test_a_new_key_is_fetched_once_and_a_flood_of_unknown_ones_does_not_reach_the_api_server(
+    rig: Rig, issuer: Issuer
+) -> None:
     def fetches() -> int:
         return len([r for r in rig.server.log if r.path == "/openid/v1/jwks"])
 
@@ -232,7 +296,9 @@ async def exchanged(port: int, raw: bytes) -> bytes:
 
 
 async def test_what_is_no_token_is_refused_without_a_traceback(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
-    answer = await exchanged(rig.activator.ports.peer, b"GET /stats HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \xe9.\xe9.\xe9\r\n\r\n")
+    answer = await exchanged(
+        rig.activator.ports.peer, b"GET /stats HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \xe9.\xe9.\xe9\r\n\r\n"
+    )
 
     assert b" 401 " in answer
     assert [record for record in caplog.records if record.exc_info] == []
@@ -280,10 +346,10 @@ async def test_at_the_limit_a_newcomer_takes_the_place_of_a_silent_one_and_never
 async def test_health_readiness_and_metrics(rig: Rig) -> None:
     rig.serving(demand=1, limit=1)
     assert (await rig.admin("/readyz")).status == 200
-    await rig.until(lambda: rig.desk() and rig.desk().pools.usable())
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable())
     rig.gate.clear()
     running = rig.begin(body="four")
-    await rig.until(lambda: rig.desk().in_flight == 1)
+    await rig.until(lambda: rig.throttler().in_flight == 1)
     assert (await rig.invoke()).status == 429
     labels = 'namespace="default",endpoint="iris",variant="AllTraffic"'
     busy = (await rig.admin("/metrics")).body.splitlines()
@@ -292,7 +358,7 @@ async def test_health_readiness_and_metrics(rig: Rig) -> None:
     assert f'kindler_pool_pods{{{labels},pool="demand",state="usable"}} 1' in busy
     rig.gate.set()
     await running
-    await rig.until(lambda: rig.desk().in_flight == 0)
+    await rig.until(lambda: rig.throttler().in_flight == 0)
     idle = (await rig.admin("/metrics")).body.splitlines()
 
     assert f'kindler_invocations_total{{{labels},outcome="ok"}} 1' in idle
@@ -307,8 +373,12 @@ async def test_health_readiness_and_metrics(rig: Rig) -> None:
     assert (health["status"], health["unwritten"], health["trouble"]) == ("ok", 0, None)
 
 
-async def test_without_its_routes_it_is_alive_but_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, issuer: Issuer) -> None:
-    async with make(tmp_path, monkeypatch, before=lambda server: server.faults.fail(503, matching("list", "pods"), times=10**6)) as rig:
+async def test_without_its_routes_it_is_alive_but_not_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, issuer: Issuer
+) -> None:
+    async with make(
+        tmp_path, monkeypatch, before=lambda server: server.faults.fail(503, matching("list", "pods"), times=10**6)
+    ) as rig:
         issue(rig, issuer)
         assert (await rig.admin("/healthz")).status == 200
         assert (await rig.admin("/readyz")).status == 503
@@ -319,14 +389,18 @@ async def test_without_its_routes_it_is_alive_but_not_ready(tmp_path: Path, monk
         assert await status_of(rig, issuer.token()) == 200
 
 
-async def test_sigterm_lets_requests_finish_and_ends_with_status_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_sigterm_lets_requests_finish_and_ends_with_status_zero(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The real process: one request runs, one is held; both are answered, new connections are served at first, and the process goes."""
     async with make(tmp_path, monkeypatch) as rig:
         rig.serving(demand=1, limit=3)
         ports = {name: free_port() for name in ("PUBLIC", "PEER", "ADMIN")}
         environment = os.environ | {f"KINDLER_{name}_PORT": str(port) for name, port in ports.items()}
         environment |= {"KINDLER_SHUTDOWN_GRACE_SECONDS": "8", "KINDLER_ACCESS_LOG": "true"}
-        child = await asyncio.create_subprocess_exec(sys.executable, "-m", "kindler", "activator", env=environment, stdout=asyncio.subprocess.PIPE)
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "kindler", "activator", env=environment, stdout=asyncio.subprocess.PIPE
+        )
         assert child.stdout is not None
         rig.activator.ports = rig.activator.ports._replace(public=ports["PUBLIC"], admin=ports["ADMIN"])
         try:
@@ -361,7 +435,9 @@ async def test_sigterm_lets_requests_finish_and_ends_with_status_zero(tmp_path: 
             await rig.invoke()
 
 
-async def test_a_part_that_breaks_begins_anew_and_nobody_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_part_that_breaks_begins_anew_and_nobody_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     async with make(tmp_path, monkeypatch) as rig:
         monkeypatch.setattr(process, "PAUSE_SECONDS", 0.01)
         pods = rig.activator.informers[2]
@@ -389,7 +465,13 @@ def test_as_many_files_may_be_open_as_the_hard_limit_allows(caplog: pytest.LogCa
 @pytest.mark.parametrize(("name", "value"), [("KINDLER_PUBLIC_PORT", "many"), ("KINDLER_ACCESS_LOG", "maybe")])
 async def test_a_bad_setting_ends_the_process_with_a_sentence(name: str, value: str) -> None:
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "kindler", "activator", env=os.environ | {name: value}, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+        sys.executable,
+        "-m",
+        "kindler",
+        "activator",
+        env=os.environ | {name: value},
+        stderr=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
     )
     _, told = await child.communicate()
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from kindler.activator import probing
-from kindler.activator.pods import Pod
-from kindler.activator.probing import Prober
-from kindler.core import pods
+from kindler.activator.cluster import prober as probing
+from kindler.activator.cluster.prober import Prober
+from kindler.activator.endpoint.pod import Pod
+from kindler.core.common import pods
 from tests.unit import builders
 
 HOST = "127.0.0.77"
@@ -84,7 +84,9 @@ async def test_who_loads_long_is_asked_less_often(loading: tuple[Loading, int], 
     assert other.pings * 2 < model.pings
 
 
-async def test_a_probe_that_breaks_can_begin_anew(prober: Prober, monkeypatch: pytest.MonkeyPatch, loading: tuple[Loading, int]) -> None:
+async def test_a_probe_that_breaks_can_begin_anew(
+    prober: Prober, monkeypatch: pytest.MonkeyPatch, loading: tuple[Loading, int]
+) -> None:
     async def broken(*_: object) -> bool:
         raise RuntimeError("nobody thought of this")
 

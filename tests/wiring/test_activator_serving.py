@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kindler.api import names
-from kindler.core.sleeping import LOW_COST
+from kindler.core.dataplane.scaledown import LOW_COST
 from tests.apiserver.faults import matching
 from tests.wiring.activator_rig import NAMESPACE, Rig
 from tests.wiring.activator_rig import rig as make
@@ -26,21 +26,21 @@ async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 async def test_above_the_limit_all_are_throttled_at_once_in_both_styles(rig: Rig) -> None:
     rig.serving(limit=5)
     rig.gate.clear()
-    calls = [rig.begin(body=str(n)) for n in range(30)]
+    requests = [rig.begin(body=str(n)) for n in range(30)]
     done = 0
     while done < 25:  # the five that were accepted can't be done: the gate is closed
-        await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
-        finished = [call for call in calls if call.done()]
+        await asyncio.wait(requests, return_when=asyncio.FIRST_COMPLETED)
+        finished = [request for request in requests if request.done()]
         done += len(finished)
-        calls = [call for call in calls if not call.done()]
-        for call in finished:
-            assert call.result().status == 429
-            assert call.result().headers["retry-after"] == "1"
+        requests = [request for request in requests if not request.done()]
+        for request in finished:
+            assert request.result().status == 429
+            assert request.result().headers["retry-after"] == "1"
     sagemaker = await rig.request("POST", "/endpoints/iris/invocations", "x")
     assert (sagemaker.status, sagemaker.headers["x-amzn-errortype"]) == (400, "ThrottlingException")
     rig.gate.set()
 
-    assert [answer.status for answer in await asyncio.gather(*calls)] == [200] * 5
+    assert [answer.status for answer in await asyncio.gather(*requests)] == [200] * 5
     assert all(model.most <= 1 for model in rig.models.values())
     assert rig.replicas() == 5
 
@@ -51,7 +51,7 @@ async def test_a_storm_never_exceeds_the_limit_and_nothing_is_lost(rig: Rig) -> 
     statuses: Counter[int] = Counter()
     for number in range(40, 1000):
         done, pending = await asyncio.wait(waves, return_when=asyncio.FIRST_COMPLETED)
-        statuses.update(call.result().status for call in done)
+        statuses.update(request.result().status for request in done)
         waves = [*pending, *(rig.begin(body=str(number)) for _ in range(len(done)))]
     statuses.update(answer.status for answer in await asyncio.gather(*waves))
 
@@ -59,22 +59,22 @@ async def test_a_storm_never_exceeds_the_limit_and_nothing_is_lost(rig: Rig) -> 
     assert sum(len(model.served) for model in rig.models.values()) == statuses[200]
     assert rig.most <= 8
     assert max(model.most for model in rig.models.values()) <= 2
-    assert (rig.desk().in_flight, rig.desk().held) == (0, 0)
+    assert (rig.throttler().in_flight, rig.throttler().held) == (0, 0)
 
 
 async def test_a_client_that_leaves_while_held_never_reaches_a_model(rig: Rig) -> None:
     rig.gate.clear()
     rig.serving(limit=2, demand=1, per_pod=2)
-    await rig.until(lambda: rig.desk() and rig.desk().pools.usable())
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable())
     rig.route(limit=3, per_pod=1)
-    await rig.until(lambda: rig.desk().pools.placement.per_instance == 1)
+    await rig.until(lambda: rig.throttler().pools.placement.per_instance == 1)
     first = rig.begin(body="first")
-    await rig.until(lambda: rig.desk().in_flight == 1)
+    await rig.until(lambda: rig.throttler().in_flight == 1)
     rig.kubelet.replica_sets.refuse = lambda _: "no more"
     leaves = rig.begin(body="leaves")
-    await rig.until(lambda: rig.desk().held == 1)
+    await rig.until(lambda: rig.throttler().held == 1)
     leaves.cancel()
-    await rig.until(lambda: rig.desk().held == 0)
+    await rig.until(lambda: rig.throttler().held == 0)
     rig.gate.set()
 
     assert (await first).status == 200
@@ -99,7 +99,9 @@ async def test_of_two_pods_the_idle_one_goes_and_the_busy_one_is_left_alone(rig:
     two = [rig.begin(), rig.begin()]
     await rig.server.until(lambda: rig.replicas() == 2)
     await rig.until(lambda: sum(model.now for model in rig.models.values()) == 2)
-    await rig.server.until(lambda: len([p for p in rig.pods() if p["status"].get("containerStatuses", [{}])[0].get("ready")]) == 2)
+    await rig.server.until(
+        lambda: len([p for p in rig.pods() if p["status"].get("containerStatuses", [{}])[0].get("ready")]) == 2
+    )
     busy, idle = two
     rig.gate.set()
     await asyncio.gather(busy, idle)
@@ -119,16 +121,22 @@ async def test_of_two_pods_the_idle_one_goes_and_the_busy_one_is_left_alone(rig:
 
 async def test_a_pod_that_is_deleted_lives_until_its_answer_is_read_and_not_longer(rig: Rig) -> None:
     rig.serving(demand=1)
-    await rig.until(lambda: rig.desk() and rig.desk().pools.usable())
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable())
     rig.gate.clear()
-    call = rig.begin()
+    request = rig.begin()
     (model,) = await rig.until(lambda: [m for m in rig.models.values() if m.now])
     rig.server.store.delete(rig.server.store.kind("pods"), NAMESPACE, model.pod)
-    await rig.until(lambda: not rig.desk().pools.pods or not rig.desk().pools.usable() or rig.desk().pools.usable().pod != model.pod)
+    await rig.until(
+        lambda: (
+            not rig.throttler().pools.pods
+            or not rig.throttler().pools.usable()
+            or rig.throttler().pools.usable().pod != model.pod
+        )
+    )
     assert [p for p in rig.pods() if p["metadata"]["name"] == model.pod], "it stays while a connection is open"
     rig.gate.set()
 
-    assert (await call).status == 200
+    assert (await request).status == 200
     await rig.until(lambda: not model.connections)
     rig.kubelet.poke()
     await rig.server.until(lambda: not [p for p in rig.pods() if p["metadata"]["name"] == model.pod])
@@ -136,7 +144,7 @@ async def test_a_pod_that_is_deleted_lives_until_its_answer_is_read_and_not_long
 
 async def test_a_switch_under_load_fails_nobody(rig: Rig) -> None:
     endpoint = rig.serving(limit=20, demand=2)
-    await rig.until(lambda: rig.desk() and rig.desk().pools.usable())
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable())
     statuses: Counter[int] = Counter()
     stop = asyncio.Event()
 
@@ -149,7 +157,9 @@ async def test_a_switch_under_load_fails_nobody(rig: Rig) -> None:
     for revision in ("def", "ghi", "jkl"):
         rig.pools(endpoint, revision, demand=4)
         rig.route(revision=revision, limit=20)
-        await rig.until(lambda now=revision: rig.desk().stats(True).revision == now and rig.desk().stats(True).older == {})
+        await rig.until(
+            lambda now=revision: rig.throttler().stats(True).revision == now and rig.throttler().stats(True).older == {}
+        )
         rig.server.store.delete(rig.server.store.kind("replicasets"), NAMESPACE, f"iris-{old}-demand")
         seen = sum(statuses.values())
         await rig.until(lambda before=seen: sum(statuses.values()) > before + 50)
@@ -165,7 +175,7 @@ async def test_held_requests_move_with_the_route(rig: Rig) -> None:
     rig.kubelet.replica_sets.refuse = lambda replica_set: "no" if "-abc-" in replica_set["metadata"]["name"] else None
     endpoint = rig.serving()
     held = rig.begin()
-    await rig.until(lambda: rig.desk() and rig.desk().held == 1)
+    await rig.until(lambda: rig.throttler() and rig.throttler().held == 1)
     rig.pools(endpoint, "new")
     rig.route(revision="new")
     answer = await held
@@ -181,12 +191,12 @@ async def test_deletion_answers_those_who_wait_and_finishes_what_runs(rig: Rig) 
     await rig.until(lambda: any(model.now for model in rig.models.values()))
     rig.kubelet.replica_sets.refuse = lambda _: "no more"
     held = rig.begin()
-    await rig.until(lambda: rig.desk().held == 1)
+    await rig.until(lambda: rig.throttler().held == 1)
     rig.server.store.delete(rig.server.store.kind("endpoints", names.GROUP), NAMESPACE, "iris")
 
-    refused = await held
-    assert refused.status == 404
-    assert "was deleted" in refused.body
+    rejected = await held
+    assert rejected.status == 404
+    assert "was deleted" in rejected.body
     rig.gate.set()
     assert (await running).status == 200
     later = await rig.invoke()
@@ -198,14 +208,14 @@ async def test_a_recreated_endpoint_starts_clean(rig: Rig) -> None:
     rig.gate.clear()
     old = rig.begin()
     await rig.until(lambda: any(model.now for model in rig.models.values()))
-    uid = rig.desk().identity.uid
+    uid = rig.throttler().identity.uid
     rig.server.store.delete(rig.server.store.kind("endpoints", names.GROUP), NAMESPACE, "iris")
-    await rig.until(lambda: rig.desk() is None)
+    await rig.until(lambda: rig.throttler() is None)
     await rig.server.until(lambda: not rig.server.store.all(rig.server.store.kind("replicasets"), NAMESPACE))
     rig.serving(limit=1)
-    await rig.until(lambda: rig.desk() and rig.desk().identity.uid != uid)
+    await rig.until(lambda: rig.throttler() and rig.throttler().identity.uid != uid)
     new = rig.begin()
-    await rig.until(lambda: rig.desk().in_flight == 1)
+    await rig.until(lambda: rig.throttler().in_flight == 1)
     rig.gate.set()
 
     assert (await old).pod != (await new).pod
@@ -214,11 +224,11 @@ async def test_a_recreated_endpoint_starts_clean(rig: Rig) -> None:
 async def test_with_the_api_server_away_it_serves_on_and_writes_later(rig: Rig) -> None:
     rig.serving(demand=1)
     rig.serving("asleep")
-    await rig.until(lambda: rig.desk() and rig.desk().pools.usable() and rig.desk("asleep"))
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable() and rig.throttler("asleep"))
     await rig.server.down()
     assert [(await rig.invoke()).status for _ in range(20)] == [200] * 20
     waits = rig.begin("asleep")
-    await rig.until(lambda: rig.activator.writer.trouble)
+    await rig.until(lambda: rig.activator.writer.failure)
     health = json.loads((await rig.admin("/healthz")).body)
     assert health["status"] == "ok"
     assert health["unwritten"] == 1
@@ -231,42 +241,42 @@ async def test_with_the_api_server_away_it_serves_on_and_writes_later(rig: Rig) 
 
 async def test_a_write_that_fails_is_repeated_with_the_newest_number(rig: Rig) -> None:
     rig.serving(limit=3)
-    await rig.until(rig.desk)
+    await rig.until(rig.throttler)
     held = rig.server.faults.hold(matching("patch", "replicasets"))
     rig.server.faults.fail(503, matching("patch", "replicasets"))
-    calls = [rig.begin()]
+    requests = [rig.begin()]
     await rig.server.until(lambda: len(rig.scales()) == 1)
-    calls += [rig.begin(), rig.begin()]
-    await rig.until(lambda: rig.desk().held == 3)
+    requests += [rig.begin(), rig.begin()]
+    await rig.until(lambda: rig.throttler().held == 3)
     assert rig.scales() == [1], "one write in flight per pool"
     held.end()
 
-    assert [answer.status for answer in await asyncio.gather(*calls)] == [200] * 3
+    assert [answer.status for answer in await asyncio.gather(*requests)] == [200] * 3
     assert rig.scales()[-1] == 3
 
 
 async def test_a_pod_whose_connections_fail_is_left_and_found_again(rig: Rig) -> None:
     rig.serving(demand=1, limit=1)
-    await rig.until(lambda: rig.desk() and rig.desk().pools.usable())
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable())
     (model,) = rig.models.values()
     await model.stop()
     held = rig.begin()
-    await rig.until(lambda: rig.desk().held == 1)
+    await rig.until(lambda: rig.throttler().held == 1)
     await model.start(rig.port)
 
     assert (await held).status == 200
 
 
 async def test_warm_pods_serve_first_and_idle_ones_carry_a_low_cost(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kindler.core.sleeping.WARM_IDLE", 0.5)
+    monkeypatch.setattr("kindler.core.dataplane.scaledown.WARM_IDLE", 0.5)
     rig.serving(warm=1, demand=1, limit=3)
-    await rig.until(lambda: rig.desk() and len(rig.desk().pools.placement.warm) == 1)
+    await rig.until(lambda: rig.throttler() and len(rig.throttler().pools.placement.warm) == 1)
     rig.gate.clear()
-    call = rig.begin()
+    request = rig.begin()
     (model,) = await rig.until(lambda: [m for m in rig.models.values() if m.now])
     assert "-warm-" in model.pod
     rig.gate.set()
-    await call
+    await request
 
     def cost() -> str | None:
         (pod,) = [p for p in rig.pods() if p["metadata"]["name"] == model.pod]

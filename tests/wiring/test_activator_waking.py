@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kindler.activator import lookups
-from kindler.activator.lookups import LOOKUPS_AT_ONCE
+from kindler.activator.cluster import lookups
+from kindler.activator.cluster.lookups import LOOKUPS_AT_ONCE
 from kindler.api import names
 from kindler.api.settings import activator_settings
 from tests.apiserver.faults import matching
@@ -27,14 +27,16 @@ async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 async def test_a_request_at_zero_wakes_a_pod_and_carries_the_phases(rig: Rig) -> None:
     rig.serving()
-    await rig.until(rig.desk)
+    await rig.until(rig.throttler)
     answer = await rig.invoke(body="hello")
 
     assert answer.status == 200, answer
     assert rig.models[answer.pod].served == ["hello"]
     assert rig.scales() == [1]
     assert "x-kindler-cold-start" in answer.headers
-    assert [name for name in ("created", "scheduled", "ip", "ping") if name not in answer.headers["server-timing"]] == []
+    assert [
+        name for name in ("created", "scheduled", "ip", "ping") if name not in answer.headers["server-timing"]
+    ] == []
     again = await rig.invoke()
     assert again.status == 200
     assert "x-kindler-cold-start" not in again.headers
@@ -52,14 +54,14 @@ async def test_the_kubelets_ready_is_not_waited_for(rig: Rig) -> None:
 async def test_held_requests_go_first_in_first_out(rig: Rig) -> None:
     rig.kubelet.behave = lambda _: Behaviour.UNSCHEDULABLE
     rig.serving(limit=4, per_pod=4)
-    calls = []
+    requests = []
     for number in range(4):
-        calls.append(rig.begin(body=str(number)))
-        await rig.until(lambda wanted=number + 1: rig.desk() and rig.desk().held == wanted)
+        requests.append(rig.begin(body=str(number)))
+        await rig.until(lambda wanted=number + 1: rig.throttler() and rig.throttler().held == wanted)
     assert rig.scales() == [1], "four requests fit one pod"
     rig.heal()
 
-    answers = await asyncio.gather(*calls)
+    answers = await asyncio.gather(*requests)
     assert [answer.status for answer in answers] == [200] * 4
     (model,) = rig.models.values()
     assert model.served == ["0", "1", "2", "3"]
@@ -76,33 +78,35 @@ async def test_a_pod_that_can_never_start_is_told_at_once_with_its_reason(rig: R
     assert "x-amzn-errortype" in sagemaker.headers
     assert "cannot be pulled" in sagemaker.body
     rig.heal()
-    await rig.until(rig.desk().pools.usable)
+    await rig.until(rig.throttler().pools.usable)
     assert (await rig.invoke()).status == 200, "once it is mended, it serves"
 
 
 @pytest.mark.parametrize("again", ["endpoint", "pool"])
-async def test_a_pool_that_comes_back_under_its_name_is_woken_although_the_old_one_is_still_being_written(rig: Rig, again: str) -> None:
+async def test_a_pool_that_comes_back_under_its_name_is_woken_although_the_old_one_is_still_being_written(
+    rig: Rig, again: str
+) -> None:
     endpoint = rig.serving(startup=10)
-    await rig.until(rig.desk)
-    refused = rig.server.faults.fail(503, matching("patch", "replicasets", subresource="scale"), times=10**6)
-    call = rig.begin()
-    await rig.until(lambda: refused.met)
+    await rig.until(rig.throttler)
+    rejected = rig.server.faults.fail(503, matching("patch", "replicasets", subresource="scale"), times=10**6)
+    request = rig.begin()
+    await rig.until(lambda: rejected.met)
     if again == "endpoint":
         rig.delete("endpoints", "iris", names.GROUP)
-        assert (await call).status == 404
+        assert (await request).status == 404
     else:
         rig.delete("replicasets", "iris-abc-demand", "apps")
-    await rig.until(lambda: not (rig.desk() and rig.desk().pools.sizes))
+    await rig.until(lambda: not (rig.throttler() and rig.throttler().pools.sizes))
     if again == "endpoint":
         rig.serving(startup=10)
-        await rig.until(rig.desk)
-        call = rig.begin()
+        await rig.until(rig.throttler)
+        request = rig.begin()
     else:
         rig.pools(endpoint)
-    await rig.until(lambda: (size := rig.desk().pools.demand_size()) and size.asked)
+    await rig.until(lambda: (size := rig.throttler().pools.demand_size()) and size.asked)
     rig.server.faults.clear()
 
-    assert (await call).status == 200
+    assert (await request).status == 200
 
 
 async def test_what_may_heal_waits_out_the_startup_time(rig: Rig) -> None:
@@ -124,13 +128,13 @@ async def test_a_quota_is_named(rig: Rig) -> None:
 
 async def test_an_endpoint_without_a_route_says_so_and_serves_as_soon_as_it_has_one(rig: Rig) -> None:
     endpoint = rig.endpoint()
-    await rig.until(rig.desk)
+    await rig.until(rig.throttler)
     early = await rig.invoke()
     assert early.status == 503
     assert "being created" in early.body
     rig.pools(endpoint, demand=1)
     rig.route()
-    await rig.until(rig.desk().pools.usable)
+    await rig.until(rig.throttler().pools.usable)
 
     assert (await rig.invoke()).status == 200
     assert rig.scales() == [], "the controller's first pod was used"
@@ -138,7 +142,7 @@ async def test_an_endpoint_without_a_route_says_so_and_serves_as_soon_as_it_has_
 
 async def test_ping_wakes_nothing_unless_asked_to(rig: Rig) -> None:
     rig.serving()
-    await rig.until(rig.desk)
+    await rig.until(rig.throttler)
     path = "/namespaces/default/endpoints/iris/ping"
     asleep = await rig.request("GET", path)
     assert asleep.status == 503
@@ -151,7 +155,7 @@ async def test_ping_wakes_nothing_unless_asked_to(rig: Rig) -> None:
 
 async def test_an_endpoint_is_found_by_each_of_its_names(rig: Rig) -> None:
     rig.serving(sagemaker="Iris-Model", demand=1)
-    await rig.until(rig.desk)
+    await rig.until(rig.throttler)
     here = [
         ("/endpoints/Iris-Model/invocations", {}),
         ("/namespaces/default/endpoints/Iris-Model/invocations", {}),
@@ -180,7 +184,7 @@ async def test_an_endpoint_that_the_watch_has_not_shown_is_looked_up(rig: Rig) -
 
 async def test_a_route_that_the_watch_has_not_shown_is_looked_up(rig: Rig) -> None:
     rig.pools(rig.endpoint(sagemaker="Iris-Model"))
-    await rig.until(rig.desk)
+    await rig.until(rig.throttler)
     await rig.hush("endpoints")
     rig.route()
     answer = await rig.invoke("Iris-Model")
@@ -212,7 +216,9 @@ async def test_what_cannot_be_looked_up_is_not_said_to_be_absent(rig: Rig) -> No
     assert (await rig.invoke("nobody")).status == 404
 
 
-async def test_whoever_asks_is_answered_also_when_the_answer_cannot_be_read(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_whoever_asks_is_answered_also_when_the_answer_cannot_be_read(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lookups, "keep_endpoint", lambda value: value["no such thing"])
     await rig.hush("endpoints")
     rig.endpoint()
@@ -221,20 +227,26 @@ async def test_whoever_asks_is_answered_also_when_the_answer_cannot_be_read(rig:
     assert [answer.status for answer in answers] == [503] * 3
 
 
-async def test_before_all_was_listed_too_many_look_ups_say_nothing_of_an_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with make(tmp_path, monkeypatch, before=lambda server: server.faults.fail(503, matching("list", "endpoints"), times=10**6)) as rig:
+async def test_before_all_was_listed_too_many_look_ups_say_nothing_of_an_endpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with make(
+        tmp_path, monkeypatch, before=lambda server: server.faults.fail(503, matching("list", "endpoints"), times=10**6)
+    ) as rig:
         answers = await asyncio.gather(*(rig.invoke(f"n{n}") for n in range(LOOKUPS_AT_ONCE + 20)))
 
         assert {answer.status for answer in answers} == {404, 503}
 
 
-async def test_an_endpoint_that_only_a_look_up_has_shown_goes_when_it_is_deleted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_endpoint_that_only_a_look_up_has_shown_goes_when_it_is_deleted(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lookups, "CONFIRM_SECONDS", 0.05)
     await rig.hush("endpoints")
     rig.serving(demand=1)
     assert (await rig.invoke()).status == 200
     rig.delete("endpoints", "iris", names.GROUP)
-    await rig.until(lambda: rig.desk() is None)
+    await rig.until(lambda: rig.throttler() is None)
 
     assert (await rig.invoke()).status == 404
 
@@ -252,7 +264,9 @@ async def test_unknown_names_reach_the_api_server_at_a_limited_rate(rig: Rig) ->
     assert len(asked()) < 100
 
 
-async def test_a_namespace_that_is_not_watched_is_not_asked_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_namespace_that_is_not_watched_is_not_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     common = replace(activator_settings({}).common, namespaces=("default",))
     async with make(tmp_path, monkeypatch, common=common) as rig:
         rig.serving(demand=1)

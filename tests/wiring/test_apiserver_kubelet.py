@@ -28,7 +28,11 @@ async def test_a_replica_set_gets_ready_pods_and_says_so() -> None:
     async with ApiServer() as server:
         Kubelet(server)
         replica_set(server, 2)
-        found = await server.until(lambda: server.store.get(server.store.kind("replicasets"), "default", "r")["status"].get("readyReplicas") == 2)
+        found = await server.until(
+            lambda: (
+                server.store.get(server.store.kind("replicasets"), "default", "r")["status"].get("readyReplicas") == 2
+            )
+        )
         assert found and len({pod["status"]["podIP"] for pod in pods(server)}) == 2
 
 
@@ -41,7 +45,14 @@ async def test_phases_come_one_at_a_time() -> None:
             for pod in pods(server):
                 status = pod["status"]
                 container = (status.get("containerStatuses") or [{}])[0]
-                seen.append((bool(pod["spec"].get("nodeName")), "podIP" in status, *container.get("state", {"": 0}), container.get("started", False)))
+                seen.append(
+                    (
+                        bool(pod["spec"].get("nodeName")),
+                        "podIP" in status,
+                        *container.get("state", {"": 0}),
+                        container.get("started", False),
+                    )
+                )
         assert seen == [
             (True, False, "", False),
             (True, False, "waiting", False),

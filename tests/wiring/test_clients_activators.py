@@ -35,7 +35,10 @@ class World:
 
     def pod(self, name: str, ip: str = "", phase: str = "Running", component: str = "activator") -> None:
         kind = self.server.store.kind("pods")
-        body = {"metadata": {"name": name, "labels": {"app.kubernetes.io/component": component}}, "spec": {"containers": [{"name": "c", "image": "a"}]}}
+        body = {
+            "metadata": {"name": name, "labels": {"app.kubernetes.io/component": component}},
+            "spec": {"containers": [{"name": "c", "image": "a"}]},
+        }
         made = self.server.store.create(kind, "kindler-system", body)
         status = {"phase": phase} | ({"podIP": ip} if ip else {})
         self.server.store.update(kind, "kindler-system", name, made | {"status": status}, "status")
@@ -76,7 +79,9 @@ async def test_every_replica_that_may_run_is_asked(world: World, reader: Activat
     world.pod("b", "127.0.0.3")
     world.pod("a", "127.0.0.2")
     world.pod("going", "127.0.0.4")
-    world.server.store.merge_patch(world.server.store.kind("pods"), "kindler-system", "going", {"spec": {"nodeName": "n"}})
+    world.server.store.merge_patch(
+        world.server.store.kind("pods"), "kindler-system", "going", {"spec": {"nodeName": "n"}}
+    )
     world.server.store.delete(world.server.store.kind("pods"), "kindler-system", "going")
     world.pod("no-ip-yet", phase="Pending")
     world.pod("ended", "127.0.0.2", phase="Failed")
@@ -124,7 +129,9 @@ async def test_which_replicas_there_are_is_not_guessed(world: World, reader: Act
         await reader.read()
 
 
-async def test_trouble_is_told_once_and_again_after_it_was_over(world: World, reader: ActivatorStats, caplog: pytest.LogCaptureFixture) -> None:
+async def test_trouble_is_told_once_and_again_after_it_was_over(
+    world: World, reader: ActivatorStats, caplog: pytest.LogCaptureFixture
+) -> None:
     world.pod("a", "127.0.0.2")
     for _ in range(3):
         await reader.read()
@@ -137,7 +144,9 @@ async def test_trouble_is_told_once_and_again_after_it_was_over(world: World, re
     assert len(caplog.messages) == 2
 
 
-async def test_who_asks_each_second_asks_for_warm_pools_and_the_api_server_for_what_it_has_at_hand(world: World, reader: ActivatorStats) -> None:
+async def test_who_asks_each_second_asks_for_warm_pools_and_the_api_server_for_what_it_has_at_hand(
+    world: World, reader: ActivatorStats
+) -> None:
     world.pod("a", "127.0.0.2")
     await world.activator("127.0.0.2")
     await reader.read()

@@ -52,7 +52,9 @@ async def cluster(server: ApiServer, tmp_path: Path) -> AsyncIterator[Cluster]:
 # Configuration
 
 
-async def test_kubeconfig_comes_from_the_environment(server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_kubeconfig_comes_from_the_environment(
+    server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("KUBECONFIG", server.kubeconfig(tmp_path))
     cluster = Cluster()
@@ -62,7 +64,9 @@ async def test_kubeconfig_comes_from_the_environment(server: ApiServer, tmp_path
     assert (server.log[-1].token, server.log[-1].user_agent) == ("Bearer test", "kindler-client")
 
 
-async def test_a_pod_uses_its_service_account_and_reads_the_token_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_pod_uses_its_service_account_and_reads_the_token_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     certificate, context = self_signed(tmp_path)
     token = tmp_path / "token"
     token.write_text("first")
@@ -122,18 +126,30 @@ async def test_a_closed_or_never_opened_connection_says_so(cluster: Cluster) -> 
         (504, Unavailable),
     ],
 )
-async def test_each_status_is_its_kind_of_error(server: ApiServer, cluster: Cluster, status: int, kind: type[ApiError]) -> None:
+async def test_each_status_is_its_kind_of_error(
+    server: ApiServer, cluster: Cluster, status: int, kind: type[ApiError]
+) -> None:
     server.faults.fail(status, message="because", retry_after=7 if status == 429 else None)
     with pytest.raises(ApiError) as caught:
         await cluster.list(MODELS, None)
     assert type(caught.value) is kind
-    assert (caught.value.status, caught.value.message, caught.value.retry_after) == (status, "because", 7 if status == 429 else None)
+    assert (caught.value.status, caught.value.message, caught.value.retry_after) == (
+        status,
+        "because",
+        7 if status == 429 else None,
+    )
 
 
-async def test_no_whole_answer_is_unavailable(server: ApiServer, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_whole_answer_is_unavailable(
+    server: ApiServer, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     patches = matching("patch")
     for fault in (server.faults.drop(patches), server.faults.lose(patches), server.faults.truncate(patches)):
-        server.store.create(server.store.kind("models"), "default", {"metadata": {"name": "m"}, "spec": {"primaryContainer": {"image": "a"}}})
+        server.store.create(
+            server.store.kind("models"),
+            "default",
+            {"metadata": {"name": "m"}, "spec": {"primaryContainer": {"image": "a"}}},
+        )
         with pytest.raises(Unavailable) as caught:
             await cluster.merge_patch(MODELS, "default", "m", {"metadata": {"labels": {"a": "b"}}})
         assert caught.value.status == 0 and fault.met == 1
@@ -160,7 +176,9 @@ async def test_a_status_needs_its_fence(cluster: Cluster) -> None:
         await cluster.update_status(ENDPOINTS, "default", "e", {"metadata": {"name": "e"}, "status": {}})
 
 
-async def test_a_delete_that_is_repeated_after_its_answer_was_lost_is_no_error(server: ApiServer, cluster: Cluster) -> None:
+async def test_a_delete_that_is_repeated_after_its_answer_was_lost_is_no_error(
+    server: ApiServer, cluster: Cluster
+) -> None:
     server.store.create(server.store.kind("configmaps"), "default", {"metadata": {"name": "c"}})
     server.faults.lose(matching("delete"))
     with contextlib.suppress(Unavailable):
@@ -174,7 +192,9 @@ async def test_a_delete_that_is_repeated_after_its_answer_was_lost_is_no_error(s
 async def test_watches_never_hold_up_requests(server: ApiServer, tmp_path: Path) -> None:
     cluster = Cluster(max_connections=1)
     await cluster.connect(server.kubeconfig(tmp_path))
-    streams = [cluster.watch(resource, None, "", str(server.store.version)) for resource in (MODELS, ENDPOINTS, PODS, LEASES)]
+    streams = [
+        cluster.watch(resource, None, "", str(server.store.version)) for resource in (MODELS, ENDPOINTS, PODS, LEASES)
+    ]
     readers = [asyncio.create_task(anext(stream)) for stream in streams]
     await server.until(lambda: len(server.watches.open) == 4)
     async with asyncio.timeout(10):
@@ -205,7 +225,9 @@ def self_signed(folder: Path) -> tuple[Path, ssl.SSLContext]:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     now = datetime.datetime.now(datetime.UTC)
     address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + datetime.timedelta(days=1))
+    builder = x509.CertificateBuilder(
+        name, name, key.public_key(), x509.random_serial_number(), now, now + datetime.timedelta(days=1)
+    )
     signed = builder.add_extension(address, critical=False).sign(key, hashes.SHA256())
     certificate, private = folder / "ca.crt", folder / "tls.key"
     certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))

@@ -13,11 +13,13 @@ import pytest
 from kindler.api.autoscaling import CustomizedMetricSpecification
 from kindler.api.settings import Prometheus
 from kindler.clients.cluster import Cluster
-from kindler.clients.foreign import FRESH_SECONDS, HUNG_SECONDS, KEPT_SECONDS, Answer, Foreign
-from kindler.core.usage import NoData
+from kindler.clients.foreign import FRESH_SECONDS, HUNG_SECONDS, KEPT_SECONDS, Answer, ForeignMetrics
+from kindler.core.autoscaling.metrics.usage import NoData
 from tests.apiserver import ApiServer
 
-METRIC = CustomizedMetricSpecification.model_validate({"metricName": "queue", "namespace": "Mine", "statistic": "Average"})
+METRIC = CustomizedMetricSpecification.model_validate(
+    {"metricName": "queue", "namespace": "Mine", "statistic": "Average"}
+)
 PATH = "/apis/external.metrics.k8s.io/v1beta1/namespaces/team/queue"
 
 
@@ -26,10 +28,10 @@ class World:
     server: ApiServer
     cluster: Cluster
     now: float = 1000.0
-    made: list[Foreign] = field(default_factory=list)
+    made: list[ForeignMetrics] = field(default_factory=list)
 
-    def foreign(self, url: str = "", patience: float = 20.0, answer_seconds: float = 20.0) -> Foreign:
-        self.made.append(Foreign(self.cluster, Prometheus(url), lambda: self.now, patience, answer_seconds))
+    def foreign(self, url: str = "", patience: float = 20.0, answer_seconds: float = 20.0) -> ForeignMetrics:
+        self.made.append(ForeignMetrics(self.cluster, Prometheus(url), lambda: self.now, patience, answer_seconds))
         return self.made[-1]
 
     def says(self, *values: str) -> None:
@@ -50,7 +52,9 @@ async def w(tmp_path: Path) -> AsyncIterator[World]:
         server.faults.clear()
         for foreign in made.made:
             await foreign.close()
-        assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("metric ")], "nothing is left running"
+        assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("metric ")], (
+            "nothing is left running"
+        )
         await cluster.close()
 
 

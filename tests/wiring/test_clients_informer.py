@@ -77,7 +77,9 @@ def label(server: ApiServer, name: str, value: str) -> None:
 
 
 @asynccontextmanager
-async def following(server: ApiServer, folder: Path, namespaces: tuple[str, ...] = (), page_size: int = 500) -> AsyncIterator[Followed]:
+async def following(
+    server: ApiServer, folder: Path, namespaces: tuple[str, ...] = (), page_size: int = 500
+) -> AsyncIterator[Followed]:
     cluster = Cluster(page_size=page_size)
     await cluster.connect(server.kubeconfig(folder))
     informer = Informer(cluster, MODELS, namespaces, silence_seconds=SILENCE, longest_wait_seconds=0.2)
@@ -198,7 +200,9 @@ async def test_bookmarks_are_a_sign_of_life_and_move_the_version(server: ApiServ
                 server.watches.bookmark()
                 await asyncio.sleep(0)
         assert followed.informer.restarts == 0
-        server.store.forgotten = server.store.version  # the history before the bookmark is lost: a reconnect must not need it
+        server.store.forgotten = (
+            server.store.version
+        )  # the history before the bookmark is lost: a reconnect must not need it
         server.watches.cut()
         create(server, "a")
         await followed.until_equal()
@@ -217,7 +221,10 @@ async def test_a_truncated_line_is_not_taken_for_an_object(server: ApiServer, tm
 async def test_an_object_larger_than_any_buffer(server: ApiServer, tmp_path: Path) -> None:
     async with following(server, tmp_path) as followed:
         await followed.until_watching()
-        body = {"metadata": {"name": "big", "annotations": {"x": "y" * 5 * 2**20}}, "spec": {"primaryContainer": {"image": "a:1"}}}
+        body = {
+            "metadata": {"name": "big", "annotations": {"x": "y" * 5 * 2**20}},
+            "spec": {"primaryContainer": {"image": "a:1"}},
+        }
         server.store.create(server.store.kind("models"), "default", body)
         await followed.until_equal()
         assert followed.informer.restarts == 0

@@ -66,7 +66,9 @@ async def candidate(watched: Watched, identity: str) -> AsyncIterator[asyncio.su
     seconds = [str(s) for s in (TIMES.lease, TIMES.renew, TIMES.retry)]
     environ = os.environ | {"KUBECONFIG": watched.server.kubeconfig(watched.folder)}
     script = str(Path(__file__).with_name("lease_candidate.py"))
-    process = await asyncio.create_subprocess_exec(sys.executable, script, identity, *seconds, env=environ, stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, script, identity, *seconds, env=environ, stdout=asyncio.subprocess.PIPE
+    )
     try:
         assert await said(process) == "candidate"
         yield process
@@ -108,7 +110,9 @@ async def test_a_killed_leader_is_followed_when_its_lease_is_over(watched: Watch
         # Never before the lease has run out; and then at most one look later (another one as slack for a busy machine).
         assert TIMES.lease <= watched.gap() <= TIMES.lease + 2 * TIMES.retry
         lease = watched.lease()
-        assert lease is not None and lease["spec"]["leaseTransitions"] == 1 and lease["spec"]["leaseDurationSeconds"] == 2
+        assert (
+            lease is not None and lease["spec"]["leaseTransitions"] == 1 and lease["spec"]["leaseDurationSeconds"] == 2
+        )
 
 
 async def test_a_leader_that_leaves_is_followed_at_the_next_look(watched: Watched) -> None:
@@ -120,7 +124,9 @@ async def test_a_leader_that_leaves_is_followed_at_the_next_look(watched: Watche
             assert await a.wait() == 0
             await watched.until_held_by("b")
             assert await said(b) == "leading"
-            assert list(dict.fromkeys(holder for _, holder in watched.holders)) == ["a", "", "b"], "released, then taken"
+            assert list(dict.fromkeys(holder for _, holder in watched.holders)) == ["a", "", "b"], (
+                "released, then taken"
+            )
             assert watched.gap() <= 2 * TIMES.retry
 
 
@@ -205,7 +211,9 @@ async def test_a_lease_that_somebody_labels_or_deletes_is_kept(watched: Watched)
 async def test_a_standby_gives_a_deleted_lease_back_to_its_holder(watched: Watched) -> None:
     async with here(watched, "a") as first, here(watched, "b") as second, first.hold() as lost:
         waiting = asyncio.create_task(second.hold().__aenter__())
-        await watched.server.until(lambda: [r for r in watched.server.log if matching("get", "leases")(r)][2:])  # the standby has seen the Lease
+        await watched.server.until(
+            lambda: [r for r in watched.server.log if matching("get", "leases")(r)][2:]
+        )  # the standby has seen the Lease
         watched.server.faults.fail(500, WRITES)  # the holder is late, the standby's look comes first
         watched.server.store.delete(watched.server.store.kind("leases"), "default", "leader")
         await watched.renewed()
@@ -217,7 +225,9 @@ async def test_a_standby_gives_a_deleted_lease_back_to_its_holder(watched: Watch
 async def test_a_lease_that_another_took_is_lost_at_once(watched: Watched) -> None:
     async with here(watched) as lease, lease.hold() as lost:
         await watched.renewed()
-        watched.server.store.merge_patch(watched.server.store.kind("leases"), "default", "leader", {"spec": {"holderIdentity": "thief"}})
+        watched.server.store.merge_patch(
+            watched.server.store.kind("leases"), "default", "leader", {"spec": {"holderIdentity": "thief"}}
+        )
         assert "another" in await lost and not lease.leading
     assert watched.holders[-1][1] == "thief"
 

@@ -99,7 +99,12 @@ async def test_the_hpa_sizes_and_the_controller_tells(scaled: World) -> None:
     assert variant["desiredServerlessConfig"]["provisionedConcurrency"] == 4
     w.scales(2)
     await w.until(lambda: activities(w)[-1:] == [(4, 2, "Successful")])
-    await w.until(lambda: [reason for reason in events(w) if reason.startswith("Scaling")] == ["ScalingOut", "ScalingOut", "ScalingIn"])
+    await w.until(
+        lambda: (
+            [reason for reason in events(w) if reason.startswith("Scaling")]
+            == ["ScalingOut", "ScalingOut", "ScalingIn"]
+        )
+    )
     assert sized(w) == [], "two never size one pool"
 
 
@@ -107,12 +112,27 @@ async def test_each_field_has_one_writer(scaled: World) -> None:
     w = scaled
     w.scales(3)
     (pool,) = [p for p in w.all("replicasets", "apps") if p["metadata"]["name"].endswith("-warm")]
-    managers = {m["manager"] for m in pool["metadata"]["managedFields"] if "f:replicas" in m["fieldsV1"].get("f:spec", {})}
+    managers = {
+        m["manager"] for m in pool["metadata"]["managedFields"] if "f:replicas" in m["fieldsV1"].get("f:spec", {})
+    }
     assert managers == {"kube-controller-manager"}
-    w.patch("replicasets", pool["metadata"]["name"], {"spec": {"template": {"spec": {"enableServiceLinks": True}}}}, group="apps")
-    await w.until(lambda: not w.find("replicasets", pool["metadata"]["name"], group="apps")["spec"]["template"]["spec"]["enableServiceLinks"])  # type: ignore[index]
+    w.patch(
+        "replicasets",
+        pool["metadata"]["name"],
+        {"spec": {"template": {"spec": {"enableServiceLinks": True}}}},
+        group="apps",
+    )
+    await w.until(
+        lambda: (
+            not w.find("replicasets", pool["metadata"]["name"], group="apps")["spec"]["template"]["spec"][
+                "enableServiceLinks"
+            ]
+        )
+    )  # type: ignore[index]
     (mended,) = [p for p in w.all("replicasets", "apps") if p["metadata"]["name"].endswith("-warm")]
-    managers = {m["manager"] for m in mended["metadata"]["managedFields"] if "f:replicas" in m["fieldsV1"].get("f:spec", {})}
+    managers = {
+        m["manager"] for m in mended["metadata"]["managedFields"] if "f:replicas" in m["fieldsV1"].get("f:spec", {})
+    }
     assert (managers, w.warm()) == ({"kube-controller-manager"}, 3)
 
 
@@ -128,7 +148,9 @@ async def test_autoscaling_is_taken_away_and_the_pool_with_it(scaled: World) -> 
     w.autoscale()
     await w.until(lambda: not w.hpa() and "warm" not in w.status()["route"]["pools"])
     asked = len(w.server.log)
-    await w.until(lambda: len([r for r in w.server.log[asked:] if r.resource == "pods" and r.namespace == "kindler-system"]) > 1)
+    await w.until(
+        lambda: len([r for r in w.server.log[asked:] if r.resource == "pods" and r.namespace == "kindler-system"]) > 1
+    )
     assert len(w.pools()) == 2, "a request is still in flight there"
     w.serve()
     await w.until(lambda: len(w.pools()) == 1)
@@ -146,7 +168,11 @@ async def test_autoscaling_is_taken_away_and_provisioned_concurrency_stays(w: Wo
     await w.until(lambda: activities(w)[-1:] == [(2, 7, "Successful")])
     w.autoscale()
     await w.until(lambda: w.warm() == 2 and not w.hpa())
-    order = [(r.verb, r.resource) for r in w.server.log if r.write and (r.resource == HPAS or (r.subresource == "scale" and r.name.endswith("-warm")))]
+    order = [
+        (r.verb, r.resource)
+        for r in w.server.log
+        if r.write and (r.resource == HPAS or (r.subresource == "scale" and r.name.endswith("-warm")))
+    ]
     assert order[-2:] == [("delete", HPAS), ("patch", "replicasets")], "first it goes, then the controller sizes"
     await w.until(lambda: activities(w)[-1:] == [(7, 2, "Successful")])
 
@@ -165,7 +191,10 @@ async def test_an_hpa_that_somebody_deletes_or_edits_is_mended(scaled: World) ->
 async def test_an_hpa_of_somebody_else_is_left_alone_and_told(w: World) -> None:
     store = w.server.store
     reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "theirs"}
-    theirs = {"metadata": {"name": "echo-warm", "namespace": NS}, "spec": {"scaleTargetRef": reference, "maxReplicas": 7}}
+    theirs = {
+        "metadata": {"name": "echo-warm", "namespace": NS},
+        "spec": {"scaleTargetRef": reference, "maxReplicas": 7},
+    }
     before = store.create(store.kind(HPAS), NS, theirs, "somebody")
     w.autoscale(scaling(2, 10))
     await w.reaches("echo", *STALLED)
@@ -207,7 +236,9 @@ async def test_an_update_at_noon_keeps_the_size_and_leads_the_hpa_over(scaled: W
     assert (w.warm(), new != old) == (5, True)
     await w.until(lambda: w.hpa()["scaleTargetRef"]["name"] == new)
     writes = [(r.resource, r.subresource) for r in w.server.log if r.write and r.resource in (HPAS, "endpoints")]
-    assert writes[len(writes) - writes[::-1].index((HPAS, "")) :][:1] == [("endpoints", "status")], "in the pass in which the route moves"
+    assert writes[len(writes) - writes[::-1].index((HPAS, "")) :][:1] == [("endpoints", "status")], (
+        "in the pass in which the route moves"
+    )
     w.serve()
     await w.until(lambda: old not in w.pools())
     assert activities(w) == [(0, 1, "Successful"), (1, 5, "Successful")]
@@ -252,7 +283,11 @@ def sizers(w: World) -> set[str]:
     """Who gave the warm pool its size, and by which subresource."""
     pool = w.find("replicasets", w.status()["route"]["pools"]["warm"], group="apps")
     assert pool is not None
-    return {f"{m['manager']}/{m.get('subresource', '')}" for m in pool["metadata"]["managedFields"] if "f:replicas" in m["fieldsV1"].get("f:spec", {})}
+    return {
+        f"{m['manager']}/{m.get('subresource', '')}"
+        for m in pool["metadata"]["managedFields"]
+        if "f:replicas" in m["fieldsV1"].get("f:spec", {})
+    }
 
 
 async def test_without_policies_the_controller_itself_keeps_within_bounds(w: World) -> None:
@@ -278,7 +313,9 @@ async def test_a_schedule_that_cannot_be_read_is_told_and_the_rest_acts(w: World
 async def test_what_is_suspended_rests(scaled: World) -> None:
     w = scaled
     rests = {"dynamicScalingInSuspended": True, "dynamicScalingOutSuspended": True, "scheduledScalingSuspended": True}
-    w.autoscale(scaling(1, 10, suspendedState=rests, scheduledActions=[action("past", at(time.time() - 60), minCapacity=5)]))
+    w.autoscale(
+        scaling(1, 10, suspendedState=rests, scheduledActions=[action("past", at(time.time() - 60), minCapacity=5)])
+    )
     await w.until(lambda: w.reason(kind="ScalingActive") == "Suspended")
     assert [w.hpa()["behavior"][way]["selectPolicy"] for way in ("scaleUp", "scaleDown")] == ["Disabled", "Disabled"]
     assert w.bounds() == (1, 10)
@@ -344,10 +381,15 @@ async def prometheus(value: list[float]) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def test_a_foreign_metric_is_read_where_the_controller_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_foreign_metric_is_read_where_the_controller_computes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     specification = {"metricName": "queue_depth", "namespace": "Team", "statistic": "Average"}
     entry = scaling(1, 10)
-    entry["scalingPolicies"][0]["targetTrackingScalingPolicyConfiguration"] = {"targetValue": 10, "customizedMetricSpecification": specification}
+    entry["scalingPolicies"][0]["targetTrackingScalingPolicyConfiguration"] = {
+        "targetValue": 10,
+        "customizedMetricSpecification": specification,
+    }
     async with prometheus([50.0]) as url, world(tmp_path, monkeypatch, prometheus=Prometheus(url, "")) as w:
         w.apply(model(), config(limit=20), endpoint(autoscaling=[entry]))
         await serve(w)
@@ -364,7 +406,9 @@ async def test_a_restart_writes_nothing(scaled: World) -> None:
     w = scaled
     w.hpa_says()
     w.scales(3)
-    await w.until(lambda: w.reason(kind="ScalingActive") == "MetricsAvailable" and activities(w)[-1:] == [(1, 3, "Successful")])
+    await w.until(
+        lambda: w.reason(kind="ScalingActive") == "MetricsAvailable" and activities(w)[-1:] == [(1, 3, "Successful")]
+    )
     (controller, *_) = w.controllers[0]
     await _quiet(w)
     assert await w.stop(controller) == 0

@@ -89,11 +89,29 @@ async def test_provisioned_concurrency_is_filled_first(w: World) -> None:
 
 
 async def test_models_and_configs_are_accepted_and_used(w: World) -> None:
-    w.apply(model(executionRoleARN="arn:aws:iam::123456789012:role/x"), config(), endpoint("one", "echo"), endpoint("two", "echo"))
-    found = await w.until(lambda: next((c for c in w.all("endpointconfigs", "serving.kindler.dev") if c["status"].get("usedBy", {}).get("count") == 2), None))
+    w.apply(
+        model(executionRoleARN="arn:aws:iam::123456789012:role/x"),
+        config(),
+        endpoint("one", "echo"),
+        endpoint("two", "echo"),
+    )
+    found = await w.until(
+        lambda: next(
+            (
+                c
+                for c in w.all("endpointconfigs", "serving.kindler.dev")
+                if c["status"].get("usedBy", {}).get("count") == 2
+            ),
+            None,
+        )
+    )
     assert found["status"]["usedBy"]["first"] == ["one", "two"]
     assert found["status"]["conditions"][0]["reason"] == "Accepted"
-    found = await w.until(lambda: next((m for m in w.all("models", "serving.kindler.dev") if m["status"].get("usedBy", {}).get("count") == 1), None))
+    found = await w.until(
+        lambda: next(
+            (m for m in w.all("models", "serving.kindler.dev") if m["status"].get("usedBy", {}).get("count") == 1), None
+        )
+    )
     assert "executionRoleARN" in str(found["status"]["ignoredFields"])
 
 
@@ -101,7 +119,11 @@ async def test_deleting_takes_everything(w: World) -> None:
     w.apply(model(), config(), endpoint())
     await w.reaches("echo", *IN_SERVICE)
     w.delete("endpoints", "echo")
-    await w.until(lambda: not w.pools() and not w.all("services") and not w.all("controllerrevisions", "apps") and not w.all("pods"))
+    await w.until(
+        lambda: (
+            not w.pools() and not w.all("services") and not w.all("controllerrevisions", "apps") and not w.all("pods")
+        )
+    )
     w.apply(endpoint())
     await w.reaches("echo", *IN_SERVICE)
 
@@ -114,7 +136,9 @@ async def test_deleting_is_told_as_long_as_it_lasts(w: World) -> None:
     await w.reaches("echo", "Deleting", "False", "False", "Reconciling")
     w.delete("services", "echo", group="")
     w.patch("endpoints", "echo", {"metadata": {"labels": {"a": "b"}}})
-    await w.until(lambda: w.status()["observedGeneration"] == (w.find("endpoints", "echo") or {})["metadata"]["generation"])
+    await w.until(
+        lambda: w.status()["observedGeneration"] == (w.find("endpoints", "echo") or {})["metadata"]["generation"]
+    )
     assert w.find("services", "echo", group="") is None, "nothing is made anew for what goes"
     w.patch("endpoints", "echo", {"metadata": {"finalizers": None}})
     await w.until(lambda: w.find("endpoints", "echo") is None and not w.pools())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kindler.clients.cluster import ENDPOINTS, MODELS, Cluster, Resource
-from kindler.controller.ear import Ear
+from kindler.controller.watcher import Watcher
 from tests.apiserver import ApiServer
 
 
@@ -40,12 +40,12 @@ class Heard:
             await self.changed.wait()
 
 
-async def listening(server: ApiServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Cluster, Ear, Heard]:
+async def listening(server: ApiServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Cluster, Watcher, Heard]:
     monkeypatch.setenv("KUBECONFIG", server.kubeconfig(folder))  # kopf's client reads no other place
     cluster = Cluster()
     await cluster.connect()
     heard = Heard()
-    return cluster, Ear(cluster, (), heard), heard
+    return cluster, Watcher(cluster, (), heard), heard
 
 
 async def test_kopf_rings_for_each_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,9 @@ async def test_a_comparison_finds_what_vanished_unheard(tmp_path: Path, monkeypa
         await cluster.close()
 
 
-async def test_a_late_word_about_a_former_object_does_not_drop_its_successor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_late_word_about_a_former_object_does_not_drop_its_successor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with ApiServer(namespaces=("team",)) as server:
         cluster, ear, heard = await listening(server, tmp_path, monkeypatch)
         former = await cluster.create(MODELS, "team", model("a"))

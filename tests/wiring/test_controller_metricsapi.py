@@ -13,8 +13,8 @@ import pytest
 
 from kindler.api.settings import controller_settings
 from kindler.clients.cluster import Cluster, Object
-from kindler.controller.metricsapi import MetricsApiKeeper
-from kindler.core.provision import MetricsApi
+from kindler.controller.apiservice import ApiServiceReconciler
+from kindler.core.autoscaling.decision import MetricsApi
 from tests.apiserver import ApiServer, matching
 
 EXTERNAL, CUSTOM = "v1beta1.external.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io"
@@ -32,8 +32,14 @@ class Ground:
         self.server, self.store, self.kubeconfig = server, server.store, kubeconfig
         self.services = self.store.kind("apiservices")
         self.rung = 0
-        self.role = self.store.create(self.store.kind("clusterroles"), "", {"metadata": {"name": "kindler-metrics"}, "rules": []})
-        self.store.create(self.store.kind("configmaps"), "kindler-system", {"metadata": {"name": "another"}, "data": {"x": pem("not ours")}})
+        self.role = self.store.create(
+            self.store.kind("clusterroles"), "", {"metadata": {"name": "kindler-metrics"}, "rules": []}
+        )
+        self.store.create(
+            self.store.kind("configmaps"),
+            "kindler-system",
+            {"metadata": {"name": "another"}, "data": {"x": pem("not ours")}},
+        )
 
     def publish(self, **certificates: str) -> None:
         maps = self.store.kind("configmaps")
@@ -43,7 +49,11 @@ class Ground:
 
     def foreign(self, name: str) -> None:
         """Somebody installs theirs: over ours, where ours stands (as `kubectl apply` of a manifest does)."""
-        service: dict[str, Any] = {"service": {"namespace": "monitoring", "name": "adapter"}, "insecureSkipTLSVerify": True, "caBundle": None}
+        service: dict[str, Any] = {
+            "service": {"namespace": "monitoring", "name": "adapter"},
+            "insecureSkipTLSVerify": True,
+            "caBundle": None,
+        }
         if self.found(name):
             self.store.merge_patch(self.services, "", name, {"spec": service}, manager="kubectl")
             return
@@ -67,13 +77,13 @@ class Ground:
         return [f"{request.verb} {request.name}" for request in self.server.log if request.verb in WRITES]
 
     @asynccontextmanager
-    async def keeper(self, **environment: str) -> AsyncIterator[MetricsApiKeeper]:
+    async def keeper(self, **environment: str) -> AsyncIterator[ApiServiceReconciler]:
         def ring() -> None:
             self.rung += 1
 
         cluster = Cluster()
         await cluster.connect(self.kubeconfig)
-        keeper = MetricsApiKeeper(cluster, controller_settings(environment), ring, look_seconds=0.05)
+        keeper = ApiServiceReconciler(cluster, controller_settings(environment), ring, look_seconds=0.05)
         task = asyncio.create_task(keeper.run())
         try:
             yield keeper
@@ -101,7 +111,11 @@ async def test_the_first_free_group_is_taken_once_a_server_has_shown_its_certifi
         await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
         assert ground.rung == 1
         found = ground.found(EXTERNAL)
-        assert found is not None and found["spec"]["service"] == {"namespace": "kindler-system", "name": "kindler-metrics", "port": 443}
+        assert found is not None and found["spec"]["service"] == {
+            "namespace": "kindler-system",
+            "name": "kindler-metrics",
+            "port": 443,
+        }
         assert [owner["uid"] for owner in found["metadata"]["ownerReferences"]] == [ground.role["metadata"]["uid"]]
         assert ground.trusts(EXTERNAL) == pem("one")
         ground.publish(two=pem("two"))
@@ -134,7 +148,9 @@ async def test_the_next_leader_knows_at_once_what_the_former_chose(ground: Groun
     assert len(ground.writes) == wrote
 
 
-async def test_whoever_takes_ours_keeps_it_and_we_step_aside_until_both_are_taken_and_back_when_one_is_free(ground: Ground) -> None:
+async def test_whoever_takes_ours_keeps_it_and_we_step_aside_until_both_are_taken_and_back_when_one_is_free(
+    ground: Ground,
+) -> None:
     ground.publish(one=pem("one"))
     async with ground.keeper() as keeper:
         await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
@@ -142,7 +158,11 @@ async def test_whoever_takes_ours_keeps_it_and_we_step_aside_until_both_are_take
         ground.foreign(EXTERNAL)
         await ground.until(lambda: keeper.api is MetricsApi.CUSTOM)
         taken = ground.found(EXTERNAL)
-        assert taken is not None and taken["spec"]["service"]["name"] == "adapter" and "ownerReferences" not in taken["metadata"]
+        assert (
+            taken is not None
+            and taken["spec"]["service"]["name"] == "adapter"
+            and "ownerReferences" not in taken["metadata"]
+        )
         ground.foreign(CUSTOM)
         await ground.until(lambda: keeper.api is MetricsApi.NONE)
         assert (ground.leads_to(EXTERNAL), ground.leads_to(CUSTOM)) == ("adapter", "adapter")
@@ -160,7 +180,11 @@ async def test_somebody_faster_is_not_overwritten(ground: Ground) -> None:
         held.released.set()
         await ground.until(lambda: keeper.api is MetricsApi.CUSTOM)
     taken = ground.found(EXTERNAL)
-    assert taken is not None and taken["spec"]["service"]["name"] == "adapter" and "ownerReferences" not in taken["metadata"]
+    assert (
+        taken is not None
+        and taken["spec"]["service"]["name"] == "adapter"
+        and "ownerReferences" not in taken["metadata"]
+    )
 
 
 async def test_ours_is_not_given_back_after_it_became_somebody_elses(ground: Ground) -> None:
@@ -227,6 +251,6 @@ async def test_trouble_changes_nothing_that_is_known(ground: Ground) -> None:
     async with ground.keeper() as keeper:
         await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
         rung = ground.rung
-        trouble = ground.server.faults.fail(503, matching("get", "apiservices"), times=5)
-        await ground.until(lambda: trouble.met == 5)
+        failure = ground.server.faults.fail(503, matching("get", "apiservices"), times=5)
+        await ground.until(lambda: failure.met == 5)
         assert keeper.api is MetricsApi.EXTERNAL and ground.rung == rung

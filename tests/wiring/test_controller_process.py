@@ -21,14 +21,25 @@ def free_port() -> int:
 
 async def start(environ: dict[str, str]) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "kindler", "controller", env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "kindler",
+        "controller",
+        env=environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
 
 
 async def test_it_serves_tells_and_goes_in_peace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with world(tmp_path, monkeypatch) as w:
         port = free_port()
-        names = {"KUBECONFIG": str(tmp_path / "kubeconfig"), "KINDLER_METRICS_PORT": str(port), "KINDLER_PEER_PORT": str(w.settings.peer_port), "HOME": "/tmp"}
+        names = {
+            "KUBECONFIG": str(tmp_path / "kubeconfig"),
+            "KINDLER_METRICS_PORT": str(port),
+            "KINDLER_PEER_PORT": str(w.settings.peer_port),
+            "HOME": "/tmp",
+        }
         process = await start(names)
         try:
             w.apply(model(), config(), endpoint())

@@ -41,7 +41,9 @@ async def test_capacity_comes_first_and_the_old_goes_when_let_go(w: World) -> No
     assert status["endpointConfigName"] == "echo"
     assert status["pendingDeploymentSummary"]["endpointConfigName"] == "bigger"
     await w.until(lambda: len(w.pools()) == 2)
-    assert next(size for name, size in w.pools().items() if revision_of(name) != old) == 3, "as many pods as requests are in flight"
+    assert next(size for name, size in w.pools().items() if revision_of(name) != old) == 3, (
+        "as many pods as requests are in flight"
+    )
 
     w.kubelet.behave = lambda _: Behaviour.READY
     w.kubelet.poke()
@@ -51,7 +53,9 @@ async def test_capacity_comes_first_and_the_old_goes_when_let_go(w: World) -> No
     assert status["endpointConfigName"] == "bigger"
     w.serve(older={old: 1})
     asked = len([1 for r in w.server.log if r.resource == "pods" and r.namespace == "kindler-system"])
-    await w.until(lambda: len([1 for r in w.server.log if r.resource == "pods" and r.namespace == "kindler-system"]) > asked + 1)
+    await w.until(
+        lambda: len([1 for r in w.server.log if r.resource == "pods" and r.namespace == "kindler-system"]) > asked + 1
+    )
     assert {revision_of(p) for p in w.pools()} == {old, new}, "a request is still in flight on the old one"
     w.serve()
     await w.until(lambda: {revision_of(p) for p in w.pools()} == {new})
@@ -70,7 +74,10 @@ async def test_no_answer_of_an_activator_is_not_letting_go(w: World) -> None:
 
 
 async def test_without_an_answer_the_old_goes_after_the_longest_invocation(w: World) -> None:
-    w.apply(config("short", memory=3072, invocationTimeoutInSeconds=1), config("shorter", memory=4096, invocationTimeoutInSeconds=1))
+    w.apply(
+        config("short", memory=3072, invocationTimeoutInSeconds=1),
+        config("shorter", memory=4096, invocationTimeoutInSeconds=1),
+    )
     w.rename("echo", "short")
     await w.reaches("echo", *IN_SERVICE)
     w.serve()
@@ -216,7 +223,11 @@ async def test_deleting_what_is_in_use_disturbs_nothing(w: World) -> None:
     w.delete("models", "echo")
     w.delete("endpointconfigs", "echo")
     w.apply(model(environment={"OTHER": "1"}), config(memory=3072))
-    await w.until(lambda: w.reason("echo", plural="endpointconfigs") == "Accepted" and w.reason("echo", plural="models") == "Accepted")
+    await w.until(
+        lambda: (
+            w.reason("echo", plural="endpointconfigs") == "Accepted" and w.reason("echo", plural="models") == "Accepted"
+        )
+    )
     w.patch("endpoints", "echo", {"spec": {"tags": [{"key": "a", "value": "b"}]}})
     status = await w.reaches("echo", *IN_SERVICE)
     assert status["route"] == before
@@ -229,7 +240,9 @@ async def test_a_lost_route_is_rebuilt(w: World) -> None:
     found = w.find("endpoints", "echo")
     assert found is not None
     found["status"] = {"observedGeneration": -1}
-    w.server.store.update(w.server.store.kind("endpoints", "serving.kindler.dev"), NS, "echo", found, "status", "backup")
+    w.server.store.update(
+        w.server.store.kind("endpoints", "serving.kindler.dev"), NS, "echo", found, "status", "backup"
+    )
     await w.until(lambda: w.status().get("route") == before)
     await w.reaches("echo", *IN_SERVICE)
 

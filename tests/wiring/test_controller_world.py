@@ -63,7 +63,9 @@ async def test_a_deleted_child_comes_back(w: World, kind: str) -> None:
     group = "" if kind == "services" else APPS
     (before,) = w.all(kind, group)
     w.delete(kind, before["metadata"]["name"], group=group)
-    found = await w.until(lambda: next((x for x in w.all(kind, group) if x["metadata"]["uid"] != before["metadata"]["uid"]), None))
+    found = await w.until(
+        lambda: next((x for x in w.all(kind, group) if x["metadata"]["uid"] != before["metadata"]["uid"]), None)
+    )
     assert found["metadata"]["name"] == before["metadata"]["name"]
     await w.reaches("echo", *IN_SERVICE)
 
@@ -71,14 +73,36 @@ async def test_a_deleted_child_comes_back(w: World, kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "patch", "healed"),
     [
-        ("services", {"spec": {"externalName": "elsewhere.invalid"}}, lambda x: "activator" in x["spec"]["externalName"]),
-        ("replicasets", {"metadata": {"labels": {"serving.kindler.dev/pool": "x"}}}, lambda x: x["metadata"]["labels"]["serving.kindler.dev/pool"] == "demand"),
-        ("replicasets", {"metadata": {"labels": {"serving.kindler.dev/endpoint": None}}}, lambda x: "serving.kindler.dev/endpoint" in x["metadata"]["labels"]),
-        ("replicasets", {"spec": {"template": {"spec": {"enableServiceLinks": True}}}}, lambda x: not x["spec"]["template"]["spec"]["enableServiceLinks"]),
-        ("controllerrevisions", {"metadata": {"annotations": None}}, lambda x: "serving.kindler.dev/routed" in x["metadata"].get("annotations", {})),
+        (
+            "services",
+            {"spec": {"externalName": "elsewhere.invalid"}},
+            lambda x: "activator" in x["spec"]["externalName"],
+        ),
+        (
+            "replicasets",
+            {"metadata": {"labels": {"serving.kindler.dev/pool": "x"}}},
+            lambda x: x["metadata"]["labels"]["serving.kindler.dev/pool"] == "demand",
+        ),
+        (
+            "replicasets",
+            {"metadata": {"labels": {"serving.kindler.dev/endpoint": None}}},
+            lambda x: "serving.kindler.dev/endpoint" in x["metadata"]["labels"],
+        ),
+        (
+            "replicasets",
+            {"spec": {"template": {"spec": {"enableServiceLinks": True}}}},
+            lambda x: not x["spec"]["template"]["spec"]["enableServiceLinks"],
+        ),
+        (
+            "controllerrevisions",
+            {"metadata": {"annotations": None}},
+            lambda x: "serving.kindler.dev/routed" in x["metadata"].get("annotations", {}),
+        ),
     ],
 )
-async def test_an_edited_child_is_mended(w: World, kind: str, patch: dict[str, object], healed: Callable[[dict[str, object]], bool]) -> None:
+async def test_an_edited_child_is_mended(
+    w: World, kind: str, patch: dict[str, object], healed: Callable[[dict[str, object]], bool]
+) -> None:
     group = "" if kind == "services" else APPS
     (found,) = w.all(kind, group)
     w.patch(kind, found["metadata"]["name"], patch, group=group)
@@ -89,8 +113,13 @@ async def test_an_edited_child_is_mended(w: World, kind: str, patch: dict[str, o
 async def test_what_somebody_adds_to_a_list_of_a_pool_is_taken_out_and_then_nothing_more_is_written(w: World) -> None:
     (pool,) = w.all("replicasets", APPS)
     containers = pool["spec"]["template"]["spec"]["containers"]
-    added = [containers[0] | {"env": [*containers[0]["env"], {"name": "ADDED", "value": "1"}]}, {"name": "sidecar", "image": "example.com/sidecar:1"}]
-    w.patch("replicasets", pool["metadata"]["name"], {"spec": {"template": {"spec": {"containers": added}}}}, group=APPS)
+    added = [
+        containers[0] | {"env": [*containers[0]["env"], {"name": "ADDED", "value": "1"}]},
+        {"name": "sidecar", "image": "example.com/sidecar:1"},
+    ]
+    w.patch(
+        "replicasets", pool["metadata"]["name"], {"spec": {"template": {"spec": {"containers": added}}}}, group=APPS
+    )
     await w.until(lambda: w.all("replicasets", APPS)[0]["spec"]["template"]["spec"]["containers"] == containers)
     await quiet(w, 1)
     w.controllers[0][0].ring(Key("Endpoint", NS, "echo"))
@@ -99,7 +128,12 @@ async def test_what_somebody_adds_to_a_list_of_a_pool_is_taken_out_and_then_noth
 
 async def test_a_revision_without_its_label_comes_back_and_updates_go_on(w: World) -> None:
     (revision,) = w.all("controllerrevisions", APPS)
-    w.patch("controllerrevisions", revision["metadata"]["name"], {"metadata": {"labels": {"serving.kindler.dev/endpoint": None}}}, group=APPS)
+    w.patch(
+        "controllerrevisions",
+        revision["metadata"]["name"],
+        {"metadata": {"labels": {"serving.kindler.dev/endpoint": None}}},
+        group=APPS,
+    )
     await w.until(lambda: "serving.kindler.dev/endpoint" in w.all("controllerrevisions", APPS)[0]["metadata"]["labels"])
     w.apply(config("bigger", memory=2048))
     w.rename("echo", "bigger")
@@ -139,7 +173,12 @@ async def test_a_younger_model_waits_until_the_name_is_free(w: World) -> None:
 
 async def test_a_service_of_somebody_else_is_left_alone_and_told(bare: World) -> None:
     w = bare
-    foreign = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "echo"}, "spec": {"type": "ExternalName", "externalName": "example.invalid"}}
+    foreign = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "echo"},
+        "spec": {"type": "ExternalName", "externalName": "example.invalid"},
+    }
     w.server.store.create(w.server.store.kind("services"), NS, foreign, "kubectl")
     await w.start()
     w.apply(model(), config(), endpoint())
@@ -155,7 +194,11 @@ async def test_a_pool_of_somebody_else_fails_the_creation(bare: World) -> None:
     w.apply(model(), config(), endpoint("first"))
     status = await w.reaches("first", *IN_SERVICE)
     revision = status["route"]["revision"]
-    spec = {"replicas": 0, "selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "x"}]}}}
+    spec = {
+        "replicas": 0,
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "x"}]}},
+    }
     name = f"echo-{revision}-demand"
     foreign = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": name}, "spec": spec}
     w.server.store.create(w.server.store.kind("replicasets", APPS), NS, foreign, "kubectl")
@@ -200,7 +243,9 @@ async def test_the_standby_takes_over_when_the_leader_is_killed(hasty: World) ->
     w.apply(endpoint("second"))
     await w.reaches("second", *IN_SERVICE)
     assert standby.awake
-    made = [r.name or r.body["metadata"]["name"] for r in w.server.log if r.verb == "create" and r.resource == "replicasets"]
+    made = [
+        r.name or r.body["metadata"]["name"] for r in w.server.log if r.verb == "create" and r.resource == "replicasets"
+    ]
     assert len(made) == len(set(made)), "nothing is done twice"
 
 
@@ -237,7 +282,9 @@ async def test_a_leader_that_lost_its_lease_ends(w: World) -> None:
     (_, _, task, _) = w.controllers[0]
     lease = w.server.store.kind("leases", "coordination.k8s.io")
     (found,) = w.server.store.all(lease, "kindler-system")
-    w.server.store.merge_patch(lease, "kindler-system", found["metadata"]["name"], {"spec": {"holderIdentity": "another"}}, "", "another")
+    w.server.store.merge_patch(
+        lease, "kindler-system", found["metadata"]["name"], {"spec": {"holderIdentity": "another"}}, "", "another"
+    )
     async with asyncio.timeout(10):
         assert await asyncio.shield(task) == 1
 
@@ -249,7 +296,9 @@ async def test_an_api_server_that_fails_now_and_then_stops_nothing(bare: World) 
     w = bare
     await w.start()
     for status in (500, 429, 503, 409):
-        w.server.faults.fail(status, lambda r: r.write and r.resource not in ("leases", "events"), times=2, retry_after=0)
+        w.server.faults.fail(
+            status, lambda r: r.write and r.resource not in ("leases", "events"), times=2, retry_after=0
+        )
     w.server.faults.lose(matching("create", "replicasets"))
     w.server.faults.lose(matching("update", "endpoints", subresource="status"))
     w.apply(model(), config(), endpoint())
@@ -285,7 +334,9 @@ def events(w: World) -> list[dict[str, object]]:
     return sorted(w.all("events", "events.k8s.io"), key=lambda e: str(e["eventTime"]))  # type: ignore[return-value]
 
 
-async def test_hundreds_of_neighbours_do_not_disturb_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hundreds_of_neighbours_do_not_disturb_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     namespaces = ("a", "b", "c")
     async with world(tmp_path, monkeypatch, namespaces, automatic=False) as w:
         for namespace in namespaces:
@@ -295,12 +346,18 @@ async def test_hundreds_of_neighbours_do_not_disturb_each_other(tmp_path: Path, 
             w.apply(endpoint(f"e{number}", "echo" if number % 10 else "missing", namespace=namespaces[number % 3]))
 
         def states() -> Counter[str]:
-            return Counter(e["status"].get("endpointStatus", "") for namespace in namespaces for e in w.all("endpoints", "serving.kindler.dev", namespace))
+            return Counter(
+                e["status"].get("endpointStatus", "")
+                for namespace in namespaces
+                for e in w.all("endpoints", "serving.kindler.dev", namespace)
+            )
 
         async with asyncio.timeout(100):
             while states() != {"InService": 270, "Creating": 30}:
                 w.kubelet.tick()  # one step of all pods; looking after each of thousands of changes would take longer than the changes
                 await asyncio.sleep(0.2)
-        assert {w.row(f"e{n}", namespaces[n % 3]) for n in range(0, 300, 10)} == {("Creating", "False", "False", "Reconciling")}
+        assert {w.row(f"e{n}", namespaces[n % 3]) for n in range(0, 300, 10)} == {
+            ("Creating", "False", "False", "Reconciling")
+        }
         writes = [r for r in w.server.log if r.write and r.resource == "endpoints"]
         assert len(writes) <= 3 * 300, "created, in service, and sometimes a number of pods"

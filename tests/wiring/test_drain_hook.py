@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from kindler.core.podspec import drain_script
+from kindler.core.endpoint.podspec import drain_script
 
 SHELLS = [shell for shell in ("/bin/sh", "/bin/dash", "/bin/bash") if shutil.which(shell)]
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from kindler.core.podspec import drain_script
+from kindler.core.endpoint.podspec import drain_script
 
 SHELLS = [path for name in ("dash", "bash") if (path := shutil.which(name))]
 
@@ -34,7 +34,9 @@ async def connected() -> AsyncIterator[tuple[int, asyncio.Server, asyncio.Stream
 
 @contextlib.asynccontextmanager
 async def draining(shell: str, port: int, path: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(shell, "-c", drain_script(port, 600), env={"PATH": path}, stderr=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        shell, "-c", drain_script(port, 600), env={"PATH": path}, stderr=asyncio.subprocess.PIPE
+    )
     try:
         yield process
     finally:
@@ -60,10 +62,16 @@ async def test_it_lasts_as_long_as_a_connection_is_open(shell: str, path: str) -
 @pytest.mark.parametrize("shell", SHELLS)
 async def test_it_sees_the_connection_while_others_come_and_go(shell: str) -> None:
     """The kernel's list moves under the reader: one look that passes the connection over would end the pod, and cut its request off."""
-    async with connected() as (port, _, _), connected() as (busy_port, _, _), draining(shell, port, "/nonexistent") as process:
+    async with (
+        connected() as (port, _, _),
+        connected() as (busy_port, _, _),
+        draining(shell, port, "/nonexistent") as process,
+    ):
         for _ in range(200):
             for passing in [await asyncio.open_connection("127.0.0.1", busy_port) for _ in range(20)]:
-                passing[1].transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # leaves no TIME_WAIT
+                passing[1].transport.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )  # leaves no TIME_WAIT
                 passing[1].close()
         assert process.returncode is None
 

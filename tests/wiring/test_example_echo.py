@@ -32,7 +32,12 @@ class Client:
         self.reader, self.writer = reader, writer
 
     async def ask(self, method: str, target: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:
-        lines = [f"{method} {target} HTTP/1.1", "Host: echo", f"Content-Length: {len(body)}", *(f"{n}: {v}" for n, v in (headers or {}).items())]
+        lines = [
+            f"{method} {target} HTTP/1.1",
+            "Host: echo",
+            f"Content-Length: {len(body)}",
+            *(f"{n}: {v}" for n, v in (headers or {}).items()),
+        ]
         self.writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         return await self.read()
 
@@ -83,7 +88,13 @@ def free_port() -> int:
 async def echo(*, said: bytes = b"listening", **environ: str) -> AsyncIterator[Echo]:
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-S", str(SERVER), "serve", env=os.environ | environ | {"PORT": str(port)}, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        "-I",
+        "-S",
+        str(SERVER),
+        "serve",
+        env=os.environ | environ | {"PORT": str(port)},
+        stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
     try:
@@ -124,7 +135,9 @@ async def test_a_wish_is_said_in_any_of_three_ways(target: str, body: bytes, hea
 
 async def test_what_stands_later_wins_and_nonsense_is_told() -> None:
     async with echo() as server:
-        answer = await server.ask("POST", "/invocations?status=201&size=1", b'{"size": 3}', {"X-Echo-Status": "202", "X-Echo-Size": "2"})
+        answer = await server.ask(
+            "POST", "/invocations?status=201&size=1", b'{"size": 3}', {"X-Echo-Status": "202", "X-Echo-Size": "2"}
+        )
         assert (answer.status, len(answer.body)) == (202, 3)
         for wrong in ({"X-Echo-Sleep": "long"}, {"X-Echo-Size": "1.5"}):
             assert (await server.ask("POST", "/invocations", b"", wrong)).status == 400
@@ -134,11 +147,15 @@ async def test_what_stands_later_wins_and_nonsense_is_told() -> None:
 async def test_echo_gives_the_body_back_whole_also_when_it_came_in_chunks() -> None:
     async with echo() as server:
         body = os.urandom(1_000_000)
-        answer = await server.ask("POST", "/invocations", body, {"X-Echo-Echo": "true", "Content-Type": "image/x-noise"})
+        answer = await server.ask(
+            "POST", "/invocations", body, {"X-Echo-Echo": "true", "Content-Type": "image/x-noise"}
+        )
         assert answer.body == body
         assert answer.headers["content-type"] == "image/x-noise"
         client = await server.client()
-        client.writer.write(b"POST /invocations?echo=1 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n")
+        client.writer.write(
+            b"POST /invocations?echo=1 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+        )
         assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.writer.write(b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: t\r\n\r\n")
         assert (await client.read()).body == b"abcde"
@@ -152,7 +169,9 @@ async def test_chunks_leave_one_by_one() -> None:
         client.writer.write(b"POST /invocations?chunks=3&interval=3600 HTTP/1.1\r\nHost: h\r\n\r\n")
         head = await client.reader.readuntil(b"\r\n\r\n")
         assert b"transfer-encoding: chunked" in head.lower()
-        assert await client.reader.readexactly(len("8\r\nchunk 0\n\r\n")) == b"8\r\nchunk 0\n\r\n"  # the others are an hour away
+        assert (
+            await client.reader.readexactly(len("8\r\nchunk 0\n\r\n")) == b"8\r\nchunk 0\n\r\n"
+        )  # the others are an hour away
         client.writer.close()
         assert (await server.ask("POST", "/invocations?chunks=3&size=4")).body == b"x" * 12
 
@@ -176,7 +195,12 @@ async def test_overlap_is_seen_and_reported_by_both_that_overlap_and_by_nobody_e
         client = await server.client()
         alone = [(await client.ask("POST", "/invocations")).headers["x-echo-concurrent"] for _ in range(200)]
         assert set(alone) == {"1"}
-        assert json.loads((await client.ask("GET", "/stats")).body) == {"running": 0, "maxConcurrent": 2, "served": 202, "pings": 0}
+        assert json.loads((await client.ask("GET", "/stats")).body) == {
+            "running": 0,
+            "maxConcurrent": 2,
+            "served": 202,
+            "pings": 0,
+        }
         client.writer.close()
 
 
@@ -199,7 +223,10 @@ async def test_one_worker_answers_no_ping_while_it_works() -> None:
         await long
 
 
-@pytest.mark.parametrize(("name", "value", "status"), [("PING_FAIL", "true", 503), ("PING_STATUS", "404", 404), ("PING_SECONDS", "0.01", 200)])
+@pytest.mark.parametrize(
+    ("name", "value", "status"),
+    [("PING_FAIL", "true", 503), ("PING_STATUS", "404", 404), ("PING_SECONDS", "0.01", 200)],
+)
 async def test_ping_as_asked(name: str, value: str, status: int) -> None:
     async with echo(said=b"listening", **{name: value}) as server:
         assert (await server.ask("GET", "/ping")).status == status
@@ -255,7 +282,12 @@ async def test_sigterm_ignored_and_sigterm_obeyed_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"nonsense\r\n\r\n", b"POST /invocations HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000 + b"\r\n\r\n"]
+    "raw",
+    [
+        b"nonsense\r\n\r\n",
+        b"POST /invocations HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000 + b"\r\n\r\n",
+    ],
 )
 async def test_a_malformed_request_is_answered_with_400(raw: bytes) -> None:
     async with echo() as server:

@@ -25,7 +25,10 @@ class Ground:
         self.scales, self.whole, self.known = True, False, asyncio.Event()
 
     def pod(self, name: str, ready: bool = True) -> None:
-        body = {"metadata": {"name": name, "labels": {"app.kubernetes.io/component": "metrics"}}, "spec": {"containers": [{"name": "a", "image": "a:1"}]}}
+        body = {
+            "metadata": {"name": name, "labels": {"app.kubernetes.io/component": "metrics"}},
+            "spec": {"containers": [{"name": "a", "image": "a:1"}]},
+        }
         self.server.store.create(self.pods, SYSTEM, body)
         self.ready(name, ready)
 
@@ -85,7 +88,9 @@ async def test_it_takes_over_when_the_other_goes(ground: Ground, tmp_path: Path)
         await ground.over(handover)
 
 
-async def test_nobody_waits_for_another_installation_or_for_a_server_that_does_not_answer(ground: Ground, tmp_path: Path) -> None:
+async def test_nobody_waits_for_another_installation_or_for_a_server_that_does_not_answer(
+    ground: Ground, tmp_path: Path
+) -> None:
     ground.pod("second-kindler-metrics-1")
     ground.pod("kindler-metrics-broken", ready=False)
     async with ground.begins(tmp_path) as handover:

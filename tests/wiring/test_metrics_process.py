@@ -21,11 +21,23 @@ from cryptography import x509
 
 from kindler.api.settings import Prometheus
 from kindler.clients.cluster import ApiError, Cluster
-from kindler.core.usage import NoData
+from kindler.core.autoscaling.metrics.usage import NoData
 from kindler.metrics.certificate import make
 from kindler.metrics.process import MetricsProcess
 from tests.apiserver import ApiServer, matching
-from tests.wiring.metrics_rig import CUSTOM, EXTERNAL, NS, ROUTE, SERVICE, SYSTEM, Authority, World, customized, policy, world
+from tests.wiring.metrics_rig import (
+    CUSTOM,
+    EXTERNAL,
+    NS,
+    ROUTE,
+    SERVICE,
+    SYSTEM,
+    Authority,
+    World,
+    customized,
+    policy,
+    world,
+)
 
 EXECUTIONS = f"{EXTERNAL}/concurrent-executions"
 
@@ -45,15 +57,28 @@ async def test_what_an_autoscaler_reads_by_both_apis(w: World) -> None:
     await w.sampled()
     assert await w.value() == (200, "1500m")
     assert await w.value("customized-metric", "calls") == (200, "28000m")  # times the four units that stand
-    status, body = await w.ask(EXECUTIONS, labelSelector="serving.kindler.dev/endpoint=iris,serving.kindler.dev/policy in (p)")
+    status, body = await w.ask(
+        EXECUTIONS, labelSelector="serving.kindler.dev/endpoint=iris,serving.kindler.dev/policy in (p)"
+    )
     (item,) = body["items"]
-    assert (status, body["kind"], body["apiVersion"]) == (200, "ExternalMetricValueList", "external.metrics.k8s.io/v1beta1")
+    assert (status, body["kind"], body["apiVersion"]) == (
+        200,
+        "ExternalMetricValueList",
+        "external.metrics.k8s.io/v1beta1",
+    )
     assert item["metricLabels"] == {"serving.kindler.dev/endpoint": "iris", "serving.kindler.dev/policy": "p"}
     assert (item["metricName"], item["window"], item["timestamp"][-1]) == ("concurrent-executions", 60, "Z")
-    status, body = await w.ask(f"{CUSTOM}/iris/concurrent-executions", metricLabelSelector="serving.kindler.dev/policy=p")
+    status, body = await w.ask(
+        f"{CUSTOM}/iris/concurrent-executions", metricLabelSelector="serving.kindler.dev/policy=p"
+    )
     (item,) = body["items"]
     assert (status, body["kind"], body["apiVersion"]) == (200, "MetricValueList", "custom.metrics.k8s.io/v1beta2")
-    assert item["describedObject"] == {"kind": "Endpoint", "namespace": NS, "name": "iris", "apiVersion": "serving.kindler.dev/v1alpha1"}
+    assert item["describedObject"] == {
+        "kind": "Endpoint",
+        "namespace": NS,
+        "name": "iris",
+        "apiVersion": "serving.kindler.dev/v1alpha1",
+    }
     assert (item["value"], item["windowSeconds"], item["metric"]["name"]) == ("1500m", 60, "concurrent-executions")
 
 
@@ -78,14 +103,19 @@ async def test_people_may_ask_for_all_and_get_all_or_the_reason(w: World) -> Non
     w.endpoint(policy("p"), name="lily")
     await w.sampled()
     status, body = await w.ask(EXECUTIONS)
-    assert (status, body["reason"]) == (503, "ServiceUnavailable") and "no activator serves a warm pool of it yet" in body["message"]
+    assert (status, body["reason"]) == (
+        503,
+        "ServiceUnavailable",
+    ) and "no activator serves a warm pool of it yet" in body["message"]
 
 
 async def test_a_variant_that_an_update_renames_is_measured_on(w: World) -> None:
     uid = w.endpoint(policy("p"), route=ROUTE | {"variantName": "B"})
     w.activator.serve(uid)
     kind = w.server.store.kind("endpoints", "serving.kindler.dev")
-    w.server.store.merge_patch(kind, NS, "iris", {"status": {"endpointConfigName": "older than c"}}, "status", "kindler")
+    w.server.store.merge_patch(
+        kind, NS, "iris", {"status": {"endpointConfigName": "older than c"}}, "status", "kindler"
+    )
     await w.sampled()
     assert (await w.value())[0] == 200
 
@@ -103,13 +133,32 @@ async def test_what_is_not_there_is_said_in_words(w: World) -> None:
         "serving.kindler.dev/policy in (x)",
     )
     status, message = await w.value(policy="m")
-    assert status == 404 and message.startswith("Endpoint team/iris has no scaling policy that reads concurrent-executions")
+    assert status == 404 and message.startswith(
+        "Endpoint team/iris has no scaling policy that reads concurrent-executions"
+    )
     assert await w.value(endpoint="rose") == (404, "namespace team has no Endpoint 'rose' with scaling policies")
-    assert (await w.value(endpoint="new"))[0] == (await w.value(endpoint="elsewhere"))[0] == (await w.value(endpoint="none"))[0] == 503
-    assert await w.value(endpoint="new") == (503, "no data: Endpoint team/new does not serve a variant with scaling policies yet")
-    w.process.directory.hear(None, {"metadata": {"namespace": NS, "name": "old"}, "spec": {"autoscaling": [{}]}, "status": {"route": {"revision": "abc"}}})
+    assert (
+        (await w.value(endpoint="new"))[0]
+        == (await w.value(endpoint="elsewhere"))[0]
+        == (await w.value(endpoint="none"))[0]
+        == 503
+    )
+    assert await w.value(endpoint="new") == (
+        503,
+        "no data: Endpoint team/new does not serve a variant with scaling policies yet",
+    )
+    w.process.directory.hear(
+        None,
+        {
+            "metadata": {"namespace": NS, "name": "old"},
+            "spec": {"autoscaling": [{}]},
+            "status": {"route": {"revision": "abc"}},
+        },
+    )
     status, message = await w.value(endpoint="old")
-    assert status == 503 and message.startswith("no data: the autoscaling of Endpoint team/old cannot be read: KeyError")
+    assert status == 503 and message.startswith(
+        "no data: the autoscaling of Endpoint team/old cannot be read: KeyError"
+    )
     assert (await w.value())[1].startswith("no data for Endpoint team/iris: no activator serves a warm pool of it yet")
     status, message = await w.value("cpu")
     assert status == 404 and "serves concurrent-executions and customized-metric" in message
@@ -119,7 +168,9 @@ async def test_what_is_not_there_is_said_in_words(w: World) -> None:
     assert (status, body["reason"]) == (400, "BadRequest") and "use equalities" in body["message"]
     status, body = await w.ask("/apis/metrics.k8s.io/v1beta1/nodes")
     assert (status, body["kind"], body["reason"], body["status"]) == (404, "Status", "NotFound", "Failure")
-    w.activator.serve(w.server.store.get(w.server.store.kind("endpoints", "serving.kindler.dev"), NS, "iris")["metadata"]["uid"])
+    w.activator.serve(
+        w.server.store.get(w.server.store.kind("endpoints", "serving.kindler.dev"), NS, "iris")["metadata"]["uid"]
+    )
     await w.sampled()
     assert (await w.value())[0] == 200
     assert "statistic 'Maximum' of ModelLatency is not kept" in (await w.value("customized-metric", "m"))[1]
@@ -182,9 +233,13 @@ async def test_while_the_api_server_does_not_tell_which_activators_there_are(w: 
 
 
 async def test_a_metric_of_somebody_else_by_the_clusters_api(w: World) -> None:
-    uid = w.endpoint(policy("queue", customized("queue_length", "Mine", app="jobs")), policy("gone", customized("gone", "Mine")))
+    uid = w.endpoint(
+        policy("queue", customized("queue_length", "Mine", app="jobs")), policy("gone", customized("gone", "Mine"))
+    )
     w.activator.serve(uid, load_seconds=60, allocated=3)
-    items = [{"metricName": "queue_length", "metricLabels": {}, "timestamp": "", "value": value} for value in ("1500m", "1")]
+    items = [
+        {"metricName": "queue_length", "metricLabels": {}, "timestamp": "", "value": value} for value in ("1500m", "1")
+    ]
     path = f"/apis/external.metrics.k8s.io/v1beta1/namespaces/{NS}"
     w.server.raw[f"{path}/queue_length"] = json.dumps({"items": items}).encode()
     await w.sampled()
@@ -193,11 +248,16 @@ async def test_a_metric_of_somebody_else_by_the_clusters_api(w: World) -> None:
     status, message = await w.value("customized-metric", "gone")
     assert status == 503 and "the cluster's external metrics API has no 'gone': 404" in message
     w.endpoint(policy("p", customized("secret", "Mine")), name="rose")
-    w.activator.serve(w.server.store.get(w.server.store.kind("endpoints", "serving.kindler.dev"), NS, "rose")["metadata"]["uid"], name="rose")
+    w.activator.serve(
+        w.server.store.get(w.server.store.kind("endpoints", "serving.kindler.dev"), NS, "rose")["metadata"]["uid"],
+        name="rose",
+    )
     w.server.faults.fail(403, lambda request: "secret" in request.path)
     await w.sampled()
     status, message = await w.value("customized-metric", "p", "rose")
-    assert status == 503 and "may not read the external metric 'secret': add it to autoscaling.externalMetrics" in message
+    assert (
+        status == 503 and "may not read the external metric 'secret': add it to autoscaling.externalMetrics" in message
+    )
 
 
 async def test_a_metric_of_prometheus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +268,9 @@ async def test_a_metric_of_prometheus(tmp_path: Path, monkeypatch: pytest.Monkey
         queries.append(request.query["query"])
         name = queries[-1].split('"')[1]
         return (
-            web.json_response({"status": "success", "data": {"resultType": "vector", "result": results[name]}}) if name in results else web.Response(status=500)
+            web.json_response({"status": "success", "data": {"resultType": "vector", "result": results[name]}})
+            if name in results
+            else web.Response(status=500)
         )
 
     app = web.Application()
@@ -225,7 +287,11 @@ async def test_a_metric_of_prometheus(tmp_path: Path, monkeypatch: pytest.Monkey
             answers = await asyncio.gather(*(w.value("customized-metric", "queue") for _ in range(20)))
             assert set(answers) == {(200, "10000m")}
             assert queries == [f'avg(avg_over_time({{__name__="queue",app="x\\u0022",namespace="{NS}"}}[1m]))']
-            for name, words in {"none": "has no value of avg", "odd": "has no value of avg", "broken": "answers 500"}.items():
+            for name, words in {
+                "none": "has no value of avg",
+                "odd": "has no value of avg",
+                "broken": "answers 500",
+            }.items():
                 status, message = await w.value("customized-metric", name)
                 assert status == 503 and words in message
     finally:
@@ -242,7 +308,10 @@ async def test_only_the_api_server_is_answered(w: World) -> None:
         await w.ask(EXECUTIONS, Authority().client())
     tls = ssl.create_default_context(cadata=w.config_map()["metrics-0"])
     with pytest.raises((aiohttp.ClientError, OSError)):  # without a certificate
-        async with aiohttp.ClientSession() as session, session.get(f"https://127.0.0.1:{w.process.ports[0]}/apis", ssl=tls, server_hostname=SERVICE) as answer:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"https://127.0.0.1:{w.process.ports[0]}/apis", ssl=tls, server_hostname=SERVICE) as answer,
+        ):
             await answer.read()
     assert (await w.ask("/apis"))[0] == 200
 
@@ -254,7 +323,9 @@ async def test_another_front_proxy_is_believed_from_then_on_and_the_old_one_no_m
     assert (await w.ask("/apis", w.front.client("any name")))[0] == 200
     with pytest.raises((aiohttp.ClientError, OSError)):
         await w.ask("/apis", before.client())
-    w.server.store.merge_patch(w.server.store.kind("configmaps"), "kube-system", "extension-apiserver-authentication", {"data": None})
+    w.server.store.merge_patch(
+        w.server.store.kind("configmaps"), "kube-system", "extension-apiserver-authentication", {"data": None}
+    )
     with pytest.raises(ValueError, match="requestheader-client-ca-file"):
         await w.process.trust.read()
     assert (await w.ask("/apis"))[0] == 200  # what was read last stays in force
@@ -285,12 +356,19 @@ async def test_a_connection_and_a_session_of_before_do_not_outlive_the_front_pro
     writer.close()
 
 
-@pytest.mark.parametrize(("allowed", "trouble"), [("null", ""), ("[]", ""), ('{"a": 1}', "list"), ('"abc"', "list"), ("[1]", "list"), ("[", "line 1")])
-async def test_the_names_that_the_cluster_allows_are_a_list_or_not_believed(w: World, allowed: str, trouble: str) -> None:
+@pytest.mark.parametrize(
+    ("allowed", "failure"),
+    [("null", ""), ("[]", ""), ('{"a": 1}', "list"), ('"abc"', "list"), ("[1]", "list"), ("[", "line 1")],
+)
+async def test_the_names_that_the_cluster_allows_are_a_list_or_not_believed(
+    w: World, allowed: str, failure: str
+) -> None:
     kind = w.server.store.kind("configmaps")
-    w.server.store.merge_patch(kind, "kube-system", "extension-apiserver-authentication", {"data": {"requestheader-allowed-names": allowed}})
-    if trouble:
-        with pytest.raises(ValueError, match=trouble):
+    w.server.store.merge_patch(
+        kind, "kube-system", "extension-apiserver-authentication", {"data": {"requestheader-allowed-names": allowed}}
+    )
+    if failure:
+        with pytest.raises(ValueError, match=failure):
             await w.process.trust.read()
         assert (await w.ask("/apis", w.front.client("any name")))[0] == 403, "what was read last stays in force"
     else:
@@ -301,11 +379,15 @@ async def test_the_names_that_the_cluster_allows_are_a_list_or_not_believed(w: W
 # The certificate
 
 
-async def test_it_is_not_ready_before_the_api_server_can_know_its_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_is_not_ready_before_the_api_server_can_know_its_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with world(tmp_path, monkeypatch) as w:
         cluster = Cluster()
         await cluster.connect()
-        other = MetricsProcess(replace(w.settings, common=replace(w.settings.common, pod_name="metrics-1")), cluster, w.now)
+        other = MetricsProcess(
+            replace(w.settings, common=replace(w.settings.common, pod_name="metrics-1")), cluster, w.now
+        )
         other.informer.synced.set()
         other.handover.over.set()
         other.keeper.turn()
@@ -322,12 +404,18 @@ async def test_it_is_not_ready_before_the_api_server_can_know_its_certificate(tm
 
 async def test_the_certificate_is_published_and_those_of_others_that_ended_are_pruned(w: World) -> None:
     maps = w.server.store.kind("configmaps")
-    others = {"gone": make(("x",), w.now() - 49 * 3600).certificate, "lives": make(("x",), w.now()).certificate, "odd": "?"}
+    others = {
+        "gone": make(("x",), w.now() - 49 * 3600).certificate,
+        "lives": make(("x",), w.now()).certificate,
+        "odd": "?",
+    }
     w.server.store.merge_patch(maps, SYSTEM, "kindler-metrics", {"data": others})
     await w.process.keeper.publish()
     assert set(w.config_map()) == {"lives", "metrics-0"}
     (shown,) = x509.load_pem_x509_certificates(w.config_map()["metrics-0"].encode())
-    assert shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName) == [
+    assert shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
+        x509.DNSName
+    ) == [
         SERVICE,
         f"{SERVICE}.cluster.local",
     ]
@@ -337,7 +425,9 @@ async def test_the_certificate_is_published_and_those_of_others_that_ended_are_p
     assert "PRIVATE" not in str([r.body for r in w.server.log])
 
 
-async def test_the_next_certificate_is_published_before_it_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_next_certificate_is_published_before_it_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begin = -37 * 3600.0  # so that all of them are valid now
     async with world(tmp_path, monkeypatch, begin) as w:
         first = w.config_map()["metrics-0"]
@@ -352,7 +442,9 @@ async def test_the_next_certificate_is_published_before_it_is_shown(tmp_path: Pa
             await w.ask("/apis", roots=first)
 
 
-async def test_mounted_certificates_are_shown_and_read_again_when_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_mounted_certificates_are_shown_and_read_again_when_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "tls"
     folder.mkdir()
 
@@ -382,7 +474,9 @@ async def test_discovery(w: World) -> None:
     assert (status, body["kind"], body["groupVersion"]) == (200, "APIResourceList", "external.metrics.k8s.io/v1beta1")
     assert [r["name"] for r in body["resources"]] == ["concurrent-executions", "customized-metric"]
     status, body = await w.ask("/apis/custom.metrics.k8s.io/v1beta2")
-    assert [r["name"] for r in body["resources"]] == [f"endpoints.serving.kindler.dev/{m}" for m in ("concurrent-executions", "customized-metric")]
+    assert [r["name"] for r in body["resources"]] == [
+        f"endpoints.serving.kindler.dev/{m}" for m in ("concurrent-executions", "customized-metric")
+    ]
     assert (await w.ask("/apis"))[1]["kind"] == "APIGroupList"
     assert (await w.ask("/apis/external.metrics.k8s.io"))[1]["preferredVersion"]["version"] == "v1beta1"
     assert (await w.ask("/openapi/v2"))[1]["swagger"] == "2.0" and (await w.ask("/openapi/v3"))[1] == {"paths": {}}
@@ -398,7 +492,9 @@ async def test_the_admin_port(w: World) -> None:
     assert 'kindler_metrics_requests_total{api="external",outcome="ok"} 1.0' in text
     assert 'kindler_metrics_requests_total{api="external",outcome="not_found"} 1.0' in text
     assert "kindler_metrics_endpoints 1.0" in text and "kindler_metrics_warm_pools 1.0" in text
-    age = next(float(line.split()[1]) for line in text.splitlines() if line.startswith("kindler_metrics_sample_age_seconds "))
+    age = next(
+        float(line.split()[1]) for line in text.splitlines() if line.startswith("kindler_metrics_sample_age_seconds ")
+    )
     assert age < 5
 
 
@@ -406,14 +502,27 @@ async def test_the_process_ends_when_it_is_told_to_and_refuses_settings_that_can
     async with ApiServer() as server:
         with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
             ports = [str(listening.getsockname()[1]) for listening in (one, other)]
-        env = os.environ | {"KUBECONFIG": server.kubeconfig(tmp_path), "KINDLER_METRICS_API_PORT": ports[0], "KINDLER_METRICS_PORT": ports[1]}
-        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "kindler", "metrics", env=env, stderr=asyncio.subprocess.PIPE)
+        env = os.environ | {
+            "KUBECONFIG": server.kubeconfig(tmp_path),
+            "KINDLER_METRICS_API_PORT": ports[0],
+            "KINDLER_METRICS_PORT": ports[1],
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "kindler", "metrics", env=env, stderr=asyncio.subprocess.PIPE
+        )
         async with asyncio.timeout(20):
-            await server.until(lambda: any(request.resource == "pods" for request in server.log))  # it asks for activators: all parts run
+            await server.until(
+                lambda: any(request.resource == "pods" for request in server.log)
+            )  # it asks for activators: all parts run
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == 0
     wrong = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "kindler", "metrics", env=env | {"KINDLER_METRICS_PORT": "x"}, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "kindler",
+        "metrics",
+        env=env | {"KINDLER_METRICS_PORT": "x"},
+        stderr=asyncio.subprocess.PIPE,
     )
     _, said = await wrong.communicate()
     assert wrong.returncode == 2 and b"KINDLER_METRICS_PORT='x' is not a number" in said

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from kindler.activator import metrics
-from kindler.activator.routes import Directory
+from kindler.activator.cluster.directory import Directory
 
 STALLED_SECONDS = 10.0  # without a round of the clockwork: something in this process is broken for good
 
@@ -26,7 +26,7 @@ class Health:
     round_age: float
     api_age: float | None
     unwritten: int
-    trouble: str | None
+    failure: str | None
 
 
 Samples = Callable[[], Iterator[metrics.Family]]
@@ -42,7 +42,7 @@ def application(health: Callable[[], Health], directory: Directory, samples: Sam
             "secondsSinceRound": round(now.round_age, 1),
             "secondsSinceApiServer": None if now.api_age is None else round(now.api_age, 1),
             "unwritten": now.unwritten,
-            "trouble": now.trouble,
+            "trouble": now.failure,
         }
         return web.json_response(body, status=200 if body["status"] == "ok" else 503)
 
@@ -54,7 +54,7 @@ def application(health: Callable[[], Health], directory: Directory, samples: Sam
     async def scrape(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
         await response.prepare(request)
-        for piece in metrics.pieces(directory.desks.values(), samples()):
+        for piece in metrics.pieces(directory.throttlers.values(), samples()):
             await response.write(piece.encode())
             await asyncio.sleep(0)
         await response.write_eof()

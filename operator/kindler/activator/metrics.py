@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kindler.activator.counts import Histogram
-from kindler.activator.desk import EndpointDesk
+from kindler.activator.endpoint.counters import Histogram
+from kindler.activator.endpoint.throttler import EndpointThrottler
 
 AT_ONCE = 50  # endpoints per piece: the loop serves requests between two
 
@@ -18,7 +18,10 @@ _HELP = {
     "kindler_concurrent_executions": ("gauge", "Invocations now at a model."),
     "kindler_held_requests": ("gauge", "Invocations now waiting for a place."),
     "kindler_provisioned_concurrency": ("gauge", "Invocations that the usable pods of the warm pool take together."),
-    "kindler_provisioned_concurrency_utilization": ("gauge", "Executions in the usable pods of the warm pool, by what they take together."),
+    "kindler_provisioned_concurrency_utilization": (
+        "gauge",
+        "Executions in the usable pods of the warm pool, by what they take together.",
+    ),
     "kindler_pool_pods": ("gauge", "Pods by pool (demand, warm) and state (usable, starting, going)."),
     "kindler_invocation_seconds": ("histogram", "From the end of the request's head to the end of the answer."),
     "kindler_model_latency_seconds": ("histogram", "From the place in a pod to the end of its answer."),
@@ -30,19 +33,22 @@ _HELP = {
 Family = tuple[str, str, list[tuple[str, float]]]  # name, type, samples as (labels, value)
 
 
-def pieces(desks: Iterable[EndpointDesk], process: Iterable[Family]) -> Iterator[str]:
+def pieces(throttlers: Iterable[EndpointThrottler], process: Iterable[Family]) -> Iterator[str]:
     """The whole text in pieces: first what belongs to no endpoint."""
     lines = []
     for name, kind, values in process:
-        lines += [f"# TYPE {name} {kind}", *(f"{name}{{{labels}}} {value}" if labels else f"{name} {value}" for labels, value in values)]
+        lines += [
+            f"# TYPE {name} {kind}",
+            *(f"{name}{{{labels}}} {value}" if labels else f"{name} {value}" for labels, value in values),
+        ]
     yield _text(lines)
     # A family's samples must stand together: one round over the desks per family, each in pieces.
-    known = list(desks)
+    known = list(throttlers)
     for family, (kind, told) in _HELP.items():
         samples = _SAMPLES[family]
         lines = [f"# HELP {family} {told}", f"# TYPE {family} {kind}"]
-        for number, desk in enumerate(known, 1):
-            lines += samples(family, desk)
+        for number, throttler in enumerate(known, 1):
+            lines += samples(family, throttler)
             if number % AT_ONCE == 0:
                 yield _text(lines)
                 lines = []
@@ -53,77 +59,86 @@ def _text(lines: list[str]) -> str:
     return "\n".join(lines) + "\n" if lines else ""
 
 
-def _labels(desk: EndpointDesk) -> str:
-    terms = desk.terms
-    return f'namespace="{terms.namespace}",endpoint="{terms.endpoint}",variant="{terms.variant}"'
+def _labels(throttler: EndpointThrottler) -> str:
+    forwarding = throttler.forwarding
+    return f'namespace="{forwarding.namespace}",endpoint="{forwarding.endpoint}",variant="{forwarding.variant}"'
 
 
-def _invocations(name: str, desk: EndpointDesk) -> list[str]:
-    labels = _labels(desk)
-    return [f'{name}{{{labels},outcome="{outcome}"}} {count}' for outcome, count in desk.counts.outcomes.items()]
+def _invocations(name: str, throttler: EndpointThrottler) -> list[str]:
+    labels = _labels(throttler)
+    return [f'{name}{{{labels},outcome="{outcome}"}} {count}' for outcome, count in throttler.counts.outcomes.items()]
 
 
-def _throttled(name: str, desk: EndpointDesk) -> list[str]:
-    return [f"{name}{{{_labels(desk)}}} {desk.counts.throttled}"]
+def _throttled(name: str, throttler: EndpointThrottler) -> list[str]:
+    return [f"{name}{{{_labels(throttler)}}} {throttler.counts.throttled}"]
 
 
-def _warm(name: str, desk: EndpointDesk) -> list[str]:
-    return [f"{name}{{{_labels(desk)}}} {desk.counts.provisioned}"] if _has_warm_pool(desk) else []
+def _warm(name: str, throttler: EndpointThrottler) -> list[str]:
+    return [f"{name}{{{_labels(throttler)}}} {throttler.counts.provisioned}"] if _has_warm_pool(throttler) else []
 
 
-def _spilled(name: str, desk: EndpointDesk) -> list[str]:
-    return [f"{name}{{{_labels(desk)}}} {desk.counts.spilled}"] if _has_warm_pool(desk) else []
+def _spilled(name: str, throttler: EndpointThrottler) -> list[str]:
+    return [f"{name}{{{_labels(throttler)}}} {throttler.counts.spilled}"] if _has_warm_pool(throttler) else []
 
 
-def _bytes(name: str, desk: EndpointDesk) -> list[str]:
-    labels = _labels(desk)
-    return [f'{name}{{{labels},direction="in"}} {desk.counts.received}', f'{name}{{{labels},direction="out"}} {desk.counts.sent}']
+def _bytes(name: str, throttler: EndpointThrottler) -> list[str]:
+    labels = _labels(throttler)
+    return [
+        f'{name}{{{labels},direction="in"}} {throttler.counts.received}',
+        f'{name}{{{labels},direction="out"}} {throttler.counts.sent}',
+    ]
 
 
-def _executions(name: str, desk: EndpointDesk) -> list[str]:
-    return [f"{name}{{{_labels(desk)}}} {desk.in_flight}"]
+def _executions(name: str, throttler: EndpointThrottler) -> list[str]:
+    return [f"{name}{{{_labels(throttler)}}} {throttler.in_flight}"]
 
 
-def _held(name: str, desk: EndpointDesk) -> list[str]:
-    return [f"{name}{{{_labels(desk)}}} {desk.held}"]
+def _held(name: str, throttler: EndpointThrottler) -> list[str]:
+    return [f"{name}{{{_labels(throttler)}}} {throttler.held}"]
 
 
-def _allocated(name: str, desk: EndpointDesk) -> list[str]:
-    return [f"{name}{{{_labels(desk)}}} {desk.pools.placement.allocated}"] if _has_warm_pool(desk) else []
+def _allocated(name: str, throttler: EndpointThrottler) -> list[str]:
+    return (
+        [f"{name}{{{_labels(throttler)}}} {throttler.pools.placement.allocated}"] if _has_warm_pool(throttler) else []
+    )
 
 
-def _utilization(name: str, desk: EndpointDesk) -> list[str]:
-    placement = desk.pools.placement
+def _utilization(name: str, throttler: EndpointThrottler) -> list[str]:
+    placement = throttler.pools.placement
     if not placement.allocated:
         return []
-    executing = sum(place.in_use for place in placement.warm)
-    return [f"{name}{{{_labels(desk)}}} {executing / placement.allocated:g}"]
+    executing = sum(backend.in_use for backend in placement.warm)
+    return [f"{name}{{{_labels(throttler)}}} {executing / placement.allocated:g}"]
 
 
-def _pods(name: str, desk: EndpointDesk) -> list[str]:
+def _pods(name: str, throttler: EndpointThrottler) -> list[str]:
     counts: dict[tuple[str, str], int] = {}
-    for pod in desk.pools.serving():
-        state = "going" if pod.chosen else "usable" if pod.usable else "starting"
+    for pod in throttler.pools.serving():
+        state = "going" if pod.marked else "usable" if pod.usable else "starting"
         counts[pod.facts.pool, state] = counts.get((pod.facts.pool, state), 0) + 1
-    labels = _labels(desk)
+    labels = _labels(throttler)
     return [f'{name}{{{labels},pool="{pool}",state="{state}"}} {count}' for (pool, state), count in counts.items()]
 
 
-def _invocation(name: str, desk: EndpointDesk) -> list[str]:
-    return _histogram(name, _labels(desk), desk.counts.invocation)
+def _invocation(name: str, throttler: EndpointThrottler) -> list[str]:
+    return _histogram(name, _labels(throttler), throttler.counts.invocation)
 
 
-def _model(name: str, desk: EndpointDesk) -> list[str]:
-    return _histogram(name, _labels(desk), desk.counts.model)
+def _model(name: str, throttler: EndpointThrottler) -> list[str]:
+    return _histogram(name, _labels(throttler), throttler.counts.model)
 
 
-def _overhead(name: str, desk: EndpointDesk) -> list[str]:
-    return _histogram(name, _labels(desk), desk.counts.overhead)
+def _overhead(name: str, throttler: EndpointThrottler) -> list[str]:
+    return _histogram(name, _labels(throttler), throttler.counts.overhead)
 
 
-def _cold(name: str, desk: EndpointDesk) -> list[str]:
-    labels = _labels(desk)
-    return [line for phase, histogram in desk.counts.cold.items() for line in _histogram(name, f'{labels},phase="{phase}"', histogram)]
+def _cold(name: str, throttler: EndpointThrottler) -> list[str]:
+    labels = _labels(throttler)
+    return [
+        line
+        for phase, histogram in throttler.counts.cold.items()
+        for line in _histogram(name, f'{labels},phase="{phase}"', histogram)
+    ]
 
 
 def _histogram(name: str, labels: str, histogram: Histogram | None) -> list[str]:
@@ -136,8 +151,8 @@ def _histogram(name: str, labels: str, histogram: Histogram | None) -> list[str]
     return [*lines, f"{name}_sum{{{labels}}} {histogram.total:.6f}", f"{name}_count{{{labels}}} {total}"]
 
 
-def _has_warm_pool(desk: EndpointDesk) -> bool:
-    return desk.pools.route is not None and desk.pools.route.warm_pool is not None
+def _has_warm_pool(throttler: EndpointThrottler) -> bool:
+    return throttler.pools.route is not None and throttler.pools.route.warm_pool is not None
 
 
 _SAMPLES = {

@@ -17,29 +17,33 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from kindler.activator import admin, doorway, logs, metrics, peer, sleeping
-from kindler.activator.calls import Cause, Refusal
-from kindler.activator.desk import EndpointDesk
-from kindler.activator.frontdoor import Door
-from kindler.activator.hands import RealHands
+from kindler.activator import admin, metrics, peer
+from kindler.activator.accesslog import AccessLog
+from kindler.activator.cluster.actuator import ClusterActuator
+from kindler.activator.cluster.directory import Directory, keep_endpoint, keep_pod, keep_pool
+from kindler.activator.cluster.prober import Prober
+from kindler.activator.cluster.writer import Writer
+from kindler.activator.endpoint import scaledown
+from kindler.activator.endpoint.requests import Cause, Rejection
+from kindler.activator.endpoint.throttler import EndpointThrottler
 from kindler.activator.ownership import Ownership
-from kindler.activator.probing import Prober
-from kindler.activator.routes import Directory, keep_endpoint, keep_pod, keep_pool
-from kindler.activator.telling import Telling
-from kindler.activator.tokens import Tokens
-from kindler.activator.waking import Writer
+from kindler.activator.router import Router
 from kindler.activator.wire import Listener, close_idle, start
 from kindler.api import names
 from kindler.api.settings import ActivatorSettings, SettingsError, activator_settings
 from kindler.clients.cluster import ENDPOINTS, PODS, REPLICASETS, ApiError, Cluster
 from kindler.clients.informer import Informer
+from kindler.runtime import httpserver, logs
+from kindler.runtime.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 0.5
 LIST_PAGE = 100  # objects: 500 pods are 3.6 MB of JSON, and parsing them would hold up every request for 0.1 s
 PAUSE_SECONDS = 1.0  # before a part that broke begins anew
-LAG_SECONDS = 10.0  # after SIGTERM: kube-proxies lag, and where there is one replica they send here until its successor is ready
+LAG_SECONDS = (
+    10.0  # after SIGTERM: kube-proxies lag, and where there is one replica they send here until its successor is ready
+)
 LAST_SECONDS = 1.0  # before the grace period ends: who still waits for a pod is told
 
 
@@ -47,8 +51,8 @@ def run() -> int:
     """Runs the activator until SIGTERM or SIGINT; the exit status."""
     try:
         settings = activator_settings(os.environ)
-    except SettingsError as trouble:
-        print(f"kindler activator: {trouble}", file=sys.stderr)
+    except SettingsError as error:
+        print(f"kindler activator: {error}", file=sys.stderr)
         return 2
     logs.configure(settings.common.log_level)
     raise_descriptors(settings.connection_limit)
@@ -61,7 +65,11 @@ def raise_descriptors(connections: int) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if most != resource.RLIM_INFINITY and most < 2 * connections:
-        log.warning("at most %d files may be open, too few for %d connections and as many to pods: raise the limit of the container runtime", most, connections)
+        log.warning(
+            "at most %d files may be open, too few for %d connections and as many to pods: raise the limit of the container runtime",
+            most,
+            connections,
+        )
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -100,13 +108,18 @@ class Activator:
         self.settings = settings
         self.cluster = Cluster(page_size=LIST_PAGE)
         self.ownership = Ownership()
-        self.telling = Telling(settings.access_log)
+        self.telling = AccessLog(settings.access_log)
         self.writer = Writer(self.cluster)
         self.prober = Prober(settings.probe_interval_seconds, settings.probe_timeout_seconds)
-        self.hands = RealHands(self.prober, self.writer, close_idle)
-        self.directory = Directory(lambda identity: EndpointDesk(identity, self.hands, self.telling, time.monotonic))
-        self.door = Door(settings, self.cluster, self.directory, self.ownership, lambda: self.synced)
-        accounts = (f"system:serviceaccount:{common.system_namespace}:{common.release}-{process}" for process in ("controller", "activator", "metrics"))
+        self.actuator = ClusterActuator(self.prober, self.writer, close_idle)
+        self.directory = Directory(
+            lambda identity: EndpointThrottler(identity, self.actuator, self.telling, time.monotonic)
+        )
+        self.door = Router(settings, self.cluster, self.directory, self.ownership, lambda: self.synced)
+        accounts = (
+            f"system:serviceaccount:{common.system_namespace}:{common.release}-{process}"
+            for process in ("controller", "activator", "metrics")
+        )
         self.tokens = Tokens(self.cluster, names.PEER_AUDIENCE, frozenset(accounts))
         self.informers = self._informers()
         self.last_round = time.monotonic()
@@ -127,8 +140,8 @@ class Activator:
             await self.cluster.connect()
             await self._listen()
             await self._work()
-        except* (OSError, ApiError) as trouble:
-            log.critical("the activator cannot begin: %s", "; ".join(str(e) for e in trouble.exceptions))
+        except* (OSError, ApiError) as error:
+            log.critical("the activator cannot begin: %s", "; ".join(str(e) for e in error.exceptions))
             status = 1
         except* Exception as broken:
             log.critical("a part of the activator broke", exc_info=broken)
@@ -141,10 +154,16 @@ class Activator:
         self.listener = await start(self.settings, self.door)
         peers = peer.application(self.directory, self.ownership, self.tokens, str(uuid4()), lambda: self.synced)
         admins = admin.application(self.health, self.directory, self._samples)
-        self.ports = Ports(self.listener.port, await self._site(self.settings.peer_port, peers), await self._site(self.settings.admin_port, admins))
+        self.ports = Ports(
+            self.listener.port,
+            await self._site(self.settings.peer_port, peers),
+            await self._site(self.settings.admin_port, admins),
+        )
         gc.collect()
         gc.freeze()
-        log.info("activator %s listens on %d (requests), %d (peers), %d (admin)", self.settings.common.pod_name, *self.ports)
+        log.info(
+            "activator %s listens on %d (requests), %d (peers), %d (admin)", self.settings.common.pod_name, *self.ports
+        )
         self.listening.set()
 
     async def _work(self) -> None:
@@ -162,7 +181,7 @@ class Activator:
         assert listener is not None
         grace = self.settings.shutdown_grace_seconds
         self.door.closing = True
-        log.info("going: %d requests under way, at most %g s", listener.exchanges, grace)
+        log.info("going: %d requests under way, at most %g s", listener.streams, grace)
         await asyncio.sleep(min(LAG_SECONDS, grace / 2))
         self.accepting = False
         listener.stop_accepting()
@@ -170,8 +189,12 @@ class Activator:
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, began + grace - LAST_SECONDS - time.monotonic())):
                 await listener.idle()
-        for desk in list(self.directory.desks.values()):
-            desk.dismiss(Refusal(Cause.SHUTTING_DOWN, "This replica is going and the endpoint has not started yet. Try again.", 1))
+        for throttler in list(self.directory.throttlers.values()):
+            throttler.dismiss(
+                Rejection(
+                    Cause.SHUTTING_DOWN, "This replica is going and the endpoint has not started yet. Try again.", 1
+                )
+            )
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, began + grace - time.monotonic())):
                 await listener.idle()
@@ -182,13 +205,15 @@ class Activator:
         while True:
             await asyncio.sleep(ROUND_SECONDS)
             now = self.last_round = time.monotonic()
-            for desk in list(self.directory.desks.values()):
+            for throttler in list(self.directory.throttlers.values()):
                 try:
-                    sleeping.round_of(desk, self.hands, now, self.door.closing)
+                    scaledown.tick(throttler, self.actuator, now, self.door.closing)
                 except Exception:  # one endpoint's trouble must not end the others' rounds
-                    count = broken[desk.identity.uid] = broken.get(desk.identity.uid, 0) + 1
+                    count = broken[throttler.identity.uid] = broken.get(throttler.identity.uid, 0) + 1
                     if count & (count - 1) == 0:
-                        log.exception("the round of endpoint %s/%s failed", desk.identity.namespace, desk.identity.name)
+                        log.exception(
+                            "the round of endpoint %s/%s failed", throttler.identity.namespace, throttler.identity.name
+                        )
 
     async def _close(self) -> None:
         if self.listener is not None:
@@ -211,7 +236,7 @@ class Activator:
         ]
 
     async def _site(self, port: int, application: web.Application) -> int:
-        runner, bound = await doorway.serve(application, port)
+        runner, bound = await httpserver.serve(application, port)
         self._runners.append(runner)
         return bound
 
@@ -224,7 +249,14 @@ class Activator:
         """What the admin port says."""
         heard = min(informer.last_event for informer in self.informers)
         now = time.monotonic()
-        return admin.Health(self.synced, self.accepting, now - self.last_round, now - heard if heard else None, self.writer.unwritten, self.writer.trouble)
+        return admin.Health(
+            self.synced,
+            self.accepting,
+            now - self.last_round,
+            now - heard if heard else None,
+            self.writer.unwritten,
+            self.writer.failure,
+        )
 
     def _samples(self) -> Iterator[metrics.Family]:
         """Metrics of the process as a whole."""
@@ -232,5 +264,13 @@ class Activator:
         yield "kindler_activator_connections", "gauge", [("", connections)]
         yield "kindler_activator_held_bytes", "gauge", [("", self.door.held_bytes)]
         yield "kindler_activator_unwritten", "gauge", [("", self.writer.unwritten)]
-        yield "kindler_activator_watch_restarts_total", "counter", [("", sum(informer.restarts for informer in self.informers))]
-        yield "kindler_activator_unaddressed_total", "counter", [(f'cause="{cause.value}"', count) for cause, count in self.door.missed.items()]
+        yield (
+            "kindler_activator_watch_restarts_total",
+            "counter",
+            [("", sum(informer.restarts for informer in self.informers))],
+        )
+        yield (
+            "kindler_activator_unaddressed_total",
+            "counter",
+            [(f'cause="{cause.value}"', count) for cause, count in self.door.missed.items()],
+        )

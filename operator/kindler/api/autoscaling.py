@@ -52,7 +52,12 @@ class PredefinedMetricSpecification(Block):
     predefined_metric_type: Literal["SageMakerVariantProvisionedConcurrencyUtilization"]
     """The one there is: requests that are worked on at the same time (a one-minute average, those beyond the provisioned instances included), divided by
     the provisioned concurrency."""
-    resource_label: Annotated[Annotated[str, MaxLen(1023)], Kept("it names a load balancer's target group, and this metric needs none")] | None = None
+    resource_label: (
+        Annotated[
+            Annotated[str, MaxLen(1023)], Kept("it names a load balancer's target group, and this metric needs none")
+        ]
+        | None
+    ) = None
     """Names a load balancer's target group for metrics of other services. Without effect here."""
 
 
@@ -98,7 +103,10 @@ class TargetTrackingScalingPolicyConfiguration(Block):
 
     target_value: Annotated[
         float,
-        Rule("self > 0.0", "targetValue must be greater than 0, for no metric can be kept at or below it; write a positive number, as 0.7"),
+        Rule(
+            "self > 0.0",
+            "targetValue must be greater than 0, for no metric can be kept at or below it; write a positive number, as 0.7",
+        ),
         Rule(
             "self <= 0.0 || (self >= 0.001 && self <= 1000000000.0)",
             "targetValue is not within 0.001 to 1000000000, and an HPA counts in thousandths; choose a metric of another unit",
@@ -111,7 +119,9 @@ class TargetTrackingScalingPolicyConfiguration(Block):
     """Another metric, by its name. It must fall when provisioned concurrency is added. This, or predefinedMetricSpecification."""
     scale_in_cooldown: COOLDOWN = 300
     """Seconds for which the highest wanted size stands before the pool is made smaller, 0 to 3600, default 300. With several policies the longest counts."""
-    scale_out_cooldown: Annotated[COOLDOWN, Kept("scaling out follows the level of the load and does not compound, so it need not wait")] = 300
+    scale_out_cooldown: Annotated[
+        COOLDOWN, Kept("scaling out follows the level of the load and does not compound, so it need not wait")
+    ] = 300
     """Seconds between two steps out on AWS, 0 to 3600, default 300. Without effect here: scaling out follows the load at once."""
     disable_scale_in: bool = False
     """True: this policy never makes the pool smaller. Default false."""

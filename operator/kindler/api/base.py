@@ -21,13 +21,27 @@ from annotated_types import MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 # Words that AWS's controller for SageMaker (ACK) writes in capitals, unless they begin a name.
-_CAPITALS: Final = {"arn": "ARN", "gb": "GB", "id": "ID", "ids": "IDs", "mb": "MB", "s3": "S3", "ssm": "SSM", "uri": "URI", "url": "URL"}
+_CAPITALS: Final = {
+    "arn": "ARN",
+    "gb": "GB",
+    "id": "ID",
+    "ids": "IDs",
+    "mb": "MB",
+    "s3": "S3",
+    "ssm": "SSM",
+    "uri": "URI",
+    "url": "URL",
+}
 
 
 def json_name(attribute: str) -> str:
     """The JSON name of an attribute, in ACK's casing: `memory_size_in_mb` is memorySizeInMB, `s3_uri` is s3URI, `type_` is type_."""
     first, *rest = attribute.rstrip("_").split("_")
-    return first + "".join(_CAPITALS.get(word, word.capitalize()) for word in rest) + ("_" if attribute.endswith("_") else "")
+    return (
+        first
+        + "".join(_CAPITALS.get(word, word.capitalize()) for word in rest)
+        + ("_" if attribute.endswith("_") else "")
+    )
 
 
 FORBIDDEN: Final = "FieldValueForbidden"
@@ -94,11 +108,11 @@ class Block(BaseModel):
         return cls.model_validate(value)
 
 
-def unreadable(trouble: Exception) -> str:
+def unreadable(failure: Exception) -> str:
     """What `parse` stumbled over first, for a person: "scalingPolicies[0].policyName is 7: Input should be a valid string"."""
-    if not isinstance(trouble, ValidationError):
-        return " ".join(str(trouble).split())
-    first = trouble.errors(include_url=False)[0]
+    if not isinstance(failure, ValidationError):
+        return " ".join(str(failure).split())
+    first = failure.errors(include_url=False)[0]
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
     value = f" is {first['input']!r:.100}" if isinstance(first["input"], str | int | float) else ""
     return f"{place}{value}: {first['msg']}".lstrip(": ")

@@ -32,7 +32,9 @@ INVALID_AUTOSCALING: Final = "InvalidAutoscaling"  # spec.autoscaling names a va
 METRICS_AVAILABLE: Final = "MetricsAvailable"  # True: the HPA reads the metric of every policy
 COMPUTED: Final = "Computed"  # True: the controller computes the size, for no metrics API is free, or the pool is at 0 and an HPA would leave it there
 SCHEDULED: Final = "Scheduled"  # True: there are no policies, the size is held within the bounds in force
-MAXIMUM_IS_ZERO: Final = "MaximumIsZero"  # True: the maximum in force is 0, so nothing is provisioned and no policy acts
+MAXIMUM_IS_ZERO: Final = (
+    "MaximumIsZero"  # True: the maximum in force is 0, so nothing is provisioned and no policy acts
+)
 NO_METRICS: Final = "NoMetrics"  # False: the metric of a policy cannot be read, or no policy can be followed; the size holds, and is not scaled in
 SUSPENDED: Final = "Suspended"  # False: spec suspends scaling out and in, the size moves by bounds alone
 CANNOT_SCALE: Final = "CannotScale"  # False: the HPA cannot be written, or cannot scale its ReplicaSet
@@ -54,7 +56,17 @@ IN_PROGRESS: Final = "InProgress"  # instances have not answered yet
 SUCCESSFUL: Final = "Successful"  # the size is reached
 OVERRIDDEN: Final = "Overridden"  # a later change came before it was reached
 
-ENDPOINT_STATUSES: Final = (OUT_OF_SERVICE, CREATING, UPDATING, SYSTEM_UPDATING, ROLLING_BACK, IN_SERVICE, DELETING, FAILED, UPDATE_ROLLBACK_FAILED)
+ENDPOINT_STATUSES: Final = (
+    OUT_OF_SERVICE,
+    CREATING,
+    UPDATING,
+    SYSTEM_UPDATING,
+    ROLLING_BACK,
+    IN_SERVICE,
+    DELETING,
+    FAILED,
+    UPDATE_ROLLBACK_FAILED,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,18 @@ from annotated_types import Ge, Le, MaxLen
 from kindler.api.base import EXCLUDED, FORBIDDEN, REQUIRED, Arn, Block, Kept, RequiredByRule, Rule, ShortText, Text
 
 _NO_PACKAGES: Final = Kept("model packages are not looked up, image says what runs")
-_NO_FILES: Final = Kept("model files are not fetched yet, so the container starts without them; build them into the image", warn=True)
+_NO_FILES: Final = Kept(
+    "model files are not fetched yet, so the container starts without them; build them into the image", warn=True
+)
 
 _Image = Annotated[
     str,
     MaxLen(255),
     RequiredByRule(),
-    Rule(r"self.matches('^\\S+$')", "image must be the name of an image without blanks, as registry.example.com/my-model:1; correct it"),
+    Rule(
+        r"self.matches('^\\S+$')",
+        "image must be the name of an image without blanks, as registry.example.com/my-model:1; correct it",
+    ),
 ]
 _Environment = Annotated[
     dict[str, Text],
@@ -31,13 +36,18 @@ _Environment = Annotated[
 ]
 _ModelDataURL = Annotated[
     Text,
-    Rule("self.matches('^(s3|https|http|pvc|oci)://')", "modelDataURL must begin with s3://, https://, http://, pvc:// or oci://; correct it"),
+    Rule(
+        "self.matches('^(s3|https|http|pvc|oci)://')",
+        "modelDataURL must begin with s3://, https://, http://, pvc:// or oci://; correct it",
+    ),
     _NO_FILES,
 ]
 _Mode = Annotated[
     ShortText,
     Rule(
-        "self == 'SingleModel'", f"mode must be SingleModel: multi-model endpoints are {EXCLUDED}; remove mode, and make one Endpoint for each model", FORBIDDEN
+        "self == 'SingleModel'",
+        f"mode must be SingleModel: multi-model endpoints are {EXCLUDED}; remove mode, and make one Endpoint for each model",
+        FORBIDDEN,
     ),
 ]
 _ModelCacheSetting = Annotated[
@@ -51,7 +61,11 @@ _ModelCacheSetting = Annotated[
 _User = Annotated[
     int,
     Le(2147483647),
-    Rule("self > 0", "runAsUser must be 1 or more: model containers never run as root (0); choose such an id, or leave it out to run as 10001", FORBIDDEN),
+    Rule(
+        "self > 0",
+        "runAsUser must be 1 or more: model containers never run as root (0); choose such an id, or leave it out to run as 10001",
+        FORBIDDEN,
+    ),
 ]
 _Words = Annotated[tuple[Annotated[str, MaxLen(4096)], ...], MaxLen(64)]
 
@@ -74,9 +88,14 @@ class RepositoryAuthConfig(Block):
 class ImageConfig(Block):
     """Where SageMaker finds the image: in ECR or in a private registry."""
 
-    repository_access_mode: Annotated[ShortText, Kept("the node pulls the image from wherever its name points to")] | None = None
+    repository_access_mode: (
+        Annotated[ShortText, Kept("the node pulls the image from wherever its name points to")] | None
+    ) = None
     """Platform for ECR, Vpc for a private registry. Without effect here: the node pulls the image from wherever its name points to."""
-    repository_auth_config: Annotated[RepositoryAuthConfig, Kept("credentials for the registry come from spec.imagePullSecrets", warn=True)] | None = None
+    repository_auth_config: (
+        Annotated[RepositoryAuthConfig, Kept("credentials for the registry come from spec.imagePullSecrets", warn=True)]
+        | None
+    ) = None
     """Credentials for a private registry. Without effect here: use spec.imagePullSecrets."""
 
 

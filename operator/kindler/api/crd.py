@@ -67,7 +67,12 @@ def crd(kind: Kind) -> Schema:
 
 def _column(column: Column) -> Schema:
     shown = {"priority": column.priority} if column.priority else {}
-    return {"name": column.name, "type": column.type, "jsonPath": column.path, "description": column.description} | shown
+    return {
+        "name": column.name,
+        "type": column.type,
+        "jsonPath": column.path,
+        "description": column.description,
+    } | shown
 
 
 def _root(kind: Kind) -> Schema:
@@ -115,7 +120,11 @@ def _article(kind: str) -> str:
 
 def schema(block: type[Block]) -> Schema:
     """The structural schema of one Block."""
-    required = [str(f.alias) for f in block.model_fields.values() if f.is_required() and not any(isinstance(m, RequiredByRule) for m in markers(f))]
+    required = [
+        str(f.alias)
+        for f in block.model_fields.values()
+        if f.is_required() and not any(isinstance(m, RequiredByRule) for m in markers(f))
+    ]
     result: Schema = {
         "description": _text(block.__doc__),
         "type": "object",
@@ -184,7 +193,9 @@ _MARKERS: Final[dict[type, Callable[[Schema, Any], None]]] = {
     MaxLen: _bound("max"),
     Ge: lambda result, mark: result.update(minimum=mark.ge),
     Le: lambda result, mark: result.update(maximum=mark.le),
-    ListMap: lambda result, mark: result.update({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [mark.key]}),
+    ListMap: lambda result, mark: result.update(
+        {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [mark.key]}
+    ),
     Rule: _add_rule,
     Kept: lambda result, mark: None,
     RequiredByRule: lambda result, mark: None,
@@ -193,7 +204,9 @@ _MARKERS: Final[dict[type, Callable[[Schema, Any], None]]] = {
 
 
 def _rule(rule: Rule) -> Schema:
-    return {"rule": rule.rule, "message": rule.message, "reason": rule.reason} | ({"fieldPath": rule.field} if rule.field else {})
+    return {"rule": rule.rule, "message": rule.message, "reason": rule.reason} | (
+        {"fieldPath": rule.field} if rule.field else {}
+    )
 
 
 def _default(value: Any, where: str) -> Any:

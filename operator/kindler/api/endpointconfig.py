@@ -135,12 +135,20 @@ class ProductionVariant(Block):
     core_dump_config: Annotated[CoreDumpConfig, Kept("core dumps are not stored")] | None = None
     """Where core dumps go. Without effect here: none are stored."""
     managed_instance_scaling: (
-        Annotated[ManagedInstanceScaling, Kept("serverlessConfig bounds the pods, by maxConcurrency and provisionedConcurrency", warn=True)] | None
+        Annotated[
+            ManagedInstanceScaling,
+            Kept("serverlessConfig bounds the pods, by maxConcurrency and provisionedConcurrency", warn=True),
+        ]
+        | None
     ) = None
     """Bounds for SageMaker's scaling of instances. Without effect here: see serverlessConfig."""
-    routing_config: Annotated[RoutingConfig, Kept("a request goes to the most recently used pod that has room")] | None = None
+    routing_config: (
+        Annotated[RoutingConfig, Kept("a request goes to the most recently used pod that has room")] | None
+    ) = None
     """How requests are spread over instances. Without effect here: the most recently used instance that has room gets it."""
-    capacity_reservation_config: Annotated[CapacityReservationConfig, Kept("there are no instances to reserve")] | None = None
+    capacity_reservation_config: (
+        Annotated[CapacityReservationConfig, Kept("there are no instances to reserve")] | None
+    ) = None
     """Reserved capacity on AWS. Without effect here."""
 
 
@@ -163,7 +171,11 @@ class EndpointConfigSpec(Block):
         tuple[ProductionVariant, ...],
         MaxLen(10),
         ListMap("variantName"),
-        Rule("size(self) > 0", "productionVariants is empty: an endpoint needs a variant; add one with variantName, modelName and serverlessConfig", REQUIRED),
+        Rule(
+            "size(self) > 0",
+            "productionVariants is empty: an endpoint needs a variant; add one with variantName, modelName and serverlessConfig",
+            REQUIRED,
+        ),
         Rule(
             "size(self) <= 1",
             f"productionVariants holds more than one variant: several variants are {EXCLUDED}; keep one, and make an EndpointConfig for each other",
@@ -179,7 +191,10 @@ class EndpointConfigSpec(Block):
     """Cuts the container off the network. Not available on serverless endpoints: only false is accepted. A NetworkPolicy can limit traffic."""
     vpc_config: VPCConfig | None = None
     """Subnets and security groups. Not available on serverless endpoints: only empty lists are accepted."""
-    kms_key_id: Annotated[Arn, Kept("storage is encrypted as the cluster's nodes are set up, not with this key", warn=True)] | None = None
+    kms_key_id: (
+        Annotated[Arn, Kept("storage is encrypted as the cluster's nodes are set up, not with this key", warn=True)]
+        | None
+    ) = None
     """The key with which SageMaker encrypts storage. Without effect here: encryption of disks is the cluster's own."""
     execution_role_arn: Annotated[Arn, Kept("pods run without an AWS role")] | None = None
     """The AWS role of the endpoint. Without effect here: pods get no AWS credentials from Kindler."""

@@ -33,7 +33,11 @@ class DataCaptureConfig(Block):
     enable_capture: (
         Annotated[
             bool,
-            Rule("!self", f"data capture is {EXCLUDED}; set enableCapture to false, or remove dataCaptureConfig", FORBIDDEN),
+            Rule(
+                "!self",
+                f"data capture is {EXCLUDED}; set enableCapture to false, or remove dataCaptureConfig",
+                FORBIDDEN,
+            ),
         ]
         | None
     ) = None

@@ -14,7 +14,11 @@ from kindler.api.endpointconfig import EndpointConfigSpec
 from kindler.api.model import ModelSpec
 from kindler.api.shape import children, markers
 
-SPECS: Final[dict[str, type[Block]]] = {"Model": ModelSpec, "EndpointConfig": EndpointConfigSpec, "Endpoint": EndpointSpec}
+SPECS: Final[dict[str, type[Block]]] = {
+    "Model": ModelSpec,
+    "EndpointConfig": EndpointConfigSpec,
+    "Endpoint": EndpointSpec,
+}
 
 ACK_PREFIX: Final = "services.k8s.aws/"
 _ACK: Final = "it speaks to AWS's controller (ACK)"
@@ -37,7 +41,9 @@ def ignored_fields(kind: str, spec: Mapping[str, Any], annotations: Mapping[str,
     A value that says nothing (empty, false, the default) is not listed. Raises KeyError for another kind.
     """
     fields = _walk(SPECS[kind], spec, "spec")
-    notes = (IgnoredField(f"metadata.annotations[{key}]", _ACK) for key in sorted(annotations) if key.startswith(ACK_PREFIX))
+    notes = (
+        IgnoredField(f"metadata.annotations[{key}]", _ACK) for key in sorted(annotations) if key.startswith(ACK_PREFIX)
+    )
     return (*fields, *notes)
 
 
@@ -50,7 +56,11 @@ def _walk(block: type[Block], value: Mapping[str, Any], path: str) -> Iterator[I
         if kept := next((m for m in markers(info) if isinstance(m, Kept)), None):
             yield IgnoredField(place, kept.why)
         elif below := children(info):
-            items = [(f"{place}[{i}]", item) for i, item in enumerate(found)] if isinstance(found, list) else [(place, found)]
+            items = (
+                [(f"{place}[{i}]", item) for i, item in enumerate(found)]
+                if isinstance(found, list)
+                else [(place, found)]
+            )
             for item_place, item in items:
                 yield from _walk(below, item, item_place)
 

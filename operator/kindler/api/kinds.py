@@ -85,10 +85,23 @@ KINDS: Final = (
         status=EndpointConfigStatus,
         columns=(
             Column("Model", ".spec.productionVariants[0].modelName", "The Model that is served."),
-            Column("Memory", ".spec.productionVariants[0].serverlessConfig.memorySizeInMB", "Memory of each instance in MB.", "integer"),
-            Column("Max", ".spec.productionVariants[0].serverlessConfig.maxConcurrency", "The most requests at the same time.", "integer"),
             Column(
-                "Provisioned", ".spec.productionVariants[0].serverlessConfig.provisionedConcurrency", "Requests for which instances are kept ready.", "integer"
+                "Memory",
+                ".spec.productionVariants[0].serverlessConfig.memorySizeInMB",
+                "Memory of each instance in MB.",
+                "integer",
+            ),
+            Column(
+                "Max",
+                ".spec.productionVariants[0].serverlessConfig.maxConcurrency",
+                "The most requests at the same time.",
+                "integer",
+            ),
+            Column(
+                "Provisioned",
+                ".spec.productionVariants[0].serverlessConfig.provisionedConcurrency",
+                "Requests for which instances are kept ready.",
+                "integer",
             ),
             _READY,
             _USED,
@@ -110,7 +123,9 @@ KINDS: Final = (
             Column("Status", ".status.endpointStatus", "SageMaker's word for the endpoint's state."),
             _READY,
             Column("Config", ".status.endpointConfigName", "The EndpointConfig that serves now."),
-            Column("Warm", ".status.productionVariants[0].warmInstanceCount", "Pods of the provisioned pool.", "integer"),
+            Column(
+                "Warm", ".status.productionVariants[0].warmInstanceCount", "Pods of the provisioned pool.", "integer"
+            ),
             Column("Demand", ".status.productionVariants[0].demandInstanceCount", "Pods on demand.", "integer"),
             Column("Max", ".status.route.maxConcurrency", "The most requests at the same time.", "integer"),
             Column(

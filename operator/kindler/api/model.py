@@ -6,7 +6,22 @@ from typing import Annotated
 
 from annotated_types import MaxLen, MinLen
 
-from kindler.api.base import EXCLUDED, FORBIDDEN, NETWORK_ISOLATION_RULE, REQUIRED, Arn, Block, Kept, ListMap, Name, Rule, ShortText, Tags, VPCConfig, name_rule
+from kindler.api.base import (
+    EXCLUDED,
+    FORBIDDEN,
+    NETWORK_ISOLATION_RULE,
+    REQUIRED,
+    Arn,
+    Block,
+    Kept,
+    ListMap,
+    Name,
+    Rule,
+    ShortText,
+    Tags,
+    VPCConfig,
+    name_rule,
+)
 from kindler.api.container import Container
 
 
@@ -63,7 +78,9 @@ class ModelSpec(Block):
     """Subnets and security groups. Not available on serverless endpoints: only empty lists are accepted."""
     execution_role_arn: Annotated[Arn, Kept("pods run without an AWS role")] | None = None
     """The AWS role of the model. Without effect here: pods get no AWS credentials from Kindler."""
-    inference_execution_config: Annotated[InferenceExecutionConfig, Kept("a serverless model has one container")] | None = None
+    inference_execution_config: (
+        Annotated[InferenceExecutionConfig, Kept("a serverless model has one container")] | None
+    ) = None
     """How SageMaker calls several containers. Without effect: there is one."""
     tags: Tags | None = None
     """Keys and values for your own use: stored, and not interpreted. May be changed at any time; at most 50."""

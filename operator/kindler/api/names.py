@@ -62,8 +62,12 @@ def endpoint_url(endpoint: str, namespace: str) -> str:
 # What HPAs read. One fixed metric name each, so that rights to read them need no wildcard; which endpoint and policy is meant stands in the selector.
 EXTERNAL_METRICS: Final = "external.metrics.k8s.io"
 CUSTOM_METRICS: Final = "custom.metrics.k8s.io"
-METRIC_EXECUTIONS: Final = "concurrent-executions"  # of the predefined type: executions and held requests, spill-over included
-METRIC_CUSTOMIZED: Final = "customized-metric"  # of a customized one: its value times the provisioned concurrency that stands
+METRIC_EXECUTIONS: Final = (
+    "concurrent-executions"  # of the predefined type: executions and held requests, spill-over included
+)
+METRIC_CUSTOMIZED: Final = (
+    "customized-metric"  # of a customized one: its value times the provisioned concurrency that stands
+)
 LABEL_POLICY: Final = f"{GROUP}/policy"  # policy_key, beside LABEL_ENDPOINT
 
 

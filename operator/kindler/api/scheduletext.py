@@ -47,12 +47,32 @@ _ALONE_OF_WEEK: Final = rf"\?|L|{_WEEKDAY}(?:L|#[1-5])"
 
 # Name, pattern, how many fields come after it, what it may hold. The first of seven, the seconds, is optional and a number.
 _FIELDS: Final = (
-    ("minutes", _items("[0-5]?[0-9]", "[1-9]|[1-5][0-9]|60"), 5, "0 to 59 with steps to 60, as 0 or 15,45 or 0-30 or 0/15"),
+    (
+        "minutes",
+        _items("[0-5]?[0-9]", "[1-9]|[1-5][0-9]|60"),
+        5,
+        "0 to 59 with steps to 60, as 0 or 15,45 or 0-30 or 0/15",
+    ),
     ("hours", _items(_HOUR, "[1-9]|1[0-9]|2[0-4]"), 4, "0 to 23 with steps to 24, as 8 or 8,20 or 8-17 or 0/6"),
-    ("day-of-month", f"(?:{_ALONE_OF_MONTH}|{_items(_DAY, _DAY)})", 3, "1 to 31 with steps to 31, or alone ?, L (the last), L-3, LW or 15W (a weekday)"),
+    (
+        "day-of-month",
+        f"(?:{_ALONE_OF_MONTH}|{_items(_DAY, _DAY)})",
+        3,
+        "1 to 31 with steps to 31, or alone ?, L (the last), L-3, LW or 15W (a weekday)",
+    ),
     ("month", _items(_MONTH, "[1-9]|1[0-2]"), 2, "1 to 12 or JAN to DEC with steps to 12, as * or 6-8 or JAN,JUL"),
-    ("day-of-week", f"(?:{_ALONE_OF_WEEK}|{_items(_WEEKDAY, '[1-7]')})", 1, "1 (Sunday) to 7 or SUN to SAT, or alone ?, L, 6L (the last Friday) or FRI#2"),
-    ("year", _items(_YEAR, "[1-9][0-9]?|1[0-9][0-9]|2[0-2][0-9]|230"), 0, "1970 to 2199 with steps to 230, as * or 2027-2029"),
+    (
+        "day-of-week",
+        f"(?:{_ALONE_OF_WEEK}|{_items(_WEEKDAY, '[1-7]')})",
+        1,
+        "1 (Sunday) to 7 or SUN to SAT, or alone ?, L, 6L (the last Friday) or FRI#2",
+    ),
+    (
+        "year",
+        _items(_YEAR, "[1-9][0-9]?|1[0-9][0-9]|2[0-2][0-9]|230"),
+        0,
+        "1970 to 2199 with steps to 230, as * or 2027-2029",
+    ),
 )
 
 _CRON: Final = r"^cron\(\S+(?: +\S+){5,6}\)$"

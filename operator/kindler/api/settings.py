@@ -9,7 +9,12 @@ from typing import TypeVar
 
 T = TypeVar("T", int, float)
 
-METRICS_APIS = ("auto", "external", "custom", "none")  # by which HPAs read our metrics; auto: the first of external and custom that nobody else serves
+METRICS_APIS = (
+    "auto",
+    "external",
+    "custom",
+    "none",
+)  # by which HPAs read our metrics; auto: the first of external and custom that nobody else serves
 
 
 class SettingsError(ValueError):
@@ -135,7 +140,9 @@ class _Reader:
         if value:
             return value
         if default is None:
-            raise SettingsError(f"{name} is not set: the chart sets it; set it by hand when you run the process yourself")
+            raise SettingsError(
+                f"{name} is not set: the chart sets it; set it by hand when you run the process yourself"
+            )
         return default
 
     def number(self, name: str, default: T, kind: Callable[[str], T], low: float, high: float) -> T:
@@ -160,7 +167,9 @@ class _Reader:
         value = self.text(name, "").rstrip("/")
         if not value or re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
             return value
-        raise SettingsError(f"{name}={value!r} is no address: use http://host:port or https://host:port, with a path where it needs one")
+        raise SettingsError(
+            f"{name}={value!r} is no address: use http://host:port or https://host:port, with a path where it needs one"
+        )
 
     def label(self, name: str, default: str) -> str:
         """A label of Prometheus; `-` means none."""
@@ -201,7 +210,10 @@ def controller_settings(environ: Mapping[str, str]) -> ControllerSettings:
     common = _common(read)
     return ControllerSettings(
         common=common,
-        activator_service=read.text("KINDLER_ACTIVATOR_SERVICE", f"{common.release}-activator.{common.system_namespace}.svc.{common.cluster_domain}"),
+        activator_service=read.text(
+            "KINDLER_ACTIVATOR_SERVICE",
+            f"{common.release}-activator.{common.system_namespace}.svc.{common.cluster_domain}",
+        ),
         peer_selector=read.text("KINDLER_PEER_SELECTOR", "app.kubernetes.io/component=activator"),
         peer_port=read.number("KINDLER_PEER_PORT", 8081, int, 1, 65535),
         peer_token_path=read.text("KINDLER_PEER_TOKEN_PATH", "/var/run/secrets/kindler/peer/token"),
@@ -217,7 +229,9 @@ def controller_settings(environ: Mapping[str, str]) -> ControllerSettings:
         lease_retry_seconds=read.number("KINDLER_LEASE_RETRY_SECONDS", 2.0, float, 0.1, 60),
         metrics_api=read.choice("KINDLER_METRICS_API", METRICS_APIS),
         metrics_certificate=read.text("KINDLER_METRICS_CERTIFICATE", ""),
-        prometheus=Prometheus(read.url("KINDLER_PROMETHEUS_URL"), read.label("KINDLER_PROMETHEUS_NAMESPACE_LABEL", "namespace")),
+        prometheus=Prometheus(
+            read.url("KINDLER_PROMETHEUS_URL"), read.label("KINDLER_PROMETHEUS_NAMESPACE_LABEL", "namespace")
+        ),
     )
 
 
@@ -235,7 +249,9 @@ def metrics_settings(environ: Mapping[str, str]) -> MetricsSettings:
         peer_selector=read.text("KINDLER_PEER_SELECTOR", "app.kubernetes.io/component=activator"),
         peer_port=read.number("KINDLER_PEER_PORT", 8081, int, 1, 65535),
         peer_token_path=read.text("KINDLER_PEER_TOKEN_PATH", "/var/run/secrets/kindler/peer/token"),
-        prometheus=Prometheus(read.url("KINDLER_PROMETHEUS_URL"), read.label("KINDLER_PROMETHEUS_NAMESPACE_LABEL", "namespace")),
+        prometheus=Prometheus(
+            read.url("KINDLER_PROMETHEUS_URL"), read.label("KINDLER_PROMETHEUS_NAMESPACE_LABEL", "namespace")
+        ),
     )
 
 

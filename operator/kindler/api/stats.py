@@ -34,7 +34,9 @@ class Totals:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Totals:
         """Raises KeyError, TypeError or ValueError when it is none."""
-        numbers: dict[str, Any] = {name: (float if name.endswith("seconds") else int)(value[key]) for name, key in _TOTALS.items()}
+        numbers: dict[str, Any] = {
+            name: (float if name.endswith("seconds") else int)(value[key]) for name, key in _TOTALS.items()
+        }
         return cls(**numbers)
 
 
@@ -117,4 +119,7 @@ class Stats:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Stats:
         """Reads a whole answer; raises KeyError, TypeError or ValueError when it is not one."""
-        return cls(boot=str(value["boot"]), endpoints={str(k): EndpointStats.from_json(v) for k, v in value["endpoints"].items()})
+        return cls(
+            boot=str(value["boot"]),
+            endpoints={str(k): EndpointStats.from_json(v) for k, v in value["endpoints"].items()},
+        )

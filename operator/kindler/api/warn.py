@@ -21,9 +21,18 @@ def warn_policy(kind: Kind, release: str) -> tuple[dict[str, Any], dict[str, Any
         "spec": {
             "failurePolicy": "Ignore",
             "matchConstraints": {
-                "resourceRules": [{"apiGroups": [names.GROUP], "apiVersions": [names.VERSION], "operations": ["CREATE", "UPDATE"], "resources": [kind.plural]}]
+                "resourceRules": [
+                    {
+                        "apiGroups": [names.GROUP],
+                        "apiVersions": [names.VERSION],
+                        "operations": ["CREATE", "UPDATE"],
+                        "resources": [kind.plural],
+                    }
+                ]
             },
-            "validations": [{"expression": rule, "message": message} for rule, message in _quiet(kind.spec, "object.spec", "spec")],
+            "validations": [
+                {"expression": rule, "message": message} for rule, message in _quiet(kind.spec, "object.spec", "spec")
+            ],
         },
     }
     binding = {

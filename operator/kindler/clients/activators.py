@@ -15,7 +15,7 @@ from kindler.clients.cluster import PODS, Cluster, Object
 
 log = logging.getLogger(__name__)
 
-Told = tuple[tuple[str, Stats | None], ...]
+Answers = tuple[tuple[str, Stats | None], ...]
 
 TIMEOUT_SECONDS = 2.0
 AT_ONCE = 16
@@ -24,7 +24,15 @@ AT_ONCE = 16
 class ActivatorStats:
     """Asks every activator pod (by label `selector`, in `namespace`) on its peer `port`, showing the token in the file `token_path`, read anew each time."""
 
-    def __init__(self, cluster: Cluster, namespace: str, selector: str, port: int, token_path: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        selector: str,
+        port: int,
+        token_path: str,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
         self._cluster = cluster
         self._namespace = namespace
         self._selector = selector
@@ -32,17 +40,21 @@ class ActivatorStats:
         self._token_path = Path(token_path)
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._session: aiohttp.ClientSession | None = None
-        self._troubles: dict[str, str] = {}  # the present one of each that does not answer, by IP: told once, not each second
+        self._failures: dict[
+            str, str
+        ] = {}  # the present one of each that does not answer, by IP: told once, not each second
 
-    async def read(self, provisioned: bool = False) -> Told:
+    async def read(self, provisioned: bool = False) -> Answers:
         """(pod name, its statistics or None when it did not answer) of every activator pod whose containers may run, by name.
 
         A pod that is going counts: it still answers for what it has in flight. Raises ApiError when the API server does not tell which pods there are.
         `provisioned`: of endpoints with a warm pool alone, for who asks each second; which pods there are is then what the API server has at hand.
         """
-        pods, _ = await self._cluster.list(PODS, self._namespace, self._selector, resource_version="0" if provisioned else "")
+        pods, _ = await self._cluster.list(
+            PODS, self._namespace, self._selector, resource_version="0" if provisioned else ""
+        )
         running = sorted((pod["metadata"]["name"], pod["status"]["podIP"]) for pod in pods if _may_run(pod))
-        self._troubles = {ip: what for ip, what in self._troubles.items() if any(ip == one for _, one in running)}
+        self._failures = {ip: what for ip, what in self._failures.items() if any(ip == one for _, one in running)}
         headers = self._headers()
         # The bound is here, not in the session's connector: who waits for its turn must not be out of time.
         turns = asyncio.Semaphore(AT_ONCE)
@@ -63,8 +75,8 @@ class ActivatorStats:
     def _headers(self) -> dict[str, str]:
         try:
             return {"Authorization": f"Bearer {self._token_path.read_text().strip()}"}
-        except OSError as trouble:
-            log.warning("no token to show to activators: %s", trouble)
+        except OSError as error:
+            log.warning("no token to show to activators: %s", error)
             return {}
 
     async def _ask(self, ip: str, provisioned: bool, headers: dict[str, str]) -> Stats | None:
@@ -75,19 +87,19 @@ class ActivatorStats:
             async with self._session.get(url, headers=headers, allow_redirects=False) as response:
                 if response.status == 200:
                     stats = Stats.from_json(json.loads(await response.read()))
-                    self._troubles.pop(ip, None)
+                    self._failures.pop(ip, None)
                     return stats
-                self._trouble(ip, f"answers {response.status}")
-        except (aiohttp.ClientError, OSError, TimeoutError) as trouble:
-            self._trouble(ip, f"does not answer: {trouble or type(trouble).__name__}")
-        except (KeyError, TypeError, ValueError, AttributeError) as trouble:
-            self._trouble(ip, f"answers something else: {trouble!r}")
+                self._failed(ip, f"answers {response.status}")
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            self._failed(ip, f"does not answer: {error or type(error).__name__}")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self._failed(ip, f"answers something else: {error!r}")
         return None
 
-    def _trouble(self, ip: str, what: str) -> None:
-        if self._troubles.get(ip) != what:
+    def _failed(self, ip: str, what: str) -> None:
+        if self._failures.get(ip) != what:
             log.warning("activator at %s %s", ip, what)
-        self._troubles[ip] = what
+        self._failures[ip] = what
 
 
 def _may_run(pod: Object) -> bool:

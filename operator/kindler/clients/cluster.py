@@ -20,7 +20,17 @@ from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 from yarl import URL
 
-from kindler.clients.errors import ApiError, Conflict, Forbidden, Gone, Invalid, NotFound, Unavailable, from_status, no_answer
+from kindler.clients.errors import (
+    ApiError,
+    Conflict,
+    Forbidden,
+    Gone,
+    Invalid,
+    NotFound,
+    Unavailable,
+    from_status,
+    no_answer,
+)
 from kindler.clients.resources import (
     API_SERVICES,
     AUTOSCALERS,
@@ -101,14 +111,17 @@ class Cluster:
                 kube_config.load_incluster_config(client_configuration=configuration)
             else:
                 file = kubeconfig or os.environ.get("KUBECONFIG") or None
-                await kube_config.load_kube_config(config_file=file, client_configuration=configuration, persist_config=False)
+                await kube_config.load_kube_config(
+                    config_file=file, client_configuration=configuration, persist_config=False
+                )
             tls = RESTClientObject(configuration).ssl_context
-        except Exception as trouble:  # its own exception, yaml's, OSError, and AttributeError for an empty file: the library raises whatever it met
-            raise ApiError(0, "Configuration", f"no usable cluster configuration: {trouble}") from trouble
+        except Exception as error:  # its own exception, yaml's, OSError, and AttributeError for an empty file: the library raises whatever it met
+            raise ApiError(0, "Configuration", f"no usable cluster configuration: {error}") from error
         await self.close()
         self._configuration = configuration
         self._requests, self._watches = (
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=limit, ssl=tls), trust_env=False) for limit in (self._max_connections, 0)
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=limit, ssl=tls), trust_env=False)
+            for limit in (self._max_connections, 0)
         )
 
     async def close(self) -> None:
@@ -128,20 +141,37 @@ class Cluster:
             return None
 
     async def list(
-        self, resource: Resource, namespace: str | None, label_selector: str = "", field_selector: str = "", resource_version: str = ""
+        self,
+        resource: Resource,
+        namespace: str | None,
+        label_selector: str = "",
+        field_selector: str = "",
+        resource_version: str = "",
     ) -> tuple[Objects, str]:
         """All objects (of one namespace, or of all with None) and the resourceVersion to watch from: see `pages`."""
-        pages = [page async for page in self.pages(resource, namespace, label_selector, field_selector, resource_version)]
+        pages = [
+            page async for page in self.pages(resource, namespace, label_selector, field_selector, resource_version)
+        ]
         return [item for items, _ in pages for item in items], pages[-1][1]
 
     async def pages(
-        self, resource: Resource, namespace: str | None, label_selector: str = "", field_selector: str = "", resource_version: str = ""
+        self,
+        resource: Resource,
+        namespace: str | None,
+        label_selector: str = "",
+        field_selector: str = "",
+        resource_version: str = "",
     ) -> AsyncGenerator[tuple[Objects, str], None]:
         """The same in pages: (objects, resourceVersion of the whole). All pages show one moment.
 
         `resource_version`: "" is the newest state, "0" whatever the API server has at hand. Raises Gone when the history expired between two pages.
         """
-        query = {"labelSelector": label_selector, "fieldSelector": field_selector, "resourceVersion": resource_version, "limit": str(self._page_size)}
+        query = {
+            "labelSelector": label_selector,
+            "fieldSelector": field_selector,
+            "resourceVersion": resource_version,
+            "limit": str(self._page_size),
+        }
         while True:
             page = await self._json("GET", resource.path(namespace), query)
             metadata = page.get("metadata") or {}
@@ -192,28 +222,48 @@ class Cluster:
         """POST. Raises Conflict (`already_exists`) when the name is in use."""
         return await self._json("POST", resource.path(namespace), {"fieldManager": field_manager}, body)
 
-    async def apply(self, resource: Resource, namespace: str | None, name: str, body: Object, field_manager: str, force: bool = True) -> Object:
+    async def apply(
+        self, resource: Resource, namespace: str | None, name: str, body: Object, field_manager: str, force: bool = True
+    ) -> Object:
         """Server-side apply: creates, or sets what `body` says and drops what this manager said before and no longer says."""
         query = {"fieldManager": field_manager, "force": "true" if force else "false"}
         return await self._json("PATCH", resource.path(namespace, name), query, body, APPLY)
 
-    async def merge_patch(self, resource: Resource, namespace: str | None, name: str, patch: Object, subresource: str = "", field_manager: str = "") -> Object:
+    async def merge_patch(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        patch: Object,
+        subresource: str = "",
+        field_manager: str = "",
+    ) -> Object:
         """JSON merge patch: null removes a field. A `metadata.resourceVersion` in the patch is a precondition."""
-        return await self._json("PATCH", resource.path(namespace, name, subresource), {"fieldManager": field_manager}, patch, MERGE)
+        return await self._json(
+            "PATCH", resource.path(namespace, name, subresource), {"fieldManager": field_manager}, patch, MERGE
+        )
 
-    async def update(self, resource: Resource, namespace: str | None, name: str, body: Object, field_manager: str = "") -> Object:
+    async def update(
+        self, resource: Resource, namespace: str | None, name: str, body: Object, field_manager: str = ""
+    ) -> Object:
         """PUT of the whole object. With a `metadata.resourceVersion` in it, raises Conflict unless the object is still at that version."""
         return await self._json("PUT", resource.path(namespace, name), {"fieldManager": field_manager}, body)
 
-    async def update_status(self, resource: Resource, namespace: str | None, name: str, body: Object, field_manager: str = "") -> Object:
+    async def update_status(
+        self, resource: Resource, namespace: str | None, name: str, body: Object, field_manager: str = ""
+    ) -> Object:
         """PUT of the status. `body` needs `metadata.resourceVersion`: without it the write would not be fenced, so ValueError."""
         if not body.get("metadata", {}).get("resourceVersion"):
             raise ValueError("a status is written only with metadata.resourceVersion")
         return await self._json("PUT", resource.path(namespace, name, "status"), {"fieldManager": field_manager}, body)
 
-    async def scale(self, resource: Resource, namespace: str, name: str, replicas: int, field_manager: str = "") -> Object:
+    async def scale(
+        self, resource: Resource, namespace: str, name: str, replicas: int, field_manager: str = ""
+    ) -> Object:
         """Sets `spec.replicas` through the scale subresource; returns the Scale."""
-        return await self.merge_patch(resource, namespace, name, {"spec": {"replicas": replicas}}, "scale", field_manager)
+        return await self.merge_patch(
+            resource, namespace, name, {"spec": {"replicas": replicas}}, "scale", field_manager
+        )
 
     async def delete(
         self,
@@ -239,10 +289,24 @@ class Cluster:
 
     # One request
 
-    async def _json(self, method: str, path: str, query: dict[str, str] | None = None, body: Object | None = None, content_type: str = "") -> Object:
+    async def _json(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = "",
+    ) -> Object:
         return _parse(await self._bytes(method, path, query, body, content_type))
 
-    async def _bytes(self, method: str, path: str, query: dict[str, str] | None = None, body: Object | None = None, content_type: str = "") -> bytes:
+    async def _bytes(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = "",
+    ) -> bytes:
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
         async with self._exchange(self._requests, method, path, query, body, content_type, timeout) as response:
             return await response.read()
@@ -262,7 +326,9 @@ class Cluster:
         if session is None:
             raise Unavailable(0, "Closed", "not connected to the API server")
         asked = {k: v for k, v in (query or {}).items() if v}
-        url = URL(f"{self._configuration.host.rstrip('/')}{path}{'?' + urlencode(asked) if asked else ''}", encoded=True)
+        url = URL(
+            f"{self._configuration.host.rstrip('/')}{path}{'?' + urlencode(asked) if asked else ''}", encoded=True
+        )
         data = None if body is None else _encoded(body)
         try:
             async with session.request(
@@ -277,16 +343,20 @@ class Cluster:
                 if response.status >= 400:
                     raise from_status(response.status, _parse_any(await response.read()), response.headers)
                 yield response
-        except (aiohttp.ClientError, OSError, TimeoutError) as trouble:
-            raise no_answer(trouble) from trouble
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise no_answer(error) from error
 
     async def _headers(self, content_type: str) -> dict[str, str]:
         # Not every answer of an API server is application/json (the keys of /openid/v1/jwks are not), and refused with 406 if only that is accepted.
-        headers = {"Accept": "application/json, */*", "Content-Type": content_type or JSON, "User-Agent": "kindler-client"}
+        headers = {
+            "Accept": "application/json, */*",
+            "Content-Type": content_type or JSON,
+            "User-Agent": "kindler-client",
+        }
         try:
             token = await self._configuration.get_api_key_with_prefix("BearerToken")
-        except (kube_config.ConfigException, OSError) as trouble:
-            raise Unavailable(0, "Token", f"the ServiceAccount token cannot be read: {trouble}") from trouble
+        except (kube_config.ConfigException, OSError) as error:
+            raise Unavailable(0, "Token", f"the ServiceAccount token cannot be read: {error}") from error
         return headers | ({"Authorization": token} if token else {})
 
 
@@ -321,7 +391,7 @@ async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 def _parse(data: bytes) -> Object:
     value = _parse_any(data)
     if not isinstance(value, dict):
-        raise Unavailable(0, "BadAnswer", f"not a JSON object: {data[:80]!r}")
+        raise Unavailable(0, "BadResponse", f"not a JSON object: {data[:80]!r}")
     return value
 
 

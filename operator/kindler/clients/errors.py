@@ -52,7 +52,14 @@ class Unavailable(ApiError):
     """No answer (refused, cut, too slow), 429, or 5xx: whether a write was done is unknown. Time helps."""
 
 
-_BY_STATUS: dict[int, type[ApiError]] = {403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone, 422: Invalid, 429: Unavailable}
+_BY_STATUS: dict[int, type[ApiError]] = {
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Gone,
+    422: Invalid,
+    429: Unavailable,
+}
 
 
 def from_status(http_status: int, body: Any, headers: Mapping[str, str] | None = None) -> ApiError:
@@ -65,9 +72,14 @@ def from_status(http_status: int, body: Any, headers: Mapping[str, str] | None =
     except ValueError:  # a date: we don't need to be that exact
         retry_after = None
     kind = _BY_STATUS.get(http_status, Unavailable if http_status >= 500 else ApiError)
-    return kind(http_status, str(told.get("reason") or "Unknown"), str(told.get("message") or "the API server gave no message"), retry_after)
+    return kind(
+        http_status,
+        str(told.get("reason") or "Unknown"),
+        str(told.get("message") or "the API server gave no message"),
+        retry_after,
+    )
 
 
-def no_answer(trouble: BaseException) -> Unavailable:
+def no_answer(failure: BaseException) -> Unavailable:
     """The error for a request that got no (whole) answer."""
-    return Unavailable(0, type(trouble).__name__, str(trouble) or "the API server did not answer in time")
+    return Unavailable(0, type(failure).__name__, str(failure) or "the API server did not answer in time")

@@ -20,8 +20,8 @@ from kindler.api import names
 from kindler.api.autoscaling import CustomizedMetricSpecification
 from kindler.api.settings import Prometheus
 from kindler.clients.cluster import ApiError, Cluster, Forbidden
-from kindler.core.foreign import Unaskable, quantity, query, selector
-from kindler.core.usage import NoData
+from kindler.core.autoscaling.metrics.foreign import UnsupportedMetric, quantity, query, selector
+from kindler.core.autoscaling.metrics.usage import NoData
 
 FRESH_SECONDS: Final = 3.0  # one answer serves all policies that ask for the same within this time, no data too
 PATIENCE_SECONDS: Final = 1.0  # who asks waits no longer: HPAs are read by five workers for the whole cluster, and others' servers must not stop them
@@ -43,7 +43,7 @@ class _Entry:
     asking: asyncio.Task[None] | None = None
 
 
-class Foreign:
+class ForeignMetrics:
     """`clock`: seconds that never go back. `patience`: see PATIENCE_SECONDS. Never raises: what cannot be had is no data, with the reason.
 
     Reasons are read by users, whose affair the address of Prometheus is not, nor what stands in it.
@@ -76,7 +76,9 @@ class Foreign:
         if entry.asking is None and now >= entry.until:
             entry.asking = asyncio.create_task(self._renew(entry, namespace, spec), name=f"metric {spec.metric_name}")
         if entry.asking is not None:
-            await asyncio.wait([entry.asking], timeout=self.patience)  # who asked may leave: others wait for the same answer
+            await asyncio.wait(
+                [entry.asking], timeout=self.patience
+            )  # who asked may leave: others wait for the same answer
         if entry.answer is None or self._clock() - entry.at > KEPT_SECONDS:
             return NoData(f"{self._where} has not answered for {spec.metric_name!r} yet")
         return entry.answer
@@ -92,7 +94,11 @@ class Foreign:
             await session.close()
 
     def _forget(self, now: float) -> None:
-        self._entries = {asked: entry for asked, entry in self._entries.items() if entry.asking is not None or now - entry.at <= KEPT_SECONDS}
+        self._entries = {
+            asked: entry
+            for asked, entry in self._entries.items()
+            if entry.asking is not None or now - entry.at <= KEPT_SECONDS
+        }
 
     async def _renew(self, entry: _Entry, namespace: str, spec: CustomizedMetricSpecification) -> None:
         kept = FRESH_SECONDS
@@ -100,7 +106,10 @@ class Foreign:
             async with asyncio.timeout(self._answer_seconds):
                 answer = await self._ask(namespace, spec)
         except TimeoutError:
-            answer, kept = NoData(f"{self._where} does not answer for {spec.metric_name!r} within {self._answer_seconds:g} s"), HUNG_SECONDS
+            answer, kept = (
+                NoData(f"{self._where} does not answer for {spec.metric_name!r} within {self._answer_seconds:g} s"),
+                HUNG_SECONDS,
+            )
         entry.answer, entry.at, entry.asking = answer, self._clock(), None
         entry.until = entry.at + kept
 
@@ -109,16 +118,18 @@ class Foreign:
             if self._prometheus.url:
                 return await self._of_prometheus(namespace, spec)
             return await self._of_cluster(namespace, spec)
-        except Unaskable as trouble:
-            return NoData(str(trouble))
+        except UnsupportedMetric as error:
+            return NoData(str(error))
         except Forbidden:
-            return NoData(f"Kindler may not read the external metric {spec.metric_name!r}: add it to autoscaling.externalMetrics of the installation")
-        except ApiError as trouble:
-            return NoData(f"the cluster's external metrics API has no {spec.metric_name!r}: {trouble}")
-        except (aiohttp.ClientError, OSError) as trouble:
-            return NoData(f"{self._where} does not answer: {type(trouble).__name__}")
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as trouble:
-            return NoData(f"{self._where} answers something else: {trouble!r}")
+            return NoData(
+                f"Kindler may not read the external metric {spec.metric_name!r}: add it to autoscaling.externalMetrics of the installation"
+            )
+        except ApiError as error:
+            return NoData(f"the cluster's external metrics API has no {spec.metric_name!r}: {error}")
+        except (aiohttp.ClientError, OSError) as error:
+            return NoData(f"{self._where} does not answer: {type(error).__name__}")
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            return NoData(f"{self._where} answers something else: {error!r}")
 
     async def _of_cluster(self, namespace: str, spec: CustomizedMetricSpecification) -> Answer:
         asked = urlencode({"labelSelector": selector(spec)})
@@ -126,7 +137,9 @@ class Foreign:
         items: list[dict[str, Any]] = json.loads(await self._cluster.raw_get(f"{path}?{asked}"))["items"]
         found = sum(quantity(str(item["value"])) for item in items)
         if not items or not math.isfinite(found):
-            return NoData(f"the cluster's external metrics API has no value of {spec.metric_name!r} with these dimensions")
+            return NoData(
+                f"the cluster's external metrics API has no value of {spec.metric_name!r} with these dimensions"
+            )
         return found
 
     async def _of_prometheus(self, namespace: str, spec: CustomizedMetricSpecification) -> Answer:
@@ -134,7 +147,9 @@ class Foreign:
         asked = {"query": query(spec, (label, namespace) if label else None)}
         if self._session is None:
             self._session = aiohttp.ClientSession(trust_env=False)
-        async with self._session.get(f"{self._prometheus.url}/api/v1/query", params=asked, allow_redirects=False) as response:
+        async with self._session.get(
+            f"{self._prometheus.url}/api/v1/query", params=asked, allow_redirects=False
+        ) as response:
             if response.status != 200:
                 return NoData(f"{self._where} answers {response.status} to {asked['query']}")
             result: list[dict[str, Any]] = json.loads(await response.read())["data"]["result"]

@@ -37,7 +37,7 @@ class _View:
     version: str = ""  # resourceVersion to watch from; empty: list first
     listed: bool = False
     heard: float = 0.0  # monotonic seconds of the last sign of life
-    troubles: int = 0  # since the last sign of life in a watch
+    failures: int = 0  # since the last sign of life in a watch
 
 
 class Informer:
@@ -87,32 +87,39 @@ class Informer:
 
     async def _follow(self, view: _View) -> None:
         while True:
-            trouble: ApiError | None = None
+            failure: ApiError | None = None
             try:
                 if not view.version:
                     await self._list(view)
                 await self._watch(view)
             except ApiError as error:
-                trouble = error
+                failure = error
                 self.restarts += 1
                 if isinstance(error, Gone):
                     view.version = ""
                 # The first trouble is told, then only each time it has doubled: an outage must not flood the log.
-                if view.troubles & (view.troubles + 1) == 0:
-                    log.warning("%s in %s: %s; the last known state serves on", self._resource.plural, view.namespace or "all namespaces", error)
+                if view.failures & (view.failures + 1) == 0:
+                    log.warning(
+                        "%s in %s: %s; the last known state serves on",
+                        self._resource.plural,
+                        view.namespace or "all namespaces",
+                        error,
+                    )
             # Also after a stream that ended well: a server that ends every stream at once must not be asked without pause.
-            await asyncio.sleep(self._wait(view, trouble))
-            view.troubles += 1
+            await asyncio.sleep(self._wait(view, failure))
+            view.failures += 1
 
-    def _wait(self, view: _View, trouble: ApiError | None) -> float:
-        grown: float = min(self._longest_wait, 0.1 * 2 ** min(view.troubles, 16)) * random.uniform(0.5, 1)
-        asked = (trouble.retry_after if trouble else None) or 0.0
+    def _wait(self, view: _View, failure: ApiError | None) -> float:
+        grown: float = min(self._longest_wait, 0.1 * 2 ** min(view.failures, 16)) * random.uniform(0.5, 1)
+        asked = (failure.retry_after if failure else None) or 0.0
         return max(grown, min(asked, 3 * self._longest_wait))
 
     async def _list(self, view: _View) -> None:
         seen: set[Key] = set()
         version = ""
-        async with aclosing(self._cluster.pages(self._resource, view.namespace, self._selector, self._field_selector)) as pages:
+        async with aclosing(
+            self._cluster.pages(self._resource, view.namespace, self._selector, self._field_selector)
+        ) as pages:
             async for items, version in pages:  # noqa: B007
                 for item in items:
                     # Items of a list don't say what they are; a stored object should, as one from a watch does.
@@ -129,7 +136,15 @@ class Informer:
             self.synced.set()
 
     async def _watch(self, view: _View) -> None:
-        stream = self._cluster.watch(self._resource, view.namespace, self._selector, view.version, WATCH_SECONDS, self._silence, self._field_selector)
+        stream = self._cluster.watch(
+            self._resource,
+            view.namespace,
+            self._selector,
+            view.version,
+            WATCH_SECONDS,
+            self._silence,
+            self._field_selector,
+        )
         async with aclosing(stream) as events:
             async for kind, value in events:
                 if kind in ("ADDED", "MODIFIED"):
@@ -138,7 +153,7 @@ class Informer:
                     self._drop(_key(value))
                 view.version = _version(value)
                 view.heard = time.monotonic()
-                view.troubles = 0
+                view.failures = 0
 
     def _put(self, value: Object) -> None:
         key = _key(value)
@@ -182,12 +197,12 @@ def without_managed_fields(value: Object) -> Object:
 def _key(value: Object) -> Key:
     try:
         return str(value["metadata"].get("namespace", "")), str(value["metadata"]["name"])
-    except (KeyError, TypeError, AttributeError) as trouble:
-        raise Unavailable(0, "BadAnswer", f"an object without a name: {value!r:.200}") from trouble
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Unavailable(0, "BadResponse", f"an object without a name: {value!r:.200}") from error
 
 
 def _version(value: Object) -> str:
     try:
         return str(value["metadata"]["resourceVersion"])
-    except (KeyError, TypeError) as trouble:
-        raise Unavailable(0, "BadAnswer", f"an object without a resourceVersion: {value!r:.200}") from trouble
+    except (KeyError, TypeError) as error:
+        raise Unavailable(0, "BadResponse", f"an object without a resourceVersion: {value!r:.200}") from error

@@ -38,13 +38,17 @@ class LeaseTimes:
 
     def __post_init__(self) -> None:
         if not self.lease > self.renew > self.retry > 0:
-            raise ValueError(f"a lease needs lease > renew > retry > 0, not {self.lease:g}, {self.renew:g}, {self.retry:g}")
+            raise ValueError(
+                f"a lease needs lease > renew > retry > 0, not {self.lease:g}, {self.renew:g}, {self.retry:g}"
+            )
 
 
 class Lease:
     """One candidate. `identity` must be this process's alone: after a restart it is another candidate."""
 
-    def __init__(self, cluster: Cluster, namespace: str, name: str, identity: str, times: LeaseTimes | None = None) -> None:
+    def __init__(
+        self, cluster: Cluster, namespace: str, name: str, identity: str, times: LeaseTimes | None = None
+    ) -> None:
         self._cluster = cluster
         self._namespace = namespace
         self._name = name
@@ -89,8 +93,8 @@ class Lease:
                         return
             except Conflict:
                 pass  # somebody was quicker
-            except (ApiError, TimeoutError) as trouble:
-                log.warning("Lease %s/%s: %s", self._namespace, self._name, trouble or "no answer in time")
+            except (ApiError, TimeoutError) as error:
+                log.warning("Lease %s/%s: %s", self._namespace, self._name, error or "no answer in time")
             until_free = self._free_at - _now()
             await asyncio.sleep(until_free if 0 < until_free < self._times.retry / 2 else self._times.retry / 2)
 
@@ -126,8 +130,8 @@ class Lease:
                     if not await self._renewed():
                         self._proof = -math.inf
                         return "another process holds the Lease"
-            except (ApiError, TimeoutError) as trouble:
-                log.warning("Lease %s/%s not renewed: %s", self._namespace, self._name, trouble or "no answer in time")
+            except (ApiError, TimeoutError) as error:
+                log.warning("Lease %s/%s not renewed: %s", self._namespace, self._name, error or "no answer in time")
 
     async def _renewed(self) -> bool:
         """False when somebody else holds the Lease."""
@@ -159,7 +163,11 @@ class Lease:
         """Makes the Lease ours, on top of `found`. Raises Conflict when it has changed since."""
         sent = _now()
         old: dict[str, Any] = (found or {}).get("spec") or {}
-        spec = old | {"holderIdentity": self._identity, "leaseDurationSeconds": math.ceil(self._times.lease), "renewTime": _micro_time()}
+        spec = old | {
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": math.ceil(self._times.lease),
+            "renewTime": _micro_time(),
+        }
         if old.get("holderIdentity") != self._identity:
             spec |= {"acquireTime": spec["renewTime"], "leaseTransitions": old.get("leaseTransitions", -1) + 1}
         if found is None:

@@ -10,12 +10,16 @@ from typing import Final
 
 from kindler.clients.activators import ActivatorStats
 from kindler.clients.cluster import ApiError
-from kindler.core.usage import NoData, Usage, Window
+from kindler.core.autoscaling.metrics.usage import NoData, Usage, Window
 
 log = logging.getLogger(__name__)
 
-SECONDS: Final = 0.95  # from one round to the next: samples are at most a second apart, also on a loop that has other things to do
-ANSWER_SECONDS: Final = 0.8  # an activator's time to answer: who is late is asked again in the next round, and its counts have lost nothing
+SECONDS: Final = (
+    0.95  # from one round to the next: samples are at most a second apart, also on a loop that has other things to do
+)
+ANSWER_SECONDS: Final = (
+    0.8  # an activator's time to answer: who is late is asked again in the next round, and its counts have lost nothing
+)
 
 
 class Sampler:
@@ -32,17 +36,17 @@ class Sampler:
     async def run(self) -> None:
         """Asks until cancelled."""
         self._window = Window()
-        trouble = ""
+        failure = ""
         while True:
             began = self._turned = self._clock()
             try:
                 told = await self._activators.read(provisioned=True)
             except ApiError as error:
-                if str(error) != trouble:
-                    trouble = str(error)
-                    log.warning("which activators there are is not known: %s", trouble)
+                if str(error) != failure:
+                    failure = str(error)
+                    log.warning("which activators there are is not known: %s", failure)
             else:
-                trouble = ""
+                failure = ""
                 self._window.add(told, self._clock())
             ended, self._round = self._round, asyncio.Event()
             ended.set()

@@ -11,9 +11,18 @@ from sys import intern
 from typing import Any, Final
 
 from kindler.api import names
-from kindler.clients.cluster import AUTOSCALERS, CONTROLLER_REVISIONS, PODS, REPLICASETS, SERVICES, Cluster, Object, Resource
+from kindler.clients.cluster import (
+    AUTOSCALERS,
+    CONTROLLER_REVISIONS,
+    PODS,
+    REPLICASETS,
+    SERVICES,
+    Cluster,
+    Object,
+    Resource,
+)
 from kindler.clients.informer import Informer, without_managed_fields
-from kindler.core.autoscaler import CONDITIONS
+from kindler.core.autoscaling.hpa import CONDITIONS
 
 KINDS: Final = (REPLICASETS, PODS, SERVICES, CONTROLLER_REVISIONS, AUTOSCALERS)
 OnChild = Callable[[str, str], None]  # namespace and metadata.name of the Endpoint
@@ -25,7 +34,12 @@ class Children:
     def __init__(self, cluster: Cluster, namespaces: tuple[str, ...], on_child: OnChild) -> None:
         self._on_child = on_child
         self._index: defaultdict[tuple[Resource, str, str], dict[str, Object]] = defaultdict(dict)
-        self.informers = {kind: Informer(cluster, kind, namespaces, names.LABEL_ENDPOINT, keep=KEEP.get(kind), on_change=self._noter(kind)) for kind in KINDS}
+        self.informers = {
+            kind: Informer(
+                cluster, kind, namespaces, names.LABEL_ENDPOINT, keep=KEEP.get(kind), on_change=self._noter(kind)
+            )
+            for kind in KINDS
+        }
 
     def of(self, kind: Resource, namespace: str, endpoint: str) -> tuple[Object, ...]:
         """All objects of the kind that carry the Endpoint's label, whoever made them."""
@@ -45,12 +59,21 @@ class Children:
     def _noter(self, kind: Resource) -> Callable[[Object | None, Object | None], None]:
         def note(old: Object | None, new: Object | None) -> None:
             told = []
-            quiet = kind is AUTOSCALERS and old is not None and new is not None and _beside_metrics(old) == _beside_metrics(new)
+            quiet = (
+                kind is AUTOSCALERS
+                and old is not None
+                and new is not None
+                and _beside_metrics(old) == _beside_metrics(new)
+            )
             for value, there in ((old, False), (new, True)):
                 if value is None:
                     continue
                 meta = value["metadata"]
-                place = (kind, str(meta.get("namespace", "")), str((meta.get("labels") or {}).get(names.LABEL_ENDPOINT, "")))
+                place = (
+                    kind,
+                    str(meta.get("namespace", "")),
+                    str((meta.get("labels") or {}).get(names.LABEL_ENDPOINT, "")),
+                )
                 if there:
                     self._index[place][meta["name"]] = value
                 else:
@@ -65,7 +88,7 @@ class Children:
 
 
 def _pod(pod: Object) -> Object:
-    """What is read of a pod (core/pods.py): of thousands, the rest would fill the memory."""
+    """What is read of a pod (core/common/pods.py): of thousands, the rest would fill the memory."""
     meta = without_managed_fields(pod)["metadata"]
     spec = pod.get("spec") or {}
     kept = ("name", "image", "startupProbe", "resources")
@@ -73,8 +96,10 @@ def _pod(pod: Object) -> Object:
     return {"metadata": meta, "spec": {"containers": containers}, "status": pod.get("status") or {}}
 
 
-def _autoscaler(hpa: Object) -> Object:
-    """What is compared and read of an HPA (core/plan.py, core/autoscaler.py). Ten thousand are alike in most of their words: these are kept once."""
+def _hpa(hpa: Object) -> Object:
+    """What is compared and read of an HPA (core/endpoint/plan.py, core/autoscaling/hpa.py).
+
+    Ten thousand are alike in most of their words: these are kept once."""
     spec, told = hpa.get("spec") or {}, hpa.get("status") or {}
     kept: Object = {key: intern(hpa[key]) for key in ("apiVersion", "kind") if key in hpa} | {
         "metadata": _shared({key: hpa["metadata"][key] for key in _NAMED if key in hpa["metadata"]}),
@@ -90,7 +115,11 @@ def _autoscaler(hpa: Object) -> Object:
 
 
 def _current(metric: Object) -> Object:
-    return {source: {"current": (metric[source] or {}).get("current")} for source in ("external", "object") if source in metric}
+    return {
+        source: {"current": (metric[source] or {}).get("current")}
+        for source in ("external", "object")
+        if source in metric
+    }
 
 
 @lru_cache(256)
@@ -109,7 +138,7 @@ def _shared(value: Any) -> Any:
 
 
 _NAMED: Final = ("namespace", "name", "uid", "resourceVersion", "labels", "ownerReferences", "deletionTimestamp")
-KEEP: Final = {PODS: _pod, AUTOSCALERS: _autoscaler}
+KEEP: Final = {PODS: _pod, AUTOSCALERS: _hpa}
 
 
 def _beside_metrics(hpa: Object) -> Object:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from kindler.clients.cluster import ENDPOINT_CONFIGS, ENDPOINTS, MODELS, Object, Resource
-from kindler.core.lookup import sagemaker_name
+from kindler.core.endpoint.references import sagemaker_name
 
 RESOURCES: Final[dict[str, Resource]] = {kind.kind: kind for kind in (MODELS, ENDPOINT_CONFIGS, ENDPOINTS)}
 
@@ -80,7 +80,9 @@ class Directory:
             for config in self._users.get(name, ()):
                 if raw := self._objects.get(Key("EndpointConfig", key.namespace, config)):
                     configs.add(Name("EndpointConfig", key.namespace, sagemaker_name("EndpointConfig", raw)))
-        return concerned | {Key("Endpoint", key.namespace, endpoint) for config in configs for endpoint in self._users.get(config, ())}
+        return concerned | {
+            Key("Endpoint", key.namespace, endpoint) for config in configs for endpoint in self._users.get(config, ())
+        }
 
     def _learn(self, key: Key, value: Object) -> None:
         self._objects[key] = value

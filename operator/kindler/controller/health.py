@@ -13,15 +13,21 @@ STUCK_SECONDS: Final = 120.0  # a key that nobody took for so long: the workers 
 
 
 @asynccontextmanager
-async def serving(port: int, registry: CollectorRegistry, age: Callable[[], float], ready: Callable[[], bool]) -> AsyncIterator[int]:
+async def serving(
+    port: int, registry: CollectorRegistry, age: Callable[[], float], ready: Callable[[], bool]
+) -> AsyncIterator[int]:
     """Serves while the body runs; yields the port (a free one for 0). `age`: seconds that the oldest key has waited."""
 
     async def healthz(_: web.Request) -> web.Response:
         stuck = age() > STUCK_SECONDS
-        return web.Response(status=503 if stuck else 200, text=f"the oldest key has waited {age():.0f} s\n" if stuck else "ok\n")
+        return web.Response(
+            status=503 if stuck else 200, text=f"the oldest key has waited {age():.0f} s\n" if stuck else "ok\n"
+        )
 
     async def readyz(_: web.Request) -> web.Response:
-        return web.Response(status=200 if ready() else 503, text="ok\n" if ready() else "not everything was listed yet\n")
+        return web.Response(
+            status=200 if ready() else 503, text="ok\n" if ready() else "not everything was listed yet\n"
+        )
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from kindler.core.provision import MetricsApi
+from kindler.core.autoscaling.decision import MetricsApi
 
 OUTCOMES = ("done", "waiting", "stalled", "error", "conflict")
 
@@ -16,7 +16,12 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.reconciles = Counter("kindler_controller_reconciles", "Passes over an object, by outcome.", ("kind", "outcome"), registry=self.registry)
+        self.reconciles = Counter(
+            "kindler_controller_reconciles",
+            "Passes over an object, by outcome.",
+            ("kind", "outcome"),
+            registry=self.registry,
+        )
         self.seconds = Histogram(
             "kindler_controller_reconcile_seconds",
             "How long a pass took.",
@@ -24,12 +29,29 @@ class Metrics:
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
             registry=self.registry,
         )
-        self.writes = Counter("kindler_controller_writes", "Writes to the API server, by kind of object and verb.", ("kind", "verb"), registry=self.registry)
+        self.writes = Counter(
+            "kindler_controller_writes",
+            "Writes to the API server, by kind of object and verb.",
+            ("kind", "verb"),
+            registry=self.registry,
+        )
         self._leader = Gauge("kindler_controller_leader", "1 while this replica leads.", registry=self.registry)
         self._depth = Gauge("kindler_controller_queue_depth", "Keys that wait for a worker.", registry=self.registry)
-        self._age = Gauge("kindler_controller_queue_age_seconds", "For how long the first of them has waited.", registry=self.registry)
-        self._restarts = Gauge("kindler_controller_watch_restarts", "Watches that ended in trouble, by kind.", ("kind",), registry=self.registry)
-        self._api = Gauge("kindler_controller_metrics_api", "1 for the API by which HPAs read our metrics.", ("api",), registry=self.registry)
+        self._age = Gauge(
+            "kindler_controller_queue_age_seconds", "For how long the first of them has waited.", registry=self.registry
+        )
+        self._restarts = Gauge(
+            "kindler_controller_watch_restarts",
+            "Watches that ended in trouble, by kind.",
+            ("kind",),
+            registry=self.registry,
+        )
+        self._api = Gauge(
+            "kindler_controller_metrics_api",
+            "1 for the API by which HPAs read our metrics.",
+            ("api",),
+            registry=self.registry,
+        )
 
     def read(self, leader: Callable[[], bool], depth: Callable[[], int], age: Callable[[], float]) -> None:
         """Gauges that are looked up when they are scraped."""

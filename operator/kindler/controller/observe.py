@@ -12,13 +12,14 @@ from kindler.api import names
 from kindler.api.stats import Stats
 from kindler.clients.activators import ActivatorStats
 from kindler.clients.cluster import AUTOSCALERS, CONTROLLER_REVISIONS, PODS, REPLICASETS, SERVICES, ApiError, Object
-from kindler.controller.around import Around
+from kindler.controller.capabilities import CapabilityDetector
 from kindler.controller.children import Children
 from kindler.controller.directory import Directory, Key
-from kindler.controller.measure import Meter
-from kindler.core import lookup, pods, wanted
-from kindler.core.course import asks
-from kindler.core.facts import Observed
+from kindler.controller.meter import LoadMeter
+from kindler.core.common import pods
+from kindler.core.endpoint import manifests, references
+from kindler.core.endpoint.rollout import needs_activator_stats
+from kindler.core.endpoint.state import Observed, ResolvedRefs
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +34,15 @@ class Observer:
         directory: Directory,
         children: Children,
         activators: ActivatorStats,
-        around: Around,
-        meter: Meter,
+        capabilities: CapabilityDetector,
+        meter: LoadMeter,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         self._directory = directory
         self._children = children
         self._activators = activators
-        self._around = around
+        self._capabilities = capabilities
         self._meter = meter
         self._clock = clock
         self._monotonic = monotonic
@@ -53,9 +54,9 @@ class Observer:
         endpoint = self._directory.get(key)
         if endpoint is None:
             return None
-        seen = self._found(key, endpoint, None)
-        if not asks(seen):
-            return seen
+        observed = self._found(key, endpoint, None)
+        if not needs_activator_stats(observed):
+            return observed
         # The answer first, then the rest anew: what was seen before it may have changed meanwhile.
         told = await self._ask()
         endpoint = self._directory.get(key)
@@ -64,28 +65,36 @@ class Observer:
     def _found(self, key: Key, endpoint: Object, told: dict[str, Stats | None] | None) -> Observed:
         now, namespace, uid = self._clock(), key.namespace, str(endpoint["metadata"]["uid"])
         ours = {
-            kind: [child for child in self._children.of(kind, namespace, key.name) if wanted.is_ours(child, uid)]
+            kind: [child for child in self._children.of(kind, namespace, key.name) if manifests.is_ours(child, uid)]
             for kind in (REPLICASETS, SERVICES, CONTROLLER_REVISIONS, AUTOSCALERS)
         }
-        pools = tuple(wanted.pool_from(raw) for raw in ours[REPLICASETS])
+        pools = tuple(manifests.pool_from(raw) for raw in ours[REPLICASETS])
         uids = {p.uid for p in pools}
         owned = ((_owner(raw), raw) for raw in self._children.of(PODS, namespace, key.name))
         services = (raw for raw in ours[SERVICES] if raw["metadata"]["name"] == names.service_name(key.name))
         autoscalers = (raw for raw in ours[AUTOSCALERS] if raw["metadata"]["name"] == names.autoscaler_name(key.name))
-        kept = (wanted.kept_from(raw) for raw in ours[CONTROLLER_REVISIONS])
+        kept = (manifests.stored_revision_from(raw) for raw in ours[CONTROLLER_REVISIONS])
         named = partial(self._directory.named, namespace=namespace)
+        refs = references.resolve_refs(
+            endpoint,
+            lambda n: named("Endpoint", name=n),
+            lambda n: named("EndpointConfig", name=n),
+            lambda n: named("Model", name=n),
+        )
         return Observed(
             endpoint=endpoint,
-            said=lookup.said(endpoint, lambda n: named("Endpoint", name=n), lambda n: named("EndpointConfig", name=n), lambda n: named("Model", name=n)),
-            kept=tuple(k for k in kept if k),
+            refs=refs,
+            revisions=tuple(k for k in kept if k),
             revisions_found={raw["metadata"]["name"]: raw for raw in ours[CONTROLLER_REVISIONS]},
             pools=pools,
             pods=tuple((owner, pods.read(raw, now)) for owner, raw in owned if owner in uids),
             service=next(services, None),
             activators=told,
-            autoscaler=next(autoscalers, None),
-            around=self._around.look(),
-            loads=self._meter.loads(key, endpoint),
+            hpa=next(autoscalers, None),
+            capabilities=self._capabilities.look(),
+            loads=self._meter.loads(
+                key, endpoint, refs.limits.variant_name if isinstance(refs, ResolvedRefs) else None
+            ),
             history=self._meter.history(key),
             now=now,
         )
@@ -97,8 +106,8 @@ class Observer:
                 return told
             try:
                 told = dict(await self._activators.read())
-            except ApiError as trouble:
-                log.warning("which activators there are is not known: %s", trouble)
+            except ApiError as error:
+                log.warning("which activators there are is not known: %s", error)
                 told = None
             self._told = (self._monotonic(), told)
             return told
@@ -106,4 +115,6 @@ class Observer:
 
 def _owner(pod: Object) -> str:
     """uid of the pod's controller."""
-    return next((str(o.get("uid", "")) for o in pod["metadata"].get("ownerReferences") or () if o.get("controller")), "")
+    return next(
+        (str(o.get("uid", "")) for o in pod["metadata"].get("ownerReferences") or () if o.get("controller")), ""
+    )

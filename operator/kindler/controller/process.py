@@ -31,24 +31,24 @@ from typing import Any, Final
 from kindler.api.settings import ControllerSettings, controller_settings
 from kindler.clients.activators import ActivatorStats
 from kindler.clients.cluster import ApiError, Cluster, Conflict, Object, Resource
-from kindler.clients.foreign import Foreign
+from kindler.clients.foreign import ForeignMetrics
 from kindler.clients.lease import Lease, LeaseTimes
-from kindler.clients.life import live
 from kindler.clients.sampler import Sampler
-from kindler.controller.apply import Deposed, Hand
-from kindler.controller.around import Around
+from kindler.controller.apiservice import ApiServiceReconciler
+from kindler.controller.apply import Applier, LeadershipLost
+from kindler.controller.capabilities import CapabilityDetector
 from kindler.controller.children import Children
 from kindler.controller.directory import Directory, Key
-from kindler.controller.ear import Ear
 from kindler.controller.health import serving
-from kindler.controller.measure import Meter
+from kindler.controller.meter import LoadMeter
 from kindler.controller.metrics import Metrics
-from kindler.controller.metricsapi import MetricsApiKeeper
 from kindler.controller.observe import Observer
 from kindler.controller.reconcile import Reconciler
 from kindler.controller.recorder import Recorder
 from kindler.controller.report import Reporter
-from kindler.controller.work import Work
+from kindler.controller.watcher import Watcher
+from kindler.controller.workqueue import WorkQueue
+from kindler.runtime.process import live
 
 log = logging.getLogger(__name__)
 
@@ -64,26 +64,35 @@ class Controller:
         identity = f"{common.pod_name}_{uuid.uuid4().hex[:8]}"
         self.settings = settings
         self.metrics = Metrics()
-        self.work: Work[Key] = Work(time.monotonic)
+        self.work: WorkQueue[Key] = WorkQueue(time.monotonic)
         self.directory = Directory()
-        self.children = Children(cluster, common.namespaces, lambda namespace, name: self.ring(Key("Endpoint", namespace, name)))
-        self.ear = Ear(cluster, common.namespaces, self._heard)
+        self.children = Children(
+            cluster, common.namespaces, lambda namespace, name: self.ring(Key("Endpoint", namespace, name))
+        )
+        self.ear = Watcher(cluster, common.namespaces, self._heard)
         self.lease = Lease(cluster, common.system_namespace, f"{common.release}-controller", identity, times)
-        self.activators = ActivatorStats(cluster, common.system_namespace, settings.peer_selector, settings.peer_port, settings.peer_token_path)
+        self.activators = ActivatorStats(
+            cluster, common.system_namespace, settings.peer_selector, settings.peer_port, settings.peer_token_path
+        )
         self.recorder = Recorder(cluster, common.pod_name, time.time)
-        self.metrics_api = MetricsApiKeeper(cluster, settings, self._ring_all)
-        self.foreign = Foreign(cluster, settings.prometheus, time.monotonic)
-        self.meter, around = Meter(Sampler(self.activators, time.monotonic), self.foreign, time.time, self.ring), Around(lambda: self.metrics_api.api)
+        self.metrics_api = ApiServiceReconciler(cluster, settings, self._ring_all)
+        self.foreign = ForeignMetrics(cluster, settings.prometheus, time.monotonic)
+        self.meter, capabilities = (
+            LoadMeter(Sampler(self.activators, time.monotonic), self.foreign, time.time, self.ring),
+            CapabilityDetector(lambda: self.metrics_api.api),
+        )
         leading = lambda: self.lease.leading  # noqa: E731
         self.reporter = Reporter(cluster, self.metrics, leading, time.monotonic, self.ear.note)
         self.reconciler = Reconciler(
             settings,
             self.directory,
-            Observer(self.directory, self.children, self.activators, around, self.meter, time.time, time.monotonic),
-            Hand(cluster, self.metrics, leading),
+            Observer(
+                self.directory, self.children, self.activators, capabilities, self.meter, time.time, time.monotonic
+            ),
+            Applier(cluster, self.metrics, leading),
             self.reporter,
             self.recorder,
-            around,
+            capabilities,
             self.meter,
             time.time,
         )
@@ -114,10 +123,18 @@ class Controller:
     async def run(self, stop: asyncio.Event) -> int:
         """Until `stop` (0), or until the Lease or the ear is lost (1). A Lease that is held is released, so that another replica goes on at once."""
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(serving(self.settings.metrics_port, self.metrics.registry, lambda: self.work.age, self.listed.is_set))
+            await stack.enter_async_context(
+                serving(self.settings.metrics_port, self.metrics.registry, lambda: self.work.age, self.listed.is_set)
+            )
             stack.push_async_callback(self.activators.close)
             stack.push_async_callback(self.foreign.close)
-            parts = {"children": self.children.run(), "ear": self.ear.run(), "compare": self._compare(), "lead": self._lead(), "stop": stop.wait()}
+            parts = {
+                "children": self.children.run(),
+                "ear": self.ear.run(),
+                "compare": self._compare(),
+                "lead": self._lead(),
+                "stop": stop.wait(),
+            }
             tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
             stack.push_async_callback(_end, tasks)
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -133,11 +150,17 @@ class Controller:
         await self.listed.wait()
         async with self.lease.hold() as lost:
             waking = asyncio.create_task(self._wake(), name="wake")
-            parts = {"metrics API": self.metrics_api.run(), "meter": self.meter.run()} | {f"worker {n}": self._worker() for n in range(WORKERS)}
+            parts = {"metrics API": self.metrics_api.run(), "meter": self.meter.run()} | {
+                f"worker {n}": self._worker() for n in range(WORKERS)
+            }
             tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
             try:
                 await asyncio.wait((lost, *tasks), return_when=asyncio.FIRST_COMPLETED)
-                return lost.result() if lost.done() else next(f"{t.get_name()} ended: {t.exception()!r}" for t in tasks if t.done())
+                return (
+                    lost.result()
+                    if lost.done()
+                    else next(f"{t.get_name()} ended: {t.exception()!r}" for t in tasks if t.done())
+                )
             finally:
                 await _end((waking, *tasks))
 
@@ -161,8 +184,8 @@ class Controller:
         while True:
             try:
                 return await self.ear.compare()
-            except ApiError as trouble:
-                log.warning("the three kinds could not be listed: %s", trouble)
+            except ApiError as error:
+                log.warning("the three kinds could not be listed: %s", error)
             await asyncio.sleep(pause * random.uniform(0.9, 1.1))
             pause = min(10.0, pause * 2)
 
@@ -182,14 +205,14 @@ class Controller:
                 self.work.forget(key)
             else:
                 resync = self.settings.resync_seconds * random.uniform(0.9, 1.1)
-                self.work.done(key, min(resync, result.again if result.again is not None else resync))
-        except Conflict as trouble:
+                self.work.done(key, min(resync, result.requeue_after if result.requeue_after is not None else resync))
+        except Conflict as error:
             outcome = "conflict"
             self.work.failed(key)
-            log.info("%s: again, %s", "/".join(key), trouble)
-        except ApiError as trouble:
-            log.warning("%s: again in %.1f s, %s", "/".join(key), self.work.failed(key, trouble.retry_after), trouble)
-        except Deposed:
+            log.info("%s: again, %s", "/".join(key), error)
+        except ApiError as error:
+            log.warning("%s: again in %.1f s, %s", "/".join(key), self.work.failed(key, error.retry_after), error)
+        except LeadershipLost:
             self.work.failed(key)
         except asyncio.CancelledError:
             raise
@@ -209,4 +232,6 @@ async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
 def run() -> int:
     """Runs until SIGTERM (0), or until it leads no more or cannot hear (1); 2 for settings that cannot be used."""
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    return live("controller", controller_settings, lambda settings, cluster, stop: Controller(settings, cluster).run(stop))
+    return live(
+        "controller", controller_settings, lambda settings, cluster, stop: Controller(settings, cluster).run(stop)
+    )

@@ -8,23 +8,27 @@ from functools import partial
 from typing import Any, Final
 
 from kindler.api.settings import ControllerSettings
-from kindler.controller.apply import Hand, ZeroRefused
-from kindler.controller.around import Around
+from kindler.controller.apply import Applier, ZeroMinimumRejected
+from kindler.controller.capabilities import CapabilityDetector
 from kindler.controller.directory import RESOURCES, Directory, Key
-from kindler.controller.measure import Meter
+from kindler.controller.meter import LoadMeter
 from kindler.controller.observe import Observer
 from kindler.controller.recorder import Recorder
 from kindler.controller.report import Reporter
-from kindler.core import lookup
-from kindler.core.acceptance import acceptance
-from kindler.core.course import judge
-from kindler.core.facts import Action, Course, Kind, Observed, Obstacle
-from kindler.core.plan import plan
-from kindler.core.podspec import pod_spec
-from kindler.core.status import status
-from kindler.core.telling import told
+from kindler.core.common.blockers import Blocker, BlockerKind
+from kindler.core.endpoint import references
+from kindler.core.endpoint.acceptance import acceptance
+from kindler.core.endpoint.actions import Action
+from kindler.core.endpoint.events import events_of
+from kindler.core.endpoint.plan import plan
+from kindler.core.endpoint.podspec import pod_spec
+from kindler.core.endpoint.rollout import decide
+from kindler.core.endpoint.state import Observed, RolloutPlan
+from kindler.core.endpoint.status import status
 
-OBSTACLE_LOOK: Final = 15.0  # seconds until what stood against a write is tried again: nobody tells when a name or a quota becomes free
+BLOCKER_LOOK: Final = (
+    15.0  # seconds until what stood against a write is tried again: nobody tells when a name or a quota becomes free
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class Result:
     """How a pass ended. `again`: seconds until the next look even if nothing rings; `gone`: there is no such object any more."""
 
     outcome: str
-    again: float | None = None
+    requeue_after: float | None = None
     gone: bool = False
 
 
@@ -44,11 +48,11 @@ class Reconciler:
         settings: ControllerSettings,
         directory: Directory,
         observer: Observer,
-        hand: Hand,
+        hand: Applier,
         reporter: Reporter,
         recorder: Recorder,
-        around: Around,
-        meter: Meter,
+        capabilities: CapabilityDetector,
+        meter: LoadMeter,
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -57,7 +61,7 @@ class Reconciler:
         self._hand = hand
         self._reporter = reporter
         self._recorder = recorder
-        self._around = around
+        self._capabilities = capabilities
         self._meter = meter
         self._clock = clock
 
@@ -69,53 +73,55 @@ class Reconciler:
         return await (self._endpoint(key, failures) if key.kind == "Endpoint" else self._accept(key))
 
     async def _endpoint(self, key: Key, failures: int) -> Result:
-        seen = await self._observer.observe(key)
-        if seen is None:
+        observed = await self._observer.observe(key)
+        if observed is None:
             self._meter.note(key, None)
             return Result("done", gone=True)
-        course, obstacles = await self._carry_out(seen, failures)
-        self._meter.note(key, course.provision)
-        answer = status(seen, course, obstacles)
-        counts = await self._reporter.report(RESOURCES[key.kind], dict(seen.endpoint), answer)
-        await self._tell(seen, answer)
-        obstacle = course.obstacle or (course.provision and course.provision.obstacle) or None
-        again = left(course.again, self._clock() - seen.now)
-        return Result(_outcome(obstacle, obstacles), _soonest(again, counts, OBSTACLE_LOOK if obstacles else None))
+        rollout, blockers = await self._carry_out(observed, failures)
+        self._meter.note(key, rollout.scaling)
+        answer = status(observed, rollout, blockers)
+        counts = await self._reporter.report(RESOURCES[key.kind], dict(observed.endpoint), answer)
+        await self._tell(observed, answer)
+        blocker = rollout.blocker or (rollout.scaling and rollout.scaling.blocker) or None
+        again = left(rollout.requeue_after, self._clock() - observed.now)
+        return Result(_outcome(blocker, blockers), _soonest(again, counts, BLOCKER_LOOK if blockers else None))
 
-    async def _carry_out(self, seen: Observed, failures: int) -> tuple[Course, tuple[Obstacle, ...]]:
+    async def _carry_out(self, observed: Observed, failures: int) -> tuple[RolloutPlan, tuple[Blocker, ...]]:
         """Decides and writes; returns where the Endpoint is after that, and what stood against the writes."""
-        course = self._judge(seen)
+        rollout = self._judge(observed)
         try:
-            obstacles = await self._hand.act(seen, self._plan(seen, course), failures)
-        except ZeroRefused as refused:
-            seen = replace(seen, around=self._around.refuse_zero())
-            course = self._judge(seen)
-            rest = tuple(action for action in self._plan(seen, course) if action not in refused.done)
-            obstacles = refused.obstacles + await self._hand.act(seen, rest, failures)
-        if any(o.blocking for o in obstacles):
-            course = self._judge(seen, hold=True)  # the route moves only on ground that stands
-        return course, obstacles
+            blockers = await self._hand.act(observed, self._plan(observed, rollout), failures)
+        except ZeroMinimumRejected as refused:
+            observed = replace(observed, capabilities=self._capabilities.refuse_zero())
+            rollout = self._judge(observed)
+            rest = tuple(action for action in self._plan(observed, rollout) if action not in refused.done)
+            blockers = refused.blockers + await self._hand.act(observed, rest, failures)
+        if any(o.blocking for o in blockers):
+            rollout = self._judge(observed, hold=True)  # the route moves only on ground that stands
+        return rollout, blockers
 
-    def _judge(self, seen: Observed, hold: bool = False) -> Course:
-        return judge(seen, partial(pod_spec, settings=self._settings), self._settings.pin_image_digest, hold)
+    def _judge(self, observed: Observed, hold: bool = False) -> RolloutPlan:
+        return decide(observed, partial(pod_spec, settings=self._settings), self._settings.pin_image_digest, hold)
 
-    def _plan(self, seen: Observed, course: Course) -> tuple[Action, ...]:
-        return plan(seen, course, self._settings.activator_service)
+    def _plan(self, observed: Observed, rollout: RolloutPlan) -> tuple[Action, ...]:
+        return plan(observed, rollout, self._settings.activator_service)
 
     async def _accept(self, key: Key) -> Result:
         """A Model or an EndpointConfig: nothing is built for it."""
         raw = self._directory.get(key)
         if raw is None:
             return Result("done", gone=True)
-        name = lookup.sagemaker_name(key.kind, raw)
-        obstacle = lookup.taken(key.kind, raw, self._directory.named(key.kind, key.namespace, name)) or lookup.refused(key.kind, raw)
-        users = () if obstacle else self._directory.users(key.kind, key.namespace, name)
-        await self._reporter.report(RESOURCES[key.kind], raw, acceptance(key.kind, raw, obstacle, users, self._clock()))
-        return Result(_outcome(obstacle, ()))
+        name = references.sagemaker_name(key.kind, raw)
+        blocker = references.name_conflict(
+            key.kind, raw, self._directory.named(key.kind, key.namespace, name)
+        ) or references.invalid_spec(key.kind, raw)
+        users = () if blocker else self._directory.users(key.kind, key.namespace, name)
+        await self._reporter.report(RESOURCES[key.kind], raw, acceptance(key.kind, raw, blocker, users, self._clock()))
+        return Result(_outcome(blocker, ()))
 
-    async def _tell(self, seen: Observed, answer: Mapping[str, Any]) -> None:
-        for event in told(seen.status, answer):
-            await self._recorder.tell(dict(seen.endpoint), event.type, event.reason, "Reconcile", event.note)
+    async def _tell(self, observed: Observed, answer: Mapping[str, Any]) -> None:
+        for event in events_of(observed.status, answer):
+            await self._recorder.tell(dict(observed.endpoint), event.type, event.reason, "Reconcile", event.note)
 
 
 def left(again: float | None, passed: float) -> float | None:
@@ -127,6 +133,14 @@ def _soonest(*moments: float | None) -> float | None:
     return min((m for m in moments if m is not None), default=None)
 
 
-def _outcome(obstacle: Obstacle | None, obstacles: tuple[Obstacle, ...]) -> str:
-    kinds = {o.kind for o in (obstacle, *obstacles) if o}
-    return "error" if Kind.ERROR in kinds else "stalled" if Kind.STALLED in kinds else "waiting" if Kind.WAIT in kinds else "done"
+def _outcome(blocker: Blocker | None, blockers: tuple[Blocker, ...]) -> str:
+    kinds = {o.kind for o in (blocker, *blockers) if o}
+    return (
+        "error"
+        if BlockerKind.ERROR in kinds
+        else "stalled"
+        if BlockerKind.STALLED in kinds
+        else "waiting"
+        if BlockerKind.WAIT in kinds
+        else "done"
+    )

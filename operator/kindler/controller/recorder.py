@@ -15,7 +15,7 @@ from typing import Final
 
 from kindler.api import names
 from kindler.clients.cluster import EVENTS, ApiError, Cluster, Object
-from kindler.core.pacing import Bucket
+from kindler.core.common.ratelimit import TokenBucket
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ NOTE_LIMIT: Final = 1024  # bytes, set by the Events API
 
 @dataclass(slots=True)
 class _History:
-    bucket: Bucket = field(default_factory=lambda: Bucket(RATE, BURST))
+    bucket: TokenBucket = field(default_factory=lambda: TokenBucket(RATE, BURST))
     told: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
@@ -69,8 +69,8 @@ class Recorder:
         }
         try:
             await self._cluster.create(EVENTS, meta["namespace"], body)
-        except ApiError as trouble:
-            log.info("the Event %s of %s/%s was not written: %s", reason, meta["namespace"], meta["name"], trouble)
+        except ApiError as error:
+            log.info("the Event %s of %s/%s was not written: %s", reason, meta["namespace"], meta["name"], error)
             return False
         return True
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from kindler.api import names
 from kindler.clients.cluster import Cluster, Object, Resource
-from kindler.controller.apply import Deposed
+from kindler.controller.apply import LeadershipLost
 from kindler.controller.metrics import Metrics
-from kindler.core.status import only_counts_differ
+from kindler.core.endpoint.status import only_counts_differ
 
 COUNTS_SECONDS: Final = 10.0
 
@@ -18,7 +18,12 @@ class Reporter:
     """`clock` gives monotonic seconds; `written` is handed each object as it came back, before any watch tells of it."""
 
     def __init__(
-        self, cluster: Cluster, metrics: Metrics, leading: Callable[[], bool], clock: Callable[[], float], written: Callable[[Resource, Object], None]
+        self,
+        cluster: Cluster,
+        metrics: Metrics,
+        leading: Callable[[], bool],
+        clock: Callable[[], float],
+        written: Callable[[Resource, Object], None],
     ) -> None:
         self._cluster = cluster
         self._metrics = metrics
@@ -41,7 +46,7 @@ class Reporter:
             if due > 0:
                 return due
         if not self._leading():
-            raise Deposed
+            raise LeadershipLost
         self._metrics.writes.labels(resource.kind, "status").inc()
         meta = raw["metadata"]
         body = {k: v for k, v in raw.items() if k != "status"} | {"status": status}

@@ -1,5 +1,11 @@
-"""What is right, given these facts: decisions as pure functions of frozen values, with `now` as an argument.
+"""Decisions: pure functions of frozen values, with `now` as an argument.
 
-Lives here: wanted, plan, status, admission, placement, scaling, addresses, pod verdicts. Must not live here: I/O, await, clocks, chance, logging, any client.
-Decisions do not import each other; they share `facts`.
+Belongs here: every rule that can be stated without I/O. Does not belong here: I/O, await, clocks, random numbers, logging, any client.
+
+    endpoint      what the controller decides about one Endpoint
+    autoscaling   how provisioned concurrency scales: entries, bounds, schedules, metrics, the HPA
+    dataplane     what the activator decides about one request and its pods
+    common        values and functions that all of them share
+
+Imports run in one direction: endpoint -> autoscaling | dataplane -> common. import-linter checks it.
 """

@@ -39,7 +39,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Rotation:
     """The pair that the server shows, and the one that will follow it."""
 
     now: Pair
@@ -51,15 +51,15 @@ class Shown:
         return self.now.certificate + (self.following.certificate if self.following else "")
 
 
-def turned(shown: Shown | None, names: tuple[str, ...], now: float) -> Shown:
+def rotated(shown: Rotation | None, names: tuple[str, ...], now: float) -> Rotation:
     """What is shown and published at `now`; the same value while nothing changes. What was made by a clock that was set back since is made anew."""
     if shown is None or now >= shown.now.ends or now < shown.now.made - SLANTED:
-        return Shown(make(names, now))
+        return Rotation(make(names, now))
     if shown.following is not None and now < shown.following.made - SLANTED:
-        return turned(Shown(shown.now), names, now)
+        return rotated(Rotation(shown.now), names, now)
     if shown.following is not None:
-        return Shown(shown.following) if now >= shown.following.made + PUBLISHED else shown
-    return Shown(shown.now, make(names, now)) if now >= shown.now.made + RENEWED else shown
+        return Rotation(shown.following) if now >= shown.following.made + PUBLISHED else shown
+    return Rotation(shown.now, make(names, now)) if now >= shown.now.made + RENEWED else shown
 
 
 def make(names: tuple[str, ...], now: float) -> Pair:
@@ -88,13 +88,21 @@ def make(names: tuple[str, ...], now: float) -> Pair:
 def publication(found: Mapping[str, str], pod: str, published: str, now: float) -> dict[str, str | None]:
     """What must change in the ConfigMap's data: our own entry, and entries of others of which no certificate is valid, or MOST end later (None: removed)."""
     others = sorted((name for name in found if name != pod), key=lambda name: _ends(found[name]), reverse=True)
-    changes: dict[str, str | None] = {name: None for place, name in enumerate(others) if place >= MOST or _ends(found[name]) <= now}
+    changes: dict[str, str | None] = {
+        name: None for place, name in enumerate(others) if place >= MOST or _ends(found[name]) <= now
+    }
     return changes if found.get(pod) == published else changes | {pod: published}
 
 
 def _ends(text: str) -> float:
     """When the last of the certificates ends: epoch seconds; minus infinity when there is none."""
     try:
-        return max((certificate.not_valid_after_utc.timestamp() for certificate in x509.load_pem_x509_certificates(text.encode())), default=-math.inf)
+        return max(
+            (
+                certificate.not_valid_after_utc.timestamp()
+                for certificate in x509.load_pem_x509_certificates(text.encode())
+            ),
+            default=-math.inf,
+        )
     except ValueError:
         return -math.inf

@@ -11,14 +11,14 @@ from kindler.api import names
 from kindler.api.autoscaling import ScalableTarget, ScalingPolicy
 from kindler.api.route import Route
 from kindler.clients.cluster import Object
-from kindler.core.moments import moment
-from kindler.core.provisioned import renamed
+from kindler.core.autoscaling.entry import entry_for, next_variant_of
+from kindler.core.common.timestamps import parse_timestamp
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class ScaledEndpoint:
     """An Endpoint with scaling policies for the variant that serves. `created`: epoch seconds. `endpoint`: SageMaker's name of it."""
 
     namespace: str
@@ -41,7 +41,7 @@ class Directory:
     """Endpoints with scaling policies, by namespace and metadata.name; of those that have autoscaling and are not followed, why."""
 
     def __init__(self) -> None:
-        self._followed: dict[str, dict[str, Followed]] = {}
+        self._followed: dict[str, dict[str, ScaledEndpoint]] = {}
         self._others: dict[tuple[str, str], str] = {}  # empty: it does not serve yet; else what cannot be read
 
     def hear(self, old: Object | None, new: Object | None) -> None:
@@ -56,9 +56,9 @@ class Directory:
             return
         try:
             followed = _read(new)
-        except (ValueError, KeyError, TypeError) as trouble:  # written before the CRD said what it says now
-            log.warning("the autoscaling of Endpoint %s/%s cannot be read: %s", namespace, name, trouble)
-            self._others[namespace, name] = f"{type(trouble).__name__}: {trouble}"
+        except (ValueError, KeyError, TypeError) as error:  # written before the CRD said what it says now
+            log.warning("the autoscaling of Endpoint %s/%s cannot be read: %s", namespace, name, error)
+            self._others[namespace, name] = f"{type(error).__name__}: {error}"
             return
         if followed is None:
             self._others[namespace, name] = ""
@@ -69,7 +69,7 @@ class Directory:
         """Of an Endpoint that has autoscaling and is not followed: what cannot be read of it; empty: no variant with policies serves yet. Else None."""
         return self._others.get((namespace, name))
 
-    def of(self, namespace: str, name: str = "") -> list[Followed]:
+    def of(self, namespace: str, name: str = "") -> list[ScaledEndpoint]:
         """The Endpoint of this name, or all of the namespace."""
         known = self._followed.get(namespace, {})
         return [found for found in (known.get(name),) if found is not None] if name else list(known.values())
@@ -80,28 +80,37 @@ class Directory:
 
 def keep(value: Object) -> Object:
     """What is read of an Endpoint: most of them have no autoscaling, and cost next to nothing."""
-    metadata = {key: value["metadata"].get(key) for key in ("namespace", "name", "uid", "resourceVersion", "creationTimestamp")}
+    metadata = {
+        key: value["metadata"].get(key) for key in ("namespace", "name", "uid", "resourceVersion", "creationTimestamp")
+    }
     spec: dict[str, Any] = value.get("spec") or {}
     if not spec.get("autoscaling"):
         return {"metadata": metadata, "spec": {}}
     kept = {key: spec[key] for key in ("endpointName", "endpointConfigName", "autoscaling") if key in spec}
-    return {"metadata": metadata, "spec": kept, "status": {key: (value.get("status") or {}).get(key) for key in ("route", "endpointConfigName")}}
+    return {
+        "metadata": metadata,
+        "spec": kept,
+        "status": {
+            key: (value.get("status") or {}).get(key)
+            for key in ("route", "endpointConfigName", "pendingDeploymentSummary")
+        },
+    }
 
 
-def _read(value: Object) -> Followed | None:
+def _read(value: Object) -> ScaledEndpoint | None:
     """None while no variant with policies serves. Raises ValueError, KeyError or TypeError when it cannot be read."""
     metadata, spec, route = value["metadata"], value["spec"], value["status"]["route"]
     if not route:
         return None
     serving = Route.from_json(route)
-    target = next((entry for entry in spec["autoscaling"] if entry.get("variantName") == serving.variant_name), None) or renamed(value)
+    target, _ = entry_for(value, serving.variant_name, next_variant_of(value["status"]))
     if target is None or not target.get("scalingPolicies"):
         return None
-    return Followed(
+    return ScaledEndpoint(
         metadata["namespace"],
         metadata["name"],
         metadata["uid"],
-        moment(metadata["creationTimestamp"]) or 0.0,
+        parse_timestamp(metadata["creationTimestamp"]) or 0.0,
         spec.get("endpointName") or metadata["name"],
         serving,
         ScalableTarget.parse(dict(target)),

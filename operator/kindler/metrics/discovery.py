@@ -21,8 +21,12 @@ def documents() -> dict[str, Json]:
     told: dict[str, Json] = {"/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}}
     for group in groups:
         told[f"/apis/{group['name']}"] = {"kind": "APIGroup", "apiVersion": "v1"} | group
-    told[f"/apis/{names.EXTERNAL_METRICS}/{EXTERNAL}"] = _resources(names.EXTERNAL_METRICS, EXTERNAL, "{}", "ExternalMetricValueList")
-    told[f"/apis/{names.CUSTOM_METRICS}/{CUSTOM}"] = _resources(names.CUSTOM_METRICS, CUSTOM, ENDPOINTS + "/{}", "MetricValueList")
+    told[f"/apis/{names.EXTERNAL_METRICS}/{EXTERNAL}"] = _resources(
+        names.EXTERNAL_METRICS, EXTERNAL, "{}", "ExternalMetricValueList"
+    )
+    told[f"/apis/{names.CUSTOM_METRICS}/{CUSTOM}"] = _resources(
+        names.CUSTOM_METRICS, CUSTOM, ENDPOINTS + "/{}", "MetricValueList"
+    )
     # The API server merges the schemas of all that it aggregates: ours has nothing to add.
     told["/openapi/v2"] = {"swagger": "2.0", "info": {"title": "Kindler metrics", "version": "v1"}, "paths": {}}
     told["/openapi/v3"] = {"paths": {}}
@@ -35,5 +39,8 @@ def _group(name: str, version: str) -> Json:
 
 
 def _resources(group: str, version: str, form: str, kind: str) -> Json:
-    resources = [{"name": form.format(metric), "singularName": "", "namespaced": True, "kind": kind, "verbs": ["get"]} for metric in METRICS]
+    resources = [
+        {"name": form.format(metric), "singularName": "", "namespaced": True, "kind": kind, "verbs": ["get"]}
+        for metric in METRICS
+    ]
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": f"{group}/{version}", "resources": resources}

@@ -28,7 +28,14 @@ SELECTOR: Final = "app.kubernetes.io/component=metrics"
 class Handover:
     """`over` is set once this server has taken over. `needed`: whether anybody scales. `whole`: whether the last minute is known."""
 
-    def __init__(self, cluster: Cluster, common: Common, needed: Callable[[], bool], whole: Callable[[], bool], seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        common: Common,
+        needed: Callable[[], bool],
+        whole: Callable[[], bool],
+        seconds: float = SECONDS,
+    ) -> None:
         self.over = asyncio.Event()
         self._cluster = cluster
         self._common = common
@@ -48,13 +55,19 @@ class Handover:
     async def _another(self) -> bool:
         try:
             pods, _ = await self._cluster.list(PODS, self._common.system_namespace, SELECTOR)
-        except ApiError as trouble:
-            log.warning("whether another metrics server answers is not known: %s", trouble)
+        except ApiError as error:
+            log.warning("whether another metrics server answers is not known: %s", error)
             return False
         begin = f"{names.metrics_name(self._common.release)}-"
-        return any(_answers(pod) for pod in pods if pod["metadata"]["name"].startswith(begin) and pod["metadata"]["name"] != self._common.pod_name)
+        return any(
+            _answers(pod)
+            for pod in pods
+            if pod["metadata"]["name"].startswith(begin) and pod["metadata"]["name"] != self._common.pod_name
+        )
 
 
 def _answers(pod: Object) -> bool:
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in (pod.get("status") or {}).get("conditions") or ())
+    ready = any(
+        c["type"] == "Ready" and c["status"] == "True" for c in (pod.get("status") or {}).get("conditions") or ()
+    )
     return ready and "deletionTimestamp" not in pod["metadata"]

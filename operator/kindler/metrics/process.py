@@ -20,19 +20,19 @@ from typing import Any
 from kindler.api.settings import MetricsSettings, metrics_settings
 from kindler.clients.activators import ActivatorStats
 from kindler.clients.cluster import ENDPOINTS, Cluster
-from kindler.clients.foreign import Foreign
+from kindler.clients.foreign import ForeignMetrics
 from kindler.clients.informer import Informer
-from kindler.clients.life import live
 from kindler.clients.sampler import ANSWER_SECONDS, SECONDS, Sampler
-from kindler.core.usage import WINDOW
+from kindler.core.autoscaling.metrics.usage import WINDOW
+from kindler.metrics.admin import Health, RequestMetrics, admin
 from kindler.metrics.directory import Directory, keep
 from kindler.metrics.handover import Handover
-from kindler.metrics.keeper import Keeper, Mounted, Own, Source
+from kindler.metrics.publisher import CertificatePublisher, MountedSource, SelfSignedSource, Source
 from kindler.metrics.server import application, serving
-from kindler.metrics.telling import Health, Telling, admin
-from kindler.metrics.tls import Doorkeeper
+from kindler.metrics.tls import TlsContext
 from kindler.metrics.trust import FrontProxy
 from kindler.metrics.values import Values
+from kindler.runtime.process import live
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +40,17 @@ log = logging.getLogger(__name__)
 class MetricsProcess:
     """One replica: each measures for itself, and answers alike. `run` returns the exit status. `clock`: epoch seconds. `seconds`: between rounds."""
 
-    def __init__(self, settings: MetricsSettings, cluster: Cluster, clock: Callable[[], float] = time.time, seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        settings: MetricsSettings,
+        cluster: Cluster,
+        clock: Callable[[], float] = time.time,
+        seconds: float = SECONDS,
+    ) -> None:
         common = settings.common
         self.settings = settings
-        self.telling = Telling()
-        self.doorkeeper = Doorkeeper()
+        self.telling = RequestMetrics()
+        self.doorkeeper = TlsContext()
         self.trust = FrontProxy(cluster, self.doorkeeper)
         self.keeper = self._keeper(cluster, clock)
         self.directory = Directory()
@@ -52,25 +58,41 @@ class MetricsProcess:
         peers = (common.system_namespace, settings.peer_selector, settings.peer_port, settings.peer_token_path)
         self.activators = ActivatorStats(cluster, *peers, timeout_seconds=ANSWER_SECONDS)
         self.sampler = Sampler(self.activators, time.monotonic, seconds)
-        self.foreign = Foreign(cluster, settings.prometheus, time.monotonic)
+        self.foreign = ForeignMetrics(cluster, settings.prometheus, time.monotonic)
         self.values = Values(self.directory, self.sampler, self.foreign, clock)
         self.listening = asyncio.Event()
         self.ports = (0, 0)  # API, admin
         self._began = time.monotonic()
-        self.handover = Handover(cluster, common, lambda: len(self.directory) > 0, lambda: time.monotonic() - self._began > WINDOW)
+        self.handover = Handover(
+            cluster, common, lambda: len(self.directory) > 0, lambda: time.monotonic() - self._began > WINDOW
+        )
         self._gauges()
 
-    def _keeper(self, cluster: Cluster, clock: Callable[[], float]) -> Keeper:
+    def _keeper(self, cluster: Cluster, clock: Callable[[], float]) -> CertificatePublisher:
         settings, common = self.settings, self.settings.common
         names = (settings.service, f"{settings.service}.{common.cluster_domain}")
-        source: Source = Mounted(settings.tls_directory, self.doorkeeper) if settings.tls_directory else Own(names, self.doorkeeper, clock)
-        return Keeper(source, cluster, common.system_namespace, settings.config_map, common.pod_name, clock)
+        source: Source = (
+            MountedSource(settings.tls_directory, self.doorkeeper)
+            if settings.tls_directory
+            else SelfSignedSource(names, self.doorkeeper, clock)
+        )
+        return CertificatePublisher(
+            source, cluster, common.system_namespace, settings.config_map, common.pod_name, clock
+        )
 
     def _gauges(self) -> None:
         tell = self.telling.gauge
         tell("kindler_metrics_sample_age_seconds", "Since activators were last asked.", lambda: self.sampler.silence)
-        tell("kindler_metrics_endpoints", "Endpoints whose scaling policies are answered for.", lambda: len(self.directory))
-        tell("kindler_metrics_warm_pools", "Endpoints with a warm pool that activators tell of.", lambda: self.sampler.endpoints)
+        tell(
+            "kindler_metrics_endpoints",
+            "Endpoints whose scaling policies are answered for.",
+            lambda: len(self.directory),
+        )
+        tell(
+            "kindler_metrics_warm_pools",
+            "Endpoints with a warm pool that activators tell of.",
+            lambda: self.sampler.endpoints,
+        )
         tell("kindler_metrics_watch_restarts", "Watches that ended in trouble.", lambda: self.informer.restarts)
 
     def health(self) -> Health:
@@ -91,7 +113,10 @@ class MetricsProcess:
         async with AsyncExitStack() as stack:
             app = application(self.values, self.trust, self.doorkeeper, self.telling)
             api = await stack.enter_async_context(serving(app, self.settings.api_port, self.doorkeeper))
-            self.ports = api, await stack.enter_async_context(admin(self.settings.metrics_port, self.telling, self.health))
+            self.ports = (
+                api,
+                await stack.enter_async_context(admin(self.settings.metrics_port, self.telling, self.health)),
+            )
             stack.push_async_callback(self.activators.close)
             stack.push_async_callback(self.foreign.close)
             log.info("metrics API of %s on %d, admin on %d", self.settings.service, *self.ports)
@@ -120,4 +145,6 @@ class MetricsProcess:
 
 def run() -> int:
     """Runs until SIGTERM (0), or until a part of it breaks (1); 2 for settings that cannot be used."""
-    return live("metrics", metrics_settings, lambda settings, cluster, stop: MetricsProcess(settings, cluster).run(stop))
+    return live(
+        "metrics", metrics_settings, lambda settings, cluster, stop: MetricsProcess(settings, cluster).run(stop)
+    )

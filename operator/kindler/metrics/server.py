@@ -14,20 +14,20 @@ from typing import Any
 from aiohttp import web
 
 from kindler.api import names
-from kindler.metrics import answers, discovery
-from kindler.metrics.answers import Refused
+from kindler.metrics import discovery, responses
+from kindler.metrics.admin import RequestMetrics, port_of
 from kindler.metrics.discovery import CUSTOM, ENDPOINTS, EXTERNAL
-from kindler.metrics.telling import Telling, port_of
-from kindler.metrics.tls import HANDSHAKE_SECONDS, Doorkeeper
+from kindler.metrics.responses import StatusError
+from kindler.metrics.tls import HANDSHAKE_SECONDS, TlsContext
 from kindler.metrics.trust import FrontProxy
-from kindler.metrics.values import Values, wanted
+from kindler.metrics.values import Values, parse_selector
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(values: Values, trust: FrontProxy, doorkeeper: Doorkeeper, telling: Telling) -> web.Application:
+def application(values: Values, trust: FrontProxy, doorkeeper: TlsContext, telling: RequestMetrics) -> web.Application:
     """All paths of the two APIs."""
 
     @web.middleware
@@ -35,52 +35,70 @@ def application(values: Values, trust: FrontProxy, doorkeeper: Doorkeeper, telli
         """Whatever goes wrong is a Status; every answer is counted."""
         try:
             outdated = doorkeeper.outdated(request.get_extra_info("ssl_object"))
-            denied = "the cluster has another front proxy by now" if outdated else trust.refuses(request.get_extra_info("peercert"))
+            denied = (
+                "the cluster has another front proxy by now"
+                if outdated
+                else trust.refuses(request.get_extra_info("peercert"))
+            )
             if denied is not None:
-                raise Refused(403, denied)
+                raise StatusError(403, denied)
             response = await handler(request)
-        except Refused as refusal:
+        except StatusError as refusal:
             response = _json(refusal.body(), refusal.code)
             if refusal.code == 403:
                 response.force_close()
-        except web.HTTPException as trouble:
-            response = _json(Refused(trouble.status, f"{request.method} {request.path}: {trouble.reason}").body(), trouble.status)
+        except web.HTTPException as error:
+            response = _json(
+                StatusError(error.status, f"{request.method} {request.path}: {error.reason}").body(), error.status
+            )
         except Exception:
             log.exception("%s failed", request.path)
-            response = _json(Refused(500, "the answer could not be made: Kindler's metrics process logs why").body(), 500)
+            response = _json(
+                StatusError(500, "the answer could not be made: Kindler's metrics process logs why").body(), 500
+            )
         telling.asked(_api(request.path), response.status)
         return response
 
     async def external(request: web.Request) -> web.Response:
         told = request.match_info
-        found = await values.of(told["namespace"], told["metric"], wanted(request.query.get("labelSelector", "")))
-        return _json(answers.external(found, _now()))
+        found = await values.of(
+            told["namespace"], told["metric"], parse_selector(request.query.get("labelSelector", ""))
+        )
+        return _json(responses.external(found, _now()))
 
     async def custom(request: web.Request) -> web.Response:
         told = request.match_info
         name = "" if told["name"] == "*" else told["name"]
         if not name and request.query.get("labelSelector"):
-            raise Refused(400, "labelSelector would pick Endpoints by their labels, which is not served: use metricLabelSelector")
-        found = await values.of(told["namespace"], told["metric"], wanted(request.query.get("metricLabelSelector", "")), name)
-        return _json(answers.custom(found, _now()))
+            raise StatusError(
+                400, "labelSelector would pick Endpoints by their labels, which is not served: use metricLabelSelector"
+            )
+        found = await values.of(
+            told["namespace"], told["metric"], parse_selector(request.query.get("metricLabelSelector", "")), name
+        )
+        return _json(responses.custom(found, _now()))
 
     app = web.Application(middlewares=[judged])
     app.router.add_get(f"/apis/{names.EXTERNAL_METRICS}/{EXTERNAL}/namespaces/{{namespace}}/{{metric}}", external)
-    app.router.add_get(f"/apis/{names.CUSTOM_METRICS}/{CUSTOM}/namespaces/{{namespace}}/{ENDPOINTS}/{{name}}/{{metric}}", custom)
+    app.router.add_get(
+        f"/apis/{names.CUSTOM_METRICS}/{CUSTOM}/namespaces/{{namespace}}/{ENDPOINTS}/{{name}}/{{metric}}", custom
+    )
     for path, document in discovery.documents().items():
         app.router.add_get(path, _serve(document))
     return app
 
 
 @asynccontextmanager
-async def serving(app: web.Application, port: int, doorkeeper: Doorkeeper) -> AsyncIterator[int]:
+async def serving(app: web.Application, port: int, doorkeeper: TlsContext) -> AsyncIterator[int]:
     """Serves while the body runs; yields the port (a free one for 0)."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
         assert runner.server is not None
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(runner.server, None, port, ssl=doorkeeper.context, ssl_handshake_timeout=HANDSHAKE_SECONDS)
+        server = await loop.create_server(
+            runner.server, None, port, ssl=doorkeeper.context, ssl_handshake_timeout=HANDSHAKE_SECONDS
+        )
         try:
             yield port_of([listening.getsockname() for listening in server.sockets])
         finally:

@@ -10,7 +10,7 @@ from weakref import WeakSet
 HANDSHAKE_SECONDS: Final = 10.0
 
 
-class Doorkeeper:
+class TlsContext:
     """`context` is what the server listens with; each new connection is handled by what is right then. Until both are known, none is taken.
 
     A client without a certificate of the authorities does not come through the handshake: whoever else reaches the port can hold nothing. Sessions are not

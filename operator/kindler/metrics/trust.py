@@ -12,7 +12,7 @@ import ssl
 from typing import Any, Final
 
 from kindler.clients.cluster import CONFIG_MAPS, ApiError, Cluster
-from kindler.metrics.tls import Doorkeeper
+from kindler.metrics.tls import TlsContext
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ FIRST_SECONDS: Final = 2.0  # the same until it was read once
 class FrontProxy:
     """Tells the doorkeeper whose clients may call, and knows their names."""
 
-    def __init__(self, cluster: Cluster, doorkeeper: Doorkeeper) -> None:
+    def __init__(self, cluster: Cluster, doorkeeper: TlsContext) -> None:
         self._cluster = cluster
         self._doorkeeper = doorkeeper
         self._names: frozenset[str] = frozenset()
@@ -36,8 +36,8 @@ class FrontProxy:
         while True:
             try:
                 await self.read()
-            except (ApiError, ValueError, ssl.SSLError) as trouble:
-                log.warning("ConfigMap %s/%s says not who may call: %s", NAMESPACE, NAME, trouble)
+            except (ApiError, ValueError, ssl.SSLError) as error:
+                log.warning("ConfigMap %s/%s says not who may call: %s", NAMESPACE, NAME, error)
             await asyncio.sleep(SECONDS if self._known else FIRST_SECONDS)
 
     async def read(self) -> None:
@@ -46,8 +46,12 @@ class FrontProxy:
         told: dict[str, str] = (found or {}).get("data") or {}
         authorities = told.get("requestheader-client-ca-file", "")
         if not authorities:
-            raise ValueError("it has no requestheader-client-ca-file: the API server has no front-proxy certificate (--requestheader-client-ca-file)")
-        names = json.loads(told.get("requestheader-allowed-names") or "null") or []  # Go writes an empty list as null, too
+            raise ValueError(
+                "it has no requestheader-client-ca-file: the API server has no front-proxy certificate (--requestheader-client-ca-file)"
+            )
+        names = (
+            json.loads(told.get("requestheader-allowed-names") or "null") or []
+        )  # Go writes an empty list as null, too
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError(f"its requestheader-allowed-names are no list of names: {names!r}")
         self._doorkeeper.trust(authorities)
@@ -55,8 +59,14 @@ class FrontProxy:
 
     def refuses(self, certificate: Any) -> str | None:
         """Why a client with this certificate (as ssl tells it, verified) is not believed; None for the API server."""
-        name = next((value for part in (certificate or {}).get("subject", ()) for key, value in part if key == "commonName"), "")
+        name = next(
+            (value for part in (certificate or {}).get("subject", ()) for key, value in part if key == "commonName"), ""
+        )
         if not certificate or not self._known:
             return "only the API server may ask here, with its front-proxy client certificate"
         # An empty list allows any name that the authorities signed.
-        return f"{name!r} may not ask here: the cluster allows {', '.join(sorted(self._names))}" if self._names and name not in self._names else None
+        return (
+            f"{name!r} may not ask here: the cluster allows {', '.join(sorted(self._names))}"
+            if self._names and name not in self._names
+            else None
+        )

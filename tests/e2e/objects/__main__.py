@@ -19,7 +19,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.objects")
     parser.add_argument("--write", action="store_true", help=f"write {' and '.join(PAGES)}")
     options = parser.parse_args()
-    version = json.loads(subprocess.run(["kubectl", "version", "-o", "json"], check=True, capture_output=True, text=True).stdout)["serverVersion"]["gitVersion"]
+    version = json.loads(
+        subprocess.run(["kubectl", "version", "-o", "json"], check=True, capture_output=True, text=True).stdout
+    )["serverVersion"]["gitVersion"]
     with asking("default") as asker:
         answers = {case.name: asker.ask(case) for case in CASES}
     complaints = [text for case in CASES if (text := complaint(case, answers[case.name]))]

@@ -9,15 +9,25 @@ import yaml
 
 from tests.e2e.objects.case import ACCEPTED, REFUSED, WARNED, Case, Json
 
-MANIFESTS: Final[tuple[Json, ...]] = tuple(yaml.safe_load_all(Path(__file__).with_name("ack.yaml").read_text(encoding="utf-8")))
+MANIFESTS: Final[tuple[Json, ...]] = tuple(
+    yaml.safe_load_all(Path(__file__).with_name("ack.yaml").read_text(encoding="utf-8"))
+)
 
 # Those that are not just accepted, with the words.
 _SAID: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "ack-model": (WARNED, ("modelDataURL has no effect",)),
-    "ack-model-every-field": (WARNED, ("modelDataURL has no effect", "modelDataSource has no effect", "repositoryAuthConfig has no effect")),
+    "ack-model-every-field": (
+        WARNED,
+        ("modelDataURL has no effect", "modelDataSource has no effect", "repositoryAuthConfig has no effect"),
+    ),
     "ack-config-every-field": (
         WARNED,
-        ("instanceType has no effect", "acceleratorType has no effect", "managedInstanceScaling has no effect", "kmsKeyID has no effect"),
+        (
+            "instanceType has no effect",
+            "acceleratorType has no effect",
+            "managedInstanceScaling has no effect",
+            "kmsKeyID has no effect",
+        ),
     ),
     "ack-endpoint-every-field": (WARNED, ("deploymentConfig has no effect",)),
     "ack-config-instance-based": (REFUSED, ("instance-based variants are not served", "set serverlessConfig")),

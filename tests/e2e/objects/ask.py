@@ -53,9 +53,18 @@ class Asker:
 
     def call(self, method: str, path: str, body: Json | None) -> Answer:
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-        self._connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": kind, "Accept": "application/json"})
+        self._connection.request(
+            method,
+            path,
+            None if body is None else json.dumps(body),
+            {"Content-Type": kind, "Accept": "application/json"},
+        )
         response = self._connection.getresponse()
-        warnings = [text.replace('\\"', '"') for header in response.headers.get_all("Warning") or () for text in _WARNING.findall(header)]
+        warnings = [
+            text.replace('\\"', '"')
+            for header in response.headers.get_all("Warning") or ()
+            for text in _WARNING.findall(header)
+        ]
         value = json.loads(response.read())
         if response.status >= 400:
             return Answer(REFUSED, value["message"], None)

@@ -14,7 +14,11 @@ _PREDEFINED: Final = {"predefinedMetricType": _UTILIZATION}
 _CUSTOMIZED: Final = {"metricName": "queue_depth", "namespace": "shop", "statistic": "Average"}
 _TRACKING: Final = {"targetValue": 0.7, "predefinedMetricSpecification": _PREDEFINED}
 _POLICY: Final = {"policyName": "half-busy", "targetTrackingScalingPolicyConfiguration": _TRACKING}
-ACTION: Final = {"scheduledActionName": "morning", "schedule": "cron(0 8 ? * MON-FRI *)", "scalableTargetAction": {"minCapacity": 4}}
+ACTION: Final = {
+    "scheduledActionName": "morning",
+    "schedule": "cron(0 8 ? * MON-FRI *)",
+    "scalableTargetAction": {"minCapacity": 4},
+}
 TARGET: Final = {"variantName": "AllTraffic", "minCapacity": 1, "maxCapacity": 10}
 
 
@@ -49,7 +53,11 @@ def predefined(**fields: Any) -> Json:
 
 def customized(**fields: Any) -> Json:
     metric = _with(_CUSTOMIZED, {field: value for field, value in fields.items() if field != "targetValue"})
-    return tracking(targetValue=fields.get("targetValue", 20), predefinedMetricSpecification=None, customizedMetricSpecification=metric)
+    return tracking(
+        targetValue=fields.get("targetValue", 20),
+        predefinedMetricSpecification=None,
+        customizedMetricSpecification=metric,
+    )
 
 
 def dimension(**fields: Any) -> Json:
@@ -65,7 +73,11 @@ def sets(**fields: Any) -> Json:
 
 
 def _policies(*configurations: Json) -> Json:
-    return target(scalingPolicies=[{"policyName": f"p{i}", "targetTrackingScalingPolicyConfiguration": c} for i, c in enumerate(configurations)])
+    return target(
+        scalingPolicies=[
+            {"policyName": f"p{i}", "targetTrackingScalingPolicyConfiguration": c} for i, c in enumerate(configurations)
+        ]
+    )
 
 
 def _tracks(metric: str, value: float = 20) -> Json:
@@ -78,7 +90,9 @@ Row = tuple[Any, ...]
 def wrong(what: str, build: Callable[..., Json], field: str, *rows: Row) -> Iterator[Case]:
     """Refusals of values of one field: each row is (name, value, words …)."""
     for name, value, *words in rows:
-        yield refused(f"scaling-{what}-{name}", ENDPOINT, build(**{field: value}), field, *words, written=_written(field, value))
+        yield refused(
+            f"scaling-{what}-{name}", ENDPOINT, build(**{field: value}), field, *words, written=_written(field, value)
+        )
 
 
 def right(what: str, build: Callable[..., Json], field: str, *rows: Row) -> Iterator[Case]:
@@ -103,25 +117,51 @@ GOOD: Final = (
     accepted("scaling-lists-empty", ENDPOINT, target(scalingPolicies=[], scheduledActions=[], suspendedState={})),
     accepted("scaling-variants-10", ENDPOINT, scaled(*(TARGET | {"variantName": f"v{i}"} for i in range(10)))),
     accepted("scaling-variant-63", ENDPOINT, target(variantName="V" * 63)),
-    accepted("scaling-suspended-all", ENDPOINT, suspended(dynamicScalingInSuspended=True, dynamicScalingOutSuspended=True, scheduledScalingSuspended=True)),
+    accepted(
+        "scaling-suspended-all",
+        ENDPOINT,
+        suspended(dynamicScalingInSuspended=True, dynamicScalingOutSuspended=True, scheduledScalingSuspended=True),
+    ),
     accepted("scaling-suspended-one", ENDPOINT, suspended(dynamicScalingInSuspended=True)),
     accepted("scaling-policy", ENDPOINT, policy()),
-    *right("policy-name", policy, "policyName", ("256", "p" * 256), ("punctuation", "50 %: in/out | up"), ("unicode", "halb ausgelastet – Straße")),
+    *right(
+        "policy-name",
+        policy,
+        "policyName",
+        ("256", "p" * 256),
+        ("punctuation", "50 %: in/out | up"),
+        ("unicode", "halb ausgelastet – Straße"),
+    ),
     *right("target-value", tracking, "targetValue", ("1", 1), ("whole", 1.0), ("least", 0.001), ("half", 0.5)),
     *right("cooldown-in", tracking, "scaleInCooldown", ("0", 0), ("1", 1), ("3600", 3600)),
     *right("cooldown-out", tracking, "scaleOutCooldown", ("0", 0), ("3600", 3600)),
     *right("scale-in-off", tracking, "disableScaleIn", ("true", True), ("false", False)),
-    accepted("scaling-resource-label", ENDPOINT, predefined(resourceLabel="app/my-alb/778d41231b141a0f/targetgroup/my-alb/943f017f100becff")),
+    accepted(
+        "scaling-resource-label",
+        ENDPOINT,
+        predefined(resourceLabel="app/my-alb/778d41231b141a0f/targetgroup/my-alb/943f017f100becff"),
+    ),
     accepted("scaling-customized", ENDPOINT, customized()),
     *right("customized-value", customized, "targetValue", ("percent", 70), ("least", 0.001), ("most", 1000000000)),
-    *right("statistic", customized, "statistic", *((s.lower(), s) for s in ("Average", "Minimum", "Maximum", "SampleCount", "Sum"))),
+    *right(
+        "statistic",
+        customized,
+        "statistic",
+        *((s.lower(), s) for s in ("Average", "Minimum", "Maximum", "SampleCount", "Sum")),
+    ),
     accepted(
-        "scaling-customized-own", ENDPOINT, customized(targetValue=0.7, metricName="ServerlessProvisionedConcurrencyUtilization", namespace="AWS/SageMaker")
+        "scaling-customized-own",
+        ENDPOINT,
+        customized(
+            targetValue=0.7, metricName="ServerlessProvisionedConcurrencyUtilization", namespace="AWS/SageMaker"
+        ),
     ),
     accepted("scaling-customized-unit", ENDPOINT, customized(unit="Count")),
     accepted("scaling-dimension", ENDPOINT, dimension()),
     accepted("scaling-dimension-empty-value", ENDPOINT, dimension(value="")),
-    accepted("scaling-dimensions-10", ENDPOINT, customized(dimensions=[{"name": f"d{i}", "value": "x"} for i in range(10)])),
+    accepted(
+        "scaling-dimensions-10", ENDPOINT, customized(dimensions=[{"name": f"d{i}", "value": "x"} for i in range(10)])
+    ),
     accepted("scaling-policies-5", ENDPOINT, _policies(_TRACKING, *(_tracks(f"m{i}") for i in range(4)))),
 )
 
@@ -156,7 +196,10 @@ NO_NAMES: Final = (
     ("number", 7, TYPE, "string"),
     ("missing", None, REQUIRED),
 )
-_EXACTLY_ONE: Final = ("a policy tracks exactly one metric", "set predefinedMetricSpecification or customizedMetricSpecification")
+_EXACTLY_ONE: Final = (
+    "a policy tracks exactly one metric",
+    "set predefinedMetricSpecification or customizedMetricSpecification",
+)
 LARGER: Final = ("minCapacity", "is larger than its maxCapacity", "lower minCapacity, or raise maxCapacity")
 _RATIO: Final = ("is a ratio, not a percentage", "write 0.7 for 70 %")
 _POSITIVE: Final = ("must be greater than 0", "write a positive number, as 0.7")
@@ -164,8 +207,22 @@ _THOUSANDTHS: Final = ("not within 0.001 to 1000000000", "choose a metric of ano
 
 BAD: Final = (
     refused("scaling-object", ENDPOINT, endpoint(autoscaling=TARGET), "spec.autoscaling", UNKNOWN),
-    refused("scaling-variants-11", ENDPOINT, scaled(*(TARGET | {"variantName": f"v{i}"} for i in range(11))), "spec.autoscaling", "Too many", "10"),
-    refused("scaling-variant-twice", ENDPOINT, scaled(TARGET, TARGET), "spec.autoscaling[1]", "Duplicate value", "AllTraffic"),
+    refused(
+        "scaling-variants-11",
+        ENDPOINT,
+        scaled(*(TARGET | {"variantName": f"v{i}"} for i in range(11))),
+        "spec.autoscaling",
+        "Too many",
+        "10",
+    ),
+    refused(
+        "scaling-variant-twice",
+        ENDPOINT,
+        scaled(TARGET, TARGET),
+        "spec.autoscaling[1]",
+        "Duplicate value",
+        "AllTraffic",
+    ),
     *wrong(
         "variant",
         target,
@@ -178,19 +235,41 @@ BAD: Final = (
         ("hyphen-last", "all-", "begin and end with a letter or digit"),
         ("number", 1, TYPE, "string"),
     ),
-    *wrong("minimum", target, "minCapacity", ("missing", None, REQUIRED), *NO_CAPACITIES, ("above-maximum", 11, *LARGER)),
-    *wrong("maximum", target, "maxCapacity", ("missing", None, REQUIRED), *NO_CAPACITIES, ("0-below-minimum", 0, *LARGER)),
+    *wrong(
+        "minimum", target, "minCapacity", ("missing", None, REQUIRED), *NO_CAPACITIES, ("above-maximum", 11, *LARGER)
+    ),
+    *wrong(
+        "maximum", target, "maxCapacity", ("missing", None, REQUIRED), *NO_CAPACITIES, ("0-below-minimum", 0, *LARGER)
+    ),
     *wrong("aws", target, "desiredCapacity", ("desired-capacity", 5, UNKNOWN)),
     *wrong("aws", target, "resourceID", ("resource-id", "endpoint/iris/variant/AllTraffic", UNKNOWN)),
-    *wrong("aws", target, "scalableDimension", ("dimension", "sagemaker:variant:DesiredProvisionedConcurrency", UNKNOWN)),
+    *wrong(
+        "aws", target, "scalableDimension", ("dimension", "sagemaker:variant:DesiredProvisionedConcurrency", UNKNOWN)
+    ),
     *wrong("suspended", target, "suspendedState", ("flag", True, TYPE, "object"), ("list", ["in"], TYPE, "object")),
     *wrong("suspended-in", suspended, "dynamicScalingInSuspended", *_FLAGS),
     *wrong("suspended-out", suspended, "dynamicScalingOutSuspended", *_FLAGS),
     *wrong("suspended-schedules", suspended, "scheduledScalingSuspended", *_FLAGS),
     *wrong("misspelt", suspended, "dynamicScaleInSuspended", ("suspended", True, UNKNOWN)),
-    *wrong("policies", target, "scalingPolicies", ("object", _POLICY, UNKNOWN), ("text", ["half-busy"], TYPE, "object")),
-    refused("scaling-policies-6", ENDPOINT, _policies(*(_tracks(f"m{i}") for i in range(6))), "scalingPolicies", "Too many", "5"),
-    refused("scaling-policy-twice", ENDPOINT, target(scalingPolicies=[_POLICY, _POLICY]), "scalingPolicies[1]", "Duplicate value", "half-busy"),
+    *wrong(
+        "policies", target, "scalingPolicies", ("object", _POLICY, UNKNOWN), ("text", ["half-busy"], TYPE, "object")
+    ),
+    refused(
+        "scaling-policies-6",
+        ENDPOINT,
+        _policies(*(_tracks(f"m{i}") for i in range(6))),
+        "scalingPolicies",
+        "Too many",
+        "5",
+    ),
+    refused(
+        "scaling-policy-twice",
+        ENDPOINT,
+        target(scalingPolicies=[_POLICY, _POLICY]),
+        "scalingPolicies[1]",
+        "Duplicate value",
+        "half-busy",
+    ),
     refused(
         "scaling-policies-same-metric",
         ENDPOINT,
@@ -242,12 +321,25 @@ BAD: Final = (
         ("casing", _UTILIZATION.lower(), "Unsupported value", _UTILIZATION),
         ("empty", "", "Unsupported value", _UTILIZATION),
     ),
-    *wrong("resource-label", predefined, "resourceLabel", ("1024", "l" * 1024, "Too long", "1023"), ("number", 1, TYPE, "string")),
+    *wrong(
+        "resource-label",
+        predefined,
+        "resourceLabel",
+        ("1024", "l" * 1024, "Too long", "1023"),
+        ("number", 1, TYPE, "string"),
+    ),
     *wrong("cooldown-in", tracking, "scaleInCooldown", *_COOLDOWNS),
     *wrong("cooldown-out", tracking, "scaleOutCooldown", *_COOLDOWNS),
     *wrong("scale-in-off", tracking, "disableScaleIn", *_FLAGS),
     *wrong("misspelt", tracking, "scaleInCooldownSeconds", ("cooldown", 60, UNKNOWN)),
-    *wrong("customized-value", customized, "targetValue", ("0", 0, *_POSITIVE), ("large", 1000000001, *_THOUSANDTHS), ("huge", 1e300, *_THOUSANDTHS)),
+    *wrong(
+        "customized-value",
+        customized,
+        "targetValue",
+        ("0", 0, *_POSITIVE),
+        ("large", 1000000001, *_THOUSANDTHS),
+        ("huge", 1e300, *_THOUSANDTHS),
+    ),
     *wrong(
         "metric-name",
         customized,
@@ -259,7 +351,12 @@ BAD: Final = (
         ("number", 1, TYPE, "string"),
     ),
     *wrong(
-        "namespace", customized, "namespace", ("missing", None, REQUIRED), ("empty", "", "is empty", "AWS/SageMaker"), ("257", "n" * 257, "Too long", "256")
+        "namespace",
+        customized,
+        "namespace",
+        ("missing", None, REQUIRED),
+        ("empty", "", "is empty", "AWS/SageMaker"),
+        ("257", "n" * 257, "Too long", "256"),
     ),
     *wrong(
         "statistic",
@@ -289,7 +386,12 @@ BAD: Final = (
         ("name-257", "d" * 257, "Too long", "256"),
     ),
     *wrong(
-        "dimension", dimension, "value", ("value-missing", None, REQUIRED), ("value-257", "v" * 257, "Too long", "256"), ("value-number", 1, TYPE, "string")
+        "dimension",
+        dimension,
+        "value",
+        ("value-missing", None, REQUIRED),
+        ("value-257", "v" * 257, "Too long", "256"),
+        ("value-number", 1, TYPE, "string"),
     ),
 )
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.e2e.objects.autoscaling import ACTION, LARGER, NO_CAPACITIES, NO_NAMES, TARGET, action, right, scaled, sets, target, wrong
+from tests.e2e.objects.autoscaling import (
+    ACTION,
+    LARGER,
+    NO_CAPACITIES,
+    NO_NAMES,
+    TARGET,
+    action,
+    right,
+    scaled,
+    sets,
+    target,
+    wrong,
+)
 from tests.e2e.objects.case import REQUIRED, TYPE, UNKNOWN, accepted, refused
 from tests.e2e.objects.endpoints import ENDPOINT
 
@@ -43,7 +55,10 @@ _SCHEDULES: Final = (
     ("cron-all-minutes", f"cron({','.join(str(m) for m in range(60))} * * * ? *)"),
 )
 
-_ACTIONS: Final = [ACTION | {"scheduledActionName": f"a{i}", "startTime": "2027-01-31T08:00:00Z", "endTime": "2028-01-31T08:00:00Z"} for i in range(50)]
+_ACTIONS: Final = [
+    ACTION | {"scheduledActionName": f"a{i}", "startTime": "2027-01-31T08:00:00Z", "endTime": "2028-01-31T08:00:00Z"}
+    for i in range(50)
+]
 
 GOOD: Final = (
     *right(
@@ -75,13 +90,23 @@ GOOD: Final = (
         ("fraction", "2027-01-31T08:00:00.5Z"),
         ("leap-day", "2028-02-29T08:00:00Z"),
     ),
-    accepted("scaling-start-and-end", ENDPOINT, action(startTime="2027-01-31T08:00:00Z", endTime="2027-01-31T08:00:01Z")),
-    accepted("scaling-start-and-end-other-zones", ENDPOINT, action(startTime="2027-01-31T08:00:00+02:00", endTime="2027-01-31T07:00:00Z")),
+    accepted(
+        "scaling-start-and-end", ENDPOINT, action(startTime="2027-01-31T08:00:00Z", endTime="2027-01-31T08:00:01Z")
+    ),
+    accepted(
+        "scaling-start-and-end-other-zones",
+        ENDPOINT,
+        action(startTime="2027-01-31T08:00:00+02:00", endTime="2027-01-31T07:00:00Z"),
+    ),
     accepted("scaling-sets-minimum", ENDPOINT, sets(minCapacity=200)),
     accepted("scaling-sets-maximum", ENDPOINT, sets(maxCapacity=0)),
     accepted("scaling-sets-both", ENDPOINT, sets(minCapacity=0, maxCapacity=0)),
     accepted("scaling-actions-50", ENDPOINT, target(scheduledActions=_ACTIONS)),
-    accepted("scaling-actions-500-for-10-variants", ENDPOINT, scaled(*(TARGET | {"variantName": f"v{i}", "scheduledActions": _ACTIONS} for i in range(10)))),
+    accepted(
+        "scaling-actions-500-for-10-variants",
+        ENDPOINT,
+        scaled(*(TARGET | {"variantName": f"v{i}", "scheduledActions": _ACTIONS} for i in range(10))),
+    ),
 )
 
 _FORM: Final = ("neither at(…), rate(…) nor cron(…)", "cron(0 8 ? * MON-FRI *)")
@@ -236,9 +261,22 @@ BAD: Final = (
         ("object", ACTION, UNKNOWN),
         ("51", [*_ACTIONS, ACTION], "Too many", "50"),
     ),
-    refused("scaling-action-twice", ENDPOINT, target(scheduledActions=[ACTION, ACTION]), "scheduledActions[1]", "Duplicate value", "morning"),
+    refused(
+        "scaling-action-twice",
+        ENDPOINT,
+        target(scheduledActions=[ACTION, ACTION]),
+        "scheduledActions[1]",
+        "Duplicate value",
+        "morning",
+    ),
     *wrong(
-        "action-name", action, "scheduledActionName", *NO_NAMES, ("colon", "8:00", *_NO_SIGNS), ("slash", "in/out", *_NO_SIGNS), ("bar", "in|out", *_NO_SIGNS)
+        "action-name",
+        action,
+        "scheduledActionName",
+        *NO_NAMES,
+        ("colon", "8:00", *_NO_SIGNS),
+        ("slash", "in/out", *_NO_SIGNS),
+        ("bar", "in|out", *_NO_SIGNS),
     ),
     *wrong("aws", action, "desiredCapacity", ("action-desired", 4, UNKNOWN)),
     *wrong("schedule", action, "schedule", *_BAD_SCHEDULES),
@@ -256,9 +294,24 @@ BAD: Final = (
     ),
     *wrong("start", action, "startTime", *_BAD_MOMENTS),
     *wrong("end", action, "endTime", *_BAD_MOMENTS[:3]),
-    refused("scaling-end-before-start", ENDPOINT, action(startTime="2027-02-01T00:00:00Z", endTime="2027-01-01T00:00:00Z"), *_EARLIER),
-    refused("scaling-end-at-start", ENDPOINT, action(startTime="2027-02-01T00:00:00Z", endTime="2027-02-01T00:00:00Z"), *_EARLIER),
-    refused("scaling-end-at-start-other-zone", ENDPOINT, action(startTime="2027-02-01T00:00:00Z", endTime="2027-02-01T01:00:00+01:00"), *_EARLIER),
+    refused(
+        "scaling-end-before-start",
+        ENDPOINT,
+        action(startTime="2027-02-01T00:00:00Z", endTime="2027-01-01T00:00:00Z"),
+        *_EARLIER,
+    ),
+    refused(
+        "scaling-end-at-start",
+        ENDPOINT,
+        action(startTime="2027-02-01T00:00:00Z", endTime="2027-02-01T00:00:00Z"),
+        *_EARLIER,
+    ),
+    refused(
+        "scaling-end-at-start-other-zone",
+        ENDPOINT,
+        action(startTime="2027-02-01T00:00:00Z", endTime="2027-02-01T01:00:00+01:00"),
+        *_EARLIER,
+    ),
     *wrong(
         "sets",
         action,
@@ -270,12 +323,20 @@ BAD: Final = (
     ),
     *wrong("sets-minimum", sets, "minCapacity", *NO_CAPACITIES),
     *wrong("sets-maximum", sets, "maxCapacity", *NO_CAPACITIES),
-    refused("scaling-sets-minimum-above-maximum", ENDPOINT, sets(minCapacity=5, maxCapacity=4), "a scalableTargetAction", *LARGER),
+    refused(
+        "scaling-sets-minimum-above-maximum",
+        ENDPOINT,
+        sets(minCapacity=5, maxCapacity=4),
+        "a scalableTargetAction",
+        *LARGER,
+    ),
 )
 
 CHANGES: Final = (
     accepted("scaling-edit-schedule", ENDPOINT, action(), change={"spec": action(schedule="rate(1 hour)")}),
-    refused("scaling-edit-schedule-wrong", ENDPOINT, action(), *_PLURAL, change={"spec": action(schedule="rate(1 hours)")}),
+    refused(
+        "scaling-edit-schedule-wrong", ENDPOINT, action(), *_PLURAL, change={"spec": action(schedule="rate(1 hours)")}
+    ),
 )
 
 CASES: Final = (*GOOD, *BAD, *CHANGES)

@@ -29,8 +29,25 @@ def save(test: str, system: Kubectl, namespaces: list[Kubectl]) -> Path:
     keep("system.txt", system, "get", "pods,deployments,leases", "-o", "wide")
     keep("apiservices.yaml", system, "get", "apiservices", "-o", "yaml")
     for component in ("controller", "activator", "metrics"):
-        keep(f"{component}.log", system, "logs", "-l", f"app.kubernetes.io/component={component}", "--tail=2000", "--prefix")
-        keep(f"{component}-previous.log", system, "logs", "-l", f"app.kubernetes.io/component={component}", "--tail=500", "--prefix", "--previous")
+        keep(
+            f"{component}.log",
+            system,
+            "logs",
+            "-l",
+            f"app.kubernetes.io/component={component}",
+            "--tail=2000",
+            "--prefix",
+        )
+        keep(
+            f"{component}-previous.log",
+            system,
+            "logs",
+            "-l",
+            f"app.kubernetes.io/component={component}",
+            "--tail=500",
+            "--prefix",
+            "--previous",
+        )
     for kubectl in namespaces:
         keep(f"{kubectl.namespace}-objects.txt", kubectl, "get", KINDS, "-o", "wide")
         keep(f"{kubectl.namespace}-objects.yaml", kubectl, "get", KINDS, "-o", "yaml")

@@ -34,7 +34,9 @@ class Answer:
         return json.loads(self.body)
 
     def __str__(self) -> str:
-        return f"{self.status} {self.headers.get('x-amzn-errortype', '')} {self.body[:300]!r} after {self.seconds:.3f} s"
+        return (
+            f"{self.status} {self.headers.get('x-amzn-errortype', '')} {self.body[:300]!r} after {self.seconds:.3f} s"
+        )
 
 
 class Gateway:
@@ -44,7 +46,15 @@ class Gateway:
         at = urlsplit(url)
         self.host, self.port = at.hostname or "127.0.0.1", at.port or 80
 
-    def request(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None, *, timeout: float = 260) -> Answer:
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout: float = 260,
+    ) -> Answer:
         """One request on a connection of its own. A broken connection is an Answer of status 0, so that load counts it as failed."""
         sent = time.monotonic()
         connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
@@ -58,12 +68,34 @@ class Gateway:
         finally:
             connection.close()
 
-    def invoke(self, namespace: str, endpoint: str, body: Any = None, headers: Mapping[str, str] | None = None, *, timeout: float = 260) -> Answer:
+    def invoke(
+        self,
+        namespace: str,
+        endpoint: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout: float = 260,
+    ) -> Answer:
         """The plain form: POST /namespaces/{ns}/endpoints/{name}/invocations with a JSON body."""
         raw = json.dumps({} if body is None else body).encode()
-        return self.request("POST", f"/namespaces/{namespace}/endpoints/{endpoint}/invocations", raw, JSON_TYPE | dict(headers or {}), timeout=timeout)
+        return self.request(
+            "POST",
+            f"/namespaces/{namespace}/endpoints/{endpoint}/invocations",
+            raw,
+            JSON_TYPE | dict(headers or {}),
+            timeout=timeout,
+        )
 
-    def invoke_sagemaker(self, namespace: str, endpoint: str, body: Any = None, headers: Mapping[str, str] | None = None, *, timeout: float = 260) -> Answer:
+    def invoke_sagemaker(
+        self,
+        namespace: str,
+        endpoint: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout: float = 260,
+    ) -> Answer:
         """SageMaker's form: POST /endpoints/{name}/invocations; errors come in SageMaker's style."""
         raw = json.dumps({} if body is None else body).encode()
         more = JSON_TYPE | {"X-Kindler-Namespace": namespace} | dict(headers or {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 from hack import images
 from hack.kubeapi import KubeApi
@@ -19,8 +20,29 @@ VALUES = "hack/values.yaml"
 def installed(api: KubeApi, gateway: Gateway) -> Iterator[Kubectl]:
     """Installs (or brings up to date) and waits until all processes are ready. KINDLER_KEEP=1 leaves it, for the next run while working."""
     image = ["--set", f"image.tag={images.tag('kindler')}"]
-    command("helm", "upgrade", "--install", RELEASE, CHART, "-n", NAMESPACE, "--create-namespace", "-f", VALUES, *image, "--wait", "--timeout", "120s")
+    command(
+        "helm",
+        "upgrade",
+        "--install",
+        RELEASE,
+        CHART,
+        "-n",
+        NAMESPACE,
+        "--create-namespace",
+        "-f",
+        VALUES,
+        *image,
+        "--wait",
+        "--timeout",
+        "120s",
+    )
     yield Kubectl(NAMESPACE)
     if os.environ.get("KINDLER_KEEP") != "1":
         command("helm", "uninstall", RELEASE, "-n", NAMESPACE, "--wait", "--timeout", "120s")
         command("kubectl", "delete", "namespace", NAMESPACE, "--wait")
+
+
+def running(api: KubeApi, component: str) -> list[dict[str, Any]]:
+    """The pods of one of Kindler's processes that run and stay: a rollout or an eviction may leave others beside them for a while."""
+    pods = api.items("pods", NAMESPACE, f"app.kubernetes.io/component={component}")
+    return [pod for pod in pods if pod["status"]["phase"] == "Running" and not pod["metadata"].get("deletionTimestamp")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,11 @@ CHILDREN = ("replicasets", "services", "controllerrevisions", "pods", "horizonta
 
 def owned_by(found: Json, uid: str) -> bool:
     return any(owner["uid"] == uid for owner in found["metadata"].get("ownerReferences", []))
+
+
+def of_endpoint(found: Json, name: str) -> bool:
+    """Made by Kindler for the Endpoint of this name, whoever owns it."""
+    return (found["metadata"].get("labels") or {}).get(LABEL) == name
 
 
 def started(pod: Json) -> bool:
@@ -78,7 +84,9 @@ class Journey:
         """Whatever is created after this is younger: creationTimestamp counts whole seconds, and within one it is the uid that decides."""
         found = self.api.get(kind, self.namespace, name)
         assert found is not None, f"no {kind} {name}"
-        time.sleep(max(0.0, datetime.fromisoformat(found["metadata"]["creationTimestamp"]).timestamp() + 1 - time.time()))
+        time.sleep(
+            max(0.0, datetime.fromisoformat(found["metadata"]["creationTimestamp"]).timestamp() + 1 - time.time())
+        )
 
     def endpoint(self, name: str = "echo") -> Json:
         found = self.api.get("endpoints", self.namespace, name)
@@ -92,16 +100,41 @@ class Journey:
         """The endpoint's pods, those on their way out too."""
         return self.api.items("pods", self.namespace, f"{LABEL}={name}")
 
-    def asleep(self, name: str = "echo", timeout: float = 90) -> None:
-        """Waits until the endpoint has no pod at all."""
-        self.api.until_all("pods", self.namespace, lambda pods: not pods, selector=f"{LABEL}={name}", timeout=timeout)
+    def until_pods(
+        self, ready: Callable[[list[Json]], bool], name: str | None = "echo", *, timeout: float = 60
+    ) -> list[Json]:
+        """Waits until the pods of the endpoint, or of all endpoints (None), are as `ready` wants. Other pods of the namespace do not count."""
+        return self.api.until_all(
+            "pods", self.namespace, ready, selector=LABEL if name is None else f"{LABEL}={name}", timeout=timeout
+        )
+
+    def asleep(self, name: str | None = "echo", timeout: float = 90) -> None:
+        """Waits until the endpoint, or every endpoint (None), has no pod at all."""
+        self.until_pods(lambda pods: not pods, name, timeout=timeout)
 
     def children(self, uid: str) -> list[str]:
         """Everything in the namespace that the Endpoint with this uid owns, directly."""
-        return [f"{kind}/{found['metadata']['name']}" for kind in CHILDREN for found in self.api.items(kind, self.namespace) if owned_by(found, uid)]
+        return [
+            f"{kind}/{found['metadata']['name']}"
+            for kind in CHILDREN
+            for found in self.api.items(kind, self.namespace)
+            if owned_by(found, uid)
+        ]
+
+    def leaves_nothing(self, uid: str, name: str = "echo") -> None:
+        """Waits until nothing is left of what Kindler made for the Endpoint with this uid and name."""
+        for kind in CHILDREN:
+            self.api.until_all(
+                kind,
+                self.namespace,
+                lambda found: not any(owned_by(each, uid) or of_endpoint(each, name) for each in found),
+                timeout=30,
+            )
 
     def events(self, name: str = "echo") -> list[Json]:
         """The events that `kubectl describe kep NAME` shows."""
         return [
-            e for e in self.api.items("events", self.namespace) if e["involvedObject"].get("kind") == "Endpoint" and e["involvedObject"].get("name") == name
+            e
+            for e in self.api.items("events", self.namespace)
+            if e["involvedObject"].get("kind") == "Endpoint" and e["involvedObject"].get("name") == name
         ]

@@ -15,8 +15,12 @@ def _object(kind: str, name: str, spec: Json) -> Json:
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 
-def model(name: str, *, image: str = ECHO, environment: dict[str, str] | None = None, drain: str | None = None, **spec: Any) -> Json:
-    container = {"image": image} | ({"environment": environment} if environment else {}) | ({"drain": drain} if drain else {})
+def model(
+    name: str, *, image: str = ECHO, environment: dict[str, str] | None = None, drain: str | None = None, **spec: Any
+) -> Json:
+    container = (
+        {"image": image} | ({"environment": environment} if environment else {}) | ({"drain": drain} if drain else {})
+    )
     return _object("Model", name, {"primaryContainer": container, **spec})
 
 
@@ -34,8 +38,15 @@ def config(
     **spec: Any,
 ) -> Json:
     """`limit`: maxConcurrency; `warm`: provisionedConcurrency; `idle`, `seconds` (invocation) and `startup`: time limits. None leaves a field out."""
-    wanted = {"maxConcurrencyPerInstance": per_pod, "provisionedConcurrency": warm, "idleTimeoutInSeconds": idle, "invocationTimeoutInSeconds": seconds}
-    serverless = {"memorySizeInMB": memory, "maxConcurrency": limit} | {key: value for key, value in wanted.items() if value is not None}
+    wanted = {
+        "maxConcurrencyPerInstance": per_pod,
+        "provisionedConcurrency": warm,
+        "idleTimeoutInSeconds": idle,
+        "invocationTimeoutInSeconds": seconds,
+    }
+    serverless = {"memorySizeInMB": memory, "maxConcurrency": limit} | {
+        key: value for key, value in wanted.items() if value is not None
+    }
     variant: Json = {"variantName": "AllTraffic", "modelName": model or name, "serverlessConfig": serverless}
     if startup is not None:
         variant["containerStartupHealthCheckTimeoutInSeconds"] = startup
@@ -46,9 +57,15 @@ def endpoint(name: str, *, config: str | None = None, **spec: Any) -> Json:
     return _object("Endpoint", name, {"endpointConfigName": config or name, **spec})
 
 
-def scaling(low: int, high: int, *policies: Json, actions: tuple[Json, ...] = (), suspended: tuple[str, ...] = ()) -> Json:
+def scaling(
+    low: int, high: int, *policies: Json, actions: tuple[Json, ...] = (), suspended: tuple[str, ...] = ()
+) -> Json:
     """spec.autoscaling of the one variant. `suspended`: of In, Out (both: dynamic scaling) and Scheduled."""
-    words = {"In": "dynamicScalingInSuspended", "Out": "dynamicScalingOutSuspended", "Scheduled": "scheduledScalingSuspended"}
+    words = {
+        "In": "dynamicScalingInSuspended",
+        "Out": "dynamicScalingOutSuspended",
+        "Scheduled": "scheduledScalingSuspended",
+    }
     target: Json = {"variantName": "AllTraffic", "minCapacity": low, "maxCapacity": high}
     if policies:
         target["scalingPolicies"] = list(policies)
@@ -59,11 +76,17 @@ def scaling(low: int, high: int, *policies: Json, actions: tuple[Json, ...] = ()
     return {"autoscaling": [target]}
 
 
-def tracking(value: float, *, name: str = "half-busy", cooldown: int = 2, metric: str | None = None, keeps: bool = False) -> Json:
+def tracking(
+    value: float, *, name: str = "half-busy", cooldown: int = 2, metric: str | None = None, keeps: bool = False
+) -> Json:
     """A target tracking policy: of the provisioned concurrency's utilization, or of a foreign `metric`. `keeps`: scales never in."""
-    predefined = {"predefinedMetricSpecification": {"predefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization"}}
+    predefined = {
+        "predefinedMetricSpecification": {"predefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization"}
+    }
     customized = {"customizedMetricSpecification": {"metricName": metric, "namespace": "Shop", "statistic": "Average"}}
-    said = {"targetValue": value, "scaleInCooldown": cooldown, "disableScaleIn": keeps} | (customized if metric else predefined)
+    said = {"targetValue": value, "scaleInCooldown": cooldown, "disableScaleIn": keeps} | (
+        customized if metric else predefined
+    )
     return {"policyName": name, "targetTrackingScalingPolicyConfiguration": said}
 
 

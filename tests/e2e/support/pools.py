@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hack.kubeapi import ApiError, KubeApi
+from tests.e2e.support import installation
 from tests.e2e.support.gateway import Answer
 from tests.e2e.support.installation import NAMESPACE
 from tests.e2e.support.journey import Journey
@@ -44,7 +45,11 @@ def sizer(pool: Json) -> str:
     """The field manager that holds `spec.replicas`: several, with a plus between, when they agree. "" for ever once a pool was scaled to 0: the API server's
     Scale drops a 0, and with it the owner.
     """
-    holders = [m["manager"] for m in pool["metadata"].get("managedFields", []) if "f:replicas" in m.get("fieldsV1", {}).get("f:spec", {})]
+    holders = [
+        m["manager"]
+        for m in pool["metadata"].get("managedFields", [])
+        if "f:replicas" in m.get("fieldsV1", {}).get("f:spec", {})
+    ]
     return "+".join(sorted(holders))
 
 
@@ -77,14 +82,20 @@ def sized(journey: Journey, name: str, replicas: int, timeout: float = 120) -> N
 
 def reached(journey: Journey, name: str, wanted: int, timeout: float = 150) -> Json:
     """Waits for what the user reads: so much provisioned concurrency is desired, and reached."""
-    found = journey.api.until("endpoints", journey.namespace, name, lambda found: units(found) == (wanted, wanted), timeout)
+    found = journey.api.until(
+        "endpoints", journey.namespace, name, lambda found: units(found) == (wanted, wanted), timeout
+    )
     assert found is not None
     return found
 
 
 def not_fitting(answers: list[Answer]) -> list[str]:
     """Answers that failed, waited for a pod to start, or came from outside the warm pool: none where load fits the provisioned size."""
-    return [str(a) for a in answers if a.status != 200 or "x-kindler-cold-start" in a.headers or "-warm-" not in a.headers["x-echo-hostname"]]
+    return [
+        str(a)
+        for a in answers
+        if a.status != 200 or "x-kindler-cold-start" in a.headers or "-warm-" not in a.headers["x-echo-hostname"]
+    ]
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,9 @@ class Watched:
         threading.Thread(target=self._follow, daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._over = True
 
     _over = False
@@ -162,9 +175,10 @@ class Sampled:
 
 def counted(journey: Journey, endpoint: str) -> dict[str, float]:
     """The activator's metrics of an endpoint that have no more labels than its own, as Prometheus would scrape them."""
-    selector = "app.kubernetes.io/component=activator"
-    (pod,) = [p for p in journey.api.items("pods", NAMESPACE, selector) if not p["metadata"].get("deletionTimestamp")]
-    text: str = journey.api.call("GET", journey.api.path("pods", NAMESPACE, f"{pod['metadata']['name']}:8082", "proxy") + "/metrics")
+    (pod,) = installation.running(journey.api, "activator")
+    text: str = journey.api.call(
+        "GET", journey.api.path("pods", NAMESPACE, f"{pod['metadata']['name']}:8082", "proxy") + "/metrics"
+    )
     labels = f'{{namespace="{journey.namespace}",endpoint="{endpoint}",variant="AllTraffic"}}'
     lines = (line.partition(labels) for line in text.splitlines())
     return {name: float(value) for name, found, value in lines if found}
@@ -174,7 +188,11 @@ def rescales(journey: Journey, name: str) -> set[int]:
     """The sizes that the endpoint's HPA says it has set, by its Events."""
     about = {"kind": "HorizontalPodAutoscaler", "name": f"{name}-warm"}
     events = journey.api.items("events", journey.namespace)
-    told = [e["message"] for e in events if e["reason"] == "SuccessfulRescale" and about.items() <= e["involvedObject"].items()]
+    told = [
+        e["message"]
+        for e in events
+        if e["reason"] == "SuccessfulRescale" and about.items() <= e["involvedObject"].items()
+    ]
     return {int(re.findall(r"New size: (\d+)", message)[0]) for message in told}
 
 

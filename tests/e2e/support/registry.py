@@ -11,7 +11,12 @@ from typing import Any
 USER = PASSWORD = "kindler"
 MANIFESTS = ", ".join(
     f"application/vnd.{kind}+json"
-    for kind in ("docker.distribution.manifest.v2", "oci.image.manifest.v1", "oci.image.index.v1", "docker.distribution.manifest.list.v2")
+    for kind in (
+        "docker.distribution.manifest.v2",
+        "oci.image.manifest.v1",
+        "oci.image.index.v1",
+        "docker.distribution.manifest.list.v2",
+    )
 )
 
 
@@ -20,12 +25,18 @@ class Registry:
 
     def __init__(self, address: str, *, private: bool = False) -> None:
         self.address = address
-        self.headers = {"Authorization": "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()} if private else {}
+        self.headers = (
+            {"Authorization": "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()} if private else {}
+        )
 
-    def call(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[http.client.HTTPMessage, bytes]:
+    def call(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[http.client.HTTPMessage, bytes]:
         connection = http.client.HTTPConnection(self.address, timeout=60)
         try:
-            connection.request(method, path, body, self.headers | {name.replace("_", "-"): value for name, value in headers.items()})
+            connection.request(
+                method, path, body, self.headers | {name.replace("_", "-"): value for name, value in headers.items()}
+            )
             answer = connection.getresponse()
             raw = answer.read()
         finally:
@@ -36,7 +47,12 @@ class Registry:
     def put_blob(self, name: str, digest: str, blob: bytes) -> None:
         headers, _ = self.call("POST", f"/v2/{name}/blobs/uploads/")
         place = headers["Location"].removeprefix(f"http://{self.address}")
-        self.call("PUT", f"{place}{'&' if '?' in place else '?'}digest={digest}", blob, Content_Type="application/octet-stream")
+        self.call(
+            "PUT",
+            f"{place}{'&' if '?' in place else '?'}digest={digest}",
+            blob,
+            Content_Type="application/octet-stream",
+        )
 
 
 def copy(source: str, target: str, *, private: bool = False) -> None:

@@ -51,8 +51,12 @@ def seen(found: Json | None) -> Row | None:
     assert len({each["type"] for each in conditions}) == len(conditions), f"a condition stands twice: {conditions}"
     stale = [each["type"] for each in conditions if each.get("observedGeneration") != status["observedGeneration"]]
     assert not stale, f"{stale} do not carry the status's observedGeneration: kubectl wait would hang"
-    marks = frozenset(each["type"] for each in conditions if each["type"] not in ("Ready", "Available", "ScalingActive"))
-    lingering = [each["type"] for each in conditions if each["type"] in ("Reconciling", "Stalled") and each["status"] != "True"]
+    marks = frozenset(
+        each["type"] for each in conditions if each["type"] not in ("Ready", "Available", "ScalingActive")
+    )
+    lingering = [
+        each["type"] for each in conditions if each["type"] in ("Reconciling", "Stalled") and each["status"] != "True"
+    ]
     assert not lingering, f"{lingering} must only be there while True"
     return Row(
         status.get("endpointStatus", ""),

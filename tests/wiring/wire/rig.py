@@ -12,27 +12,23 @@ from typing import Any
 
 import h11
 
-from kindler.activator.calls import (
-    Call,
+from kindler.activator.endpoint.requests import (
+    Backend,
     Cause,
     ColdStart,
-    Desk,
-    Found,
-    Lookup,
-    Missed,
+    ForwardingConfig,
     Outcome,
-    Place,
+    PendingRequest,
     Purpose,
-    Refusal,
-    RequestHead,
+    Rejection,
     Style,
-    Terms,
 )
 from kindler.activator.wire import Listener, start
+from kindler.activator.wire.roles import Lookup, RequestHead, RouteMatch, RouteMiss, Throttler
 from kindler.api.settings import ActivatorSettings, activator_settings
 from tests.wiring.wire.models import HOST, Model, Script, echo
 
-TERMS = Terms("Iris", "shop", "AllTraffic", b"/invocations", 10.0)
+TERMS = ForwardingConfig("Iris", "shop", "AllTraffic", b"/invocations", 10.0)
 
 
 def settings(**changes: Any) -> ActivatorSettings:
@@ -58,74 +54,76 @@ class TestDesk:
     __test__ = False
 
     def __init__(self, limit: int = 100, per_place: int = 1) -> None:
-        self.terms = TERMS
+        self.forwarding = TERMS
         self.limit = limit
         self.per_place = per_place
-        self.places: list[Place] = []
-        self.waiting: deque[Call] = deque()
-        self.running: dict[Call, Place] = {}
+        self.backends: list[Backend] = []
+        self.waiting: deque[PendingRequest] = deque()
+        self.running: dict[PendingRequest, Backend] = {}
         self.ends: asyncio.Queue[End] = asyncio.Queue()
-        self.left: asyncio.Queue[Call] = asyncio.Queue()
-        self.held: asyncio.Queue[Call] = asyncio.Queue()
+        self.left: asyncio.Queue[PendingRequest] = asyncio.Queue()
+        self.held: asyncio.Queue[PendingRequest] = asyncio.Queue()
         self.refusals: list[Cause] = []
         self.most: dict[str, int] = {}
         self.cold: ColdStart | None = None
         self.counted = False
 
-    def offer(self, call: Call) -> Place | Refusal | None:
+    def offer(self, request: PendingRequest) -> Backend | Rejection | None:
         if len(self.waiting) + len(self.running) >= self.limit:
-            return Refusal(Cause.THROTTLED, "Too many requests.", 1)
-        place = self._free()
-        if place is None:
-            self.waiting.append(call)
-            self.held.put_nowait(call)
+            return Rejection(Cause.THROTTLED, "Too many requests.", 1)
+        backend = self._free()
+        if backend is None:
+            self.waiting.append(request)
+            self.held.put_nowait(request)
             return None
-        return self._take(call, place)
+        return self._take(request, backend)
 
-    def gone(self, call: Call) -> None:
-        self.waiting.remove(call)
-        self.left.put_nowait(call)
+    def gone(self, request: PendingRequest) -> None:
+        self.waiting.remove(request)
+        self.left.put_nowait(request)
 
-    def finished(self, call: Call, place: Place, outcome: Outcome, status: int, received: int, sent: int) -> None:
-        assert self.running.pop(call) is place
-        place.in_use -= 1
+    def finished(
+        self, request: PendingRequest, backend: Backend, outcome: Outcome, status: int, received: int, sent: int
+    ) -> None:
+        assert self.running.pop(request) is backend
+        backend.in_use -= 1
         self.ends.put_nowait(End(outcome, status, received, sent))
         self.serve()
 
-    def unreachable(self, call: Call, place: Place) -> Place | Refusal | None:
-        assert self.running.pop(call) is place
-        place.in_use -= 1
-        self.places.remove(place)
+    def unreachable(self, request: PendingRequest, backend: Backend) -> Backend | Rejection | None:
+        assert self.running.pop(request) is backend
+        backend.in_use -= 1
+        self.backends.remove(backend)
         other = self._free()
         if other is not None:
-            return self._take(call, other)
-        self.waiting.appendleft(call)
-        self.held.put_nowait(call)
+            return self._take(request, other)
+        self.waiting.appendleft(request)
+        self.held.put_nowait(request)
         return None
 
-    def refused(self, call: Call | None, refusal: Refusal) -> None:
-        self.refusals.append(refusal.cause)
+    def rejected(self, request: PendingRequest | None, rejection: Rejection) -> None:
+        self.refusals.append(rejection.cause)
 
-    def add(self, port: int, pod: str = "pod-1") -> Place:
-        place = Place(HOST, port, pod, f"uid-{pod}", "demand", "abc")
-        self.places.append(place)
+    def add(self, port: int, pod: str = "pod-1") -> Backend:
+        backend = Backend(HOST, port, pod, f"uid-{pod}", "demand", "abc")
+        self.backends.append(backend)
         self.serve()
-        return place
+        return backend
 
     def serve(self) -> None:
-        while self.waiting and (place := self._free()) is not None:
-            call = self.waiting.popleft()
-            call.cold = self.cold
-            call.dispatch(self._take(call, place))
+        while self.waiting and (backend := self._free()) is not None:
+            request = self.waiting.popleft()
+            request.cold = self.cold
+            request.dispatch(self._take(request, backend))
 
-    def _free(self) -> Place | None:
-        return next((p for p in self.places if p.in_use < self.per_place and not p.closing), None)
+    def _free(self) -> Backend | None:
+        return next((p for p in self.backends if p.in_use < self.per_place and not p.closing), None)
 
-    def _take(self, call: Call, place: Place) -> Place:
-        self.running[call] = place
-        place.in_use += 1
-        self.most[place.pod] = max(self.most.get(place.pod, 0), place.in_use)
-        return place
+    def _take(self, request: PendingRequest, backend: Backend) -> Backend:
+        self.running[request] = backend
+        backend.in_use += 1
+        self.most[backend.pod] = max(self.most.get(backend.pod, 0), backend.in_use)
+        return backend
 
 
 class TestLookup:
@@ -134,10 +132,10 @@ class TestLookup:
     __test__ = False
 
     def __init__(self) -> None:
-        self.callback: Callable[[Desk | Refusal], None] | None = None
+        self.callback: Callable[[Throttler | Rejection], None] | None = None
         self.cancelled = asyncio.Event()
 
-    def then(self, callback: Callable[[Desk | Refusal], None]) -> None:
+    def then(self, callback: Callable[[Throttler | Rejection], None]) -> None:
         self.callback = callback
 
     def cancel(self) -> None:
@@ -150,26 +148,26 @@ class TestFront:
 
     __test__ = False
 
-    def __init__(self, desk: Desk, held_limit: int = 1 << 40) -> None:
-        self.desk = desk
+    def __init__(self, throttler: Throttler, held_limit: int = 1 << 40) -> None:
+        self.throttler = throttler
         self.lookup: Lookup = TestLookup()
         self.held = 0
         self.held_limit = held_limit
         self.going = False
 
-    def find(self, head: RequestHead) -> Found | Missed:
+    def find(self, head: RequestHead) -> RouteMatch | RouteMiss:
         path = head.target.partition(b"?")[0]
         if path == b"/endpoints/Iris/invocations":
-            return Found(Purpose.INVOCATION, Style.SAGEMAKER, self.desk)
+            return RouteMatch(Purpose.INVOCATION, Style.SAGEMAKER, self.throttler)
         if path == b"/invocations":
-            return Found(Purpose.INVOCATION, Style.PLAIN, self.desk)
+            return RouteMatch(Purpose.INVOCATION, Style.PLAIN, self.throttler)
         if path == b"/ping":
-            return Found(Purpose.WAKE, Style.PLAIN, self.desk)
+            return RouteMatch(Purpose.WAKE, Style.PLAIN, self.throttler)
         if path == b"/lookup":
-            return Found(Purpose.INVOCATION, Style.PLAIN, self.lookup)
-        return Missed(Style.PLAIN, Refusal(Cause.UNKNOWN_ADDRESS, "No such address."))
+            return RouteMatch(Purpose.INVOCATION, Style.PLAIN, self.lookup)
+        return RouteMiss(Style.PLAIN, Rejection(Cause.UNKNOWN_ADDRESS, "No such address."))
 
-    def hold_bytes(self, count: int) -> bool:
+    def reserve_bytes(self, count: int) -> bool:
         if count > 0 and self.held + count > self.held_limit:
             return False
         self.held += count
@@ -226,7 +224,11 @@ class Caller:
     async def _some(self, fields: dict[str, str]) -> bytes:
         """The next bytes that belong to the answer being read, at most: the next answer stays unread."""
         if "transfer-encoding" not in fields:
-            return await self.reader.read(int(fields["content-length"])) if "content-length" in fields else await self.reader.read(65536)
+            return (
+                await self.reader.read(int(fields["content-length"]))
+                if "content-length" in fields
+                else await self.reader.read(65536)
+            )
         data = await self.reader.readuntil(b"\r\n")
         if size := int(data.partition(b";")[0], 16):
             return data + await self.reader.readexactly(size + 2)
@@ -252,27 +254,27 @@ class Rig:
     """A listener with its desk. `call()` opens a client's connection."""
 
     listener: Listener
-    desk: TestDesk
+    throttler: TestDesk
     front: TestFront
 
     def __post_init__(self) -> None:
         self._callers: list[Caller] = []
         self._models: list[Model] = []
 
-    async def call(self, data: bytes = b"") -> Caller:
+    async def request(self, data: bytes = b"") -> Caller:
         caller = await connect(self.listener.port)
         self._callers.append(caller)
         if data:
             await caller.send(data)
         return caller
 
-    async def model(self, script: Script = echo, pod: str = "pod-1", place: bool = True) -> Model:
+    async def model(self, script: Script = echo, pod: str = "pod-1", backend: bool = True) -> Model:
         """Starts a model and gives the desk a place for it."""
         model = Model(script)
         await model.start()
         self._models.append(model)
-        if place:
-            self.desk.add(model.port, pod)
+        if backend:
+            self.throttler.add(model.port, pod)
         return model
 
     async def stop(self) -> None:
@@ -285,16 +287,16 @@ class Rig:
     def check(self) -> None:
         """Nothing may be left: no byte held, no place in use."""
         assert self.front.held == 0
-        assert not self.desk.running
-        assert self.listener.exchanges == 0
+        assert not self.throttler.running
+        assert self.listener.streams == 0
 
 
 @asynccontextmanager
-async def rig(desk: TestDesk | None = None, held_limit: int = 1 << 40, **changes: Any) -> AsyncIterator[Rig]:
+async def rig(throttler: TestDesk | None = None, held_limit: int = 1 << 40, **changes: Any) -> AsyncIterator[Rig]:
     """A running wire, checked at its end. `changes` to the settings."""
-    desk = desk or TestDesk()
-    front = TestFront(desk, held_limit)
-    made = Rig(await start(settings(**changes), front, HOST, 0), desk, front)
+    throttler = throttler or TestDesk()
+    front = TestFront(throttler, held_limit)
+    made = Rig(await start(settings(**changes), front, HOST, 0), throttler, front)
     try:
         yield made
     finally:
@@ -324,7 +326,9 @@ async def until(condition: Callable[[], object]) -> None:
         await asyncio.sleep(0.001)
 
 
-def post(body: bytes = b"hello", path: bytes = b"/invocations", fields: bytes = b"", host: bytes = b"iris.shop") -> bytes:
+def post(
+    body: bytes = b"hello", path: bytes = b"/invocations", fields: bytes = b"", host: bytes = b"iris.shop"
+) -> bytes:
     return b"POST %b HTTP/1.1\r\nHost: %b\r\n%bContent-Length: %d\r\n\r\n%b" % (path, host, fields, len(body), body)
 
 

@@ -10,7 +10,7 @@ from time import monotonic
 import h11
 import pytest
 
-from kindler.activator.calls import Call, Cause, Outcome, Refusal
+from kindler.activator.endpoint.requests import Cause, Outcome, PendingRequest, Rejection
 from kindler.activator.wire.client import BODY_STEP, LOOKUP_SECONDS
 from kindler.activator.wire.sweep import sweep
 from tests.wiring.wire.models import Connection, reluctant
@@ -27,17 +27,20 @@ async def test_the_models_time(path: bytes) -> None:
         await connection.request()
         await connection.closed()
 
-    desk = TestDesk()
-    desk.terms = replace(TERMS, invocation_timeout=0.05)
-    async with rig(desk) as wire:
+    throttler = TestDesk()
+    throttler.forwarding = replace(TERMS, invocation_timeout=0.05)
+    async with rig(throttler) as wire:
         await wire.model(script)
-        answer = await (await wire.call(post(path=path))).answer()
+        answer = await (await wire.request(post(path=path))).answer()
         if path == SAGEMAKER:
             assert answer.status == 424
-            assert "Your invocation timed out while waiting for a response from container primary." in json.loads(answer.body)["Message"]
+            assert (
+                "Your invocation timed out while waiting for a response from container primary."
+                in json.loads(answer.body)["Message"]
+            )
         else:
             assert answer.status == 504
-        end = await desk.ends.get()
+        end = await throttler.ends.get()
         assert (end.outcome, end.status) == (Outcome.TIMED_OUT, answer.status)
 
 
@@ -47,13 +50,13 @@ async def test_the_models_time_is_over_in_the_middle_of_its_answer() -> None:
         await connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
         await connection.closed()
 
-    desk = TestDesk()
-    desk.terms = replace(TERMS, invocation_timeout=0.05)
-    async with rig(desk) as wire:
+    throttler = TestDesk()
+    throttler.forwarding = replace(TERMS, invocation_timeout=0.05)
+    async with rig(throttler) as wire:
         await wire.model(script)
         with pytest.raises(CUT):
-            await (await wire.call(post())).answer()
-        assert (await desk.ends.get()).outcome is Outcome.TIMED_OUT
+            await (await wire.request(post())).answer()
+        assert (await throttler.ends.get()).outcome is Outcome.TIMED_OUT
 
 
 async def test_an_answer_that_does_not_go_on() -> None:
@@ -65,20 +68,20 @@ async def test_an_answer_that_does_not_go_on() -> None:
     async with rig(answer_idle_seconds=0.05) as wire:
         await wire.model(script)
         with pytest.raises(CUT):
-            await (await wire.call(post())).answer()
-        assert (await wire.desk.ends.get()).outcome is Outcome.BROKE_OFF
+            await (await wire.request(post())).answer()
+        assert (await wire.throttler.ends.get()).outcome is Outcome.BROKE_OFF
 
 
 async def test_a_head_that_does_not_come_to_its_end() -> None:
     async with rig(head_seconds=0.05) as wire:
-        caller = await wire.call(b"POST /invocations HTTP/1.1\r\nHost:")
+        caller = await wire.request(b"POST /invocations HTTP/1.1\r\nHost:")
         assert (await caller.answer()).status == 408
         assert await caller.closed() == b""
 
 
 async def test_a_client_that_never_asks_is_let_go() -> None:
     async with rig(client_idle_seconds=0.05) as wire:
-        assert await (await wire.call()).closed() == b""
+        assert await (await wire.request()).closed() == b""
 
 
 @pytest.mark.parametrize("held", [False, True])
@@ -88,14 +91,14 @@ async def test_a_body_that_does_not_go_on(held: bool) -> None:
         await connection.closed()
 
     async with rig(body_idle_seconds=0.05) as wire:
-        await wire.model(script, place=not held)
-        caller = await wire.call(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
+        await wire.model(script, backend=not held)
+        caller = await wire.request(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
         assert (await caller.answer()).status == 408
-        assert wire.desk.refusals == [Cause.REQUEST_TIMEOUT]
+        assert wire.throttler.refusals == [Cause.REQUEST_TIMEOUT]
         if held:
-            await wire.desk.left.get()
+            await wire.throttler.left.get()
         else:
-            assert (await wire.desk.ends.get()).outcome is Outcome.ABANDONED
+            assert (await wire.throttler.ends.get()).outcome is Outcome.ABANDONED
 
 
 async def test_a_slow_reader_slows_the_model_and_bounds_memory() -> None:
@@ -112,7 +115,7 @@ async def test_a_slow_reader_slows_the_model_and_bounds_memory() -> None:
 
     async with rig() as wire:
         await wire.model(script)
-        caller = await wire.call(post())
+        caller = await wire.request(post())
         await caller.reader.readuntil(b"\r\n\r\n")
         caller.writer.transport.pause_reading()
         last = -1
@@ -134,13 +137,13 @@ async def test_a_reader_that_takes_nothing_is_cut() -> None:
 
     async with rig(client_write_seconds=0.05) as wire:
         await wire.model(script)
-        caller = await wire.call(post())
+        caller = await wire.request(post())
         caller.writer.transport.pause_reading()
         await until(lambda: not wire.listener.connections)
-        desk = wire.desk
-        desk.terms = TERMS
+        throttler = wire.throttler
+        throttler.forwarding = TERMS
         await wire.listener.stop()  # the answer would be read and dropped for the model's whole time
-        assert (await desk.ends.get()).outcome is Outcome.BROKE_OFF
+        assert (await throttler.ends.get()).outcome is Outcome.BROKE_OFF
 
 
 async def test_a_slow_model_slows_the_client() -> None:
@@ -149,14 +152,19 @@ async def test_a_slow_model_slows_the_client() -> None:
     body = b"x" * (32 << 20)
     async with rig(body_limit_bytes=1 << 30) as wire:
         await wire.model(reluctant(read, len(body)))
-        caller = await wire.call()
+        caller = await wire.request()
         sending = asyncio.create_task(caller.send(post(body)))
         last = -1
         while last != wire.listener.bytes_received or last == 0:
             last = wire.listener.bytes_received
             await asyncio.sleep(0.1)
         assert last < len(body) / 2
-        assert max(upstream.transport.get_write_buffer_size() for upstream in wire.listener._shared.upstreams) < 1 << 20
+        assert (
+            max(
+                connection.transport.get_write_buffer_size() for connection in wire.listener._shared.backend_connections
+            )
+            < 1 << 20
+        )
         read.set()
         assert (await caller.answer()).body == b"all"
         await sending
@@ -170,12 +178,12 @@ async def test_a_body_that_comes_byte_by_byte(held: bool) -> None:
         await connection.head()
         await connection.closed()
 
-    desk = TestDesk()
-    desk.terms = replace(TERMS, invocation_timeout=300.0)
-    async with rig(desk) as wire:
-        await wire.model(script, place=not held)
-        caller = await wire.call(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n12345")
-        await (wire.desk.held.get() if held else until(lambda: wire.desk.running))
+    throttler = TestDesk()
+    throttler.forwarding = replace(TERMS, invocation_timeout=300.0)
+    async with rig(throttler) as wire:
+        await wire.model(script, backend=not held)
+        caller = await wire.request(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n12345")
+        await (wire.throttler.held.get() if held else until(lambda: wire.throttler.running))
         (client,) = wire.listener._shared.clients
 
         async def deadline_after(data: bytes) -> float:
@@ -191,14 +199,14 @@ async def test_a_body_that_comes_byte_by_byte(held: bool) -> None:
         assert await deadline_after(b"x") == second
         sweep(wire.listener._shared, second)
         assert (await caller.answer()).status == 408
-        assert wire.desk.refusals == [Cause.REQUEST_TIMEOUT]
+        assert wire.throttler.refusals == [Cause.REQUEST_TIMEOUT]
 
 
 @pytest.mark.parametrize("whole", [True, False])
 async def test_a_look_up_that_is_never_answered(whole: bool) -> None:
     request = post(path=b"/lookup")
     async with rig() as wire:
-        caller = await wire.call(request if whole else request[:-1])
+        caller = await wire.request(request if whole else request[:-1])
         lookup = wire.front.lookup
         assert isinstance(lookup, TestLookup)
         await until(lambda: lookup.callback)
@@ -213,11 +221,11 @@ async def test_a_look_up_that_is_never_answered(whole: bool) -> None:
 
 async def test_a_request_that_was_looked_up_in_time_waits_on() -> None:
     async with rig() as wire:
-        caller = await wire.call(post(path=b"/lookup"))
+        caller = await wire.request(post(path=b"/lookup"))
         lookup = wire.front.lookup
         assert isinstance(lookup, TestLookup)
         await until(lambda: lookup.callback)
-        lookup.callback(wire.desk)
+        lookup.callback(wire.throttler)
         sweep(wire.listener._shared, monotonic() + LOOKUP_SECONDS)
         await wire.model()
         assert (await caller.answer()).body == b"hello"
@@ -226,16 +234,16 @@ async def test_a_request_that_was_looked_up_in_time_waits_on() -> None:
 class BrokenDesk(TestDesk):
     """Cannot count what it did not refuse itself."""
 
-    def refused(self, call: Call | None, refusal: Refusal) -> None:
+    def rejected(self, request: PendingRequest | None, rejection: Rejection) -> None:
         raise RuntimeError("on purpose")
 
 
 async def test_one_connections_trouble_does_not_take_the_others_deadlines() -> None:
     async with rig(BrokenDesk(), body_idle_seconds=0.05, head_seconds=0.05) as wire:
-        first = await wire.call(HALF)
-        await wire.desk.held.get()
-        others = [await wire.call(b"POST /inv") for _ in range(20)]
+        first = await wire.request(HALF)
+        await wire.throttler.held.get()
+        others = [await wire.request(b"POST /inv") for _ in range(20)]
         assert [(await other.answer()).status for other in others] == [408] * 20
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
             await first.answer()
-        await wire.desk.left.get()
+        await wire.throttler.left.get()

@@ -45,7 +45,7 @@ async def last_answer(wire: Rig, how: str) -> AsyncIterator[Caller]:
     data = post(b"", fields=b"Connection: close\r\n" if how == "close" else b"")
     await caller.send(data.replace(b"HTTP/1.1", b"HTTP/1.0") if how == "1.0" else data)
     if how == "half-close":
-        await until(lambda: wire.desk.running)
+        await until(lambda: wire.throttler.running)
         caller.writer.write_eof()
     await caller.reader.readuntil(b"\r\n\r\n")
     try:
@@ -58,10 +58,12 @@ async def last_answer(wire: Rig, how: str) -> AsyncIterator[Caller]:
 async def test_a_whole_answer_arrives_whole_at_a_slow_reader(how: str) -> None:
     async with rig() as wire, last_answer(wire, how) as caller:
         got = 0
-        while wire.listener.exchanges:
+        while wire.listener.streams:
             got += len(await caller.reader.read(65536))
         begun = monotonic()
-        for step in range(1, 20):  # it goes on reading, a little between sweeps that are further apart than LINGER_SECONDS
+        for step in range(
+            1, 20
+        ):  # it goes on reading, a little between sweeps that are further apart than LINGER_SECONDS
             sweep(wire.listener._shared, begun + step * 1.5 * client.LINGER_SECONDS)
             got += len(await caller.reader.readexactly(1000))
         assert got < SIZE
@@ -71,7 +73,7 @@ async def test_a_whole_answer_arrives_whole_at_a_slow_reader(how: str) -> None:
 @pytest.mark.parametrize("how", LAST_ANSWERS)
 async def test_a_reader_that_takes_nothing_of_a_last_answer_is_cut(how: str) -> None:
     async with rig() as wire, last_answer(wire, how) as caller:
-        while wire.listener.exchanges:
+        while wire.listener.streams:
             await caller.reader.read(65536)
         caller.writer.transport.pause_reading()
         shared, begun = wire.listener._shared, monotonic()
@@ -87,7 +89,7 @@ async def test_a_reader_that_takes_nothing_of_a_last_answer_is_cut(how: str) -> 
 async def test_a_client_that_took_its_last_answer_and_does_not_close_is_closed() -> None:
     async with rig() as wire:
         await wire.model()
-        caller = await wire.call(post(fields=b"Connection: close\r\n"))
+        caller = await wire.request(post(fields=b"Connection: close\r\n"))
         assert (await caller.answer()).body == b"hello"
         assert caller.reader.at_eof() or await caller.closed() == b""
         shared, now = wire.listener._shared, monotonic()

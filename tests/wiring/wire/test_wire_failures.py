@@ -10,7 +10,7 @@ import sys
 import h11
 import pytest
 
-from kindler.activator.calls import Outcome
+from kindler.activator.endpoint.requests import Outcome
 from kindler.activator.wire import close_idle
 from tests.wiring.wire.models import Connection, reset
 from tests.wiring.wire.rig import SAGEMAKER, TestDesk, post, rig, until
@@ -33,10 +33,10 @@ async def test_a_truncated_answer_never_looks_whole(begun: bytes) -> None:
 
     async with rig() as wire:
         await wire.model(script)
-        caller = await wire.call(post())
+        caller = await wire.request(post())
         with pytest.raises(CUT):
             await caller.answer()
-        assert (await wire.desk.ends.get()).outcome is Outcome.BROKE_OFF
+        assert (await wire.throttler.ends.get()).outcome is Outcome.BROKE_OFF
 
 
 async def test_an_answer_that_ends_by_a_reset_never_looks_whole() -> None:
@@ -51,12 +51,12 @@ async def test_an_answer_that_ends_by_a_reset_never_looks_whole() -> None:
 
     async with rig() as wire:
         await wire.model(script)
-        caller = await wire.call(post())
+        caller = await wire.request(post())
         await caller.reader.readuntil(b"only this")
         read.set()
         with pytest.raises(ConnectionResetError):
             await caller.closed()
-        assert (await wire.desk.ends.get()).outcome is Outcome.BROKE_OFF
+        assert (await wire.throttler.ends.get()).outcome is Outcome.BROKE_OFF
 
 
 @pytest.mark.parametrize("path", [b"/invocations", SAGEMAKER])
@@ -83,7 +83,7 @@ async def test_answers_that_are_not_passed_on(answer: bytes, path: bytes) -> Non
 
     async with rig() as wire:
         model = await wire.model(script)
-        caller = await wire.call(post(path=path))
+        caller = await wire.request(post(path=path))
         told = await caller.answer()
         if path == SAGEMAKER:
             body = json.loads(told.body)
@@ -91,7 +91,7 @@ async def test_answers_that_are_not_passed_on(answer: bytes, path: bytes) -> Non
             assert body["Message"].startswith("Received server error (0) from primary with message")
         else:
             assert told.status == 502
-        assert (await wire.desk.ends.get()).outcome is Outcome.BROKE_OFF
+        assert (await wire.throttler.ends.get()).outcome is Outcome.BROKE_OFF
         assert model.requests.qsize() == 1
 
 
@@ -107,7 +107,7 @@ async def test_a_malformed_chunk_cuts_the_answer() -> None:
 
     async with rig() as wire:
         await wire.model(script)
-        caller = await wire.call(post())
+        caller = await wire.request(post())
         await caller.reader.readuntil(b"hello\r\n")
         begun.set()
         with pytest.raises(ConnectionResetError):
@@ -123,7 +123,7 @@ async def test_a_post_on_a_connection_that_the_model_closed_is_never_sent_twice(
 
     async with rig() as wire:
         model = await wire.model(script)
-        caller = await wire.call()
+        caller = await wire.request()
         for n in range(20):
             await caller.send(post(b"%d" % n))
             assert (await caller.answer()).status in (200, 502)
@@ -138,7 +138,7 @@ async def test_no_retry_once_a_byte_was_written() -> None:
     async with rig(TestDesk()) as wire:
         bad = await wire.model(script, "bad")
         good = await wire.model(pod="good")
-        assert (await (await wire.call(post())).answer()).status == 502
+        assert (await (await wire.request(post())).answer()).status == 502
         assert (bad.requests.qsize(), good.connections) == (1, 0)
 
 
@@ -151,9 +151,9 @@ async def test_bytes_on_an_idle_connection_end_it() -> None:
 
     async with rig() as wire:
         model = await wire.model(script)
-        caller = await wire.call(post())
+        caller = await wire.request(post())
         assert (await caller.answer()).body == b"one"
-        await until(lambda: not wire.desk.places[0].idle)
+        await until(lambda: not wire.throttler.backends[0].idle)
         await caller.send(post())
         assert (await caller.answer()).body == b"one"
         assert model.connections == 2
@@ -170,18 +170,18 @@ async def test_a_client_that_leaves_after_dispatch_frees_the_place_only_when_the
 
     async with rig() as wire:
         model = await wire.model(script)
-        caller = await wire.call(post(b"first"))
+        caller = await wire.request(post(b"first"))
         await model.requests.get()
         reset(caller.writer)
-        second = await wire.call(post(b"second"))
-        await wire.desk.held.get()
+        second = await wire.request(post(b"second"))
+        await wire.throttler.held.get()
         await until(lambda: wire.listener.connections == 1)
-        assert (model.connections, model.requests.qsize(), wire.desk.ends.qsize()) == (1, 0, 0)
+        assert (model.connections, model.requests.qsize(), wire.throttler.ends.qsize()) == (1, 0, 0)
         answered.set()
-        end = await wire.desk.ends.get()
+        end = await wire.throttler.ends.get()
         assert (end.outcome, end.status) == (Outcome.ANSWERED, 200)
         assert (await second.answer()).status == 200
-        assert (wire.desk.most, model.connections) == ({"pod-1": 1}, 1)
+        assert (wire.throttler.most, model.connections) == ({"pod-1": 1}, 1)
 
 
 async def test_a_client_that_leaves_in_the_middle_of_its_body() -> None:
@@ -196,13 +196,13 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body() -> None:
 
     async with rig() as wire:
         await wire.model(script)
-        caller = await wire.call(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
+        caller = await wire.request(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
         await begun.wait()
         caller.close()
         await until(lambda: not wire.listener.connections)
-        assert wire.desk.ends.empty()
+        assert wire.throttler.ends.empty()
         close.set()
-        assert (await wire.desk.ends.get()).outcome is Outcome.ABANDONED
+        assert (await wire.throttler.ends.get()).outcome is Outcome.ABANDONED
 
 
 async def test_a_pod_that_is_going_keeps_no_connection() -> None:
@@ -218,33 +218,33 @@ async def test_a_pod_that_is_going_keeps_no_connection() -> None:
 
     async with rig() as wire:
         model = await wire.model(script)
-        place = wire.desk.places[0]
-        caller = await wire.call(post())
+        backend = wire.throttler.backends[0]
+        caller = await wire.request(post())
         await caller.answer()
-        assert len(place.idle) == 1
+        assert len(backend.idle) == 1
         await caller.send(post())
         await until(lambda: model.requests.qsize() == 2)
-        place.closing = True
+        backend.closing = True
         go_on.set()
         await caller.answer()
-        assert place.idle == []
+        assert backend.idle == []
 
 
 async def test_kept_connections_are_closed_when_their_pod_goes() -> None:
     async with rig() as wire:
         await wire.model()
-        await (await wire.call(post())).answer()
-        place = wire.desk.places[0]
-        assert len(place.idle) == 1
-        close_idle(place)
-        assert place.idle == []
-        await until(lambda: not wire.listener._shared.upstreams)
+        await (await wire.request(post())).answer()
+        backend = wire.throttler.backends[0]
+        assert len(backend.idle) == 1
+        close_idle(backend)
+        assert backend.idle == []
+        await until(lambda: not wire.listener._shared.backend_connections)
 
 
 async def test_a_client_that_vanished_without_a_word_is_looked_for() -> None:
     """Its packets cannot be made to vanish here; that the kernel asks after it can be read off."""
     async with rig() as wire:
-        await wire.call()
+        await wire.request()
         await until(lambda: wire.listener.connections)
         (client,) = wire.listener._shared.clients
         sock = client.transport.get_extra_info("socket")
@@ -260,7 +260,7 @@ async def test_a_flood_of_interim_heads() -> None:
 
     async with rig() as wire:
         await wire.model(script)
-        caller = await wire.call(post())
+        caller = await wire.request(post())
         while (answer := await caller.answer()).status == 103:
             pass
         assert answer.status == 502

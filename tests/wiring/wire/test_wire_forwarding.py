@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from kindler.activator.calls import ColdStart, Outcome
+from kindler.activator.endpoint.requests import ColdStart, Outcome
 from tests.wiring.wire.models import Connection
 from tests.wiring.wire.rig import SAGEMAKER, TestDesk, post, rig, until
 
@@ -15,14 +15,14 @@ from tests.wiring.wire.rig import SAGEMAKER, TestDesk, post, rig, until
 async def test_a_request_and_its_answer() -> None:
     async with rig() as wire:
         model = await wire.model()
-        caller = await wire.call(post(b"1,2,3", SAGEMAKER))
+        caller = await wire.request(post(b"1,2,3", SAGEMAKER))
         answer = await caller.answer()
         assert (answer.status, answer.body) == (200, b"1,2,3")
         seen = model.requests.get_nowait()
         assert (seen.method, seen.target, seen.body) == ("POST", "/invocations", b"1,2,3")
         assert seen.fields["x-amzn-requestid"] == answer.fields["x-amzn-requestid"]
         assert answer.fields["x-amzn-invoked-production-variant"] == "AllTraffic"
-        end = await wire.desk.ends.get()
+        end = await wire.throttler.ends.get()
         assert (end.outcome, end.status, end.received, end.sent) == (Outcome.ANSWERED, 200, 5, 5)
 
 
@@ -31,7 +31,7 @@ async def test_fields_that_end_here_do_not_reach_the_model_and_others_do() -> No
     fields += b"X-Request-Id: mine\r\nX-A: b\r\n"
     async with rig() as wire:
         model = await wire.model()
-        answer = await (await wire.call(post(fields=fields))).answer()
+        answer = await (await wire.request(post(fields=fields))).answer()
         seen = model.requests.get_nowait().fields
         assert answer.fields["x-amzn-requestid"] == seen["x-amzn-requestid"] == seen["x-request-id"] == "mine"
         assert seen["x-a"] == "b"
@@ -41,11 +41,14 @@ async def test_fields_that_end_here_do_not_reach_the_model_and_others_do() -> No
 async def test_the_models_hop_by_hop_fields_and_false_claims_do_not_reach_the_client() -> None:
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.answer(b"x", fields=b"Connection: X-B\r\nX-B: 1\r\nKeep-Alive: 5\r\nX-Kindler-Cold-Start: 7\r\nx-amzn-RequestId: lie\r\nX-C: d\r\n")
+        await connection.answer(
+            b"x",
+            fields=b"Connection: X-B\r\nX-B: 1\r\nKeep-Alive: 5\r\nX-Kindler-Cold-Start: 7\r\nx-amzn-RequestId: lie\r\nX-C: d\r\n",
+        )
 
     async with rig() as wire:
         await wire.model(script)
-        answer = await (await wire.call(post())).answer()
+        answer = await (await wire.request(post())).answer()
         assert answer.fields["x-c"] == "d"
         assert answer.fields["x-amzn-requestid"] != "lie"
         assert not {"connection", "x-b", "keep-alive", "x-kindler-cold-start"} & answer.fields.keys()
@@ -54,7 +57,7 @@ async def test_the_models_hop_by_hop_fields_and_false_claims_do_not_reach_the_cl
 async def test_connections_are_kept_on_both_sides() -> None:
     async with rig() as wire:
         model = await wire.model()
-        caller = await wire.call()
+        caller = await wire.request()
         for n in range(5):
             await caller.send(post(b"%d" % n))
             assert (await caller.answer()).body == b"%d" % n
@@ -64,7 +67,7 @@ async def test_connections_are_kept_on_both_sides() -> None:
 async def test_a_kept_connection_is_not_used_after_its_time() -> None:
     async with rig(pod_idle_seconds=0.01) as wire:
         model = await wire.model()
-        caller = await wire.call()
+        caller = await wire.request()
         for _ in range(2):
             await caller.send(post())
             await caller.answer()
@@ -75,9 +78,9 @@ async def test_a_kept_connection_is_not_used_after_its_time() -> None:
 async def test_pipelined_requests_are_answered_in_their_order() -> None:
     async with rig() as wire:
         model = await wire.model()
-        caller = await wire.call(b"".join(post(b"%d" % n) for n in range(20)))
+        caller = await wire.request(b"".join(post(b"%d" % n) for n in range(20)))
         assert [(await caller.answer()).body for _ in range(20)] == [b"%d" % n for n in range(20)]
-        assert wire.desk.most == {"pod-1": 1}
+        assert wire.throttler.most == {"pod-1": 1}
         assert model.connections == 1
 
 
@@ -92,7 +95,7 @@ async def test_pipelining_is_bounded() -> None:
 
     async with rig() as wire:
         await wire.model(script)
-        caller = await wire.call(post())
+        caller = await wire.request(post())
         for _ in range(3):
             await caller.send(post(b"x" * 40_000))
         await until(lambda: wire.listener.bytes_received >= 120_000)
@@ -116,7 +119,7 @@ async def test_chunked_both_ways_as_it_came(step: int) -> None:
 
     async with rig() as wire:
         model = await wire.model(script)
-        caller = await wire.call()
+        caller = await wire.request()
         for _ in range(2):
             await caller.send(b"POST /invocations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
             for at in range(0, len(body), step):
@@ -129,7 +132,7 @@ async def test_a_body_of_4_mib_both_ways() -> None:
     body = bytes(range(256)) * (4 * 1024 * 4)
     async with rig() as wire:
         await wire.model()
-        caller = await wire.call(post(body))
+        caller = await wire.request(post(body))
         assert (await caller.answer()).body == body
 
 
@@ -142,7 +145,7 @@ async def test_answers_without_a_body(status: int) -> None:
 
     async with rig() as wire:
         model = await wire.model(script)
-        caller = await wire.call()
+        caller = await wire.request()
         for _ in range(2):
             await caller.send(post())
             assert (await caller.answer()).status == status
@@ -157,7 +160,7 @@ async def test_head_has_no_body_whatever_its_length_says() -> None:
 
     async with rig() as wire:
         model = await wire.model(script)
-        caller = await wire.call()
+        caller = await wire.request()
         for _ in range(2):
             await caller.send(b"HEAD /invocations HTTP/1.1\r\nHost: x\r\n\r\n")
             assert (await caller.answer(b"HEAD")).fields["content-length"] == "10"
@@ -172,7 +175,7 @@ async def test_interim_answers_are_passed_on() -> None:
 
     async with rig() as wire:
         await wire.model(script)
-        caller = await wire.call(post())
+        caller = await wire.request(post())
         assert (await caller.answer()).status == 103
         assert (await caller.answer()).body == b"done"
 
@@ -185,7 +188,7 @@ async def test_an_answer_that_ends_with_its_connection() -> None:
 
     async with rig() as wire:
         await wire.model(script)
-        caller = await wire.call(post())
+        caller = await wire.request(post())
         answer = await caller.answer()
         assert (answer.body, answer.fields["connection"]) == (b"part one, part two", "close")
 
@@ -195,13 +198,15 @@ async def test_events_are_passed_on_one_by_one() -> None:
 
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n")
+        await connection.send(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n"
+        )
         await go_on.wait()
         await connection.send(b"0\r\n\r\n")
 
     async with rig() as wire:
         await wire.model(script)
-        caller = await wire.call(post())
+        caller = await wire.request(post())
         assert (await caller.reader.readuntil(b"data: 1\n\n\r\n")).startswith(b"HTTP/1.1 200 OK")
         go_on.set()
         assert await caller.reader.readuntil(b"0\r\n\r\n")
@@ -214,18 +219,20 @@ async def test_an_early_answer_reaches_a_client_that_is_still_sending() -> None:
 
     async with rig() as wire:
         await wire.model(script)
-        caller = await wire.call(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000)
+        caller = await wire.request(
+            b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000
+        )
         answer = await caller.answer()
         assert (answer.status, answer.body, answer.fields["connection"]) == (403, b"no thanks", "close")
         await caller.send(b"x" * 1000)  # still read, and dropped
-        assert (await wire.desk.ends.get()).outcome is Outcome.ANSWERED
+        assert (await wire.throttler.ends.get()).outcome is Outcome.ANSWERED
         assert await caller.closed() == b""
 
 
 async def test_old_clients() -> None:
     async with rig() as wire:
         model = await wire.model()
-        caller = await wire.call(b"POST /invocations HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi")
+        caller = await wire.request(b"POST /invocations HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi")
         answer = await caller.answer()
         assert (answer.body, answer.fields["connection"]) == (b"hi", "close")
         assert await caller.closed() == b""
@@ -235,7 +242,7 @@ async def test_old_clients() -> None:
 async def test_connection_close_is_kept() -> None:
     async with rig() as wire:
         await wire.model()
-        caller = await wire.call(post(fields=b"Connection: close\r\n"))
+        caller = await wire.request(post(fields=b"Connection: close\r\n"))
         assert (await caller.answer()).fields["connection"] == "close"
         assert await caller.closed() == b""
 
@@ -243,7 +250,9 @@ async def test_connection_close_is_kept() -> None:
 async def test_a_client_that_waits_to_be_asked_for_its_body() -> None:
     async with rig() as wire:
         model = await wire.model()
-        caller = await wire.call(b"POST /invocations HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        caller = await wire.request(
+            b"POST /invocations HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+        )
         assert (await caller.answer()).status == 100
         await caller.send(b"hi")
         assert (await caller.answer()).body == b"hi"
@@ -253,16 +262,16 @@ async def test_a_client_that_waits_to_be_asked_for_its_body() -> None:
 async def test_the_query_goes_on_to_the_invocations_path() -> None:
     async with rig() as wire:
         model = await wire.model()
-        await (await wire.call(post(path=b"/invocations?a=%2Fb"))).answer()
+        await (await wire.request(post(path=b"/invocations?a=%2Fb"))).answer()
         assert model.requests.get_nowait().target == "/invocations?a=%2Fb"
 
 
 async def test_a_cold_start_is_told_on_the_answer() -> None:
-    desk = TestDesk()
-    desk.cold = ColdStart(asked=10.0, created=10.013, scheduled=10.025, ip=10.359, ping=10.361)
-    async with rig(desk) as wire:
-        caller = await wire.call(post())
-        await desk.held.get()
+    throttler = TestDesk()
+    throttler.cold = ColdStart(asked=10.0, created=10.013, scheduled=10.025, ip=10.359, ping=10.361)
+    async with rig(throttler) as wire:
+        caller = await wire.request(post())
+        await throttler.held.get()
         await wire.model()
         answer = await caller.answer()
         assert answer.fields["server-timing"] == "created;dur=13, scheduled;dur=25, ip;dur=359, ping;dur=361"
@@ -275,13 +284,15 @@ async def test_a_models_own_error_in_both_styles(chunked: bool) -> None:
         while True:
             await connection.request()
             if chunked:
-                await connection.send(b"HTTP/1.1 400 X\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbad\r\n6\r\n input\r\n0\r\n\r\n")
+                await connection.send(
+                    b"HTTP/1.1 400 X\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbad\r\n6\r\n input\r\n0\r\n\r\n"
+                )
             else:
                 await connection.answer(b"bad input", 400)
 
     async with rig() as wire:
         await wire.model(script)
-        caller = await wire.call(post(path=SAGEMAKER))
+        caller = await wire.request(post(path=SAGEMAKER))
         answer = await caller.answer()
         assert (answer.status, answer.fields["x-amzn-errortype"]) == (424, "ModelError")
         body = json.loads(answer.body)
@@ -290,22 +301,22 @@ async def test_a_models_own_error_in_both_styles(chunked: bool) -> None:
         await caller.send(post())
         answer = await caller.answer()
         assert (answer.status, answer.body) == (400, b"bad input")
-        assert [(await wire.desk.ends.get()).status for _ in range(2)] == [400, 400]
+        assert [(await wire.throttler.ends.get()).status for _ in range(2)] == [400, 400]
 
 
 async def test_a_ping_that_may_wake_is_answered_without_touching_the_pod() -> None:
     async with rig() as wire:
-        caller = await wire.call(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
-        await wire.desk.held.get()
+        caller = await wire.request(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+        await wire.throttler.held.get()
         model = await wire.model()
         assert (await caller.answer(b"GET")).status == 200
-        assert (model.connections, wire.desk.running) == (0, {})
+        assert (model.connections, wire.throttler.running) == (0, {})
 
 
 async def test_a_draining_process_says_so_on_every_answer() -> None:
     async with rig() as wire:
         await wire.model()
-        busy, idle = await wire.call(), await wire.call(post())
+        busy, idle = await wire.request(), await wire.request(post())
         await idle.answer()
         wire.front.going = True
         wire.listener.stop_accepting()
@@ -317,8 +328,8 @@ async def test_a_draining_process_says_so_on_every_answer() -> None:
 
 async def test_answers_while_draining_end_their_connection() -> None:
     async with rig() as wire:
-        caller = await wire.call(post())
-        await wire.desk.held.get()
+        caller = await wire.request(post())
+        await wire.throttler.held.get()
         wire.front.going = True
         wire.listener.close_idle()
         await wire.model()

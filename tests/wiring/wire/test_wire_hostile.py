@@ -16,7 +16,10 @@ HOSTILE = [
     (b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
     (b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400),
     (b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello", 400),
-    (b"POST /invocations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n", 400),
+    (
+        b"POST /invocations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n",
+        400,
+    ),
     (b"POST /invocations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\x0bchunked\r\n\r\n", 400),
     (b"POST /invocations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n", 400),
     (b"POST /invocations HTTP/1.1\r\nHost: x\r\n Transfer-Encoding: chunked\r\n\r\n", 400),
@@ -42,7 +45,7 @@ async def test_hostile_heads_are_refused_and_nothing_behind_them_is_read(data: b
     """Behind each of them stands a request that must not be taken for one; however the bytes are cut, no model sees anything."""
     async with rig() as wire:
         model = await wire.model()
-        caller = await wire.call()
+        caller = await wire.request()
         smuggled = data + post(b"smuggled")
         step = len(smuggled) if whole else max(7, len(data) // 50)
         try:

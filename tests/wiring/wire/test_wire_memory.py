@@ -16,10 +16,10 @@ LONG = b"X-Long: " + b"x" * 20_000 + b"\r\n"
 async def test_a_held_head_counts(path: bytes) -> None:
     request = post(b"", path, LONG)
     async with rig(held_limit=len(request) + 100) as wire:
-        first = await wire.call(request)
+        first = await wire.request(request)
         await until(lambda: wire.front.held)
         assert wire.front.held == len(request)
-        second = await (await wire.call(request)).answer()
+        second = await (await wire.request(request)).answer()
         assert (second.status, second.fields["retry-after"]) == (503, "1")
         first.close()
         await until(lambda: not wire.front.held)
@@ -29,11 +29,11 @@ async def test_the_beginning_of_a_head_counts() -> None:
     request = post(b"", fields=LONG)
     async with rig(held_limit=len(request) + 100) as wire:
         await wire.model()
-        first = await wire.call(request[:10_000])
+        first = await wire.request(request[:10_000])
         await until(lambda: wire.front.held == 10_000)
         await first.send(request[10_000:15_000])
         await until(lambda: wire.front.held == 15_000)
-        second = await wire.call(request[:10_000])
+        second = await wire.request(request[:10_000])
         assert (await second.answer()).status == 503
         assert await second.closed() == b""
         await first.send(request[15_000:])
@@ -43,8 +43,8 @@ async def test_the_beginning_of_a_head_counts() -> None:
 
 async def test_requests_sent_ahead_count() -> None:
     async with rig(held_limit=1_000) as wire:
-        caller = await wire.call(post())
-        await wire.desk.held.get()
+        caller = await wire.request(post())
+        await wire.throttler.held.get()
         alone = wire.front.held
         await caller.send(post(b"second"))
         await until(lambda: wire.front.held == alone + len(post(b"second")))
@@ -61,11 +61,11 @@ async def test_a_held_body_counts_until_the_pod_has_taken_it() -> None:
     read = asyncio.Event()
     body = b"x" * (32 << 20)
     async with rig(body_limit_bytes=1 << 30) as wire:
-        caller = await wire.call()
+        caller = await wire.request()
         await caller.send(post(body))
         await until(lambda: wire.front.held == len(post(body)))
         await wire.model(reluctant(read, len(body)))
-        await until(lambda: wire.listener._shared.upstreams)
+        await until(lambda: wire.listener._shared.backend_connections)
         assert wire.front.held == len(post(body))
         read.set()
         await until(lambda: not wire.front.held)
@@ -83,10 +83,10 @@ async def test_a_connection_with_unsent_bytes_is_not_kept() -> None:
         await asyncio.Event().wait()
 
     async with rig(body_limit_bytes=1 << 30) as wire:
-        caller = await wire.call()
+        caller = await wire.request()
         await caller.send(post(body))
         await until(lambda: wire.front.held == len(post(body)))
         await wire.model(script)
         assert (await caller.answer()).body == b"early"
-        assert wire.desk.places[0].idle == []
+        assert wire.throttler.backends[0].idle == []
         assert wire.front.held == 0

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from kindler.activator.wire.client import PIPELINE_LIMIT, Client
+from kindler.activator.wire.client import PIPELINE_LIMIT, ClientConnection
 from tests.wiring.wire.rig import HOST, Rig, post, rig, until
 
 MISSED = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -29,7 +29,7 @@ class DeafCaller:
     def __exit__(self, *_: object) -> None:
         self.sock.close()
 
-    async def client(self) -> Client:
+    async def client(self) -> ClientConnection:
         """The wire's side; its kernel takes little too, so that what is not read stays in the transport."""
         await until(lambda: self.wire.listener.connections)
         (client,) = self.wire.listener._shared.clients
@@ -42,7 +42,7 @@ class DeafCaller:
         await asyncio.get_running_loop().sock_sendall(self.sock, data)
         await until(lambda: self.wire.listener.bytes_received >= want)
 
-    async def ask(self, client: Client) -> None:
+    async def ask(self, client: ClientConnection) -> None:
         """Asks 50 times for what there is not, until all are answered or the wire waits for some answers to be read."""
         await self.send(MISSED * 50)
         await until(lambda: client.write_paused or not client._pending)
@@ -60,7 +60,7 @@ async def test_beyond_the_bound_without_an_exchange_nothing_is_read_on_in_the_mi
                 await caller.ask(client)
             await caller.send(post(body)[: -len(hidden)])
             await caller.send(hidden)
-            assert (client._exchange, client._pending) == (None, b"")
+            assert (client._stream, client._pending) == (None, b"")
             caller.sock.setblocking(True)
             caller.sock.settimeout(10)
             while await asyncio.to_thread(caller.sock.recv, 65536):
@@ -71,7 +71,7 @@ async def test_beyond_the_bound_without_an_exchange_nothing_is_read_on_in_the_mi
 @pytest.mark.parametrize("whole", [True, False])
 async def test_requests_sent_ahead_are_answered_after_a_half_close(whole: bool) -> None:
     async with rig() as wire:
-        caller = await wire.call(MISSED * 30 + (b"" if whole else MISSED[:20]))
+        caller = await wire.request(MISSED * 30 + (b"" if whole else MISSED[:20]))
         caller.writer.write_eof()
         assert (await caller.closed()).count(b"HTTP/1.1 404") == 30
 
@@ -84,6 +84,6 @@ async def test_a_request_sent_ahead_whose_client_left_never_reaches_a_model() ->
             while client.transport.get_write_buffer_size() < 32 * 1024:
                 await caller.ask(client)
             await caller.send(post())
-            call = await wire.desk.held.get()
+            request = await wire.throttler.held.get()
             caller.sock.shutdown(socket.SHUT_WR)
-            assert await wire.desk.left.get() is call
+            assert await wire.throttler.left.get() is request

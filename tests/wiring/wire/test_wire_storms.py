@@ -57,13 +57,15 @@ class Storm:
             await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body) + 10, body))
             return False
         if way == "chunked":
-            await connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+            await connection.send(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+            )
         else:
             await connection.answer(body)
         return True
 
     async def client(self, wire: Rig, name: int) -> None:
-        caller = await wire.call()
+        caller = await wire.request()
         try:
             for number in range(6):
                 body = b"%d/%d " % (name, number) + b"x" * self.dice.choice([0, 10, 5_000, 200_000])
@@ -102,9 +104,9 @@ async def test_a_storm_leaves_nothing_behind(seed: int) -> None:
         async with asyncio.timeout(60):
             await asyncio.gather(*(storm.client(wire, name) for name in range(80)))
             await wire.listener.idle()
-        assert not wire.desk.waiting
-        assert not wire.desk.running
+        assert not wire.throttler.waiting
+        assert not wire.throttler.running
         assert wire.front.held == 0
-        assert wire.listener.exchanges == 0
-    assert set(wire.desk.most.values()) == {1}
+        assert wire.listener.streams == 0
+    assert set(wire.throttler.most.values()) == {1}
     assert storm.outcomes["200"] > 20

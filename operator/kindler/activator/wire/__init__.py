@@ -7,7 +7,7 @@ Lives here: scanners and the two connection state machines. Must not live here: 
     listener  sweep  shared  sockets            the port, its clock, what all connections share, what the kernel is asked
 """
 
+from kindler.activator.wire.backend import close_idle
 from kindler.activator.wire.listener import Listener, start
-from kindler.activator.wire.upstream import close_idle
 
 __all__ = ["Listener", "close_idle", "start"]

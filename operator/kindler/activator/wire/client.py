@@ -12,36 +12,51 @@ import asyncio
 from time import monotonic
 from typing import Final, cast
 
-from kindler.activator.calls import Cause, Refusal, Style
-from kindler.activator.wire import answers, head, sockets
-from kindler.activator.wire.exchange import HELD, LOOKING, Exchange
+from kindler.activator.endpoint.requests import Cause, Rejection, Style
+from kindler.activator.wire import head, localreply, sockets
+from kindler.activator.wire.context import NEVER, ListenerContext
 from kindler.activator.wire.head import BadHead
-from kindler.activator.wire.shared import NEVER, Shared
+from kindler.activator.wire.stream import HELD, LOOKING, RequestStream
 
-BODY_STEP: Final = 16 * 1024  # bytes of a body that count as progress: fewer within the settings' time without progress, and it is given up
+BODY_STEP: Final = (
+    16 * 1024
+)  # bytes of a body that count as progress: fewer within the settings' time without progress, and it is given up
 LOOKUP_SECONDS: Final = 10.0  # how long a look-up may take; it answers sooner by itself
 PIPELINE_LIMIT: Final = 64 * 1024  # bytes sent ahead of an answer that are kept
 REFUSED_LIMIT: Final = 256  # connections beyond the limit that are told so at the same time; others are cut
 LINGER_SECONDS: Final = 2.0  # how long, once it has its last answer, what a client still sends is read and dropped: a close would make its kernel drop both
 
 
-class Client(asyncio.Protocol):
+class ClientConnection(asyncio.Protocol):
     """`closing`: no request is taken after the present one. `deadline`: monotonic seconds, of whatever is awaited from the client now."""
 
     __slots__ = (
-        "_buffer", "_counted", "_exchange", "_ignoring", "_paused", "_pending", "_progress", "_stalled_until", "_unwritten",
-        "closing", "deadline", "half_closed", "shared", "transport", "write_paused",
+        "_buffer",
+        "_counted",
+        "_ignoring",
+        "_paused",
+        "_pending",
+        "_progress",
+        "_stalled_until",
+        "_stream",
+        "_unwritten",
+        "closing",
+        "deadline",
+        "half_closed",
+        "shared",
+        "transport",
+        "write_paused",
     )  # fmt: skip
 
     transport: asyncio.Transport
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: ListenerContext) -> None:
         self.shared = shared
         self.deadline = NEVER
         self.closing = False
         self.half_closed = False
         self.write_paused = False  # the client does not keep up
-        self._exchange: Exchange | None = None
+        self._stream: RequestStream | None = None
         self._buffer = b""  # the beginning of a head
         self._pending = b""  # what came behind the request under way
         self._counted = 0  # bytes of both that the process's bound on held bytes knows of
@@ -63,28 +78,33 @@ class Client(asyncio.Protocol):
         if over > REFUSED_LIMIT:
             self.cut()
         elif over > 0:
-            self._reject(Refusal(Cause.TOO_MANY_CONNECTIONS, f"This activator has {shared.settings.connection_limit} connections open, its limit."))
+            self._reject(
+                Rejection(
+                    Cause.TOO_MANY_CONNECTIONS,
+                    f"This activator has {shared.settings.connection_limit} connections open, its limit.",
+                )
+            )
 
     def data_received(self, data: bytes) -> None:
         self.shared.received += len(data)
-        exchange = self._exchange
-        if exchange is None:
+        stream = self._stream
+        if stream is None:
             if self._pending:
                 self.keep(data)
             elif not self._ignoring:
                 self._read_head(data)
-        elif exchange.body.complete:
+        elif stream.body.complete:
             self.keep(data)
         else:
-            exchange.more(data)
+            stream.more(data)
             self._expect_body()
 
     def eof_received(self) -> bool:
-        exchange = self._exchange
-        if exchange is None:
+        stream = self._stream
+        if stream is None:
             over = self._ignoring or not self._pending
         else:
-            over = exchange.state in (LOOKING, HELD) or not exchange.body.complete
+            over = stream.state in (LOOKING, HELD) or not stream.body.complete
         if over:
             self.leave()
             return False
@@ -103,17 +123,17 @@ class Client(asyncio.Protocol):
         self.write_paused = True
         self._unwritten = self.transport.get_write_buffer_size()
         self._stalled_until = monotonic() + self.shared.settings.client_write_seconds
-        if self._exchange is not None and self._exchange.connection is not None:
-            self._exchange.connection.pause_reading()
+        if self._stream is not None and self._stream.connection is not None:
+            self._stream.connection.pause_reading()
 
     def resume_writing(self) -> None:
         self.write_paused = False
         if not self._ignoring:
             self._stalled_until = NEVER
-        if self._exchange is None:
+        if self._stream is None:
             self._read_pending()
-        elif self._exchange.connection is not None:
-            self._exchange.connection.resume_reading()
+        elif self._stream.connection is not None:
+            self._stream.connection.resume_reading()
 
     # ---- requests
 
@@ -129,7 +149,7 @@ class Client(asyncio.Protocol):
         try:
             found = head.scan(data, settings.head_limit_bytes, settings.header_count_limit)
         except BadHead as bad:
-            self._reject(Refusal(bad.cause, bad.reason))
+            self._reject(Rejection(bad.cause, bad.reason))
             return
         now = monotonic()
         if found is None:
@@ -140,25 +160,25 @@ class Client(asyncio.Protocol):
         if self._counted:
             self._count()
         self.deadline = NEVER
-        self._exchange = exchange = Exchange(self, found, now)
-        exchange.start(data)
-        if exchange.state == LOOKING or not exchange.body.complete:
+        self._stream = stream = RequestStream(self, found, now)
+        stream.start(data)
+        if stream.state == LOOKING or not stream.body.complete:
             self._expect_body()
 
     def _await_head(self, data: bytes) -> None:
         """Keeps the beginning of a head."""
         self._buffer = data
         if not self._count():
-            self._reject(Refusal(Cause.TOO_MANY_HELD_BYTES, "Too many bytes of requests are waiting."))
+            self._reject(Rejection(Cause.TOO_MANY_HELD_BYTES, "Too many bytes of requests are waiting."))
 
     def _expect_body(self) -> None:
         """Sets the deadline for the next piece of the body, or for the look-up; none while we ourselves do not read."""
-        exchange = self._exchange
-        if exchange is None:
+        stream = self._stream
+        if stream is None:
             return
-        body = exchange.body
+        body = stream.body
         if body.complete:
-            self.deadline = exchange.arrived + LOOKUP_SECONDS if exchange.state == LOOKING else NEVER
+            self.deadline = stream.arrived + LOOKUP_SECONDS if stream.state == LOOKING else NEVER
         elif self._paused:
             self.deadline = NEVER
         elif self.deadline == NEVER or body.received - self._progress >= BODY_STEP:
@@ -177,13 +197,13 @@ class Client(asyncio.Protocol):
             return
         self.closing = True
         self._drop()
-        if self._exchange is None:
+        if self._stream is None:
             self._close(lingering=True)
 
     def _count(self) -> bool:
         """Tells the process's bound on held bytes what is kept of requests to come. False when that is too much."""
         more = len(self._buffer) + len(self._pending) - self._counted
-        if more and not self.shared.front.hold_bytes(more):
+        if more and not self.shared.front.reserve_bytes(more):
             return False
         self._counted += more
         return True
@@ -195,11 +215,11 @@ class Client(asyncio.Protocol):
             self._count()
 
     def _read_pending(self) -> None:
-        if self._exchange is None and not self.write_paused and not self._ignoring:
+        if self._stream is None and not self.write_paused and not self._ignoring:
             data, self._pending = self._pending, b""
             if data:
                 self._read_head(data)
-            if self.half_closed and self._exchange is None and not self._pending:
+            if self.half_closed and self._stream is None and not self._pending:
                 self._close(lingering=False)  # the last one was answered, or will never be whole
 
     # ---- answers, told by the exchange
@@ -217,7 +237,7 @@ class Client(asyncio.Protocol):
 
     def finish(self, complete: bool) -> None:
         """The answer was written to its end. `complete`: the request had been read to its end, so that another may follow."""
-        self._exchange = None
+        self._stream = None
         if self._paused:
             self.resume_reading()
         if self.closing or not complete:
@@ -254,7 +274,7 @@ class Client(asyncio.Protocol):
 
     def close_if_idle(self) -> bool:
         """Closes politely if no request is under way and none has begun to come."""
-        idle = self._exchange is None and not self._buffer and not self._pending
+        idle = self._stream is None and not self._buffer and not self._pending
         if idle and not self._ignoring:
             self._close(lingering=False)
         return idle
@@ -269,21 +289,30 @@ class Client(asyncio.Protocol):
             return
         if now < self.deadline:
             return
-        if self._exchange is not None:
-            self._check_request(self._exchange)
+        if self._stream is not None:
+            self._check_request(self._stream)
         elif self._buffer:
-            self._reject(Refusal(Cause.REQUEST_TIMEOUT, f"The request's head did not come within {self.shared.settings.head_seconds:g} s."))
+            self._reject(
+                Rejection(
+                    Cause.REQUEST_TIMEOUT,
+                    f"The request's head did not come within {self.shared.settings.head_seconds:g} s.",
+                )
+            )
         else:
             self._close(lingering=False)
 
-    def _check_request(self, exchange: Exchange) -> None:
+    def _check_request(self, stream: RequestStream) -> None:
         """The deadline of the request under way is over: of its body, or of its look-up if that still is what it waits for."""
         settings = self.shared.settings
-        if not exchange.body.complete:
+        if not stream.body.complete:
             reason = f"Less than {BODY_STEP} bytes of the body came within {settings.body_idle_seconds:g} s, and not its end."
-            exchange.give_up(Refusal(Cause.REQUEST_TIMEOUT, reason))
-        elif exchange.state == LOOKING:
-            exchange.give_up(Refusal(Cause.NOT_READY, "Whether there is such an endpoint could not be found out in time. Try again.", 1))
+            stream.give_up(Rejection(Cause.REQUEST_TIMEOUT, reason))
+        elif stream.state == LOOKING:
+            stream.give_up(
+                Rejection(
+                    Cause.NOT_READY, "Whether there is such an endpoint could not be found out in time. Try again.", 1
+                )
+            )
         else:
             self.deadline = NEVER
 
@@ -309,15 +338,15 @@ class Client(asyncio.Protocol):
         return now >= self._stalled_until
 
     def _withdraw(self) -> None:
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            exchange.client_left()
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.client_left()
 
-    def _reject(self, refusal: Refusal) -> None:
+    def _reject(self, rejection: Rejection) -> None:
         """Answers where there is no request, and closes: what else comes cannot be told apart."""
         request_id = self.shared.request_id()
         extra = b"x-amzn-RequestId: %b\r\nConnection: close\r\n" % request_id
-        self.write(answers.refusal(refusal, Style.PLAIN, request_id, extra, "", True))
+        self.write(localreply.local_reply(rejection, Style.PLAIN, request_id, extra, "", True))
         self._close(lingering=True)
 
     def _close(self, lingering: bool) -> None:

@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from kindler.activator.calls import Cause, RequestHead
+from kindler.activator.endpoint.requests import Cause
+from kindler.activator.wire.roles import RequestHead
 
 METHODS: Final = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
 
@@ -41,8 +42,12 @@ _FIRST_LINE: Final = re.compile(rb"(" + TOKEN + rb"+) ([\x21-\x7e]+) HTTP/1\.[01
 _FIELD: Final = re.compile(TOKEN + rb"+:[\t\x20-\x7e\x80-\xff]*")
 
 _DROPPED: Final = rb"connection|keep-alive|proxy|proxy-[^:]*|te|upgrade|http2-settings|expect|forwarded|x-forwarded-[^:]*|x-kindler-[^:]*|x-amzn-requestid"
-_SPECIAL: Final = re.compile(rb"\r\n(host|content-length|transfer-encoding|x-request-id|" + _DROPPED + rb"):[ \t]*+([^\r]*)")
-_DROP: Final = re.compile(rb"\r\n(?:content-length|transfer-encoding|" + _DROPPED + rb"|[^:\r]*_[^:\r]*):[^\r]*", re.IGNORECASE)
+_SPECIAL: Final = re.compile(
+    rb"\r\n(host|content-length|transfer-encoding|x-request-id|" + _DROPPED + rb"):[ \t]*+([^\r]*)"
+)
+_DROP: Final = re.compile(
+    rb"\r\n(?:content-length|transfer-encoding|" + _DROPPED + rb"|[^:\r]*_[^:\r]*):[^\r]*", re.IGNORECASE
+)
 _UNDERSCORE: Final = re.compile(rb"\r\n[^:\r_]*_[^:\r]*:")
 _REQUEST_ID: Final = re.compile(rb"[0-9A-Za-z._~:/+=@-]{1,128}")
 
@@ -92,7 +97,9 @@ def scan(data: bytes, size_limit: int, count_limit: int) -> Head | None:
         raise BadHead(f"The method {method[:40].decode()} is not used here.")
     head = Head(method, target, b"", None, minor, match.end(3) + 2, end, minor == b"0")
     _read_fields(head, data)
-    head.target = origin_form(target, head.host) if len(target) <= _CACHED_LENGTH else origin_form.__wrapped__(target, head.host)
+    head.target = (
+        origin_form(target, head.host) if len(target) <= _CACHED_LENGTH else origin_form.__wrapped__(target, head.host)
+    )
     return head
 
 
@@ -121,7 +128,9 @@ def _read_fields(head: Head, data: bytes) -> None:
         else:
             _read_dropped(head, name, value.rstrip(b" \t"))
     if length is not None or coding is not None:
-        ours = coding is not None and data.startswith(b" chunked\r\n", head.fields + block.index(b"\r\ntransfer-encoding:") + 18)
+        ours = coding is not None and data.startswith(
+            b" chunked\r\n", head.fields + block.index(b"\r\ntransfer-encoding:") + 18
+        )
         _read_framing(head, length, coding, ours)
     if host is not None:
         head.host = host_name(host) if len(host) <= _CACHED_LENGTH else host_name.__wrapped__(host)
@@ -192,7 +201,9 @@ def origin_form(target: bytes, host: bytes) -> bytes:
         target = slash + rest or b"/"
     path = target.partition(b"?")[0]
     if b"#" in target or _DANGEROUS_PATH.search(path):
-        raise BadHead("The path holds `//`, a dot segment, a backslash, `#`, or an encoded slash, dot, backslash or NUL.")
+        raise BadHead(
+            "The path holds `//`, a dot segment, a backslash, `#`, or an encoded slash, dot, backslash or NUL."
+        )
     return target
 
 
@@ -207,12 +218,16 @@ def _without_match(data: bytes, size_limit: int, count_limit: int) -> Head | Non
         raise _too_large(size_limit, count_limit)
     line_end = data.find(b"\n")
     if (line_end >= 0 or len(data) >= 16) and not _begins_well(data, line_end):
-        raise BadHead("The request does not begin with a line like `POST /invocations HTTP/1.1`. Only HTTP/1.0 and HTTP/1.1 are spoken here, without TLS.")
+        raise BadHead(
+            "The request does not begin with a line like `POST /invocations HTTP/1.1`. Only HTTP/1.0 and HTTP/1.1 are spoken here, without TLS."
+        )
     if blank < 0:
         return None
     for number, line in enumerate(data[line_end + 1 : blank].split(b"\r\n"), 1):
         if not _FIELD.fullmatch(line):
-            raise BadHead(f"Field {number} of the head is malformed: it must be `Name: value` without control characters, blanks in the name or folded lines.")
+            raise BadHead(
+                f"Field {number} of the head is malformed: it must be `Name: value` without control characters, blanks in the name or folded lines."
+            )
     raise BadHead("The request head is malformed.")
 
 
@@ -223,7 +238,7 @@ def _begins_well(data: bytes, line_end: int) -> bool:
     return data[:16].partition(b" ")[0].isalpha()
 
 
-def upstream_head(data: bytes, head: Head, path: bytes, request_id: bytes) -> bytes:
+def backend_head(data: bytes, head: Head, path: bytes, request_id: bytes) -> bytes:
     """The head for the model: `path` is its invocations path, the client's query is kept. `data` begins with the head as it came."""
     query = head.target.find(b"?")
     if query >= 0:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from kindler.activator.calls import FrontDoor
-from kindler.activator.wire.client import Client
-from kindler.activator.wire.shared import Shared
+from kindler.activator.wire.client import ClientConnection
+from kindler.activator.wire.context import ListenerContext
+from kindler.activator.wire.roles import RequestRouter
 from kindler.activator.wire.sockets import notice_lost_peers
 from kindler.activator.wire.sweep import Sweeper
 from kindler.api.settings import ActivatorSettings
@@ -18,7 +18,7 @@ BACKLOG: Final = 1024
 class Listener:
     """Made by `start`. To drain: `stop_accepting`, `close_idle`, then await `idle`; the front door's `draining()` makes every answer a connection's last."""
 
-    def __init__(self, shared: Shared, server: asyncio.Server) -> None:
+    def __init__(self, shared: ListenerContext, server: asyncio.Server) -> None:
         self._shared = shared
         self._server = server
         self._sweeper = Sweeper(shared)
@@ -35,9 +35,9 @@ class Listener:
         return len(self._shared.clients)
 
     @property
-    def exchanges(self) -> int:
+    def streams(self) -> int:
         """Requests held, or whose place is not free yet."""
-        return self._shared.exchanges
+        return self._shared.streams
 
     @property
     def bytes_received(self) -> int:
@@ -70,16 +70,20 @@ class Listener:
             task.cancel()
         for client in tuple(self._shared.clients):
             client.cut()
-        for upstream in tuple(self._shared.upstreams):
-            upstream.close()
+        for connection in tuple(self._shared.backend_connections):
+            connection.close()
         await self._shared.quiet.wait()
 
 
-async def start(settings: ActivatorSettings, front: FrontDoor, host: str | None = None, port: int | None = None) -> Listener:
+async def start(
+    settings: ActivatorSettings, front: RequestRouter, host: str | None = None, port: int | None = None
+) -> Listener:
     """Listens on `port` (default: the settings' public port; 0: any) of `host` (default: all addresses, IPv4 and IPv6). Raises OSError."""
     loop = asyncio.get_running_loop()
-    shared = Shared(loop, settings, front)
-    server = await loop.create_server(lambda: Client(shared), host, settings.public_port if port is None else port, backlog=BACKLOG)
+    shared = ListenerContext(loop, settings, front)
+    server = await loop.create_server(
+        lambda: ClientConnection(shared), host, settings.public_port if port is None else port, backlog=BACKLOG
+    )
     for sock in server.sockets:
         notice_lost_peers(sock)
     return Listener(shared, server)

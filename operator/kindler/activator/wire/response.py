@@ -31,12 +31,12 @@ _DROP: Final = re.compile(rb"\r\n(?:" + _DROPPED + rb"):[^\r]*", re.IGNORECASE)
 _DROP_FRAMING: Final = re.compile(rb"\r\n(?:content-length|transfer-encoding):[^\r]*", re.IGNORECASE)
 
 
-class BadAnswer(Exception):
+class BadResponse(Exception):
     """An answer that is not passed on; the text says what is wrong with it."""
 
 
 @dataclass(slots=True)
-class Answer:
+class ResponseHead:
     """The head of an answer. `keep`: the connection may serve another request after it; `line_end`: index just behind the status line, `end`: of the body."""
 
     status: int
@@ -49,17 +49,17 @@ class Answer:
     end: int
 
 
-def scan(data: bytes, to_head: bool) -> Answer | None:
-    """Reads the head at the beginning of `data`; None while it is incomplete. Raises BadAnswer. `to_head`: the request's method was HEAD."""
+def scan(data: bytes, to_head: bool) -> ResponseHead | None:
+    """Reads the head at the beginning of `data`; None while it is incomplete. Raises BadResponse. `to_head`: the request's method was HEAD."""
     match = _HEAD.match(data)
     if match is None:
         if len(data) > HEAD_LIMIT:
-            raise BadAnswer(f"a head of more than {HEAD_LIMIT} bytes")
+            raise BadResponse(f"a head of more than {HEAD_LIMIT} bytes")
         if b"\r\n\r\n" in data or not b"HTTP/1.".startswith(data[:7]):
-            raise BadAnswer("a malformed head")
+            raise BadResponse("a malformed head")
         return None
     line_end = data.find(b"\r\n") + 2
-    answer = Answer(int(match[2]), UNTIL_CLOSE, 0, match[1] == b"1", True, _NOTHING, line_end, match.end())
+    answer = ResponseHead(int(match[2]), UNTIL_CLOSE, 0, match[1] == b"1", True, _NOTHING, line_end, match.end())
     _read_fields(answer, data, match[1] == b"0")
     if to_head or answer.status < 200 or answer.status in (204, 304):
         answer.framing = NONE
@@ -72,21 +72,21 @@ def scan(data: bytes, to_head: bool) -> Answer | None:
 _NOTHING: Final[frozenset[bytes]] = frozenset()
 
 
-def _read_fields(answer: Answer, data: bytes, old: bool) -> None:
+def _read_fields(answer: ResponseHead, data: bytes, old: bool) -> None:
     """Fills in what the fields say; `old` for HTTP/1.0."""
     for name, value in _SPECIAL.findall(data[answer.line_end - 2 : answer.end].lower()):
         value = value.rstrip(b" \t")
         if name == b"content-length":
             if answer.framing != UNTIL_CLOSE:
-                raise BadAnswer("more than one length")
+                raise BadResponse("more than one length")
             if not value.isdigit() or len(value) > 18:
-                raise BadAnswer("a malformed Content-Length")
+                raise BadResponse("a malformed Content-Length")
             answer.framing, answer.length = LENGTH, int(value)
         elif name == b"transfer-encoding":
             if answer.framing != UNTIL_CLOSE:
-                raise BadAnswer("more than one length")
+                raise BadResponse("more than one length")
             if value != b"chunked" or old:
-                raise BadAnswer("a transfer coding other than `chunked` in HTTP/1.1")
+                raise BadResponse("a transfer coding other than `chunked` in HTTP/1.1")
             answer.framing = CHUNKED
         else:
             answer.plain = False
@@ -96,7 +96,7 @@ def _read_fields(answer: Answer, data: bytes, old: bool) -> None:
                 answer.keep = answer.keep and b"close" not in tokens
 
 
-def client_head(data: bytes, answer: Answer, extra: bytes) -> bytes:
+def client_head(data: bytes, answer: ResponseHead, extra: bytes) -> bytes:
     """The head for the client, with `extra` lines (each ending in CRLF) behind the status line. `data` begins with the head as it came."""
     if answer.plain:
         return b"HTTP/1.1%b%b%b" % (data[8 : answer.line_end], extra, data[answer.line_end : answer.end])

@@ -1,0 +1,97 @@
+"""The whole process as the wire sees it (the seam's `RequestRouter`): finds who decides about a request, and bounds what is held in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kindler.activator.cluster.directory import Directory
+from kindler.activator.cluster.lookups import Lookups
+from kindler.activator.endpoint.requests import Cause, Rejection
+from kindler.activator.endpoint.throttler import EndpointThrottler
+from kindler.activator.ownership import Ownership
+from kindler.activator.wire.roles import RequestHead, RouteMatch, RouteMiss
+from kindler.api.settings import ActivatorSettings
+from kindler.clients.cluster import Cluster
+from kindler.core.dataplane.addresses import Address, NoAddress, resolve
+
+REMEMBERED = 4096  # heads whose answer is known: clients send the same few over and over
+REMEMBERED_BYTES = 512  # of one: what is longer is read anew each time, so that nobody fills the memory with it
+
+Key = tuple[bytes, bytes, bytes, bytes | None]
+
+
+class Router:
+    """`missed` counts requests that named no endpoint. `synced` says whether the directory knows all endpoints that there were."""
+
+    def __init__(
+        self,
+        settings: ActivatorSettings,
+        cluster: Cluster,
+        directory: Directory,
+        ownership: Ownership,
+        synced: Callable[[], bool],
+    ) -> None:
+        self.missed: dict[Cause, int] = {}
+        self.held_bytes = 0
+        self.closing = False
+        self._settings = settings
+        self._directory = directory
+        self._ownership = ownership
+        self._lookups = Lookups(cluster, directory, settings.common.namespaces, self._throttler, synced)
+        self._found: dict[Key, RouteMatch] = {}
+        directory.changed = self._found.clear
+
+    def find(self, head: RequestHead) -> RouteMatch | RouteMiss:
+        """Who decides about a request with this head."""
+        key = (head.method, head.target, head.host, head.namespace)
+        found = self._found.get(key)
+        if found is not None:
+            return found
+        common = self._settings.common
+        address = resolve(
+            head.method, head.target, head.host, head.namespace, self._settings.default_namespace, common.cluster_domain
+        )
+        if isinstance(address, NoAddress):
+            return self._miss(RouteMiss(address.style, Rejection(Cause.UNKNOWN_ADDRESS, address.reason)))
+        throttler = self._throttler(address)
+        if throttler is not None and throttler.pools.route is not None:
+            found = RouteMatch(address.purpose, address.style, throttler)
+            if len(head.target) + len(head.host) + len(head.namespace or b"") <= REMEMBERED_BYTES:
+                if len(self._found) >= REMEMBERED:
+                    self._found.clear()
+                self._found[key] = found
+            return found
+        # Who has just seen an endpoint appear, or become ready, may be ahead of our watch: it is looked up before it is refused.
+        pending = self._lookups.ask(address, throttler.identity.name if throttler else address.name.lower())
+        if isinstance(pending, Rejection):
+            return (
+                RouteMatch(address.purpose, address.style, throttler)
+                if throttler
+                else self._miss(RouteMiss(address.style, pending))
+            )
+        return RouteMatch(address.purpose, address.style, pending)
+
+    def reserve_bytes(self, count: int) -> bool:
+        """Takes (or gives back) bytes of what the process may keep of requests that are held."""
+        if count > 0 and self.held_bytes + count > self._settings.held_bytes_limit:
+            return False
+        self.held_bytes += count
+        return True
+
+    def draining(self) -> bool:
+        """True once the process is going."""
+        return self.closing
+
+    async def close(self) -> None:
+        """Ends look-ups."""
+        await self._lookups.close()
+
+    def _throttler(self, address: Address) -> EndpointThrottler | None:
+        find = self._directory.by_object if address.by_object else self._directory.by_name
+        throttler = find(address.namespace, address.name)
+        return throttler if throttler is not None and self._ownership.owns(throttler.identity.uid) else None
+
+    def _miss(self, missed: RouteMiss) -> RouteMiss:
+        cause = missed.rejection.cause
+        self.missed[cause] = self.missed.get(cause, 0) + 1
+        return missed

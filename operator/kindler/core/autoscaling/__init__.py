@@ -1,0 +1,5 @@
+"""How the provisioned concurrency of one Endpoint scales.
+
+Belongs here: which entry of spec.autoscaling applies, the bounds in force, the HPA and its rule, conditions, causes and activities.
+Does not belong here: anything about the rollout of a revision (core.endpoint) and how loads are read (clients).
+"""

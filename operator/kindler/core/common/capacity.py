@@ -1,0 +1,10 @@
+"""How many pods a number of concurrent requests needs."""
+
+from __future__ import annotations
+
+from kindler.api.route import Route
+
+
+def instances(concurrency: int, route: Route) -> int:
+    """Pods that so many requests at the same time need."""
+    return -(-concurrency // route.max_concurrency_per_instance)

@@ -1,0 +1,123 @@
+"""What makes a revision: what the user said that shapes a pod, and its hash. Limits live in the route: changing them restarts nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from kindler.api import names
+from kindler.api.endpointconfig import ProductionVariant
+from kindler.api.model import ModelSpec
+from kindler.api.route import Route
+
+HASH_LENGTH: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class PodShape:
+    """What shapes a pod. Times in seconds; `environment` in order of names. A new field needs a default that means the former behaviour."""
+
+    image: str
+    memory_size_in_mb: int
+    invocation_timeout: int = 60
+    startup_timeout: int = 180
+    environment: tuple[tuple[str, str], ...] = ()
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ("serve",)
+    port: int = 8080
+    health_path: str = "/ping"
+    invocations_path: str = "/invocations"
+    drain: str = "Connections"
+    run_as_user: int = 10001
+    run_as_group: int = 0
+    read_only_root_filesystem: bool = False
+    image_pull_secrets: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """What differs from the defaults: so a later field does not change the hash of what never used it."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> PodShape:
+        """Raises TypeError or KeyError when it is none. Fields of a newer Kindler are passed over."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{k: _frozen(v) for k, v in value.items() if k in known})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the route carries beside the shape. `provisioned_concurrency` 0: none."""
+
+    variant_name: str
+    max_concurrency: int
+    max_concurrency_per_instance: int
+    provisioned_concurrency: int
+    idle_timeout: int
+
+
+def pod_shape_of(model: ModelSpec, variant: ProductionVariant) -> PodShape:
+    """Raises ValueError where the Model has no container."""
+    container, serverless = model.container, variant.serverless_config
+    security = container.security_context
+    return PodShape(
+        image=container.image or "",
+        memory_size_in_mb=serverless.memory_size_in_mb,
+        invocation_timeout=serverless.invocation_timeout_in_seconds,
+        startup_timeout=variant.container_startup_health_check_timeout_in_seconds,
+        environment=tuple(sorted((container.environment or {}).items())),
+        command=tuple(container.command or ()),
+        args=tuple(container.args),
+        port=container.port,
+        health_path=container.health_path,
+        invocations_path=container.invocations_path,
+        drain=container.drain,
+        run_as_user=security.run_as_user,
+        run_as_group=security.run_as_group,
+        read_only_root_filesystem=security.read_only_root_filesystem,
+        image_pull_secrets=tuple(secret.name for secret in model.image_pull_secrets or ()),
+    )
+
+
+def limits_of(variant: ProductionVariant) -> Limits:
+    serverless = variant.serverless_config
+    return Limits(
+        variant_name=variant.variant_name,
+        max_concurrency=serverless.max_concurrency,
+        max_concurrency_per_instance=serverless.max_concurrency_per_instance,
+        provisioned_concurrency=serverless.provisioned_concurrency or 0,
+        idle_timeout=serverless.idle_timeout_in_seconds,
+    )
+
+
+def revision_of(shape: PodShape) -> str:
+    """The hash: equal for equal shapes, whatever the objects that said so are named."""
+    said = json.dumps(shape.to_json(), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(said.encode()).hexdigest()[:HASH_LENGTH]
+
+
+def route_of(endpoint: str, shape: PodShape, limits: Limits) -> Route:
+    revision = revision_of(shape)
+    return Route(
+        variant_name=limits.variant_name,
+        revision=revision,
+        demand_pool=names.pool_name(endpoint, revision, names.DEMAND),
+        warm_pool=names.pool_name(endpoint, revision, names.WARM) if limits.provisioned_concurrency else None,
+        max_concurrency=limits.max_concurrency,
+        max_concurrency_per_instance=limits.max_concurrency_per_instance,
+        provisioned_concurrency=limits.provisioned_concurrency,
+        memory_size_in_mb=shape.memory_size_in_mb,
+        idle_timeout_in_seconds=limits.idle_timeout,
+        invocation_timeout_in_seconds=shape.invocation_timeout,
+        startup_timeout_in_seconds=shape.startup_timeout,
+        port=shape.port,
+        health_path=shape.health_path,
+        invocations_path=shape.invocations_path,
+    )
+
+
+def _frozen(value: Any) -> Any:
+    """JSON's lists as tuples."""
+    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value

@@ -1,0 +1,96 @@
+"""The bodies that clients of metrics APIs read, in Kubernetes' shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kindler.api import names
+from kindler.core.autoscaling.metrics.foreign import milli
+from kindler.core.autoscaling.metrics.usage import WINDOW
+from kindler.metrics.discovery import CUSTOM, EXTERNAL
+
+Json = dict[str, Any]
+
+_REASONS: Final = {400: "BadRequest", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed", 500: "InternalError"}
+
+
+class StatusError(Exception):
+    """Answered as a Status. `code`: of HTTP; `message`: a sentence for a person, which a HorizontalPodAutoscaler shows in its conditions."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def body(self) -> Json:
+        """The Status."""
+        reason = _REASONS.get(self.code, "ServiceUnavailable")
+        return {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": reason,
+            "code": self.code,
+        }
+
+
+class NotYetKnown(StatusError):
+    """Nothing is known of the Endpoint yet, and a moment later something may be."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(503, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One policy's load. `labels`: what selectors pick it by."""
+
+    namespace: str
+    endpoint: str
+    metric: str
+    labels: dict[str, str]
+    value: float
+
+
+def external(values: Iterable[Value], moment: str) -> Json:
+    """An ExternalMetricValueList. `moment`: of the values, as Kubernetes writes it."""
+    items = [
+        {
+            "metricName": v.metric,
+            "metricLabels": v.labels,
+            "timestamp": moment,
+            "window": int(WINDOW),
+            "value": milli(v.value),
+        }
+        for v in values
+    ]
+    return {
+        "kind": "ExternalMetricValueList",
+        "apiVersion": f"{names.EXTERNAL_METRICS}/{EXTERNAL}",
+        "metadata": {},
+        "items": items,
+    }
+
+
+def custom(values: Iterable[Value], moment: str) -> Json:
+    """A MetricValueList: the same of the Endpoints that they describe."""
+    items = [
+        {
+            "describedObject": {
+                "kind": "Endpoint",
+                "namespace": v.namespace,
+                "name": v.endpoint,
+                "apiVersion": names.API_VERSION,
+            },
+            "metric": {"name": v.metric, "selector": {"matchLabels": v.labels}},
+            "timestamp": moment,
+            "windowSeconds": int(WINDOW),
+            "value": milli(v.value),
+        }
+        for v in values
+    ]
+    return {"kind": "MetricValueList", "apiVersion": f"{names.CUSTOM_METRICS}/{CUSTOM}", "metadata": {}, "items": items}

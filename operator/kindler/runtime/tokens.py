@@ -1,0 +1,121 @@
+"""Who calls on the peer port: ServiceAccount tokens of our audience, verified here against the cluster's keys, so that it works with the API server away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jwt
+
+from kindler.clients.cluster import ApiError, Cluster
+from kindler.core.common.ratelimit import TokenBucket
+
+log = logging.getLogger(__name__)
+
+ALGORITHMS: Final = (
+    "RS256",
+    "RS384",
+    "RS512",
+    "ES256",
+    "ES384",
+    "ES512",
+)  # keys are public: nothing symmetric, and never "none"
+LEEWAY_SECONDS: Final = 10
+FRESH_SECONDS: Final = 600.0  # keys older than this are read again, if the API server answers
+REFRESHES_PER_SECOND, REFRESHES_AT_ONCE = 0.1, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """`status`: 401 (who are you?), 403 (not you), 503 (the keys are not known)."""
+
+    status: int
+    reason: str
+
+
+class Tokens:
+    """`subjects`: the ServiceAccounts that may call, as `system:serviceaccount:NAMESPACE:NAME`."""
+
+    def __init__(self, cluster: Cluster, audience: str, subjects: frozenset[str]) -> None:
+        self._cluster = cluster
+        self._audience = audience
+        self._subjects = subjects
+        self._issuer = ""
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._read = -FRESH_SECONDS
+        self._pace = TokenBucket(REFRESHES_PER_SECOND, REFRESHES_AT_ONCE)
+        self._lock = asyncio.Lock()
+        self._refreshing: asyncio.Task[None] | None = None
+
+    async def check(self, authorization: str) -> Denied | None:
+        """None for a good `Authorization` header, else why not."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token.isascii() or not token:
+            return Denied(401, f"show a ServiceAccount token for the audience {self._audience!r}")
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.InvalidTokenError as error:
+            return Denied(401, f"no token: {error}")
+        key = await self._key(str(header.get("kid", "")))
+        if key is None:
+            if not self._keys:
+                return Denied(503, "the cluster's keys are not known yet")
+            return Denied(401, "the token is signed with a key that the cluster does not have")
+        return self._verify(token, header, key)
+
+    def _verify(self, token: str, header: dict[str, Any], key: jwt.PyJWK) -> Denied | None:
+        if header.get("alg") not in ALGORITHMS or header["alg"] != key.algorithm_name:
+            return Denied(401, "the token is signed with another algorithm than its key is for")
+        try:
+            claims = jwt.decode(
+                token,
+                key.key,
+                algorithms=[header["alg"]],
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=LEEWAY_SECONDS,
+                options={"require": ["exp", "iat", "aud", "iss", "sub"]},
+            )
+        except jwt.InvalidTokenError as error:
+            return Denied(401, f"the token is not good: {error}")
+        if claims["sub"] not in self._subjects:
+            return Denied(403, f"{claims['sub']} may not call here")
+        return None
+
+    async def _key(self, kid: str) -> jwt.PyJWK | None:
+        """The key of this id. An unknown one is waited for while the cluster's keys are read again, at a limited rate; old ones are renewed meanwhile."""
+        key, now = self._keys.get(kid), time.monotonic()
+        if key is None:
+            async with self._lock:
+                if kid not in self._keys and self._pace.take(time.monotonic()):
+                    await self._refresh()
+            return self._keys.get(kid)
+        if now - self._read > FRESH_SECONDS and self._refreshing is None and self._pace.take(now):
+            self._refreshing = asyncio.get_running_loop().create_task(self._renew(), name="renewal of token keys")
+        return key
+
+    async def _renew(self) -> None:
+        try:
+            async with self._lock:
+                await self._refresh()
+        finally:
+            self._refreshing = None
+
+    async def close(self) -> None:
+        """Ends a renewal that is under way."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.gather(self._refreshing, return_exceptions=True)
+
+    async def _refresh(self) -> None:
+        try:
+            configuration = json.loads(await self._cluster.raw_get("/.well-known/openid-configuration"))
+            found = json.loads(await self._cluster.raw_get("/openid/v1/jwks"))
+            keys = {str(k["kid"]): jwt.PyJWK.from_dict(k) for k in found["keys"] if k.get("kty") in ("RSA", "EC")}
+            self._issuer, self._keys, self._read = str(configuration["issuer"]), keys, time.monotonic()
+        except (ApiError, jwt.PyJWTError, ValueError, KeyError, TypeError) as error:
+            log.warning("the cluster's token keys could not be read (%s): the last known ones serve on", error)
