@@ -194,6 +194,15 @@ def test_the_figures_of_the_simulated_day_are_those_of_the_last_run() -> None:
         assert f"| {together} | {cold} | {figures['throttled']:,} |" in readme, arm
 
 
+@pytest.mark.parametrize("page", [DOCS / "development.md", *DOCS.glob("adr/*.md")], ids=named)
+def test_files_that_the_pages_name_exist(page: Path) -> None:
+    homes = (ROOT, ROOT / "operator", ROOT / "operator" / "kindler", ROOT / "charts" / "kindler", page.parent)
+    spans = re.findall(r"`([\w./]+\.(?:py|tpl|yaml|json|toml|md))`", "\n".join(prose(page)))
+    for span in spans:
+        if "NAME" not in span and span not in ("__init__.py", "revision.py"):
+            assert any((home / span).exists() for home in homes), span
+
+
 @pytest.mark.parametrize("name", ["echo", "iris"])
 def test_examples_are_three_manifests_that_name_each_other(name: str) -> None:
     found = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "examples" / name).glob("*.yaml")}
