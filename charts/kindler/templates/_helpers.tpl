@@ -37,6 +37,8 @@ app.kubernetes.io/component: {{ .process }}
   value: {{ .Values.clusterDomain }}
 - name: KINDLER_LOG_LEVEL
   value: {{ .Values.logLevel }}
+- name: KINDLER_LOG_FORMAT
+  value: {{ .Values.logFormat }}
 - name: KINDLER_PEER_PORT
   value: "8081"
 {{- end }}
