@@ -43,7 +43,11 @@ class Foreign:
         self._server = _Server(address, tls, self._answer)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         port = self._server.server_address[1]
-        self.api.call("POST", self.api.path("services", self.namespace), {"metadata": {"name": self.name}, "spec": {"ports": [{"port": 443}]}})
+        self.api.call(
+            "POST",
+            self.api.path("services", self.namespace),
+            {"metadata": {"name": self.name}, "spec": {"ports": [{"port": 443}]}},
+        )
         slice_ = {
             "metadata": {"name": self.name, "labels": {"kubernetes.io/service-name": self.name}},
             "addressType": "IPv4",
@@ -66,12 +70,21 @@ class Foreign:
         name = f"{version}.{group}"
         service = {"namespace": self.namespace, "name": self.name, "port": 443}
         bundle = base64.b64encode(self._certificate).decode()
-        spec = {"group": group, "version": version, "service": service, "caBundle": bundle, "groupPriorityMinimum": 100, "versionPriority": 100}
+        spec = {
+            "group": group,
+            "version": version,
+            "service": service,
+            "caBundle": bundle,
+            "groupPriorityMinimum": 100,
+            "versionPriority": 100,
+        }
         self._taken.add(name)
         if self.api.get("apiservices", None, name) is None:
             self.api.call("POST", self.api.path("apiservices"), {"metadata": {"name": name}, "spec": spec})
         else:
-            self.api.call("PATCH", self.api.path("apiservices", None, name), {"metadata": {"labels": None}, "spec": spec})
+            self.api.call(
+                "PATCH", self.api.path("apiservices", None, name), {"metadata": {"labels": None}, "spec": spec}
+            )
         found = self.api.until("apiservices", None, name, self._answers, 60)
         assert found is not None
         stored: Json = found["spec"]
@@ -96,7 +109,11 @@ class Foreign:
 
     def _answers(self, found: Json | None) -> bool:
         conditions = (found or {}).get("status", {}).get("conditions", [])
-        return found is not None and self._leads_here(found) and any(c["type"] == "Available" and c["status"] == "True" for c in conditions)
+        return (
+            found is not None
+            and self._leads_here(found)
+            and any(c["type"] == "Available" and c["status"] == "True" for c in conditions)
+        )
 
 
 class _Server(ThreadingHTTPServer):
@@ -122,10 +139,20 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         _, *parts = urlsplit(self.path).path.split("/")
         if len(parts) == 3:
-            self._say(200, {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "/".join(parts[1:]), "resources": []})
+            self._say(
+                200,
+                {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "/".join(parts[1:]), "resources": []},
+            )
             return
         found = self.server.answer(parts[3:])
-        missing = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404, "message": f"{self.path}: not served here"}
+        missing = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "status": "Failure",
+            "reason": "NotFound",
+            "code": 404,
+            "message": f"{self.path}: not served here",
+        }
         self._say(*((404, missing) if found is None else (200, found)))
 
     def _say(self, status: int, body: Json) -> None:
@@ -153,10 +180,14 @@ def certificate(host: str) -> tuple[bytes, ssl.SSLContext]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - timedelta(hours=1), now + timedelta(hours=6))
+    builder = x509.CertificateBuilder(
+        name, name, key.public_key(), x509.random_serial_number(), now - timedelta(hours=1), now + timedelta(hours=6)
+    )
     builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
     pem = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "server.pem")

@@ -38,7 +38,9 @@ class Output:
 
 def documents(*values: dict[str, Any]) -> str:
     """YAML documents with the header, the same text for the same values."""
-    return HEADER + "---\n".join(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1000) for value in values)
+    return HEADER + "---\n".join(
+        yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1000) for value in values
+    )
 
 
 def render_crd(kind: Kind) -> str:
@@ -59,7 +61,11 @@ OUTPUTS: Final = (
 
 def stale(root: Path, outputs: tuple[Output, ...] = OUTPUTS) -> tuple[str, ...]:
     """Paths of files that are missing or do not say what their source says."""
-    return tuple(o.path for o in outputs if not (root / o.path).is_file() or (root / o.path).read_text(encoding="utf-8") != o.render())
+    return tuple(
+        o.path
+        for o in outputs
+        if not (root / o.path).is_file() or (root / o.path).read_text(encoding="utf-8") != o.render()
+    )
 
 
 def write(root: Path, outputs: tuple[Output, ...] = OUTPUTS) -> tuple[str, ...]:
@@ -74,7 +80,9 @@ def write(root: Path, outputs: tuple[Output, ...] = OUTPUTS) -> tuple[str, ...]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m hack.generate", description="Writes every generated file of the repository.")
+    parser = argparse.ArgumentParser(
+        prog="python -m hack.generate", description="Writes every generated file of the repository."
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; exit with status 1 if a file is stale")
     if not parser.parse_args().check:
         written = write(ROOT)

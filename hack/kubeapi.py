@@ -45,7 +45,9 @@ class KubeApi:
     """Talks to the cluster of the current kubeconfig. Raises ApiError for answers of 400 and above, OSError when nobody answers."""
 
     def __init__(self, kubectl: str = "kubectl") -> None:
-        raw = subprocess.run([kubectl, "config", "view", "--raw", "--minify", "-o", "json"], check=True, capture_output=True, text=True).stdout
+        raw = subprocess.run(
+            [kubectl, "config", "view", "--raw", "--minify", "-o", "json"], check=True, capture_output=True, text=True
+        ).stdout
         config = json.loads(raw)
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         server = urlsplit(cluster["server"])
@@ -58,15 +60,32 @@ class KubeApi:
 
     def path(self, plural: str, namespace: str | None = None, name: str | None = None, sub: str | None = None) -> str:
         """The object's or the collection's path; `sub` is a subresource (scale, log, status)."""
-        parts = [_PREFIX[plural], *(("namespaces", namespace) if namespace else ()), plural, *((name,) if name else ()), *((sub,) if sub else ())]
+        parts = [
+            _PREFIX[plural],
+            *(("namespaces", namespace) if namespace else ()),
+            plural,
+            *((name,) if name else ()),
+            *((sub,) if sub else ()),
+        ]
         return "/" + "/".join(parts)
 
-    def call(self, method: str, path: str, body: Json | None = None, *, content_type: str | None = None, user: str = "", timeout: float = 30) -> Any:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        *,
+        content_type: str | None = None,
+        user: str = "",
+        timeout: float = 30,
+    ) -> Any:
         """One request, as somebody else where `user` is named; returns the decoded JSON, or text where the answer is none."""
         connection = self._connect(timeout)
         try:
             kind = content_type or ("application/merge-patch+json" if method == "PATCH" else "application/json")
-            headers = {"Content-Type": kind, "Accept": "application/json, */*"} | ({"Impersonate-User": user} if user else {})
+            headers = {"Content-Type": kind, "Accept": "application/json, */*"} | (
+                {"Impersonate-User": user} if user else {}
+            )
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
             raw = answer.read()
@@ -92,14 +111,18 @@ class KubeApi:
         items: list[Json] = self._list(plural, namespace, {"labelSelector": selector} if selector else {})["items"]
         return items
 
-    def watch(self, plural: str, namespace: str | None, *, selector: str = "", field: str = "", timeout: float = 60) -> Iterator[tuple[str, Json]]:
+    def watch(
+        self, plural: str, namespace: str | None, *, selector: str = "", field: str = "", timeout: float = 60
+    ) -> Iterator[tuple[str, Json]]:
         """Yields ("ADDED", object) for what is there, then each change (ADDED, MODIFIED, DELETED) until `timeout` seconds are over."""
         query = ({"labelSelector": selector} if selector else {}) | ({"fieldSelector": field} if field else {})
         listed = self._list(plural, namespace, query)
         yield from (("ADDED", item) for item in listed["items"])
         yield from self.follow(plural, namespace, listed["metadata"]["resourceVersion"], query, timeout)
 
-    def follow(self, plural: str, namespace: str | None, version: str, query: dict[str, str], timeout: float) -> Iterator[tuple[str, Json]]:
+    def follow(
+        self, plural: str, namespace: str | None, version: str, query: dict[str, str], timeout: float
+    ) -> Iterator[tuple[str, Json]]:
         """Yields each change after `version`, until `timeout` seconds are over."""
         end = time.monotonic() + timeout
         while (left := end - time.monotonic()) > 0:
@@ -118,7 +141,9 @@ class KubeApi:
             finally:
                 connection.close()
 
-    def until(self, plural: str, namespace: str | None, name: str, ready: Callable[[Json | None], bool], timeout: float = 60) -> Json | None:
+    def until(
+        self, plural: str, namespace: str | None, name: str, ready: Callable[[Json | None], bool], timeout: float = 60
+    ) -> Json | None:
         """Waits by watch until `ready(object)` (None: gone); returns that state. Raises TimeoutError with the last state seen."""
         current: Json | None = self.get(plural, namespace, name)
         if ready(current):
@@ -130,7 +155,15 @@ class KubeApi:
         last = json.dumps(current.get("status", current)) if current else "nothing"
         raise TimeoutError(f"{plural}/{name} in {namespace}: not as awaited within {timeout:g} s; last seen: {last}")
 
-    def until_all(self, plural: str, namespace: str | None, ready: Callable[[list[Json]], bool], *, selector: str = "", timeout: float = 60) -> list[Json]:
+    def until_all(
+        self,
+        plural: str,
+        namespace: str | None,
+        ready: Callable[[list[Json]], bool],
+        *,
+        selector: str = "",
+        timeout: float = 60,
+    ) -> list[Json]:
         """As `until`, for all objects of a kind together."""
         query = {"labelSelector": selector} if selector else {}
         listed = self._list(plural, namespace, query)
@@ -145,7 +178,9 @@ class KubeApi:
             if ready(list(found.values())):
                 return list(found.values())
         names = sorted(item["metadata"]["name"] for item in found.values())
-        raise TimeoutError(f"{plural} ({selector or 'all'}) in {namespace}: not as awaited within {timeout:g} s; last seen: {names}")
+        raise TimeoutError(
+            f"{plural} ({selector or 'all'}) in {namespace}: not as awaited within {timeout:g} s; last seen: {names}"
+        )
 
     def _connect(self, timeout: float) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection(*self._address, context=self._tls, timeout=timeout)

@@ -31,13 +31,30 @@ A star marks a field that must be there. `kubectl explain {short}.spec` shows th
 def render(kind: Kind) -> str:
     """The page of one kind, as Markdown."""
     root = crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    mutable = "everything but `endpointName`" if kind.mutable is None else ", ".join(f"`{m}`" for m in sorted(kind.mutable)) + " only"
+    mutable = (
+        "everything but `endpointName`"
+        if kind.mutable is None
+        else ", ".join(f"`{m}`" for m in sorted(kind.mutable)) + " only"
+    )
     intro = _INTRO.format(
-        kind=kind.kind, description=kind.description, api_version=names.API_VERSION, short=kind.short_name, singular=kind.singular, mutable=mutable
+        kind=kind.kind,
+        description=kind.description,
+        api_version=names.API_VERSION,
+        short=kind.short_name,
+        singular=kind.singular,
+        mutable=mutable,
     )
     spec, status = root["properties"]["spec"], root["properties"]["status"]
     refused = "\n## What is refused, and what it says\n"
-    lines = [intro, "## spec\n", *_rows(spec, kind.spec), refused, *_refusals(root), "\n## status\n", *_rows(status, kind.status)]
+    lines = [
+        intro,
+        "## spec\n",
+        *_rows(spec, kind.spec),
+        refused,
+        *_refusals(root),
+        "\n## status\n",
+        *_rows(status, kind.status),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -63,12 +80,22 @@ def _fields(schema: dict[str, Any], block: type[Block], prefix: str, shown: dict
 def _type(field: dict[str, Any]) -> str:
     """The type in words, with bounds and default."""
     kind = field["type"]
-    words = [f"list of {field['items']['type']}s" if kind == "array" else "map of strings" if "additionalProperties" in field else kind]
+    words = [
+        f"list of {field['items']['type']}s"
+        if kind == "array"
+        else "map of strings"
+        if "additionalProperties" in field
+        else kind
+    ]
     if "enum" in field:
         words.append(", ".join(f"`{v}`" for v in field["enum"]))
     elif "minimum" in field or "maximum" in field:
         words.append(f"{field.get('minimum', '')}…{field.get('maximum', '')}")
-    words += [f"≤ {field[key]}{unit}" for key, unit in (("maxLength", " characters"), ("maxItems", " items"), ("maxProperties", " entries")) if key in field]
+    words += [
+        f"≤ {field[key]}{unit}"
+        for key, unit in (("maxLength", " characters"), ("maxItems", " items"), ("maxProperties", " entries"))
+        if key in field
+    ]
     if "default" in field and field["default"] != {}:
         words.append(f"default `{_plain(field['default'])}`")
     return _cell("; ".join(words))

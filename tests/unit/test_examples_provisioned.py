@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from hack.simulate import arms
-from hack.simulate.trace import DAY, MIDNIGHT, Request, Trace
-from hack.simulate.world import Limits, World
+from hack.bench.simulate import arms
+from hack.bench.simulate.trace import DAY, MIDNIGHT, Request, Trace
+from hack.bench.simulate.world import Limits, World
 from kindler.api import names
 from kindler.api.autoscaling import CustomizedMetricSpecification
 from kindler.api.kinds import KINDS
@@ -45,7 +45,9 @@ def at(name: str, clock: str) -> InForce:
     assert target is not None
     midnight = datetime(2027, 3, 2, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
     memory = in_force(target, None, midnight, midnight).memory
-    return in_force(target, memory, midnight, datetime.fromisoformat(clock).replace(tzinfo=ZoneInfo("Europe/Berlin")).timestamp())
+    return in_force(
+        target, memory, midnight, datetime.fromisoformat(clock).replace(tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
+    )
 
 
 def test_the_schedule_is_three_on_weekdays_else_none() -> None:
@@ -67,7 +69,9 @@ def test_two_at_work_bring_the_target_to_four() -> None:
     world = World(Trace("two", steady, MIDNIGHT.timestamp(), DAY), LIMITS, arms.of_manifest(FOLDER / "target.yaml"))
     counts = world.run()
     assert counts.throttled == 0
-    assert [max(s.warm for s in world.samples if low <= s.at < high) for low, high in ((0, 600), (720, 840), (960, 1100))] == [1, 4, 1]
+    assert [
+        max(s.warm for s in world.samples if low <= s.at < high) for low, high in ((0, 600), (720, 840), (960, 1100))
+    ] == [1, 4, 1]
 
 
 # What the page for users shows
@@ -83,7 +87,11 @@ def test_the_pages_schedules_can_be_read() -> None:
 
 
 def test_the_pages_endpoint_is_one() -> None:
-    (shown,) = [o for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if (o := yaml.safe_load(block)).get("kind") == "Endpoint"]
+    (shown,) = [
+        o
+        for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+        if (o := yaml.safe_load(block)).get("kind") == "Endpoint"
+    ]
     (entry,) = KINDS[2].spec.model_validate(shown["spec"]).autoscaling
     assert [action.scheduled_action_name for action in entry.scheduled_actions] == ["morning", "evening"]
     (metric,) = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(customized.*?)```", PAGE, re.DOTALL)]

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import pytest
 
-from hack.hpa import aws, page, product
-from hack.hpa.cases import CASES, Case
+from hack.bench.hpa import aws, page, product
+from hack.bench.hpa.cases import CASES, Case
 
 FIGURES = json.loads(page.FIGURES.read_text())
 REAL: dict[str, list[int]] = FIGURES["sizes"]
@@ -20,7 +20,9 @@ def variant(size: int, *targets: float, low: int = 1, high: int = 100, **policy:
 
 def minutes(of: aws.Variant, load: float | None, count: int) -> list[int]:
     """The sizes of `count` minutes under one load."""
-    return [of.tell([None if load is None else Fraction(str(load)) / of.size for _ in of.policies]) for _ in range(count)]
+    return [
+        of.tell([None if load is None else Fraction(str(load)) / of.size for _ in of.policies]) for _ in range(count)
+    ]
 
 
 def test_out_after_three_minutes_above_the_target() -> None:
@@ -49,7 +51,9 @@ def test_in_only_when_all_that_may_agree() -> None:
     of = variant(8, 0.7, 0.5)
     both = [Fraction(1, 10), Fraction(1, 2)]
     assert [of.tell(both) for _ in range(20)] == [8] * 20
-    careful = aws.Variant([aws.Policy(Fraction(1, 2)), aws.Policy(Fraction(1, 2), disable_scale_in=True)], aws.Bounds(1, 9), 8)
+    careful = aws.Variant(
+        [aws.Policy(Fraction(1, 2)), aws.Policy(Fraction(1, 2), disable_scale_in=True)], aws.Bounds(1, 9), 8
+    )
     assert [careful.tell([Fraction(1, 4), Fraction(1, 2)]) for _ in range(15)][-1] == 4
 
 
@@ -65,7 +69,7 @@ def test_every_series_was_measured() -> None:
 
 
 def test_the_page_is_what_was_measured() -> None:
-    assert page.PAGE.read_text() == page.render(FIGURES["kubernetes"], REAL), "run: python3 -m hack.hpa.page"
+    assert page.PAGE.read_text() == page.render(FIGURES["kubernetes"], REAL), "run: python3 -m hack.bench.hpa.page"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.key)

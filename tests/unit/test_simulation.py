@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hack.simulate import arms, report, trace
-from hack.simulate.trace import Request, Trace
-from hack.simulate.world import Arm, Limits, World
+from hack.bench.simulate import arms, report, trace
+from hack.bench.simulate.trace import Request, Trace
+from hack.bench.simulate.world import Arm, Limits, World
 from kindler.api.autoscaling import ScalableTarget
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -29,7 +29,14 @@ def target(**entry: object) -> ScalableTarget:
 def tracking(value: float, **more: object) -> list[dict[str, object]]:
     metric = {"predefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization"}
     return [
-        {"policyName": "p", "targetTrackingScalingPolicyConfiguration": {"targetValue": value, "predefinedMetricSpecification": metric, **more}},
+        {
+            "policyName": "p",
+            "targetTrackingScalingPolicyConfiguration": {
+                "targetValue": value,
+                "predefinedMetricSpecification": metric,
+                **more,
+            },
+        },
     ]
 
 
@@ -49,7 +56,11 @@ def test_one_request_at_zero_waits_for_its_pod_which_then_goes() -> None:
 
 def test_a_fixed_size_stands_all_the_time_and_takes_what_fits() -> None:
     counts = World(of((100.0, 2.0), (100.5, 2.0), (101.0, 2.0)), LIMITS, Arm("fixed", 2)).run()
-    assert (counts.warm, counts.spilled, counts.cold) == (3, 0, 1)  # the third waits for a pod of its own, and takes the one that is free before
+    assert (counts.warm, counts.spilled, counts.cold) == (
+        3,
+        0,
+        1,
+    )  # the third waits for a pod of its own, and takes the one that is free before
     assert counts.waits == [0.0, 0.0, 1.0]
     assert counts.warm_gb_seconds == 2 * 7200.0
 
@@ -63,7 +74,9 @@ def test_an_instance_takes_as_many_as_it_may() -> None:
     limits = Limits(memory_gb=1.0, max_concurrency=10, per_instance=5, idle_timeout=60.0, cold_start=5.0)
     counts = World(of(*((1.0, 9.0) for _ in range(10))), limits, Arm("on demand")).run()
     assert (counts.spilled, counts.starts) == (10, 2)
-    assert World(of((1.0, 1.0)), limits, Arm("fixed", 6)).run().warm_gb_seconds == 2 * 7200.0  # 6 units are two instances
+    assert (
+        World(of((1.0, 1.0)), limits, Arm("fixed", 6)).run().warm_gb_seconds == 2 * 7200.0
+    )  # 6 units are two instances
 
 
 def test_target_tracking_follows_the_one_minute_average() -> None:
@@ -78,18 +91,35 @@ def test_target_tracking_follows_the_one_minute_average() -> None:
 
 
 def test_a_schedule_acts_at_its_moment() -> None:
-    written = target(scheduledActions=[action("up", "cron(17 0 * * ? *)", minCapacity=3), action("down", "cron(47 0 * * ? *)", minCapacity=0, maxCapacity=0)])
+    written = target(
+        scheduledActions=[
+            action("up", "cron(17 0 * * ? *)", minCapacity=3),
+            action("down", "cron(47 0 * * ? *)", minCapacity=0, maxCapacity=0),
+        ]
+    )
     world = World(of((1.0, 1.0)), LIMITS, Arm("schedule", 0, written))
     counts = world.run()
-    assert {sample.at / 60: sample.warm for sample in world.samples if sample.at / 60 in (16, 18, 46, 48)} == {16: 0, 18: 3, 46: 3, 48: 0}
+    assert {sample.at / 60: sample.warm for sample in world.samples if sample.at / 60 in (16, 18, 46, 48)} == {
+        16: 0,
+        18: 3,
+        46: 3,
+        48: 0,
+    }
     assert counts.warm_gb_seconds == 3 * 30 * 60.0
 
 
 def test_busy_pods_finish_what_they_have_when_the_pool_shrinks() -> None:
-    written = target(scheduledActions=[action("up", "cron(1 0 * * ? *)", minCapacity=3), action("down", "cron(10 0 * * ? *)", minCapacity=1, maxCapacity=1)])
+    written = target(
+        scheduledActions=[
+            action("up", "cron(1 0 * * ? *)", minCapacity=3),
+            action("down", "cron(10 0 * * ? *)", minCapacity=1, maxCapacity=1),
+        ]
+    )
     counts = World(of((595.0, 20.0), (596.0, 20.0), span=1200.0), LIMITS, Arm("schedule", 0, written)).run()
     assert (counts.warm, counts.cold) == (2, 0)
-    assert counts.warm_gb_seconds == 2 * 540.0 + (615.0 - 60.0) + (1200.0 - 600.0)  # two idle or finished, one busy until 615 s, one that stays
+    assert counts.warm_gb_seconds == 2 * 540.0 + (615.0 - 60.0) + (
+        1200.0 - 600.0
+    )  # two idle or finished, one busy until 615 s, one that stays
 
 
 BURSTS = st.lists(st.tuples(st.floats(0, 3000, allow_nan=False), st.floats(0.01, 400)), min_size=1, max_size=60)
@@ -103,7 +133,10 @@ WAYS = st.sampled_from(
             0,
             target(
                 scalingPolicies=tracking(0.7),
-                scheduledActions=[action("a", "cron(0/7 * * * ? *)", minCapacity=4), action("b", "rate(5 minutes)", minCapacity=0)],
+                scheduledActions=[
+                    action("a", "cron(0/7 * * * ? *)", minCapacity=4),
+                    action("b", "rate(5 minutes)", minCapacity=0),
+                ],
             ),
         ),
     ]
@@ -165,7 +198,9 @@ def test_schedules_are_written_from_what_each_hour_needs() -> None:
 
 def test_the_table_in_the_docs_is_the_committed_days() -> None:
     numbers = json.loads((DOCS / "figures" / "day.json").read_text())["arms"]
-    assert report.table(numbers) in (DOCS / "provisioned-concurrency.md").read_text(), "run: make simulate, with --json and --plot"
+    assert report.table(numbers) in (DOCS / "provisioned-concurrency.md").read_text(), (
+        "run: make simulate, with --json and --plot"
+    )
 
 
 # Traces of one's own
@@ -184,7 +219,11 @@ def test_a_row_a_request(tmp_path: Path) -> None:
 
 
 def test_dates_and_counts(tmp_path: Path) -> None:
-    day = trace.read(csv(tmp_path, "time,count\n2027-05-04T08:00:00Z,10\n2027-05-04T08:05:00+00:00,0\n2027-05-04T08:10:00Z,5\n"), 2.0, 1)
+    day = trace.read(
+        csv(tmp_path, "time,count\n2027-05-04T08:00:00Z,10\n2027-05-04T08:05:00+00:00,0\n2027-05-04T08:10:00Z,5\n"),
+        2.0,
+        1,
+    )
     assert day.midnight == datetime(2027, 5, 4, tzinfo=UTC).timestamp()
     at = [r.at for r in day.requests]
     assert len(at) == 15

@@ -179,7 +179,7 @@ def rescales(journey: Journey, name: str) -> set[int]:
 
 
 def keep_figures(name: str, begin: float, sampled: Sampled, watched: Watched, pool: str, facts: Json) -> None:
-    """The metric beside the sizes, in seconds since `begin`: what hack/scaling_plot.py draws."""
+    """The metric beside the sizes, in seconds since `begin`: what hack/bench/scaling_plot.py draws."""
     series = {
         "load": [(round(at - begin, 1), value) for at, value in sampled.points],
         "sizes": [(round(change.at - begin, 1), change.replicas) for change in watched.changes if change.pool == pool],

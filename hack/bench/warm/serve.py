@@ -1,0 +1,114 @@
+"""The activator's request path as the product has it (front door, desks, wire), with an endpoint of warm pods told by hand instead of by watches.
+
+python -m hack.bench.warm.serve PORT POD_IP…        pods answer on port 9000
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import uvloop
+
+from kindler.activator.calls import Place
+from kindler.activator.desk import EndpointDesk
+from kindler.activator.frontdoor import Door
+from kindler.activator.ownership import Ownership
+from kindler.activator.pods import Pod
+from kindler.activator.routes import Directory, keep_endpoint, keep_pod, keep_pool
+from kindler.activator.sizes import PoolSize
+from kindler.activator.telling import Telling
+from kindler.activator.wire import Listener, close_idle, start
+from kindler.api import names
+from kindler.api.route import Route
+from kindler.api.settings import activator_settings
+from kindler.clients.cluster import Cluster
+
+REVISION = "abc"
+WARM = names.pool_name("iris", REVISION, names.WARM)
+
+
+class Hands:
+    """Every pod answers its first ping at once; nothing else is done to the world."""
+
+    def scale(self, size: PoolSize, replicas: int) -> None: ...
+
+    def probe(self, pod: Pod, port: int, path: str, rest: float, again: bool, answered: Callable[[Pod], None]) -> None:
+        asyncio.get_running_loop().call_soon(answered, pod)
+
+    def forget(self, pod: Pod) -> None: ...
+
+    def cost(self, namespace: str, pod: Pod, value: int) -> None: ...
+
+    def delete(self, namespace: str, pod: Pod, why: str) -> None: ...
+
+    def close_idle(self, place: Place) -> None:
+        close_idle(place)
+
+
+def objects(port: int, pods: list[str]) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
+    """An Endpoint in service, its warm ReplicaSet, and that one's pods, as the API server shows them."""
+    route = Route(
+        "AllTraffic",
+        REVISION,
+        names.pool_name("iris", REVISION, names.DEMAND),
+        WARM,
+        200,
+        200,
+        200,
+        1024,
+        300,
+        60,
+        180,
+        port,
+        "/ping",
+        "/invocations",
+    )
+    labels = {names.LABEL_ENDPOINT: "iris", names.LABEL_REVISION: REVISION, names.LABEL_POOL: names.WARM}
+
+    def meta(name: str, kind: str = "", uid: str = "") -> dict[str, Any]:
+        owners = [{"kind": kind, "uid": uid, "controller": True}] if kind else []
+        return {
+            "namespace": "default",
+            "name": name,
+            "uid": f"uid-{name}",
+            "labels": labels,
+            "ownerReferences": owners,
+            "resourceVersion": "1",
+        }
+
+    endpoint = {"metadata": meta("iris"), "spec": {}, "status": {"route": route.to_json()}}
+    pool = {"metadata": meta(WARM, "Endpoint", "uid-iris"), "spec": {"replicas": len(pods)}}
+    ready = [{"type": "Ready", "status": "True"}]
+    return endpoint, pool, [
+        {"metadata": meta(f"pod-{ip}", "ReplicaSet", f"uid-{WARM}"), "status": {"podIP": ip, "conditions": ready}} for ip in pods
+    ]  # fmt: skip
+
+
+async def serve(port: int, pod_port: int, pods: list[str]) -> Listener:
+    """Serves the endpoint `iris` of the namespace `default` on `port` of loopback."""
+    settings = activator_settings({})
+    telling, hands = Telling(access_log=False), Hands()
+    directory = Directory(lambda identity: EndpointDesk(identity, hands, telling, time.monotonic))
+    door = Door(settings, Cluster(), directory, Ownership(), lambda: True)
+    endpoint, pool, its_pods = objects(pod_port, pods)
+    directory.endpoint(None, keep_endpoint(endpoint))
+    directory.pool(None, keep_pool(pool))
+    for pod in its_pods:
+        directory.pod(None, keep_pod(pod))
+    return await start(settings, door, "127.0.0.1", port)
+
+
+async def main() -> None:
+    await serve(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    gc.collect()
+    gc.freeze()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
