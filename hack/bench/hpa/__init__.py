@@ -1,11 +1,12 @@
-"""One rule, told twice: the same series through the cluster's real HorizontalPodAutoscaler and through what Application Auto Scaling documents.
+"""The HPA beside AWS's rule: the same series of loads through both, for docs/reference/hpa-and-aws.md.
 
-    cases     the series, and how each HPA is written
-    aws       AWS's documented rule, minute by minute
-    foreign   a metrics server that says what the series say
-    cluster   the real HPAs
-    product   the product's own copy of their rule
-    page      the table: docs/reference/hpa-and-aws.md
+    cases     the series, and how the HPA of each is written
+    aws       the rule that Application Auto Scaling documents, minute by minute
+    script    a metrics server whose values follow the series
+    cluster   the real HPAs of the cluster
+    product   Kindler's own copy of the HPA's rule
+    page      the table in the docs
 
-AWS's rule lives here and not in the product: the product writes HPAs, and computes what an HPA would (core/tracking.py) where no HPA can read metrics.
+AWS's rule is here and not in the product, because the product does not use it: it writes HPAs, and where no HPA can
+read metrics it computes what an HPA would (core/tracking.py).
 """

@@ -1,4 +1,7 @@
-"""The real HPAs: one for each case, all at once, on ReplicaSets whose pods no scheduler takes, so that sizes cost no node anything."""
+"""The real HPAs: one for each case, all at the same time.
+
+They scale ReplicaSets whose pods no scheduler places, so that pods cost the nodes nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,34 +10,35 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from hack.bench.hpa import foreign
+from hack.bench.hpa import script
 from hack.bench.hpa.cases import Case
 from hack.kubeapi import ApiError, KubeApi
-from kindler.core import autoscaler as written
+from kindler.core import autoscaler as hpa
 from kindler.core.provision import MetricsApi
 from kindler.core.tracking import Rules
 
 Json = dict[str, Any]
 
 NAMESPACE = "campaign-hpa"
-SYNC = 2.0  # seconds between the looks of this project's clusters' HPAs (hack/kindconfig.py)
-DWELL = 8.0  # seconds that a step lasts: four looks
+SYNC = 2.0  # the HPAs' sync period on clusters of this project, in seconds (hack/kindconfig.py)
+DWELL = 8.0  # how long a step lasts, in seconds: four syncs
 IMAGE = "nobody/pulls-this"
 
 
-class Script:
-    """What the metrics say now. Read by the server's threads, set by ours."""
+class Loads:
+    """What the metrics are now. The metrics server's threads read it; the main thread sets it."""
 
     def __init__(self, api: KubeApi, cases: Sequence[Case]) -> None:
         self.cases = {case.key: case for case in cases}
-        self.sizes = {case.key: case.start for case in cases}  # as the watch has told
+        self.sizes = {case.key: case.start for case in cases}  # of the ReplicaSets, by watch
         self._loads: dict[str, tuple[float | None, ...]] = {case.key: case.steps[0].loads for case in cases}
         self._api = api
 
     def set(self, case: Case, step: int) -> None:
         self._loads[case.key] = case.steps[step].loads
 
-    def answer(self, name: str, metric: str) -> int | None:
+    def value(self, name: str, metric: str) -> int | None:
+        """The metric `load-NUMBER` of a ReplicaSet, in thousandths."""
         load = self._loads[name][int(metric.rpartition("-")[2])]
         if load is None:
             return None
@@ -43,13 +47,13 @@ class Script:
         return round(1000 * load * units)
 
     def follow(self) -> None:
-        """Keeps `sizes` as the cluster has them, for as long as the namespace stands."""
+        """Keeps `sizes` equal to the cluster's, until the namespace is deleted."""
         try:
             for kind, found in self._api.watch("replicasets", NAMESPACE, timeout=3600):
                 if kind != "DELETED" and found["metadata"]["name"] in self.sizes:
                     self.sizes[found["metadata"]["name"]] = found["spec"]["replicas"]
         except (ApiError, OSError):
-            return  # the campaign has ended
+            return  # the benchmark has ended
 
 
 def replica_set(case: Case) -> Json:
@@ -60,72 +64,63 @@ def replica_set(case: Case) -> Json:
         "automountServiceAccountToken": False,
     }
     template = {"metadata": {"labels": labels}, "spec": pod}
-    return {
-        "metadata": {"name": case.key},
-        "spec": {"replicas": case.start, "selector": {"matchLabels": labels}, "template": template},
-    }
+    spec = {"replicas": case.start, "selector": {"matchLabels": labels}, "template": template}
+    return {"metadata": {"name": case.key}, "spec": spec}
 
 
 def autoscaler(case: Case) -> Json:
-    """As the product writes it, but for the metrics."""
+    """The HPA as Kindler writes it, except for the metrics."""
     low, high = next(case.bounds())
     rules = Rules(low, high, case.window, case.scale_in, case.scale_out)
-    spec = written.spec(case.key, case.key, (), rules, MetricsApi.CUSTOM)
+    spec = hpa.spec(case.key, case.key, (), rules, MetricsApi.CUSTOM)
     metrics = []
     for number, value in enumerate(case.targets):
-        average = {"type": "AverageValue", "averageValue": written.quantity(float(value * case.per))}
-        metrics.append(
-            {
-                "type": "Object",
-                "object": {
-                    "describedObject": spec["scaleTargetRef"],
-                    "metric": {"name": f"load-{number}"},
-                    "target": average,
-                },
-            }
-        )
+        average = {"type": "AverageValue", "averageValue": hpa.quantity(float(value * case.per))}
+        source = {"describedObject": spec["scaleTargetRef"], "metric": {"name": f"load-{number}"}, "target": average}
+        metrics.append({"type": "Object", "object": source})
     if case.tolerance:
         spec["behavior"]["scaleUp"]["tolerance"] = case.tolerance
     return {"metadata": {"name": case.key}, "spec": spec | {"metrics": metrics}}
 
 
 def run(api: KubeApi, cases: Sequence[Case]) -> dict[str, list[int]]:
-    """What the real HPA made of each series: its ReplicaSet's size at the end of each step, by the case's key."""
-    script = Script(api, cases)
-    sizes: dict[str, list[int]] = {case.key: [] for case in cases}
+    """The size of each case's ReplicaSet at the end of each step, by the case's key."""
+    loads = Loads(api, cases)
     api.call("POST", api.path("namespaces"), {"metadata": {"name": NAMESPACE}})
     try:
-        with foreign.served(api, NAMESPACE, script.answer):
-            for case in cases:
-                api.call("POST", api.path("replicasets", NAMESPACE), replica_set(case))
-            follower = threading.Thread(target=script.follow, daemon=True)
-            follower.start()
-            api.until_all("replicasets", NAMESPACE, _made, timeout=120)
-            for case in cases:
-                api.call("POST", api.path("horizontalpodautoscalers", NAMESPACE), autoscaler(case))
-            for step in range(max(len(case.steps) for case in cases)):
-                _step(api, script, cases, step)
-                for case in cases:
-                    if step < len(case.steps):
-                        sizes[case.key].append(script.sizes[case.key])
+        with script.served(api, NAMESPACE, loads.value):
+            return _run_steps(api, loads, cases)
     finally:
         api.call("DELETE", api.path("namespaces", None, NAMESPACE))
         api.until("namespaces", None, NAMESPACE, lambda found: found is None, 300)
+
+
+def _run_steps(api: KubeApi, loads: Loads, cases: Sequence[Case]) -> dict[str, list[int]]:
+    for case in cases:
+        api.call("POST", api.path("replicasets", NAMESPACE), replica_set(case))
+    threading.Thread(target=loads.follow, daemon=True).start()
+    api.until_all("replicasets", NAMESPACE, _have_pods, timeout=120)
+    for case in cases:
+        api.call("POST", api.path("horizontalpodautoscalers", NAMESPACE), autoscaler(case))
+    sizes: dict[str, list[int]] = {case.key: [] for case in cases}
+    for step in range(max(len(case.steps) for case in cases)):
+        active = [case for case in cases if step < len(case.steps)]
+        _run_step(api, loads, active, step)
+        for case in active:
+            sizes[case.key].append(loads.sizes[case.key])
     return sizes
 
 
-def _made(sets: list[Json]) -> bool:
-    """Every pod object stands: an HPA counts those."""
+def _have_pods(sets: list[Json]) -> bool:
+    """Whether all pod objects exist: an HPA counts those."""
     return all(found.get("status", {}).get("replicas", 0) == found["spec"]["replicas"] for found in sets)
 
 
-def _step(api: KubeApi, script: Script, cases: Sequence[Case], step: int) -> None:
-    """Loads and bounds of one step, then time for the HPAs: here the passing of time is what is tried."""
+def _run_step(api: KubeApi, loads: Loads, cases: Sequence[Case], step: int) -> None:
+    """Sets the loads and bounds of one step, then leaves the HPAs DWELL seconds. Here time itself is measured."""
     begin = time.monotonic()
     for case in cases:
-        if step >= len(case.steps):
-            continue
-        script.set(case, step)
+        loads.set(case, step)
         bounds = list(case.bounds())
         if step and bounds[step] != bounds[step - 1]:
             change = {"spec": {"minReplicas": bounds[step][0], "maxReplicas": bounds[step][1]}}

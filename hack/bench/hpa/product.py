@@ -1,4 +1,4 @@
-"""The same series through the product's own copy of the HPA's rule, in virtual time: it must say what the real HPAs did."""
+"""The same series through Kindler's own copy of the HPA's rule, in virtual time. Its sizes must be the real HPAs'."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from kindler.core.tracking import History, Rules, Tracked, replicas
 
 
 def sizes(case: Case) -> list[int] | None:
-    """The size at the end of each step; None for a pool of 0 with a minimum above it: an HPA leaves that alone, and the controller does not ask the rule."""
+    """The size at the end of each step.
+
+    None for a pool of 0 with a minimum above 0: an HPA does not scale it, and the controller does not use the rule.
+    """
     if case.start == 0 and case.low > 0:
         return None
     history: History = ()
@@ -17,9 +20,8 @@ def sizes(case: Case) -> list[int] | None:
         rules = Rules(low, high, case.window, case.scale_in, case.scale_out)
         for _ in range(round(DWELL / SYNC)):
             now += SYNC
-            tracked = [
-                _tracked(case, load, float(target), size) for load, target in zip(step.loads, case.targets, strict=True)
-            ]
+            pairs = zip(step.loads, case.targets, strict=True)
+            tracked = [_tracked(case, load, float(target), size) for load, target in pairs]
             size, history = replicas(tracked, size, rules, history, now)
         ends.append(size)
     return ends

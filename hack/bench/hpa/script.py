@@ -1,4 +1,4 @@
-"""A metrics server that says what it is told: for the time of a campaign it stands behind custom.metrics.k8s.io."""
+"""A metrics server whose values the benchmark sets. It serves custom.metrics.k8s.io while the benchmark runs."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from hack.aggregated import Foreign
+from hack.aggregated import ForeignMetricsServer
 from hack.kubeapi import KubeApi
 
 Json = dict[str, Any]
 
 GROUP, VERSION = "custom.metrics.k8s.io", "v1beta2"
 
-Answer = Callable[[str, str], int | None]
-"""(name of the ReplicaSet, name of the metric) to its value in thousandths; None: there is none."""
+Value = Callable[[str, str], int | None]
+"""(name of the ReplicaSet, name of the metric) → its value in thousandths; None: no data."""
 
 
 @contextmanager
-def served(api: KubeApi, namespace: str, answer: Answer) -> Iterator[None]:
-    """Our server stands behind the API in here. Raises RuntimeError where somebody else holds it."""
+def served(api: KubeApi, namespace: str, value: Value) -> Iterator[None]:
+    """Serves inside the block. Raises RuntimeError if another server has the API."""
     taken = [item["metadata"]["name"] for item in api.items("apiservices") if item["spec"].get("group") == GROUP]
     if taken:
-        raise RuntimeError(f"{taken[0]} is somebody's: this campaign needs {GROUP} for itself")
+        raise RuntimeError(f"another server has {taken[0]}, but this benchmark needs {GROUP} for itself")
 
-    def read(parts: list[str]) -> Json | None:
+    def respond(parts: list[str]) -> Json | None:
         match parts:
             case ["namespaces", where, "replicasets.apps", name, metric] if where == namespace:
-                return _listed(namespace, name, metric, answer(name, metric))
+                return _value_list(namespace, name, metric, value(name, metric))
         return None
 
-    with Foreign(api, namespace, read, "scripted") as foreign:
-        foreign.take(GROUP, VERSION)
+    with ForeignMetricsServer(api, namespace, respond, "scripted") as server:
+        server.register(GROUP, VERSION)
         yield
 
 
-def _listed(namespace: str, name: str, metric: str, value: int | None) -> Json | None:
+def _value_list(namespace: str, name: str, metric: str, value: int | None) -> Json | None:
     if value is None:
         return None
     described = {"kind": "ReplicaSet", "apiVersion": "apps/v1", "namespace": namespace, "name": name}
