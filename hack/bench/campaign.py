@@ -1,11 +1,11 @@
-"""What takes longer than a test may (`make campaign`): many endpoints, storms at zero, many rollouts under load. Prints a table and writes JSON.
+"""Measurements that take longer than a test may (`make campaign`). Prints the results and writes them as JSON.
 
-    memory     what controller and activator hold with 0 and with 200 endpoints
-    storm      20 endpoints asleep, 10 clients each, 1,000 requests, limits wide enough that none may be throttled
-    rollouts   one endpoint moves between two tiers again and again while clients ask without a pause
-    hpa        some forty series through real HPAs, for the table beside AWS's rule (docs/reference/hpa-and-aws.md)
+    memory     resident memory of controller and activator with 0 and with 200 endpoints
+    storm      20 endpoints at zero, 10 clients each, 1,000 requests at once, limits so wide that none is throttled
+    rollouts   one endpoint switches between two memory sizes many times while clients send requests without a pause
+    hpa        some forty series of loads through real HPAs, for the page beside AWS's rule (bench/hpa)
 
-Runs inside the cluster's network, with Kindler installed.
+Runs in the cluster's network, with Kindler installed.
 """
 
 from __future__ import annotations
@@ -35,8 +35,12 @@ from hack.kubeapi import KubeApi
 Json = dict[str, Any]
 
 SYSTEM = "kindler-system"
+COMPONENTS = ("controller", "activator")
 IMAGE = os.environ.get("KINDLER_ECHO_IMAGE", "localhost:5000/echo:1")
 API_VERSION = "serving.kindler.dev/v1alpha1"
+BATCH = 50  # endpoints that are created together
+STORM_ENDPOINTS, STORM_CLIENTS, STORM_REQUESTS = 20, 200, 5
+PARTS = ("memory", "storm", "rollouts", "hpa")
 
 
 def kubectl(*words: str, stdin: str | None = None) -> str:
@@ -44,126 +48,111 @@ def kubectl(*words: str, stdin: str | None = None) -> str:
 
 
 def invoke(namespace: str, name: str, body: Json) -> tuple[int, float]:
-    """One request: its status (0: the connection broke) and its milliseconds."""
+    """One request. Returns its status (0: the connection broke) and its duration in milliseconds."""
     at = urlsplit(os.environ["KINDLER_GATEWAY"])
+    path = f"/namespaces/{namespace}/endpoints/{name}/invocations"
     begin = time.monotonic()
     connection = http.client.HTTPConnection(at.hostname or "", at.port, timeout=240)
     try:
-        connection.request(
-            "POST",
-            f"/namespaces/{namespace}/endpoints/{name}/invocations",
-            json.dumps(body),
-            {"Content-Type": "application/json"},
-        )
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status, 1000 * (time.monotonic() - begin)
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        response.read()
+        return response.status, 1000 * (time.monotonic() - begin)
     except (OSError, http.client.HTTPException):
         return 0, 1000 * (time.monotonic() - begin)
     finally:
         connection.close()
 
 
-class Place:
-    """A namespace of the campaign."""
+class Namespace:
+    """A namespace of the campaign, and endpoints in it."""
 
     def __init__(self, api: KubeApi, name: str) -> None:
         self.api = api
         self.name = name
 
     def object(self, kind: str, name: str, spec: Json) -> Json:
-        return {
-            "apiVersion": API_VERSION,
-            "kind": kind,
-            "metadata": {"name": name, "namespace": self.name},
-            "spec": spec,
-        }
+        metadata = {"name": name, "namespace": self.name}
+        return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
 
     def create(self, names: list[str], **serverless: Any) -> None:
-        """One model, one config, and an endpoint of each name; returns when all are in service and asleep."""
-        objects = [
-            self.object("Model", "echo", {"primaryContainer": {"image": IMAGE}}),
-            self.config("echo", **serverless),
-        ]
-        objects += [self.object("Endpoint", name, {"endpointConfigName": "echo"}) for name in names]
+        """One model, one config, and an endpoint of each name. Returns when all are in service."""
+        model = self.object("Model", "echo", {"primaryContainer": {"image": IMAGE}})
+        endpoints = [self.object("Endpoint", name, {"endpointConfigName": "echo"}) for name in names]
+        objects = [model, self.config("echo", **serverless), *endpoints]
         kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
         kubectl("-n", self.name, "wait", "kep", "--all", "--for=condition=Ready", "--timeout=900s")
 
     def config(self, name: str, memory: int = 1024, **serverless: Any) -> Json:
-        variant = {
-            "variantName": "AllTraffic",
-            "modelName": "echo",
-            "serverlessConfig": {"memorySizeInMB": memory, **serverless},
-        }
+        settings = {"memorySizeInMB": memory, **serverless}
+        variant = {"variantName": "AllTraffic", "modelName": "echo", "serverlessConfig": settings}
         return self.object("EndpointConfig", name, {"productionVariants": [variant]})
 
-    def asleep(self) -> None:
+    def switch(self, config: str) -> None:
+        """Updates the endpoint `echo` to another config. Returns when the update is complete."""
+        change = json.dumps({"spec": {"endpointConfigName": config}})
+        kubectl("-n", self.name, "patch", "kep", "echo", "--type=merge", "-p", change)
+        for condition in (f"jsonpath={{.status.endpointConfigName}}={config}", "condition=Ready"):
+            kubectl("-n", self.name, "wait", "kep/echo", f"--for={condition}", "--timeout=180s")
+
+    def await_no_pods(self) -> None:
         self.api.until_all("pods", self.name, lambda pods: not pods, timeout=600)
 
 
 @contextmanager
-def place(api: KubeApi, name: str) -> Iterator[Place]:
+def namespace(api: KubeApi, name: str) -> Iterator[Namespace]:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     api.call("POST", api.path("namespaces"), {"metadata": {"name": name, "labels": labels}})
     try:
-        yield Place(api, name)
+        yield Namespace(api, name)
     finally:
         api.call("DELETE", api.path("namespaces", None, name))
         api.until("namespaces", None, name, lambda found: found is None, 300)
 
 
-def resident(component: str) -> Json:
-    """MiB that the process holds now, and at most so far."""
+def resident_memory(component: str) -> Json:
+    """The MiB of memory that the process holds now, and the most so far."""
     status = kubectl("-n", SYSTEM, "exec", f"deployment/kindler-{component}", "--", "cat", "/proc/1/status")
     found = dict(re.findall(r"(VmRSS|VmHWM):\s+(\d+) kB", status))
     return {"now": round(int(found["VmRSS"]) / 1024, 1), "peak": round(int(found["VmHWM"]) / 1024, 1)}
 
 
 def memory(api: KubeApi, count: int) -> Json:
-    before = {component: resident(component) for component in ("controller", "activator")}
+    before = {component: resident_memory(component) for component in COMPONENTS}
     begin = time.monotonic()
-    with place(api, "campaign-memory") as there:
-        for first in range(0, count, 50):  # in steps, so that one small node starts them one after the other
-            there.create(
-                [f"echo-{number}" for number in range(first, min(first + 50, count))],
-                maxConcurrency=5,
-                idleTimeoutInSeconds=2,
-            )
-            there.asleep()
-            print(
-                f"  {min(first + 50, count)} of {count} endpoints in service and asleep after {time.monotonic() - begin:.0f} s",
-                flush=True,
-            )
-        after = {component: resident(component) for component in ("controller", "activator")}
-    return {
-        "unit": "MiB",
-        "endpoints": count,
-        "before": before,
-        "with": after,
-        "seconds": round(time.monotonic() - begin),
-    }
+    with namespace(api, "campaign-memory") as there:
+        for first in range(0, count, BATCH):  # in batches, because one small node cannot start all pods at once
+            last = min(first + BATCH, count)
+            names = [f"echo-{number}" for number in range(first, last)]
+            there.create(names, maxConcurrency=5, idleTimeoutInSeconds=2)
+            there.await_no_pods()
+            seconds = time.monotonic() - begin
+            print(f"  {last} of {count} endpoints in service and scaled to zero after {seconds:.0f} s", flush=True)
+        after = {component: resident_memory(component) for component in COMPONENTS}
+    seconds = round(time.monotonic() - begin)
+    return {"unit": "MiB", "endpoints": count, "before": before, "with": after, "seconds": seconds}
 
 
 def storm(api: KubeApi) -> Json:
-    with place(api, "campaign-storm") as there:
-        names = [f"echo-{number}" for number in range(20)]
+    with namespace(api, "campaign-storm") as there:
+        names = [f"echo-{number}" for number in range(STORM_ENDPOINTS)]
         there.create(names, maxConcurrency=20, maxConcurrencyPerInstance=10, idleTimeoutInSeconds=5)
-        there.asleep()
-        start = threading.Barrier(200)
+        there.await_no_pods()
+        start = threading.Barrier(STORM_CLIENTS)
 
         def client(number: int) -> list[tuple[int, float]]:
             start.wait()
-            return [invoke(there.name, names[number % 20], {}) for _ in range(5)]
+            return [invoke(there.name, names[number % STORM_ENDPOINTS], {}) for _ in range(STORM_REQUESTS)]
 
         begin = time.monotonic()
-        with ThreadPoolExecutor(200) as pool:
-            results = list(pool.map(client, range(200)))
+        with ThreadPoolExecutor(STORM_CLIENTS) as pool:
+            results = list(pool.map(client, range(STORM_CLIENTS)))
         seconds = time.monotonic() - begin
-    firsts = [answers[0][1] for answers in results]
-    every = [answer for answers in results for answer in answers]
+    firsts = [responses[0][1] for responses in results]
+    statuses = Counter(status for responses in results for status, _ in responses)
     return {
-        "requests": len(every),
-        "statuses": {str(status): count for status, count in sorted(Counter(status for status, _ in every).items())},
+        "requests": statuses.total(),
+        "statuses": {str(status): count for status, count in sorted(statuses.items())},
         "firstMedianMs": round(statistics.median(firsts)),
         "firstMaxMs": round(max(firsts)),
         "seconds": round(seconds, 1),
@@ -173,7 +162,7 @@ def storm(api: KubeApi) -> Json:
 def rollouts(api: KubeApi, count: int) -> Json:
     statuses: Counter[int] = Counter()
     stop = threading.Event()
-    with place(api, "campaign-rollouts") as there:
+    with namespace(api, "campaign-rollouts") as there:
         there.create(["echo"], maxConcurrency=8, idleTimeoutInSeconds=60)
         other = there.config("other", memory=2048, maxConcurrency=8, idleTimeoutInSeconds=60)
         kubectl("apply", "-f", "-", stdin=json.dumps(other))
@@ -186,62 +175,41 @@ def rollouts(api: KubeApi, count: int) -> Json:
             running = pool.map(client, range(4))
             try:
                 for number in range(count):
-                    name = ("other", "echo")[number % 2]
-                    kubectl(
-                        "-n",
-                        there.name,
-                        "patch",
-                        "kep",
-                        "echo",
-                        "--type=merge",
-                        "-p",
-                        json.dumps({"spec": {"endpointConfigName": name}}),
-                    )
-                    kubectl(
-                        "-n",
-                        there.name,
-                        "wait",
-                        "kep/echo",
-                        f"--for=jsonpath={{.status.endpointConfigName}}={name}",
-                        "--timeout=180s",
-                    )
-                    kubectl("-n", there.name, "wait", "kep/echo", "--for=condition=Ready", "--timeout=180s")
+                    there.switch(("other", "echo")[number % 2])
             finally:
                 stop.set()
             list(running)
-    return {
-        "rollouts": count,
-        "requests": statuses.total(),
-        "statuses": {str(status): n for status, n in sorted(statuses.items())},
-    }
+    by_status = {str(status): n for status, n in sorted(statuses.items())}
+    return {"rollouts": count, "requests": statuses.total(), "statuses": by_status}
 
 
 def hpa(api: KubeApi) -> Json:
-    """What hack/bench/hpa/page.py makes the table of; the product's own copy of the rule must have said the same (but it knows no other tolerance)."""
+    """The figures of hack/bench/hpa/page.py.
+
+    Kindler's own copy of the rule must come to the same sizes, except where a case has its own tolerance: the copy
+    knows none.
+    """
     version = api.call("GET", "/version")["gitVersion"]
     sizes = autoscalers.run(api, cases.CASES)
-    other = [
-        case.key for case in cases.CASES if not case.tolerance and product.sizes(case) not in (None, sizes[case.key])
-    ]
+    computed = {case.key: product.sizes(case) for case in cases.CASES if not case.tolerance}
+    other = [key for key, found in computed.items() if found not in (None, sizes[key])]
     return {"kubernetes": version, "sizes": sizes} | ({"otherThanTracking": other} if other else {})
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(
+def options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
         prog="make campaign", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument(
-        "parts",
-        nargs="*",
-        default=["memory", "storm", "rollouts", "hpa"],
-        help="memory, storm, rollouts, hpa (default: all)",
-    )
-    options.add_argument("--endpoints", type=int, default=200)
-    options.add_argument("--rollouts", type=int, default=20)
-    options.add_argument(
-        "--out", type=Path, default=Path(".kindler/campaign"), help="folder for one JSON file per part"
-    )
-    chosen = options.parse_args()
+    parser.add_argument("parts", nargs="*", default=PARTS, help=f"{', '.join(PARTS)} (default: all)")
+    parser.add_argument("--endpoints", type=int, default=200, help="of memory (default: 200)")
+    parser.add_argument("--rollouts", type=int, default=20, help="of rollouts (default: 20)")
+    folder = Path(".kindler/campaign")
+    parser.add_argument("--out", type=Path, default=folder, help=f"folder for JSON files, one per part ({folder})")
+    return parser
+
+
+def main() -> None:
+    chosen = options().parse_args()
     api = KubeApi()
     work: dict[str, Callable[[], Json]] = {
         "memory": lambda: memory(api, chosen.endpoints),
@@ -250,16 +218,16 @@ def main() -> None:
         "hpa": lambda: hpa(api),
     }
     chosen.out.mkdir(parents=True, exist_ok=True)
-    bad = []
+    failed = []
     for part in chosen.parts:
         print(f"→ {part}", flush=True)
         result = work[part]()
         chosen.out.joinpath(f"{part}.json").write_text(json.dumps(result, indent=1) + "\n")
         print(json.dumps(result, indent=1), flush=True)
         if set(result.get("statuses", {"200": 0})) != {"200"} or "otherThanTracking" in result:
-            bad.append(part)
-    if bad:
-        sys.exit(f"✗ requests failed or were throttled, or sizes were not as computed, in: {', '.join(bad)}")
+            failed.append(part)
+    if failed:
+        sys.exit(f"✗ requests failed or were throttled, or HPAs had other sizes than computed, in: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -37,9 +37,8 @@ def test_scale_in_after_fifteen_minutes_below_nine_tenths_of_the_target() -> Non
 
 def test_no_data_is_no_scaling() -> None:
     of = variant(10, 0.7)
-    assert (
-        minutes(of, 9, 2) + minutes(of, None, 1) + minutes(of, 9, 2) == [10] * 5
-    )  # there are no three minutes in a row with data
+    sizes = minutes(of, 9, 2) + minutes(of, None, 1) + minutes(of, 9, 2)
+    assert sizes == [10] * 5  # there are no three minutes in a row with data
     assert minutes(of, 9, 1) == [13]
 
 

@@ -1,6 +1,8 @@
-"""The activator's request path as the product has it (front door, desks, wire), with an endpoint of warm pods told by hand instead of by watches.
+"""The activator's request path as in the product (router, throttler, wire), without a cluster.
 
-python -m hack.bench.warm.serve PORT POD_IP…        pods answer on port 9000
+One endpoint with warm pods is put into the directory once; in the product watches keep it up to date.
+
+    python -m hack.bench.warm.serve PORT POD_PORT POD_IP…
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ WARM = names.pool_name("iris", REVISION, names.WARM)
 
 
 class Hands:
-    """Every pod answers its first ping at once; nothing else is done to the world."""
+    """Reports the first ping of every pod as answered at once, and does nothing in a cluster."""
 
     def scale(self, size: PoolSize, replicas: int) -> None: ...
 
@@ -51,22 +53,10 @@ class Hands:
 
 
 def objects(port: int, pods: list[str]) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
-    """An Endpoint in service, its warm ReplicaSet, and that one's pods, as the API server shows them."""
+    """An Endpoint in service, its warm ReplicaSet, and the pods of that, as the API server returns them."""
+    demand = names.pool_name("iris", REVISION, names.DEMAND)
     route = Route(
-        "AllTraffic",
-        REVISION,
-        names.pool_name("iris", REVISION, names.DEMAND),
-        WARM,
-        200,
-        200,
-        200,
-        1024,
-        300,
-        60,
-        180,
-        port,
-        "/ping",
-        "/invocations",
+        "AllTraffic", REVISION, demand, WARM, 200, 200, 200, 1024, 300, 60, 180, port, "/ping", "/invocations"
     )
     labels = {names.LABEL_ENDPOINT: "iris", names.LABEL_REVISION: REVISION, names.LABEL_POOL: names.WARM}
 
@@ -84,13 +74,15 @@ def objects(port: int, pods: list[str]) -> tuple[dict[str, Any], dict[str, Any],
     endpoint = {"metadata": meta("iris"), "spec": {}, "status": {"route": route.to_json()}}
     pool = {"metadata": meta(WARM, "Endpoint", "uid-iris"), "spec": {"replicas": len(pods)}}
     ready = [{"type": "Ready", "status": "True"}]
-    return endpoint, pool, [
-        {"metadata": meta(f"pod-{ip}", "ReplicaSet", f"uid-{WARM}"), "status": {"podIP": ip, "conditions": ready}} for ip in pods
-    ]  # fmt: skip
+    its_pods = [
+        {"metadata": meta(f"pod-{ip}", "ReplicaSet", f"uid-{WARM}"), "status": {"podIP": ip, "conditions": ready}}
+        for ip in pods
+    ]
+    return endpoint, pool, its_pods
 
 
 async def serve(port: int, pod_port: int, pods: list[str]) -> Listener:
-    """Serves the endpoint `iris` of the namespace `default` on `port` of loopback."""
+    """Serves the endpoint `iris` of the namespace `default` on `port` of the loopback interface."""
     settings = activator_settings({})
     telling, hands = Telling(access_log=False), Hands()
     directory = Directory(lambda identity: EndpointDesk(identity, hands, telling, time.monotonic))

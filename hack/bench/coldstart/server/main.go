@@ -1,4 +1,4 @@
-// coldserver: the smallest model server there is, so that a cold start measures the platform and not the model.
+// coldserver is the smallest possible model server, so that a cold start measures the platform and not the model.
 package main
 
 import (

@@ -16,7 +16,7 @@ import (
 const fields = "Host: iris.default\r\nContent-Type: application/json\r\nAccept: application/json\r\nUser-Agent: bench/1.0\r\n" +
 	"X-Request-Id: 0123456789abcdef0123456789abcdef\r\nAuthorization: Bearer abcdefghijklmnopqrstuvwxyz0123456789\r\n"
 
-// client sends requests one after the other until the end; how long each took, and how many were not answered 200.
+// client sends requests one after the other until end. It returns how long each took, and how many had a status other than 200.
 func client(address string, request []byte, end time.Time) (took []time.Duration, failed int) {
 	connection, err := net.Dial("tcp", address)
 	if err != nil {
@@ -44,10 +44,10 @@ func client(address string, request []byte, end time.Time) (took []time.Duration
 
 func load(arguments []string) error {
 	flags := flag.NewFlagSet("load", flag.ExitOnError)
-	address := flags.String("address", "127.0.0.1:8080", "of the proxy")
-	path := flags.String("path", "/endpoints/iris/invocations", "of the request")
-	connections := flags.Int("connections", 64, "at once")
-	seconds := flags.Float64("seconds", 2, "how long")
+	address := flags.String("address", "127.0.0.1:8080", "address of the proxy")
+	path := flags.String("path", "/endpoints/iris/invocations", "path of the requests")
+	connections := flags.Int("connections", 64, "number of connections")
+	seconds := flags.Float64("seconds", 2, "duration")
 	size := flags.Int("size", 1024, "bytes of each body")
 	flags.Parse(arguments)
 

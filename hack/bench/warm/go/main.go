@@ -1,8 +1,9 @@
-// What `make bench-warm` needs beside Kindler itself, in one program of the standard library alone:
+// What `make bench-warm` needs besides Kindler, in one program on the standard library alone:
 //
-//	standin   what Knative's activator is made of: httputil.ReverseProxy, a limit of requests under way (429 above), the least loaded pod
-//	model     a model server that does nothing but read a request and answer 1 KiB
-//	load      clients on kept connections, each sending its next request when it has read an answer
+//	proxy   a reverse proxy like Knative's activator: httputil.ReverseProxy behind a limit of concurrent requests (above
+//	        it 429), to the least loaded pod
+//	model   a model server that only reads a request and responds with 1 KiB
+//	load    clients on keep-alive connections; each sends its next request when it has read the response
 package main
 
 import (
@@ -11,9 +12,9 @@ import (
 )
 
 func main() {
-	commands := map[string]func([]string) error{"standin": standin, "model": model, "load": load}
+	commands := map[string]func([]string) error{"proxy": proxy, "model": model, "load": load}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		log.Fatal("usage: bench-warm standin|model|load [flags]")
+		log.Fatal("usage: bench-warm proxy|model|load [flags]")
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {
 		log.Fatal(err)

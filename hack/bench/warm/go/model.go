@@ -10,7 +10,7 @@ import (
 	"strconv"
 )
 
-// message reads one request or answer; its first line and how long its body was.
+// message reads one request or response. It returns the first line and the length of the body.
 func message(in *bufio.Reader) (first string, length int, err error) {
 	for {
 		line, err := in.ReadSlice('\n')
@@ -42,7 +42,7 @@ func model(arguments []string) error {
 		return err
 	}
 	body := bytes.Repeat([]byte("a"), 1024)
-	answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	response := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	for {
 		connection, err := listener.Accept()
 		if err != nil {
@@ -55,7 +55,7 @@ func model(arguments []string) error {
 				if _, _, err := message(in); err != nil {
 					return
 				}
-				if _, err := connection.Write(answer); err != nil {
+				if _, err := connection.Write(response); err != nil {
 					return
 				}
 			}

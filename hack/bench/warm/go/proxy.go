@@ -18,14 +18,15 @@ type pod struct {
 	running int
 }
 
-// endpoint admits at most limit requests together and gives each to the pod that has the fewest.
+// endpoint admits at most limit concurrent requests and sends each to the pod with the fewest.
 type endpoint struct {
 	mu             sync.Mutex
 	limit, running int
 	pods           []*pod
 }
 
-func (e *endpoint) take() *pod {
+// admit returns the pod for a request, or nil above the limit.
+func (e *endpoint) admit() *pod {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.running >= e.limit {
@@ -42,7 +43,7 @@ func (e *endpoint) take() *pod {
 	return least
 }
 
-func (e *endpoint) give(p *pod) {
+func (e *endpoint) release(p *pod) {
 	e.mu.Lock()
 	e.running--
 	p.running--
@@ -71,13 +72,14 @@ func (s *status) Flush()                      { s.ResponseWriter.(http.Flusher).
 
 var bounds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 
-type chosen struct{}
+// podKey is the key of the chosen pod in the context of a request.
+type podKey struct{}
 
-func standin(arguments []string) error {
-	flags := flag.NewFlagSet("standin", flag.ExitOnError)
+func proxy(arguments []string) error {
+	flags := flag.NewFlagSet("proxy", flag.ExitOnError)
 	listen := flags.String("listen", "127.0.0.1:8081", "address")
-	pods := flags.String("pods", "127.0.0.1:9000", "addresses of pods, with commas")
-	limit := flags.Int("limit", 200, "requests together")
+	pods := flags.String("pods", "127.0.0.1:9000", "addresses of pods, separated by commas")
+	limit := flags.Int("limit", 200, "concurrent requests")
 	flags.Parse(arguments)
 
 	e := &endpoint{limit: *limit}
@@ -90,12 +92,12 @@ func standin(arguments []string) error {
 	transport.MaxIdleConnsPerHost = 1000
 	transport.DisableCompression = true
 	transport.ForceAttemptHTTP2 = false
-	proxy := &httputil.ReverseProxy{
+	reverse := &httputil.ReverseProxy{
 		Transport:     transport,
 		BufferPool:    &buffers{},
-		FlushInterval: 20 * time.Millisecond, // as Knative has it
+		FlushInterval: 20 * time.Millisecond, // as in Knative
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(r.In.Context().Value(chosen{}).(*pod).url)
+			r.SetURL(r.In.Context().Value(podKey{}).(*pod).url)
 			r.Out.URL.Path = "/invocations"
 			r.Out.Host = r.In.Host
 			r.SetXForwarded()
@@ -104,19 +106,19 @@ func standin(arguments []string) error {
 	var codes [6]atomic.Int64
 	counts := make([]atomic.Int64, len(bounds)+1)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p := e.take()
+		p := e.admit()
 		if p == nil {
 			http.Error(w, "too many requests", http.StatusTooManyRequests)
 			return
 		}
 		begin := time.Now()
-		answer := &status{w, http.StatusOK}
+		response := &status{w, http.StatusOK}
 		defer func() {
-			e.give(p)
-			codes[answer.code/100%6].Add(1)
+			e.release(p)
+			codes[response.code/100%6].Add(1)
 			counts[sort.SearchFloat64s(bounds, time.Since(begin).Seconds())].Add(1)
 		}()
-		proxy.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), chosen{}, p)))
+		reverse.ServeHTTP(response, r.WithContext(context.WithValue(r.Context(), podKey{}, p)))
 	})
 	return (&http.Server{Addr: *listen, Handler: handler}).ListenAndServe()
 }
