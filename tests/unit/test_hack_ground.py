@@ -189,7 +189,12 @@ def test_the_message_of_a_held_lock(holder: str, expected: str) -> None:
 
 
 def test_a_child_ends_when_its_parent_is_killed() -> None:
-    program = "from hack import shell; import sys; p = shell.start(['sleep', '600']); print(p.pid, flush=True); sys.stdin.read()"
+    program = """
+import sys
+from hack import shell
+print(shell.start(["sleep", "600"]).pid, flush=True)
+sys.stdin.read()
+"""
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=paths.ROOT
     ) as parent:

@@ -1,9 +1,10 @@
-"""A day of requests through one endpoint in virtual time: what provisioned concurrency of a fixed size, by target, by schedule and by both would cost and save.
+"""A day of requests through one endpoint, in virtual time: what each way to provision concurrency costs and saves.
 
-    trace      when requests come and how long they take: a made-up day, or a CSV file of yours
-    world      pods, requests and the clock, on the product's own decisions (kindler.core)
-    arms       the ways to provision that are compared
-    report     table, JSON and plot
+    trace     when requests arrive and how long they take: a made-up day, or a CSV file
+    world     pods, requests and the clock; the decisions are the product's own (kindler.core)
+    arms      the ways to provision that are compared
+    report    table, JSON and figure
 
-`python3 -m hack simulate --help` tells the options, docs/provisioned-concurrency.md what to make of the numbers.
+`make simulate` runs `__main__`; `python3 -m hack simulate --help` lists the options. docs/provisioned-concurrency.md
+explains the numbers. Not here: anything that needs a cluster.
 """

@@ -1,12 +1,12 @@
-"""The ways to provision that are compared. Whoever brings manifests of Endpoints gets those compared, too.
+"""The ways to provision that are compared: these five, and those in a user's own manifests.
 
-on demand         nothing is provisioned
-fixed             the size that the busiest quarter of an hour needs, with room for chance, always
-target tracking   from 1 up
-schedule          each hour's size: what nine in ten of its minutes need
-both              the schedule's minimum at what half of its minutes need, and target tracking above it
+    on demand         nothing is provisioned
+    fixed             always the size that the busiest quarter of an hour needs, with a margin for chance
+    target tracking   from 1 up
+    schedule          for each hour the size that nine in ten of its minutes need
+    both              minimum by schedule, for half of the minutes, and target tracking above it
 
-Sizes and schedules are written by somebody who knows another day, like the one that they are judged on: nobody knows the day that comes.
+Sizes and schedules are made from another day than the one that they are judged by, because nobody knows the coming day.
 """
 
 from __future__ import annotations
@@ -24,44 +24,54 @@ from kindler.api.autoscaling import ScalableTarget
 
 Json = dict[str, Any]
 
-LEAD = 2  # minutes that a schedule is ahead of the hour, so that pods are up when it begins
+LEAD = 2  # minutes that a schedule acts before the hour, so that pods are ready when it begins
+QUARTER = 15  # minutes
 
 
 class ManifestError(ValueError):
-    """A file that holds no Endpoint whose autoscaling can be simulated."""
+    """A file without an Endpoint whose autoscaling can be simulated."""
 
 
 def standard(known: Trace, limits: Limits, value: float, fixed: int | None) -> Iterator[Arm]:
-    """`known`: the day that sizes and schedules are made from. `value`: the utilization that is aimed at. `fixed`: units of the fixed size; None: see above."""
+    """The five arms.
+
+    `known`: the day that sizes and schedules are made from. `value`: the target utilization. `fixed`: units of the
+    fixed size, None for the one described above.
+    """
     minutes = known.per_minute()
     most = limits.max_concurrency
-    busiest = max(sum(minutes[at : at + 15]) / 15 for at in range(0, len(minutes), 15))
+    busiest = max(sum(minutes[at : at + QUARTER]) / QUARTER for at in range(0, len(minutes), QUARTER))
+    needed = math.ceil(busiest + 3 * math.sqrt(busiest))  # Poisson arrivals: 3 sigma
+    full, half = hours(minutes, 0.9, value, most), hours(minutes, 0.5, value, most)
     yield Arm("on demand")
-    yield Arm(
-        "fixed", min(most, fixed if fixed is not None else math.ceil(busiest + 3 * math.sqrt(busiest)))
-    )  # arrivals by chance: 3 sigma
+    yield Arm("fixed", min(most, needed if fixed is None else fixed))
     yield Arm("target tracking", 0, ScalableTarget.model_validate(entry(1, most, value)))
-    yield Arm("schedule", 0, ScalableTarget.model_validate(entry(0, most, None, hours(minutes, 0.9, value, most))))
-    yield Arm("both", 0, ScalableTarget.model_validate(entry(0, most, value, hours(minutes, 0.5, value, most))))
+    yield Arm("schedule", 0, ScalableTarget.model_validate(entry(0, most, None, full)))
+    yield Arm("both", 0, ScalableTarget.model_validate(entry(0, most, value, half)))
 
 
 def of_manifest(file: Path) -> Arm:
-    """The Endpoint in a file of manifests, by its spec.autoscaling. Raises ManifestError."""
-    found = [o for o in yaml.safe_load_all(file.read_text()) if isinstance(o, dict) and o.get("kind") == "Endpoint"]
+    """An arm from the spec.autoscaling of the Endpoint in a file of manifests. Raises ManifestError."""
+    documents = yaml.safe_load_all(file.read_text())
+    found = [o for o in documents if isinstance(o, dict) and o.get("kind") == "Endpoint"]
     entries = [entry for o in found for entry in o["spec"].get("autoscaling", [])]
     if len(entries) != 1:
-        raise ManifestError(f"{file}: needs one Endpoint with one entry in spec.autoscaling")
+        raise ManifestError(f"{file} needs one Endpoint with one entry in spec.autoscaling")
     target = ScalableTarget.model_validate(entries[0])
     for policy in target.scaling_policies or ():
         if policy.target_tracking_scaling_policy_configuration.predefined_metric_specification is None:
             raise ManifestError(
-                f"{file}: policy {policy.policy_name}: a trace tells concurrency alone, so customized metrics cannot be simulated"
+                f"{file}: policy {policy.policy_name} tracks a customized metric. A trace contains concurrency alone, "
+                "so it cannot be simulated"
             )
     return Arm(str(file), 0, target)
 
 
 def entry(low: int, high: int, value: float | None, sizes: Sequence[int] = ()) -> Json:
-    """An entry of spec.autoscaling, as a user writes it. `value`: of a target tracking policy. `sizes`: the minimum of each hour of the day."""
+    """An entry of spec.autoscaling, as a user writes it.
+
+    `value`: the target of a tracking policy, None without a policy. `sizes`: the minimum of each hour of the day.
+    """
     written: Json = {"variantName": "AllTraffic", "minCapacity": low, "maxCapacity": high}
     if value is not None:
         metric = {"predefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization"}
@@ -73,21 +83,19 @@ def entry(low: int, high: int, value: float | None, sizes: Sequence[int] = ()) -
 
 
 def _actions(sizes: Sequence[int], *, fixed: bool) -> Iterator[Json]:
-    """One wherever the size changes. `fixed`: without a policy nothing but the maximum makes the pool smaller."""
+    """One action for each change of size. `fixed`: it sets the maximum too, because only a policy or a lower maximum
+    makes a pool smaller."""
     for hour, size in enumerate(sizes):
         if size == sizes[hour - 1]:
             continue
         minute, of = (60 - LEAD, (hour - 1) % 24) if size > sizes[hour - 1] else (0, hour)
         sets = {"minCapacity": size} | ({"maxCapacity": size} if fixed else {})
-        yield {
-            "scheduledActionName": f"{hour:02}h",
-            "schedule": f"cron({minute} {of} * * ? *)",
-            "scalableTargetAction": sets,
-        }
+        schedule = f"cron({minute} {of} * * ? *)"
+        yield {"scheduledActionName": f"{hour:02}h", "schedule": schedule, "scalableTargetAction": sets}
 
 
 def hours(minutes: Sequence[float], part: float, value: float, most: int) -> list[int]:
-    """Units for each hour of the day: so many that `part` of its minutes (of all days) are used to `value` at most."""
+    """Units for each hour of the day, so that in `part` of its minutes (of all days) utilization is at most `value`."""
     per_hour, per_day = round(HOUR / MINUTE), round(24 * HOUR / MINUTE)
     sizes = []
     for hour in range(24):

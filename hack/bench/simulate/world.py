@@ -1,10 +1,11 @@
-"""One endpoint in virtual time: pods start and go, requests are admitted, placed, held, answered or throttled.
+"""One endpoint in virtual time: pods start and end; requests are admitted, placed, held, answered or throttled.
 
-What is decided, the product decides: who comes in (core/admission), which pod takes a request (core/placement), how many demand pods the load needs
-(core/scaling), the bounds in force (core/bounds), the size that follows a target (core/tracking). What is left here is time: a heap of what happens next.
+The product decides: which requests are admitted (core/admission), which pod takes a request (core/placement), how many
+demand pods the load needs (core/scaling), which bounds apply (core/bounds), which size follows a target
+(core/tracking). Only time is simulated here, with a heap of coming events.
 
-Simpler than a cluster: a pod is usable `cold_start` seconds after it was asked for; there is always room for it; idle warm pods go before busy ones, and busy
-ones finish what they have.
+It is simpler than a cluster. A pod is ready `cold_start` seconds after it was created. The cluster always has room for
+it. When a warm pool shrinks, idle pods are removed before busy ones, and busy ones complete their requests.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from kindler.core.admission import Admission
 from kindler.core.placement import Placement
 from kindler.core.tracking import History, Rules, Tracked, replicas
 
-SYNC: Final = 15.0  # seconds between the looks of a HorizontalPodAutoscaler
-AVERAGE: Final = 4  # looks that a one-minute average spans
-SAMPLE: Final = 60.0  # seconds between points of the plot
+SYNC: Final = 15.0  # sync period of a HorizontalPodAutoscaler, in seconds
+AVERAGE: Final = 4  # sync periods in a one-minute average
+SAMPLE: Final = 60.0  # seconds between points of the figure
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of the endpoint configuration, and how long a pod needs to start."""
+    """Settings of the endpoint config, and `cold_start`: the seconds that a pod needs to start."""
 
     memory_gb: float = 2.0
     max_concurrency: int = 80
@@ -42,7 +43,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A way to provision: `units` at the start, which stay without a `target` (an entry of spec.autoscaling)."""
+    """A way to provision. `units`: at the start; without `target` (an entry of spec.autoscaling) they never change."""
 
     name: str
     units: int = 0
@@ -51,19 +52,23 @@ class Arm:
 
 @dataclass(slots=True, eq=False)
 class Pod:
-    """`in_use`: requests in it. `usable`: it has answered. `going`: it takes none any more."""
+    """`in_use`: its current requests. `ready`: it has started. `draining`: it takes no more requests."""
 
     warm: bool
     born: float
     in_use: int = 0
-    usable: bool = False
-    going: bool = False
+    ready: bool = False
+    draining: bool = False
     idle_since: float = 0.0
 
 
 @dataclass(slots=True)
 class Counts:
-    """Each request is in exactly one of `warm`, `spilled`, `throttled`. `cold`: those that waited for a pod. Pods count in GB x seconds that they stood."""
+    """Totals. Each request counts in exactly one of `warm`, `spilled` and `throttled`.
+
+    `cold`: requests that waited for a pod. `waits`: seconds, of each served request. Pods count in GB x seconds, from
+    their creation to their end; `busy` counts the part in which they served requests.
+    """
 
     warm: int = 0
     spilled: int = 0
@@ -78,7 +83,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One point of the plot: the last minute's average load, and pods."""
+    """One point of the figure: the average load of the last minute, and the number of pods."""
 
     at: float
     load: float
@@ -87,7 +92,7 @@ class Sample:
 
 
 class World:
-    """Runs one trace through one arm: `World(trace, limits, arm).run()`."""
+    """Runs one trace through one arm: `World(trace, limits, arm).run()`. Times are seconds after the trace's start."""
 
     def __init__(self, trace: Trace, limits: Limits, arm: Arm) -> None:
         self.trace, self.limits, self.arm = trace, limits, arm
@@ -98,14 +103,14 @@ class World:
         self._order = itertools.count()
         self._admission: Admission[Request, Pod] = Admission(limits.max_concurrency)
         self._placement: Placement[Pod] = Placement(limits.per_instance)
-        self._pods: dict[bool, dict[Pod, None]] = {True: {}, False: {}}  # warm or not; the oldest first
+        self._pods: dict[bool, dict[Pod, None]] = {True: {}, False: {}}  # by warm; the oldest first
         self._load_seconds, self._load_since = 0.0, 0.0
-        self._marks: deque[float] = deque(maxlen=AVERAGE + 1)  # load seconds at the last looks
+        self._marks: deque[float] = deque(maxlen=AVERAGE + 1)  # load seconds at the last syncs
         self._history: History = ()
-        self._force: bounds.InForce | None = None
+        self._bounds_now: bounds.InForce | None = None
 
     def run(self) -> Counts:
-        """Until all are answered and the span is over; then every pod that still stands is counted to its end."""
+        """Runs until all requests are answered and the span is over. Then it counts the pods that still exist."""
         self._begin()
         arrivals = iter(self.trace.requests)
         request = next(arrivals, None)
@@ -115,9 +120,9 @@ class World:
                 self._arrive(request)
                 request = next(arrivals, None)
             else:
-                at, _, happen = heapq.heappop(self._heap)
+                at, _, event = heapq.heappop(self._heap)
                 self._forward(at)
-                happen()
+                event()
         self._forward(max(self.now, self.trace.span))
         for pod in [*self._pods[True], *self._pods[False]]:
             self._account(pod)
@@ -129,8 +134,8 @@ class World:
         self._load_seconds += (at - self._load_since) * self._load
         self.now = self._load_since = at
 
-    def _after(self, seconds: float, happen: Callable[[], None]) -> None:
-        heapq.heappush(self._heap, (self.now + seconds, next(self._order), happen))
+    def _after(self, seconds: float, event: Callable[[], None]) -> None:
+        heapq.heappush(self._heap, (self.now + seconds, next(self._order), event))
 
     @property
     def _load(self) -> int:
@@ -145,7 +150,7 @@ class World:
         pod = self._placement.take()
         if pod is None:
             self._admission.wait(request)
-            self._raise()
+            self._scale_demand()
             return
         self._admission.run(request, pod, self.now)
         self._serve(request, pod)
@@ -156,72 +161,69 @@ class World:
         self.counts.warm += pod.warm
         self.counts.spilled += not pod.warm
         self.counts.busy_gb_seconds += request.seconds * self.limits.memory_gb / self.limits.per_instance
-        self._after(request.seconds, lambda: self._answered(request, pod))
+        self._after(request.seconds, lambda: self._complete(request, pod))
 
-    def _answered(self, request: Request, pod: Pod) -> None:
+    def _complete(self, request: Request, pod: Pod) -> None:
         self._admission.done(request)
         self._placement.give_back(pod)
         pod.idle_since = self.now
-        if pod.going:
-            self._leave(pod)
+        if pod.draining:
+            self._remove(pod)
         elif not self._admission.waiting and not pod.warm and not pod.in_use:
-            self._after(self.limits.idle_timeout, lambda: self._sleep(pod))
-        self._let_in()
+            self._after(self.limits.idle_timeout, lambda: self._scale_down(pod))
+        self._place_held()
 
-    def _let_in(self) -> None:
+    def _place_held(self) -> None:
+        """Gives held requests to pods with free slots."""
         while self._admission.waiting and (pod := self._placement.take()) is not None:
             request = self._admission.run_next(pod, self.now)
             self._serve(request, pod)
 
     # Pods
 
-    def _raise(self) -> None:
-        """The demand pool, to what the load needs."""
+    def _scale_demand(self) -> None:
+        """Adds demand pods up to what the load needs."""
         executing = sum(pod.in_use for pod in self._pods[False])
+        held = len(self._admission.waiting)
         limits = self.limits
-        wanted = scaling.wanted(
-            executing,
-            len(self._admission.waiting),
-            self._placement.room(warm=True),
-            limits.per_instance,
-            limits.max_concurrency,
-        )
-        for _ in range(wanted - len(self._pods[False])):
+        warm_room = self._placement.room(warm=True)
+        desired = scaling.wanted(executing, held, warm_room, limits.per_instance, limits.max_concurrency)
+        for _ in range(desired - len(self._pods[False])):
             self._start(warm=False, after=limits.cold_start)
 
     def _start(self, *, warm: bool, after: float) -> None:
         pod = Pod(warm, self.now)
         self._pods[warm][pod] = None
         self.counts.starts += 1
-        self._after(after, lambda: self._ready(pod))
+        self._after(after, lambda: self._become_ready(pod))
 
-    def _ready(self, pod: Pod) -> None:
-        if pod.going:
+    def _become_ready(self, pod: Pod) -> None:
+        if pod.draining:
             return
-        pod.usable, pod.idle_since = True, self.now
+        pod.ready, pod.idle_since = True, self.now
         self._placement.add(pod, pod.warm)
-        self._let_in()
+        self._place_held()
         if not pod.warm and not pod.in_use:
-            self._after(self.limits.idle_timeout, lambda: self._sleep(pod))
+            self._after(self.limits.idle_timeout, lambda: self._scale_down(pod))
 
-    def _sleep(self, pod: Pod) -> None:
-        if not pod.going and not pod.in_use and self.now - pod.idle_since >= self.limits.idle_timeout:
-            self._leave(pod)
+    def _scale_down(self, pod: Pod) -> None:
+        if not pod.draining and not pod.in_use and self.now - pod.idle_since >= self.limits.idle_timeout:
+            self._remove(pod)
 
-    def _leave(self, pod: Pod) -> None:
-        """Takes no more; is gone once it has answered what it has."""
-        pod.going = True
+    def _remove(self, pod: Pod) -> None:
+        """The pod takes no more requests; it ends when it has completed those that it has."""
+        pod.draining = True
         self._placement.remove(pod)
         if not pod.in_use and pod in self._pods[pod.warm]:
             self._account(pod)
             del self._pods[pod.warm][pod]
 
     def _account(self, pod: Pod) -> None:
-        stood = (self.now - pod.born) * self.limits.memory_gb
+        gb_seconds = (self.now - pod.born) * self.limits.memory_gb
         if pod.warm:
-            self.counts.warm_gb_seconds += stood
+            self.counts.warm_gb_seconds += gb_seconds
         else:
-            self.counts.demand_gb_seconds += stood
+            self.counts.demand_gb_seconds += gb_seconds
 
     # The warm pool
 
@@ -232,65 +234,64 @@ class World:
             low, high = self._bounds(target)
             size = min(max(size, low), high)
         for _ in range(size):
-            self._start(warm=True, after=0.0)  # filled before the endpoint is in service
-        self._after(0.0, self._look)
+            self._start(warm=True, after=0.0)  # the pool is full before the endpoint is in service
+        self._after(0.0, self._sync)
         self._after(SAMPLE, self._sample)
 
-    def _look(self) -> None:
-        """As an HPA does, each 15 s; and the controller at each moment of a schedule."""
+    def _sync(self) -> None:
+        """As an HPA does, every 15 s; a scheduled action also scales at its own time (`_bounds`)."""
         self._marks.append(self._load_seconds)
         if self.arm.target is not None:
-            self._size(self.arm.target)
+            self._scale_warm(self.arm.target)
         if self.now + SYNC < self.trace.span:
-            self._after(SYNC, self._look)
+            self._after(SYNC, self._sync)
 
-    def _size(self, target: ScalableTarget) -> None:
+    def _scale_warm(self, target: ScalableTarget) -> None:
         low, high = self._bounds(target)
         policies = target.scaling_policies or ()
-        standing = sum(not pod.going for pod in self._pods[True])
+        current = sum(not pod.draining for pod in self._pods[True])
         if not policies:
-            self._resize(min(max(standing, low), high))
+            self._resize(min(max(current, low), high))
             return
         rules: Rules = autoscaler.rules_of(target, policies, low, high)
         average = (self._marks[-1] - self._marks[0]) / (SYNC * AVERAGE)
-        loads = [
-            Tracked(average, p.target_tracking_scaling_policy_configuration.target_value * self.limits.per_instance)
-            for p in policies
-        ]
-        size, self._history = replicas(loads, standing, rules, self._history, self.now)
+        targets = [p.target_tracking_scaling_policy_configuration.target_value for p in policies]
+        loads = [Tracked(average, value * self.limits.per_instance) for value in targets]
+        size, self._history = replicas(loads, current, rules, self._history, self.now)
         self._resize(size)
 
     def _bounds(self, target: ScalableTarget) -> tuple[int, int]:
-        """In pods, in force now; decided anew at each moment of a schedule, which is also a look."""
+        """The bounds that apply now, in pods. Decides them again at each scheduled action, and scales then too."""
         epoch = self.trace.midnight + self.now
-        if self._force is None or (self._force.next is not None and epoch >= self._force.next.at):
-            memory = None if self._force is None else self._force.memory
-            self._force = bounds.in_force(target, memory, self.trace.midnight, epoch)
-            if self._force.next is not None and (again := self._force.next.at - self.trace.midnight) < self.trace.span:
-                self._after(again - self.now, lambda: self._size(target))
-        found = self._force.bounds
+        force = self._bounds_now
+        if force is None or (force.next is not None and epoch >= force.next.at):
+            memory = None if force is None else force.memory
+            self._bounds_now = force = bounds.in_force(target, memory, self.trace.midnight, epoch)
+            if force.next is not None and (at := force.next.at - self.trace.midnight) < self.trace.span:
+                self._after(at - self.now, lambda: self._scale_warm(target))
         most = self.limits.max_concurrency
+        found = force.bounds
         return self._instances(min(found.minimum, most)), self._instances(min(found.maximum, most))
 
     def _resize(self, size: int) -> None:
-        standing = [pod for pod in self._pods[True] if not pod.going]
-        for _ in range(size - len(standing)):
+        current = [pod for pod in self._pods[True] if not pod.draining]
+        for _ in range(size - len(current)):
             self._start(warm=True, after=self.limits.cold_start)
-        if size < len(standing):
-            for pod in sorted(standing, key=_goes_first)[: len(standing) - size]:
-                self._leave(pod)
+        if size < len(current):
+            for pod in sorted(current, key=_removal_order)[: len(current) - size]:
+                self._remove(pod)
 
     def _instances(self, units: int) -> int:
         return math.ceil(units / self.limits.per_instance)
 
     def _sample(self) -> None:
-        looks = max(1, len(self._marks) - 1)
-        load = (self._marks[-1] - self._marks[0]) / (SYNC * looks)
+        periods = max(1, len(self._marks) - 1)
+        load = (self._marks[-1] - self._marks[0]) / (SYNC * periods)
         self.samples.append(Sample(self.now, load, len(self._pods[True]), len(self._pods[False])))
         if self.now + SAMPLE <= self.trace.span:
             self._after(SAMPLE, self._sample)
 
 
-def _goes_first(pod: Pod) -> tuple[bool, bool, float]:
-    """As a ReplicaSet takes them: not ready ones, then (by their deletion cost) idle ones, the longest idle first."""
-    return pod.usable, pod.in_use > 0, pod.idle_since
+def _removal_order(pod: Pod) -> tuple[bool, bool, float]:
+    """As a ReplicaSet removes pods: first those not ready, then (by deletion cost) idle ones, longest idle first."""
+    return pod.ready, pod.in_use > 0, pod.idle_since

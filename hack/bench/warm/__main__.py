@@ -139,7 +139,7 @@ def table(found: list[dict[str, Run]], connections: int) -> float:
         say(f"  {name:38} {rate:12,.0f} {cpu:16.1f} {p50:9.0f} {p99:9.0f}")
     ratios = sorted(_ratio(pair) for pair in found)
     median = statistics.median(ratios)
-    say(f"  ratio of requests/s: median {median:.2f}, from {ratios[0]:.2f} to {ratios[-1]:.2f}, {len(ratios)} pairs")
+    say(f"  ratio of requests/s: median {median:.2f}, from {ratios[0]:.2f} to {ratios[-1]:.2f} (pairs: {len(ratios)})")
     return median
 
 
