@@ -1,6 +1,6 @@
 """A foreign metrics server: a thread of this process behind an aggregated API of the cluster, as KEDA's server is.
 
-Journeys and the HPA benchmark use it to see how Kindler and HPAs act beside somebody else's server. The API server
+Journeys and the HPA benchmark use it to see how Kindler and HPAs act beside another product's server. The API server
 reaches it through a Service without a selector, at this process's address in the nodes' network.
 """
 
@@ -60,7 +60,7 @@ class ForeignMetricsServer:
             self._server.server_close()
 
     def register(self, group: str, version: str) -> Json:
-        """Creates the APIService, or overwrites somebody else's, as `kubectl apply` of another product would.
+        """Creates the APIService, or overwrites an existing one, as `kubectl apply` of another product would.
 
         Returns its spec as stored, once the API is available. Raises TimeoutError if it does not become available.
         """

@@ -1,7 +1,7 @@
 """Writes container images from files alone: no engine, no base image, and the same bytes each time.
 
 The result is a docker archive, which `docker load` and `ctr images import` read. The registry's image is always made
-this way; in a sandbox the control plane's images and the base of ours are too.
+this way; in a sandbox the control plane's images and the base of our images are too.
 """
 
 from __future__ import annotations

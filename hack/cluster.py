@@ -1,7 +1,7 @@
 """The cluster of this checkout: up, down, and commands that reach it.
 
-With Docker, `up` is: pull kind's node image, `kind create cluster`, start two registries, tell the nodes where those
-are. What a machine without Docker or registry needs instead is behind hack/engine.py.
+With Docker, `up` pulls kind's node image, runs `kind create cluster`, starts two image registries, and configures the
+nodes to use them. What a machine without Docker or without a registry needs instead is behind hack/engine.py.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def builder(engine: Engine) -> Builder:
 
 
 def base_image(images: Builder) -> str:
-    """The image that ours are built on, present in the builder: Python's own, or one made of Debian packages."""
+    """The image that all our images are built on, present in the builder: Python's, or one of Debian packages."""
     made_here = pythonbase.name()
     for image in (docker_builder.BASE, made_here):
         if images.has(image):

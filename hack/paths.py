@@ -67,8 +67,8 @@ def scratch(purpose: str) -> Iterator[Path]:
 def digest(*parts: str | bytes | Path) -> str:
     """Twelve hex digits that change when a part changes.
 
-    A Path counts with its content, not with its place: for a folder the relative names, executable bits and contents
-    of all files in it, except Python's bytecode.
+    A Path counts with its content, not with its own name: for a folder the relative names, executable bits and
+    contents of all files in it, except Python's bytecode.
     """
     whole = hashlib.sha256()
     for part in parts:

@@ -80,7 +80,7 @@ def push_address(engine: Engine, registry: Registry) -> str:
 
 
 def configure_node(engine: Engine, node: str) -> None:
-    """Tells the node's containerd which containers localhost:5000 and localhost:5001 are."""
+    """Configures the node's containerd: which containers localhost:5000 and localhost:5001 are."""
     for registry in ALL:
         folder = f"/etc/containerd/certs.d/{registry.address}"
         hosts = f'[host."http://{registry.container}:5000"]\n'

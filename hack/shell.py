@@ -29,7 +29,7 @@ Argv = Sequence[str | Path]
 
 
 def end_with_parent(how: int = signal.SIGKILL) -> None:
-    """Asks the kernel to send signal `how` to the calling process when its parent ends.
+    """Makes the kernel send signal `how` to the calling process when its parent ends.
 
     Without it, children of a killed command would continue to work beside the next command. Linux only.
     """

@@ -1,8 +1,8 @@
 """Programs that are built from pinned Go modules: kind, kubectl, helm and the image registry.
 
 Each build is kept in the user's cache, in a folder named after everything that the build depends on. So all checkouts
-share it, and a change of version or flags builds anew. hack/tools/NAME/ holds go.mod and go.sum of a tool; to update
-one, run `go get MODULE@VERSION` there.
+share it, and a change of version or flags causes a new build. hack/tools/NAME/ holds go.mod and go.sum of a tool; to
+update a tool, run `go get MODULE@VERSION` there.
 
 Not here: the programs of a node image that is made on this machine (sandbox/nodetools.py), and the benchmarks' own
 programs (bench/tools.py). They use `Tool` and `ensure` too.

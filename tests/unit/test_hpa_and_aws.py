@@ -76,8 +76,8 @@ def test_the_page_shows_what_was_measured() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.key)
 def test_a_series_has_a_reason_exactly_if_the_sizes_differ(case: Case) -> None:
-    theirs = page.sizes_by_aws(case)
-    assert (theirs != [size * case.per for size in REAL[case.key]]) == bool(case.differs)
+    by_aws = page.sizes_by_aws(case)
+    assert (by_aws != [size * case.per for size in REAL[case.key]]) == bool(case.differs)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if not case.tolerance], ids=lambda case: case.key)

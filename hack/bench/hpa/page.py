@@ -30,9 +30,9 @@ must compute sizes itself, `core/tracking.py` does so: in each of the {count} se
 and a test checks that.
 
 The sizes are units of provisioned concurrency, at the end of each load: for the HPA after four syncs (every 2 s here;
-every 15 s by default), for AWS's rule after an hour. **{same} of {compared} series end alike.** Loads are concurrent
-executions; those of several policies are written as `a / b`, and `∅` is no data. The target is 0.7 unless the name
-gives another; several policies have the targets 0.7, 0.5 and 1.
+every 15 s by default), for AWS's rule after an hour. **{same} of {compared} series end with the same sizes.** Loads are
+concurrent executions; those of several policies are written as `a / b`, and `∅` is no data. The target is 0.7 unless the
+name gives another; several policies have the targets 0.7, 0.5 and 1.
 """
 
 # Rows of the last table: what, the HPA as Kindler writes it, AWS.
@@ -108,8 +108,8 @@ def _point(load: float | None, size: int, customized: bool) -> Fraction | None:
 def render(version: str, real: Mapping[str, Sequence[int]]) -> str:
     """The page. `version`: of Kubernetes. `real`: the HPAs' sizes in pods, by case."""
     pairs = [(case, [size * case.per for size in real[case.key]], sizes_by_aws(case)) for case in CASES]
-    compared = [(units, theirs) for _, units, theirs in pairs if theirs is not None]
-    same = sum(units == theirs for units, theirs in compared)
+    compared = [(units, by_aws) for _, units, by_aws in pairs if by_aws is not None]
+    same = sum(units == by_aws for units, by_aws in compared)
     parts = [INTRO.format(version=version, count=len(CASES), same=same, compared=len(compared))]
     for group, rows in groupby(pairs, key=lambda pair: pair[0].group):
         parts.append(f"\n## {group[0].upper()}{group[1:]}\n\n" + "\n".join(_table(rows)) + "\n")
@@ -121,9 +121,9 @@ def render(version: str, real: Mapping[str, Sequence[int]]) -> str:
 
 def _table(rows: Iterator[tuple[Case, list[int], list[int] | None]]) -> Iterator[str]:
     yield "| series | from | loads | HPA | AWS | why they differ |\n|---|---|---|---|---|---|"
-    for case, units, theirs in rows:
-        sizes = "–" if theirs is None else _list(theirs)
-        mark = "**" if theirs is not None and theirs != units else ""
+    for case, units, by_aws in rows:
+        sizes = "–" if by_aws is None else _list(by_aws)
+        mark = "**" if by_aws is not None and by_aws != units else ""
         start = case.start * case.per
         yield f"| {case.name} | {start} | {_loads(case)} | {_list(units)} | {mark}{sizes}{mark} | {case.differs} |"
 
