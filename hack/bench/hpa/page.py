@@ -31,8 +31,8 @@ and a test checks that.
 
 The sizes are units of provisioned concurrency, at the end of each load: for the HPA after four syncs (every 2 s here;
 every 15 s by default), for AWS's rule after an hour. **{same} of {compared} series end with the same sizes.** Loads are
-concurrent executions; those of several policies are written as `a / b`, and `∅` is no data. The target is 0.7 unless the
-name gives another; several policies have the targets 0.7, 0.5 and 1.
+concurrent executions; those of several policies are written as `a / b`, and `∅` is no data. The target is 0.7, or the
+one in the name; several policies have the targets 0.7, 0.5 and 1.
 """
 
 # Rows of the last table: what, the HPA as Kindler writes it, AWS.
