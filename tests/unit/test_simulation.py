@@ -74,9 +74,8 @@ def test_an_instance_takes_as_many_requests_as_its_limit() -> None:
     limits = Limits(memory_gb=1.0, max_concurrency=10, per_instance=5, idle_timeout=60.0, cold_start=5.0)
     counts = World(of(*((1.0, 9.0) for _ in range(10))), limits, Arm("on demand")).run()
     assert (counts.spilled, counts.starts) == (10, 2)
-    assert (
-        World(of((1.0, 1.0)), limits, Arm("fixed", 6)).run().warm_gb_seconds == 2 * 7200.0
-    )  # 6 units are two instances
+    fixed = World(of((1.0, 1.0)), limits, Arm("fixed", 6)).run()
+    assert fixed.warm_gb_seconds == 2 * 7200.0  # 6 units are two instances
 
 
 def test_target_tracking_follows_the_one_minute_average() -> None:
@@ -117,9 +116,8 @@ def test_busy_pods_complete_their_requests_when_the_pool_shrinks() -> None:
     )
     counts = World(of((595.0, 20.0), (596.0, 20.0), span=1200.0), LIMITS, Arm("schedule", 0, written)).run()
     assert (counts.warm, counts.cold) == (2, 0)
-    assert counts.warm_gb_seconds == 2 * 540.0 + (615.0 - 60.0) + (
-        1200.0 - 600.0
-    )  # two idle or finished, one busy until 615 s, one that stays
+    idle_or_finished, busy_until_615_s, stays = 2 * 540.0, 615.0 - 60.0, 1200.0 - 600.0
+    assert counts.warm_gb_seconds == idle_or_finished + busy_until_615_s + stays
 
 
 BURSTS = st.lists(st.tuples(st.floats(0, 3000, allow_nan=False), st.floats(0.01, 400)), min_size=1, max_size=60)
