@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hack.aggregated import Foreign
+from hack.aggregated import ForeignMetricsServer
 from tests.e2e.support import pools, rows
 from tests.e2e.support.gateway import Load
 from tests.e2e.support.installation import NAMESPACE
@@ -111,8 +111,8 @@ def test_kindler_never_takes_the_metrics_api_of_another_server(journey: Journey)
     # Kindler is the only external metrics server, and it does not have this metric.
     hpa_until(journey, "queue", has_no_queue_metric)
 
-    with Foreign(journey.api, journey.namespace, shop.response) as foreign:
-        external = foreign.take(*EXTERNAL)
+    with ForeignMetricsServer(journey.api, journey.namespace, shop.response) as foreign:
+        external = foreign.register(*EXTERNAL)
         for name in ("queue", "busy"):
             hpa_until(journey, name, reads("Object"))
             active(journey, name, "True", "MetricsAvailable")
@@ -121,7 +121,7 @@ def test_kindler_never_takes_the_metrics_api_of_another_server(journey: Journey)
         shop.queue_depth = 2.5
         pools.reached(journey, "queue", 1)
 
-        custom = foreign.take(*CUSTOM)
+        custom = foreign.register(*CUSTOM)
         journey.create("computed", limit=6, warm=1, scaling=scaling(1, 3, tracking(0.7)))
         journey.reaches("computed", rows.IN_SERVICE)
         with Load(4, lambda: journey.invoke("computed", {"sleep": 0.3})) as load:

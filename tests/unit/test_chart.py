@@ -129,6 +129,7 @@ def test_the_chart_passes_values_in_the_form_that_the_program_reads(setting: str
         ("namespaces={Not-A-Name}", "/namespaces/0"),
         ("namespaces={a,a}", "/namespaces"),
         ("logLevel=LOUD", "/logLevel"),
+        ("logFormat=xml", "/logFormat"),
         ("modelPods.memoryRequestRatio=2", "/modelPods/memoryRequestRatio"),
         ("modelPods.cpuRequestRatio=half", "/modelPods/cpuRequestRatio"),
         ("activator.service.type=ExternalName", "/activator/service/type"),

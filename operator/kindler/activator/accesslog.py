@@ -47,7 +47,7 @@ class AccessLog:
             "pod": pod.facts.name,
             "phases": phases,
         }
-        log.info("cold start of %s/%s: %s", identity.namespace, identity.endpoint, words, extra={"told": told})
+        log.info("cold start of %s/%s: %s", identity.namespace, identity.endpoint, words, extra={"fields": told})
 
     def served(
         self,

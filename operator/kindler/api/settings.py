@@ -16,6 +16,8 @@ T = TypeVar("T", int, float)
 # provides.
 METRICS_APIS = ("auto", "external", "custom", "none")
 
+LOG_FORMATS = ("auto", "json", "text")  # auto: text if standard output is a terminal, else JSON lines
+
 
 class SettingsError(ValueError):
     """A variable has an invalid value. The message names the variable, the value and the remedy."""
@@ -26,7 +28,8 @@ class Common:
     """Settings of every process.
 
     `namespaces`: the namespaces to watch; empty means all. `system_namespace`: the namespace of Kindler itself.
-    `release`: the installation's name, so that one cluster can have several. `pod_name`: this replica.
+    `release`: the installation's name, so that one cluster can have several. `pod_name`: this replica. `log_format`: one
+    of LOG_FORMATS.
     """
 
     namespaces: tuple[str, ...]
@@ -35,6 +38,7 @@ class Common:
     pod_name: str
     cluster_domain: str
     log_level: str
+    log_format: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +219,7 @@ def _common(read: _Reader) -> Common:
         pod_name=read.text("KINDLER_POD_NAME", "local"),
         cluster_domain=read.text("KINDLER_CLUSTER_DOMAIN", "cluster.local"),
         log_level=read.text("KINDLER_LOG_LEVEL", "INFO"),
+        log_format=read.choice("KINDLER_LOG_FORMAT", LOG_FORMATS),
     )
 
 

@@ -203,7 +203,7 @@ def rescales(journey: Journey, name: str) -> set[int]:
 
 
 def save_figures(name: str, begin: float, sampled: Sampled, watched: Watched, pool: str, facts: Json) -> None:
-    """Saves the metric and the sizes, in seconds since `begin`. hack/scaling_plot.py draws them."""
+    """Saves the metric and the sizes, in seconds since `begin`. hack/bench/scaling_plot.py draws them."""
     series = {
         "load": [(round(at - begin, 1), value) for at, value in sampled.points],
         "sizes": [(round(change.at - begin, 1), change.replicas) for change in watched.changes if change.pool == pool],
