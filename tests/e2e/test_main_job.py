@@ -126,7 +126,7 @@ def test_requests_above_the_limit_are_throttled_at_once_in_both_styles(journey: 
         )
 
 
-def test_delete_leaves_nothing(journey: Journey) -> None:
+def test_deletion_leaves_nothing_behind(journey: Journey) -> None:
     uid = journey.serving(idle=60, warm=1)["metadata"]["uid"]
     assert journey.invoke().status == 200
     kinds = {child.split("/")[0] for child in journey.children(uid)}
