@@ -23,10 +23,15 @@ from tests.e2e.support.kubectl import Kubectl
 
 FAILED = pytest.StashKey[bool]()
 
+# Seconds after which a journey is ended because it hangs. It is no measurement: with 14 runnable tasks per core beside
+# them, journeys that take 30 s on an idle machine took more than 120 s.
+HANG_SECONDS = 1200
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.journey)
+        item.add_marker(pytest.mark.timeout(HANG_SECONDS))
 
 
 @pytest.hookimpl(hookwrapper=True)

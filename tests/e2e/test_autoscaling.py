@@ -11,8 +11,6 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
-import pytest
-
 from tests.e2e.support import pools, rows
 from tests.e2e.support.gateway import Load
 from tests.e2e.support.journey import Journey
@@ -37,7 +35,6 @@ change.
 """
 
 
-@pytest.mark.timeout(400)  # two averages of one minute each, and more
 def test_the_warm_pool_follows_its_load(journey: Journey) -> None:
     """One pool grows from 1 to 4 pods while the average rises, and shrinks to 1 after it has fallen.
 

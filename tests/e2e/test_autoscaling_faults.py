@@ -59,7 +59,6 @@ def reason(journey: Journey, status: str, timeout: float = 150) -> str:
     return str(rows.condition(journey.endpoint(), "ScalingActive")["reason"])
 
 
-@pytest.mark.timeout(400)  # several averages of one minute each
 def test_without_metrics_the_size_stays_and_changed_bounds_apply(journey: Journey, processes: Scale) -> None:
     """Without the metrics process, pools do not scale in, but a raised minimum applies.
 

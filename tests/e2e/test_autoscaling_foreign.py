@@ -10,8 +10,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 from hack.aggregated import ForeignMetricsServer
 from tests.e2e.support import pools, rows
 from tests.e2e.support.gateway import Load
@@ -93,7 +91,6 @@ def spec_of(journey: Journey, group: str, version: str) -> Json:
     return spec
 
 
-@pytest.mark.timeout(400)  # several averages of one minute each
 def test_kindler_never_takes_the_metrics_api_of_another_server(journey: Journey) -> None:
     """Another server takes first one and then both metrics APIs, and gives them back.
 
