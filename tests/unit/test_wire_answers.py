@@ -38,7 +38,7 @@ def reject(
             Rejection(cause, "Because.", retry_after),
             style,
             b"r-1",
-            localreply.lines(b"r-1", "", None, False),
+            localreply.added_fields(b"r-1", "", None, False),
             see,
             True,
         )
@@ -129,8 +129,8 @@ def test_no_body_for_head() -> None:
 
 def test_added_lines() -> None:
     cold = ColdStart(asked=1.0, created=1.01, ping=1.5)
-    assert localreply.lines(b"r", "AllTraffic", cold, True) == (
+    assert localreply.added_fields(b"r", "AllTraffic", cold, True) == (
         b"x-amzn-RequestId: r\r\nx-Amzn-Invoked-Production-Variant: AllTraffic\r\n"
         b"Server-Timing: created;dur=10, ping;dur=500\r\nX-Kindler-Cold-Start: 500\r\nConnection: close\r\n"
     )
-    assert localreply.lines(b"r", "", ColdStart(asked=1.0), False) == b"x-amzn-RequestId: r\r\n"
+    assert localreply.added_fields(b"r", "", ColdStart(asked=1.0), False) == b"x-amzn-RequestId: r\r\n"

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from kindler.activator.wire.body import Body
 from kindler.activator.wire.chunked import DEBT_LIMIT, LINE_LIMIT, TRAILER_LIMIT, BadChunk, Chunks, payload
-from kindler.activator.wire.head import CHUNKED, LENGTH, NONE
-from kindler.activator.wire.response import UNTIL_CLOSE
+from kindler.activator.wire.grammar import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE
 
 
 def reference(data: bytes) -> tuple[bytes, int]:
@@ -163,7 +162,7 @@ def test_a_payload_cut_off_anywhere_is_the_beginning_of_the_whole(body: tuple[by
 @pytest.mark.parametrize(
     ("framing", "length", "pieces", "received", "complete", "rest"),
     [
-        (NONE, 0, [b"next"], 0, True, b"next"),
+        (NO_BODY, 0, [b"next"], 0, True, b"next"),
         (LENGTH, 0, [b"next"], 0, True, b"next"),
         (LENGTH, 5, [b"hel"], 3, False, b""),
         (LENGTH, 5, [b"hel", b"lo"], 5, True, b""),

@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kindler.activator.endpoint.requests import Cause
-from kindler.activator.wire.head import CHUNKED, LENGTH, NONE, BadHead, Head, backend_head, scan
+from kindler.activator.wire.grammar import CHUNKED, LENGTH, NO_BODY
+from kindler.activator.wire.head import BadHead, Head, backend_head, scan
 
 LINE = b"POST /invocations HTTP/1.1\r\n"
 HOST = b"Host: iris.shop\r\n"
@@ -28,7 +29,7 @@ def with_fields(fields: bytes) -> bytes:
 
 ACCEPTED = [
     # fields, what of the head must be so
-    (b"", {"framing": NONE, "length": 0, "plain": True, "close": False, "host": b"iris.shop"}),
+    (b"", {"framing": NO_BODY, "length": 0, "plain": True, "close": False, "host": b"iris.shop"}),
     (b"Content-Length: 0\r\n", {"framing": LENGTH, "length": 0, "plain": True}),
     (b"content-length:5\r\n", {"framing": LENGTH, "length": 5, "plain": True}),
     (b"Content-Length:  \t5\r\n", {"length": 5, "plain": True}),
@@ -327,7 +328,7 @@ def test_what_goes_on_is_read_by_h11_as_the_same_request(data: bytes, path: byte
     names = [name for name, _ in request.headers]
     fields = dict(request.headers)
     assert (request.method, request.target.partition(b"?")[0]) == (head.method, path)
-    assert names.count(b"content-length") + names.count(b"transfer-encoding") == (head.framing != NONE)
+    assert names.count(b"content-length") + names.count(b"transfer-encoding") == (head.framing != NO_BODY)
     assert head.framing != LENGTH or int(fields[b"content-length"]) == head.length
     assert fields[b"x-amzn-requestid"] == b"r-1"
     assert not {b"connection", b"expect", b"te", b"upgrade"} & fields.keys()

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kindler.activator.wire.head import CHUNKED, LENGTH, NONE
-from kindler.activator.wire.response import HEAD_LIMIT, UNTIL_CLOSE, BadResponse, ResponseHead, client_head, scan
+from kindler.activator.wire.grammar import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE
+from kindler.activator.wire.response import HEAD_LIMIT, BadResponse, ResponseHead, client_head, scan
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -33,21 +33,21 @@ def read(data: bytes, to_head: bool = False) -> ResponseHead:
         (b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n", LENGTH, False),
         (b"HTTP/1.1 200\r\nContent-Length: 5\r\n", LENGTH, True),
         (b"HTTP/1.1 200 \r\nContent-Length: 5\r\n", LENGTH, True),
-        (b"HTTP/1.1 204 No Content\r\n", NONE, True),
-        (b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n", NONE, True),
-        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n", NONE, True),
-        (b"HTTP/1.1 103 Early Hints\r\n", NONE, True),
+        (b"HTTP/1.1 204 No Content\r\n", NO_BODY, True),
+        (b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n", NO_BODY, True),
+        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n", NO_BODY, True),
+        (b"HTTP/1.1 103 Early Hints\r\n", NO_BODY, True),
     ],
 )
 def test_how_the_body_ends_and_whether_the_connection_can_be_kept(head: bytes, framing: int, keep: bool) -> None:
     answer = read(head + b"\r\n")
-    assert (answer.framing, answer.keep) == (framing, keep)
+    assert (answer.framing, answer.reusable) == (framing, keep)
 
 
 @pytest.mark.parametrize("fields", [b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b""])
 def test_no_answer_to_head_has_a_body(fields: bytes) -> None:
     answer = read(OK + fields + b"\r\n", to_head=True)
-    assert (answer.framing, answer.keep) == (NONE, True)
+    assert (answer.framing, answer.reusable) == (NO_BODY, True)
     assert fields in client_head(OK + fields + b"\r\n", answer, b"")
 
 

@@ -24,7 +24,7 @@ from kindler.activator.endpoint.requests import (
     Style,
 )
 from kindler.activator.wire import Listener, start
-from kindler.activator.wire.roles import Lookup, RequestHead, RouteMatch, RouteMiss, Throttler
+from kindler.activator.wire.roles import Lookup, RequestHead, RouteLookup, RouteMatch, RouteMiss, RouteResult, Throttler
 from kindler.api.settings import ActivatorSettings, activator_settings
 from tests.wiring.wire.models import HOST, Model, Script, echo
 
@@ -155,7 +155,7 @@ class TestFront:
         self.held_limit = held_limit
         self.going = False
 
-    def find(self, head: RequestHead) -> RouteMatch | RouteMiss:
+    def find(self, head: RequestHead) -> RouteResult:
         path = head.target.partition(b"?")[0]
         if path == b"/endpoints/Iris/invocations":
             return RouteMatch(Purpose.INVOCATION, Style.SAGEMAKER, self.throttler)
@@ -164,7 +164,7 @@ class TestFront:
         if path == b"/ping":
             return RouteMatch(Purpose.WAKE, Style.PLAIN, self.throttler)
         if path == b"/lookup":
-            return RouteMatch(Purpose.INVOCATION, Style.PLAIN, self.lookup)
+            return RouteLookup(Purpose.INVOCATION, Style.PLAIN, self.lookup)
         return RouteMiss(Style.PLAIN, Rejection(Cause.UNKNOWN_ADDRESS, "No such address."))
 
     def reserve_bytes(self, count: int) -> bool:

@@ -11,7 +11,7 @@ import h11
 import pytest
 
 from kindler.activator.endpoint.requests import Cause, Outcome, PendingRequest, Rejection
-from kindler.activator.wire.client import BODY_STEP, LOOKUP_SECONDS
+from kindler.activator.wire.client import BODY_PROGRESS_BYTES, LOOKUP_SECONDS
 from kindler.activator.wire.sweep import sweep
 from tests.wiring.wire.models import Connection, reluctant
 from tests.wiring.wire.rig import SAGEMAKER, TERMS, TestDesk, TestLookup, post, rig, until
@@ -123,7 +123,7 @@ async def test_a_slow_reader_slows_the_model_and_bounds_memory() -> None:
             last = written
             await asyncio.sleep(0.1)
         assert written < total / 2
-        assert max(client.transport.get_write_buffer_size() for client in wire.listener._shared.clients) < 1 << 20
+        assert max(client.transport.get_write_buffer_size() for client in wire.listener._context.clients) < 1 << 20
         caller.writer.transport.resume_reading()
         assert len(await caller.reader.readexactly(total)) == total
 
@@ -161,7 +161,8 @@ async def test_a_slow_model_slows_the_client() -> None:
         assert last < len(body) / 2
         assert (
             max(
-                connection.transport.get_write_buffer_size() for connection in wire.listener._shared.backend_connections
+                connection.transport.get_write_buffer_size()
+                for connection in wire.listener._context.backend_connections
             )
             < 1 << 20
         )
@@ -184,7 +185,7 @@ async def test_a_body_that_comes_byte_by_byte(held: bool) -> None:
         await wire.model(script, backend=not held)
         caller = await wire.request(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n12345")
         await (wire.throttler.held.get() if held else until(lambda: wire.throttler.running))
-        (client,) = wire.listener._shared.clients
+        (client,) = wire.listener._context.clients
 
         async def deadline_after(data: bytes) -> float:
             want = wire.listener.bytes_received + len(data)
@@ -194,10 +195,10 @@ async def test_a_body_that_comes_byte_by_byte(held: bool) -> None:
 
         first = client.deadline
         assert await deadline_after(b"x") == first
-        second = await deadline_after(b"x" * BODY_STEP)
+        second = await deadline_after(b"x" * BODY_PROGRESS_BYTES)
         assert second > first
         assert await deadline_after(b"x") == second
-        sweep(wire.listener._shared, second)
+        sweep(wire.listener._context, second)
         assert (await caller.answer()).status == 408
         assert wire.throttler.refusals == [Cause.REQUEST_TIMEOUT]
 
@@ -213,7 +214,7 @@ async def test_a_look_up_that_is_never_answered(whole: bool) -> None:
         if not whole:
             await caller.send(request[-1:])
             await until(lambda: wire.listener.bytes_received == len(request))
-        sweep(wire.listener._shared, monotonic() + LOOKUP_SECONDS)
+        sweep(wire.listener._context, monotonic() + LOOKUP_SECONDS)
         answer = await caller.answer()
         assert (answer.status, answer.fields["retry-after"]) == (503, "1")
         assert lookup.cancelled.is_set()
@@ -226,7 +227,7 @@ async def test_a_request_that_was_looked_up_in_time_waits_on() -> None:
         assert isinstance(lookup, TestLookup)
         await until(lambda: lookup.callback)
         lookup.callback(wire.throttler)
-        sweep(wire.listener._shared, monotonic() + LOOKUP_SECONDS)
+        sweep(wire.listener._context, monotonic() + LOOKUP_SECONDS)
         await wire.model()
         assert (await caller.answer()).body == b"hello"
 

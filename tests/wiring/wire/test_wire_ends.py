@@ -64,7 +64,7 @@ async def test_a_whole_answer_arrives_whole_at_a_slow_reader(how: str) -> None:
         for step in range(
             1, 20
         ):  # it goes on reading, a little between sweeps that are further apart than LINGER_SECONDS
-            sweep(wire.listener._shared, begun + step * 1.5 * client.LINGER_SECONDS)
+            sweep(wire.listener._context, begun + step * 1.5 * client.LINGER_SECONDS)
             got += len(await caller.reader.readexactly(1000))
         assert got < SIZE
         assert got + len(await caller.closed()) == SIZE
@@ -76,10 +76,10 @@ async def test_a_reader_that_takes_nothing_of_a_last_answer_is_cut(how: str) -> 
         while wire.listener.streams:
             await caller.reader.read(65536)
         caller.writer.transport.pause_reading()
-        shared, begun = wire.listener._shared, monotonic()
+        context, begun = wire.listener._context, monotonic()
         while wire.listener.connections:  # what its kernel still takes counts as progress
-            begun += shared.settings.client_write_seconds + 1
-            sweep(shared, begun)
+            begun += context.settings.client_write_seconds + 1
+            sweep(context, begun)
             await asyncio.sleep(0.01)
         caller.writer.transport.resume_reading()
         with pytest.raises(ConnectionResetError):
@@ -92,8 +92,8 @@ async def test_a_client_that_took_its_last_answer_and_does_not_close_is_closed()
         caller = await wire.request(post(fields=b"Connection: close\r\n"))
         assert (await caller.answer()).body == b"hello"
         assert caller.reader.at_eof() or await caller.closed() == b""
-        shared, now = wire.listener._shared, monotonic()
+        context, now = wire.listener._context, monotonic()
         while wire.listener.connections:
             now += client.LINGER_SECONDS
-            sweep(shared, now)
+            sweep(context, now)
             await asyncio.sleep(0.01)

@@ -238,7 +238,7 @@ async def test_kept_connections_are_closed_when_their_pod_goes() -> None:
         assert len(backend.idle) == 1
         close_idle(backend)
         assert backend.idle == []
-        await until(lambda: not wire.listener._shared.backend_connections)
+        await until(lambda: not wire.listener._context.backend_connections)
 
 
 async def test_a_client_that_vanished_without_a_word_is_looked_for() -> None:
@@ -246,7 +246,7 @@ async def test_a_client_that_vanished_without_a_word_is_looked_for() -> None:
     async with rig() as wire:
         await wire.request()
         await until(lambda: wire.listener.connections)
-        (client,) = wire.listener._shared.clients
+        (client,) = wire.listener._context.clients
         sock = client.transport.get_extra_info("socket")
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         if sys.platform == "linux":

@@ -65,7 +65,7 @@ async def test_a_held_body_counts_until_the_pod_has_taken_it() -> None:
         await caller.send(post(body))
         await until(lambda: wire.front.held == len(post(body)))
         await wire.model(reluctant(read, len(body)))
-        await until(lambda: wire.listener._shared.backend_connections)
+        await until(lambda: wire.listener._context.backend_connections)
         assert wire.front.held == len(post(body))
         read.set()
         await until(lambda: not wire.front.held)

@@ -32,7 +32,7 @@ class DeafCaller:
     async def client(self) -> ClientConnection:
         """The wire's side; its kernel takes little too, so that what is not read stays in the transport."""
         await until(lambda: self.wire.listener.connections)
-        (client,) = self.wire.listener._shared.clients
+        (client,) = self.wire.listener._context.clients
         client.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         return client
 
@@ -45,7 +45,7 @@ class DeafCaller:
     async def ask(self, client: ClientConnection) -> None:
         """Asks 50 times for what there is not, until all are answered or the wire waits for some answers to be read."""
         await self.send(MISSED * 50)
-        await until(lambda: client.write_paused or not client._pending)
+        await until(lambda: client.write_paused or not client._pipelined)
 
 
 async def test_beyond_the_bound_without_an_exchange_nothing_is_read_on_in_the_middle_of_a_body() -> None:
@@ -56,11 +56,11 @@ async def test_beyond_the_bound_without_an_exchange_nothing_is_read_on_in_the_mi
         model = await wire.model()
         with DeafCaller(wire) as caller:
             client = await caller.client()
-            while not (client.write_paused and client._pending):
+            while not (client.write_paused and client._pipelined):
                 await caller.ask(client)
             await caller.send(post(body)[: -len(hidden)])
             await caller.send(hidden)
-            assert (client._stream, client._pending) == (None, b"")
+            assert (client._stream, client._pipelined) == (None, b"")
             caller.sock.setblocking(True)
             caller.sock.settimeout(10)
             while await asyncio.to_thread(caller.sock.recv, 65536):
