@@ -1,7 +1,8 @@
 """HTTP/1.1 on both sides of the activator: heads, bodies, and the connections of clients and to pods.
 
 Belongs here: scanners of bytes, and the state machines of connections.
-Does not belong here: admission, pods, Kubernetes. Of the other rooms the wire uses only the types of `activator.endpoint.requests` and `api.settings`.
+Does not belong here: admission, pods, Kubernetes. Of the other rooms the wire uses only the types of
+`activator.endpoint.requests` and `api.settings`.
 
     grammar  head  response  chunked  body  localreply    pure: bytes in, values out
     state  heldbody                                       the states of a request; the bytes of a request that waits

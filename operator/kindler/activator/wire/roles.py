@@ -30,7 +30,7 @@ from kindler.activator.wire.response import ResponseHead
 
 
 class Throttler(Protocol):
-    """One endpoint: it admits, holds and places requests. `activator.endpoint.requests` describes the order of calls."""
+    """One endpoint: admits, holds and places requests. The order of calls: see `activator.endpoint.requests`."""
 
     forwarding: ForwardingConfig
 

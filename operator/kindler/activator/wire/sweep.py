@@ -1,4 +1,4 @@
-"""One timer for all connections: it checks all deadlines four times per second. Requests have no timers of their own."""
+"""One timer for all connections, instead of one per request: it checks all deadlines four times per second."""
 
 from __future__ import annotations
 
