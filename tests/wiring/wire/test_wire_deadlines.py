@@ -217,6 +217,7 @@ async def test_a_look_up_without_a_result_times_out(whole: bool) -> None:
         sweep(wire.listener._context, monotonic() + LOOKUP_SECONDS)
         response = await caller.response()
         assert (response.status, response.fields["retry-after"]) == (503, "1")
+        assert json.loads(response.body)["message"] == "The look-up of the endpoint took too long. Try again."
         assert lookup.cancelled.is_set()
 
 

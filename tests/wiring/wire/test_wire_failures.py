@@ -61,22 +61,22 @@ async def test_a_response_that_ends_by_a_reset_never_looks_complete() -> None:
 
 @pytest.mark.parametrize("path", [b"/invocations", SAGEMAKER])
 @pytest.mark.parametrize(
-    "malformed",
+    ("malformed", "reason"),
     [
-        b"",
-        b"HTTP/1.1 200 OK\r\nContent-Le",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nhello",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello",
-        b"HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nA: x\r\n folded\r\n\r\n",
-        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
-        b"HTTP/2 200\r\n\r\n",
-        b"hello\r\n\r\n",
+        (b"", "closed the connection without an answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", "closed the connection before its answer was complete"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "more than one length"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nhello", "more than one length"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "other than `chunked`"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello", "a malformed Content-Length"),
+        (b"HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n", "a malformed head"),
+        (b"HTTP/1.1 200 OK\r\nA: x\r\n folded\r\n\r\n", "a malformed head"),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "a protocol switch that was not requested"),
+        (b"HTTP/2 200\r\n\r\n", "a malformed head"),
+        (b"hello\r\n\r\n", "a malformed head"),
     ],
 )
-async def test_malformed_responses_are_not_forwarded(malformed: bytes, path: bytes) -> None:
+async def test_malformed_responses_are_not_forwarded(malformed: bytes, reason: str, path: bytes) -> None:
     async def script(connection: Connection) -> None:
         await connection.request()
         await connection.send(malformed)
@@ -85,12 +85,14 @@ async def test_malformed_responses_are_not_forwarded(malformed: bytes, path: byt
         model = await wire.model(script)
         caller = await wire.caller(post(path=path))
         reply = await caller.response()
+        body = json.loads(reply.body)
         if path == SAGEMAKER:
-            body = json.loads(reply.body)
             assert (reply.status, body["OriginalStatusCode"]) == (424, 0)
             assert body["Message"].startswith("Received server error (0) from primary with message")
+            assert reason in body["Message"]
         else:
             assert reply.status == 502
+            assert reason in body["message"]
         assert (await wire.throttler.ends.get()).outcome is Outcome.BROKE_OFF
         assert model.requests.qsize() == 1
 

@@ -168,7 +168,9 @@ async def test_a_malformed_chunk_of_a_held_request_is_rejected() -> None:
         caller = await wire.caller(b"POST /invocations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         await wire.throttler.held.get()
         await caller.send(b"zz\r\n")
-        assert (await caller.response()).status == 400
+        response = await caller.response()
+        message = "The chunked body is invalid: a malformed chunk size."
+        assert (response.status, json.loads(response.body)["message"]) == (400, message)
         await wire.throttler.withdrawn.get()
 
 

@@ -299,7 +299,7 @@ class ClientConnection(asyncio.Protocol):
             reason = f"Less than {BODY_PROGRESS_BYTES} bytes of the body came within {seconds:g} s, and not its end."
             stream.abort(Rejection(Cause.REQUEST_TIMEOUT, reason))
         elif stream.state is LOOKING_UP:
-            reason = "Whether there is such an endpoint could not be found out in time. Try again."
+            reason = "The look-up of the endpoint took too long. Try again."
             stream.abort(Rejection(Cause.NOT_READY, reason, 1))
         else:
             self.deadline = NEVER

@@ -59,7 +59,7 @@ class ClientResponse:
     def interim_response(self, head: ResponseHead, data: bytes) -> None:
         """A 1xx head. 100 is not forwarded: the wire itself handles the client's Expect. Raises BadResponse."""
         if head.status == 101:
-            raise BadResponse("a switch of protocols that nobody asked for")
+            raise BadResponse("a protocol switch that was not requested")
         if self.client is not None and self.head.minor == b"1" and head.status != 100:
             self.client.write(client_head(data, head, b""))
 
@@ -91,12 +91,12 @@ class ClientResponse:
         else:
             self.error.add(data)
 
-    def model_error(self, client: ClientHandle, error: localreply.OriginalError) -> bytes:
+    def model_error_reply(self, client: ClientHandle, error: localreply.OriginalError) -> bytes:
         """The reply that wraps a model's own error in SageMaker's form."""
         fields, hint = self.added_fields(client), self._log_hint()
         return localreply.model_error(self.status, error.text(), fields, hint, self._with_body)
 
-    def rejection(self, client: ClientHandle, rejection: Rejection) -> bytes:
+    def rejection_reply(self, client: ClientHandle, rejection: Rejection) -> bytes:
         """The reply for a rejection."""
         fields, hint = self.added_fields(client), self._log_hint()
         return localreply.local_reply(rejection, self.style, self.request_id, fields, hint, self._with_body)

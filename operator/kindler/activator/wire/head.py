@@ -101,7 +101,7 @@ def scan(data: bytes, size_limit: int, count_limit: int) -> Head | None:
         raise _too_large(size_limit, count_limit)
     method, target, minor = match.groups()
     if method not in METHODS:
-        raise BadHead(f"The method {method[:40].decode()} is not used here.")
+        raise BadHead(f"The method {method[:40].decode()} is not supported.")
     head = Head(method, target, b"", None, minor, match.end(3) + 2, end, minor == b"0")
     _read_fields(head, data)
     head.target = (
@@ -153,7 +153,7 @@ def _read_framing(head: Head, length: bytes | None, coding: bytes | None, canoni
         if length is not None:
             raise BadHead("The request has both Content-Length and Transfer-Encoding.")
         if head.minor == b"0" or coding.rstrip(b" \t") != b"chunked":
-            raise BadHead("The only transfer coding understood is `chunked`, in HTTP/1.1.")
+            raise BadHead("The only supported transfer coding is `chunked`, in HTTP/1.1.")
         head.framing = CHUNKED
         head.plain = head.plain and canonical
     elif length is not None:
@@ -173,7 +173,7 @@ def _read_dropped(head: Head, name: bytes, value: bytes) -> None:
         head.close = head.close or b"close" in tokens
     elif name == b"expect":
         if value != b"100-continue":
-            raise BadHead("The only expectation understood is `100-continue`.")
+            raise BadHead("The only supported expectation is `100-continue`.")
         head.expects = head.minor == b"1"
     elif name == b"x-kindler-namespace":
         if head.namespace is not None:
@@ -230,7 +230,7 @@ def _without_match(data: bytes, size_limit: int, count_limit: int) -> Head | Non
     if (line_end >= 0 or len(data) >= 16) and not _can_be_request_line(data, line_end):
         raise BadHead(
             "The request does not begin with a line like `POST /invocations HTTP/1.1`. "
-            "Only HTTP/1.0 and HTTP/1.1 are spoken here, without TLS."
+            "Only HTTP/1.0 and HTTP/1.1 without TLS are supported."
         )
     if blank < 0:
         return None

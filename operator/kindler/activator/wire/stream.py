@@ -141,7 +141,7 @@ class RequestStream(ClientResponse):
         """Part of `PendingRequest`: responds with the rejection, instead of a model."""
         client, self.client = self.client, None
         assert client is not None
-        self._reply(client, self.rejection(client, rejection), Outcome.ABANDONED)
+        self._reply(client, self.rejection_reply(client, rejection), Outcome.ABANDONED)
 
     async def _connect(self, backend: Backend) -> None:
         connection = await connect(self.context, backend)
@@ -246,7 +246,7 @@ class RequestStream(ClientResponse):
         """The response was read to its end. The connection is already idle or closed."""
         client, self.client = self.client, None
         if client is not None and self.error is not None:
-            client.write(self.model_error(client, self.error))
+            client.write(self.model_error_reply(client, self.error))
         self._end(Outcome.ANSWERED)
         if client is not None:
             client.response_finished(self.body.complete)
@@ -279,7 +279,7 @@ class RequestStream(ClientResponse):
             self.throttler.rejected(self, rejection)
         self.client = None
         if not self.begun:
-            client.write(self.rejection(client, rejection))
+            client.write(self.rejection_reply(client, rejection))
         self._withdraw(localreply.status_of(rejection.cause, self.style))
         if self.begun:
             client.reset()
@@ -313,7 +313,7 @@ class RequestStream(ClientResponse):
             client.reset()
         else:
             self.status = localreply.status_of(rejection.cause, self.style)
-            self._reply(client, self.rejection(client, rejection), outcome)
+            self._reply(client, self.rejection_reply(client, rejection), outcome)
 
     def _end(self, outcome: Outcome, event: Event = END) -> None:
         """Releases everything, and the backend last: the throttler may give it to the next request at once."""
@@ -346,4 +346,4 @@ class RequestStream(ClientResponse):
 
 
 def _bad_body(bad: BadChunk) -> Rejection:
-    return Rejection(Cause.BAD_REQUEST, f"The body is not chunked as it should be: {bad}.")
+    return Rejection(Cause.BAD_REQUEST, f"The chunked body is invalid: {bad}.")
