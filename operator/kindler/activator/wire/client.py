@@ -1,6 +1,6 @@
 """The connection of a client: it reads one head after the other and has one request stream at a time.
 
-What a client sends behind the current request (pipelining) is kept for later, up to a limit. Beyond the limit it is
+What a client sends after the current request (pipelining) is kept for later, up to a limit. Beyond the limit it is
 dropped and the connection closes after the current response: HTTP allows a client to repeat what got no response.
 
 Reading is never paused while a request waits for a backend, so that a client that leaves is detected at once.
@@ -25,7 +25,7 @@ from kindler.activator.wire.writeprogress import WriteProgress
 
 BODY_PROGRESS_BYTES: Final = 16 * 1024  # within `body_idle_seconds`; a body that grows more slowly is rejected
 LOOKUP_SECONDS: Final = 10.0  # the limit of a look-up; normally the look-up itself ends earlier
-PIPELINE_LIMIT: Final = 64 * 1024  # bytes behind the current request that are kept
+PIPELINE_LIMIT: Final = 64 * 1024  # bytes after the current request that are kept
 REJECTING_LIMIT: Final = 256  # connections over the limit that get a rejection at the same time; more are reset
 LINGER_SECONDS: Final = 2.0  # a client's bytes are read and dropped this long after its last response (see `_close`)
 
@@ -63,7 +63,7 @@ class ClientConnection(asyncio.Protocol):
         self.write_paused = False  # the client reads more slowly than the model writes
         self._stream: RequestStream | None = None
         self._buffer = b""  # an incomplete head
-        self._pipelined = b""  # what was received behind the current request
+        self._pipelined = b""  # what was received after the current request
         self._reserved = 0  # bytes of both that are reserved in the process's limit
         self._progress = 0  # bytes of the body that were read when its deadline was set
         self._discarding = False  # the last response was written: what the client still sends is dropped
@@ -185,7 +185,7 @@ class ClientConnection(asyncio.Protocol):
             self.deadline = monotonic() + self.context.settings.body_idle_seconds
 
     def keep_pipelined(self, data: bytes) -> None:
-        """Keeps what was received behind the current request.
+        """Keeps what was received after the current request.
 
         Beyond the limit, all of it is dropped and the connection closes: after the current response, or at once if
         there is none. Nothing may be read after dropped bytes: the next byte may be in the middle of a request.

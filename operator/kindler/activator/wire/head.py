@@ -266,7 +266,7 @@ def backend_head(data: bytes, head: Head, path: bytes, request_id: bytes) -> byt
 
 
 def _edited(data: bytes, head: Head) -> bytes:
-    """The fields without those that are not forwarded, with the framing written anew."""
+    """The fields without those that are not forwarded, with the framing rewritten."""
     fields = _DROP.sub(b"", data[head.fields - 2 : head.end - 4])
     lines = fields.split(b"\r\n")[1:]
     named = head.named - {b"close", b"keep-alive", b"host"}
