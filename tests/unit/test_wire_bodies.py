@@ -1,4 +1,4 @@
-"""Bodies: where they end, under any split, and equal to a plain decoder that sees the whole at once."""
+"""Bodies: their end is found under any split, and is the one that a simple decoder of the complete bytes finds."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from kindler.activator.wire.body import Body
 from kindler.activator.wire.chunked import DEBT_LIMIT, LINE_LIMIT, TRAILER_LIMIT, BadChunk, Chunks, payload
-from kindler.activator.wire.head import CHUNKED, LENGTH, NONE
-from kindler.activator.wire.response import UNTIL_CLOSE
+from kindler.activator.wire.grammar import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE
 
 
 def reference(data: bytes) -> tuple[bytes, int]:
-    """The decoded body at the beginning of `data` and the index behind it, as RFC 9112 section 7.1 says. Raises ValueError, IndexError."""
+    """The decoded body at the beginning of `data` and the index after it, by RFC 9112 section 7.1.
+
+    Raises ValueError or IndexError.
+    """
     decoded, at = b"", 0
     while True:
         line, found, _ = data[at:].partition(b"\r\n")
@@ -27,7 +29,7 @@ def reference(data: bytes) -> tuple[bytes, int]:
         if not size:
             break
         if data[at + size : at + size + 2] != b"\r\n":
-            raise ValueError("no CRLF behind the data")
+            raise ValueError("no CRLF after the data")
         decoded += data[at : at + size]
         at += size + 2
     while data[at : at + 2] != b"\r\n":
@@ -39,7 +41,7 @@ def reference(data: bytes) -> tuple[bytes, int]:
 
 
 def feed(data: bytes, cuts: list[int]) -> int:
-    """Feeds `data` cut at `cuts`; the index behind the body, or -1."""
+    """Feeds `data`, split at `cuts`. Returns the index after the body, or -1."""
     chunks, at = Chunks(), 0
     for cut in [*sorted({cut for cut in cuts if 0 < cut < len(data)}), len(data)]:
         end = chunks.feed(data[at:cut])
@@ -52,23 +54,23 @@ def feed(data: bytes, cuts: list[int]) -> int:
 PIECES = st.lists(st.binary(min_size=1, max_size=40), max_size=5)
 EXTENSIONS = st.sampled_from([b"", b";a", b';a="b c"', b" ;x=\xe4"])
 TRAILERS = st.lists(st.sampled_from([b"A: b\r\n", b"X-Sum:\r\n"]), max_size=2)
-BEHIND = st.sampled_from([b"", b"POST / HTTP/1.1\r\n", b"\r\n"])
+AFTER = st.sampled_from([b"", b"POST / HTTP/1.1\r\n", b"\r\n"])
 
 
 @st.composite
 def bodies(draw: st.DrawFn) -> tuple[bytes, bytes, bytes]:
-    """(decoded, encoded, what comes behind)."""
+    """(decoded body, encoded body, bytes after it)."""
     pieces = draw(PIECES)
     encoded = b"".join(b"%x%b\r\n%b\r\n" % (len(piece), draw(EXTENSIONS), piece) for piece in pieces)
     encoded += b"0" + draw(EXTENSIONS) + b"\r\n" + b"".join(draw(TRAILERS)) + b"\r\n"
-    return b"".join(pieces), encoded, draw(BEHIND)
+    return b"".join(pieces), encoded, draw(AFTER)
 
 
 @given(bodies(), st.lists(st.integers(0, 400)))
-def test_finds_the_end_under_any_split(body: tuple[bytes, bytes, bytes], cuts: list[int]) -> None:
-    decoded, encoded, behind = body
-    assert reference(encoded + behind) == (decoded, len(encoded))
-    assert feed(encoded + behind, cuts) == len(encoded)
+def test_the_end_of_a_chunked_body_is_found_under_any_split(body: tuple[bytes, bytes, bytes], cuts: list[int]) -> None:
+    decoded, encoded, after = body
+    assert reference(encoded + after) == (decoded, len(encoded))
+    assert feed(encoded + after, cuts) == len(encoded)
     assert feed(encoded[:-1], cuts) == -1
     assert payload(encoded) == decoded
 
@@ -80,7 +82,7 @@ def test_finds_the_end_under_any_split(body: tuple[bytes, bytes, bytes], cuts: l
     ).map(b"".join),
     st.data(),
 )
-def test_what_is_accepted_is_what_the_reference_accepts(data: bytes, more: st.DataObject) -> None:
+def test_only_bodies_that_the_reference_accepts_are_accepted(data: bytes, more: st.DataObject) -> None:
     try:
         end = feed(data, more.draw(st.lists(st.integers(0, len(data)))))
     except BadChunk:
@@ -123,32 +125,32 @@ def test_what_is_accepted_is_what_the_reference_accepts(data: bytes, more: st.Da
     ],
 )
 @pytest.mark.parametrize("step", [1, 1_000_000])
-def test_refused(data: bytes, step: int) -> None:
+def test_malformed_chunked_bodies_are_rejected(data: bytes, step: int) -> None:
     with pytest.raises(BadChunk):
         feed(data, list(range(0, len(data), step)))
 
 
 @pytest.mark.parametrize("step", [5, 4096, 256 * 1024])
 @pytest.mark.parametrize(
-    ("chunk", "kept"),
+    ("chunk", "allowed"),
     [
-        (b"1\r\na\r\n", DEBT_LIMIT // 18),  # about 58,000: an answer written letter by letter
+        (b"1\r\na\r\n", DEBT_LIMIT // 18),  # about 58,000: a response that is written letter by letter
         (b"1;" + b"x" * 4000 + b"\r\na\r\n", 250),
-        (b"18\r\n" + b"a" * 24 + b"\r\n", None),  # a token each: without end
+        (b"18\r\n" + b"a" * 24 + b"\r\n", None),  # one token per chunk: no limit
     ],
 )
-def test_chunks_that_cost_more_than_they_bring(chunk: bytes, kept: int | None, step: int) -> None:
-    """One peer that writes byte by byte must not take the loop from all others; however its bytes are cut, the bound is the same."""
+def test_tiny_chunks_are_limited(chunk: bytes, allowed: int | None, step: int) -> None:
+    """A peer that writes byte by byte must not block the event loop, however its bytes are split."""
     chunks = Chunks()
-    data = chunk * (kept or 5_000)
+    data = chunk * (allowed or 5_000)
     for at in range(0, len(data), step):
         assert chunks.feed(data[at : at + step]) == -1
-    if kept is not None:
+    if allowed is not None:
         with pytest.raises(BadChunk):
-            chunks.feed(chunk * (kept // 10))
+            chunks.feed(chunk * (allowed // 10))
 
 
-def test_a_large_chunk_pays_the_debt_of_small_ones() -> None:
+def test_a_large_chunk_pays_the_debt_of_small_ones_back() -> None:
     chunks = Chunks()
     for _ in range(5):
         assert chunks.feed(b"1\r\na\r\n" * (DEBT_LIMIT // 20) + b"%x\r\n%b\r\n" % (DEBT_LIMIT, b"a" * DEBT_LIMIT)) == -1
@@ -163,7 +165,7 @@ def test_a_payload_cut_off_anywhere_is_the_beginning_of_the_whole(body: tuple[by
 @pytest.mark.parametrize(
     ("framing", "length", "pieces", "received", "complete", "rest"),
     [
-        (NONE, 0, [b"next"], 0, True, b"next"),
+        (NO_BODY, 0, [b"next"], 0, True, b"next"),
         (LENGTH, 0, [b"next"], 0, True, b"next"),
         (LENGTH, 5, [b"hel"], 3, False, b""),
         (LENGTH, 5, [b"hel", b"lo"], 5, True, b""),
@@ -172,7 +174,7 @@ def test_a_payload_cut_off_anywhere_is_the_beginning_of_the_whole(body: tuple[by
         (UNTIL_CLOSE, 0, [b"a", b"b"], 2, False, b""),
     ],
 )
-def test_a_body_by_its_framing(
+def test_a_body_ends_where_its_framing_says(
     framing: int, length: int, pieces: list[bytes], received: int, complete: bool, rest: bytes
 ) -> None:
     body = Body(framing, length)

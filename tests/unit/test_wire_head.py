@@ -1,4 +1,4 @@
-"""Request heads: what is accepted and as what, what is refused, what goes on to the model."""
+"""Request heads: which are accepted and with which meaning, which are rejected, and what the model gets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kindler.activator.endpoint.requests import Cause
-from kindler.activator.wire.head import CHUNKED, LENGTH, NONE, BadHead, Head, backend_head, scan
+from kindler.activator.wire.grammar import CHUNKED, LENGTH, NO_BODY
+from kindler.activator.wire.head import BadHead, Head, backend_head, scan
 
 LINE = b"POST /invocations HTTP/1.1\r\n"
 HOST = b"Host: iris.shop\r\n"
@@ -27,8 +28,8 @@ def with_fields(fields: bytes) -> bytes:
 
 
 ACCEPTED = [
-    # fields, what of the head must be so
-    (b"", {"framing": NONE, "length": 0, "plain": True, "close": False, "host": b"iris.shop"}),
+    # fields, expected attributes of the head
+    (b"", {"framing": NO_BODY, "length": 0, "plain": True, "close": False, "host": b"iris.shop"}),
     (b"Content-Length: 0\r\n", {"framing": LENGTH, "length": 0, "plain": True}),
     (b"content-length:5\r\n", {"framing": LENGTH, "length": 5, "plain": True}),
     (b"Content-Length:  \t5\r\n", {"length": 5, "plain": True}),
@@ -58,10 +59,10 @@ ACCEPTED = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "wanted"), ACCEPTED)
-def test_accepted_fields(fields: bytes, wanted: dict[str, object]) -> None:
+@pytest.mark.parametrize(("fields", "expected"), ACCEPTED)
+def test_accepted_fields_are_read(fields: bytes, expected: dict[str, object]) -> None:
     head = read(with_fields(fields))
-    assert {name: getattr(head, name) for name in wanted} == wanted
+    assert {name: getattr(head, name) for name in expected} == expected
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_accepted_fields(fields: bytes, wanted: dict[str, object]) -> None:
         (b"POST /a.b/...c/.d HTTP/1.1", b"POST", b"/a.b/...c/.d", b"1"),
     ],
 )
-def test_accepted_lines(line: bytes, method: bytes, target: bytes, minor: bytes) -> None:
+def test_accepted_request_lines_are_read(line: bytes, method: bytes, target: bytes, minor: bytes) -> None:
     head = read(line + b"\r\n" + HOST + b"\r\n")
     assert (head.method, head.target, head.minor) == (method, target, minor)
 
@@ -94,7 +95,7 @@ def test_accepted_lines(line: bytes, method: bytes, target: bytes, minor: bytes)
         (b"", b""),
     ],
 )
-def test_hosts(value: bytes, host: bytes) -> None:
+def test_the_host_is_lower_case_without_port_and_final_dot(value: bytes, host: bytes) -> None:
     assert read(LINE + b"Host: " + value + b"\r\n\r\n").host == host
 
 
@@ -103,14 +104,14 @@ def test_http_1_0_needs_no_host_and_closes() -> None:
     assert (head.host, head.close, head.expects) == (b"", True, False)
 
 
-REFUSED = [
-    # what is wrong, the head
+REJECTED = [
+    # part of the reason, the head
     ("two Content-Length", with_fields(b"Content-Length: 5\r\nContent-Length: 5\r\n")),
     ("two Content-Length", with_fields(b"Content-Length: 5\r\nContent-length: 6\r\n")),
     ("both Content-Length and Transfer-Encoding", with_fields(b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n")),
     ("both Content-Length and Transfer-Encoding", with_fields(b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n")),
     ("two Transfer-Encoding", with_fields(b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n")),
-    ("`chunked`", with_fields(b"Transfer-Encoding: gzip, chunked\r\n")),
+    ("only supported transfer coding is `chunked`", with_fields(b"Transfer-Encoding: gzip, chunked\r\n")),
     ("`chunked`", with_fields(b"Transfer-Encoding: chunked, identity\r\n")),
     ("`chunked`", with_fields(b"Transfer-Encoding: xchunked\r\n")),
     ("`chunked`", with_fields(b"Transfer-Encoding:\r\n")),
@@ -147,15 +148,15 @@ REFUSED = [
     ("not a host name", LINE + b"Host: a/b\r\n\r\n"),
     ("not a host name", LINE + b"Host: user@a\r\n\r\n"),
     ("not a host name", LINE + b"Host: a:port\r\n\r\n"),
-    ("expectation", with_fields(b"Expect: 200-ok\r\n")),
+    ("only supported expectation", with_fields(b"Expect: 200-ok\r\n")),
     ("two X-Kindler-Namespace", with_fields(b"X-Kindler-Namespace: a\r\nX-Kindler-Namespace: b\r\n")),
     ("another host", b"POST http://other/invocations HTTP/1.1\r\n" + HOST + b"\r\n"),
     ("must be a path", b"POST https://iris.shop/ HTTP/1.1\r\n" + HOST + b"\r\n"),
     ("must be a path", b"OPTIONS * HTTP/1.1\r\n" + HOST + b"\r\n"),
     ("must be a path", b"POST invocations HTTP/1.1\r\n" + HOST + b"\r\n"),
-    ("not used here", b"TRACE / HTTP/1.1\r\n" + HOST + b"\r\n"),
-    ("not used here", b"CONNECT / HTTP/1.1\r\n" + HOST + b"\r\n"),
-    ("not used here", b"post / HTTP/1.1\r\n" + HOST + b"\r\n"),
+    ("not supported", b"TRACE / HTTP/1.1\r\n" + HOST + b"\r\n"),
+    ("not supported", b"CONNECT / HTTP/1.1\r\n" + HOST + b"\r\n"),
+    ("not supported", b"post / HTTP/1.1\r\n" + HOST + b"\r\n"),
     ("begin with a line", b"GET /\r\n\r\n"),
     ("begin with a line", b"GET / HTTP/0.9\r\n\r\n"),
     ("begin with a line", b"GET / HTTP/2.0\r\n" + HOST + b"\r\n"),
@@ -168,7 +169,7 @@ REFUSED = [
     ("begin with a line", b" GET / HTTP/1.1\r\n"),
     ("begin with a line", b"\r\nGET / HTTP/1.1\r\n" + HOST + b"\r\n"),
     ("begin with a line", b"\r\n\r\nGET / HTTP/1.1\r\n" + HOST + b"\r\n"),
-    ("without TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03abcdef"),
+    ("HTTP/1.0 and HTTP/1.1 without TLS are supported", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03abcdef"),
     *[
         ("The path holds", b"POST " + path + b" HTTP/1.1\r\n" + HOST + b"\r\n")
         for path in (
@@ -189,8 +190,8 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("reason", "data"), REFUSED)
-def test_refused(reason: str, data: bytes) -> None:
+@pytest.mark.parametrize(("reason", "data"), REJECTED)
+def test_malformed_heads_are_rejected(reason: str, data: bytes) -> None:
     with pytest.raises(BadHead, match=re.escape(reason)) as rejected:
         scan(data, 32 * 1024, 64)
     assert rejected.value.cause is Cause.BAD_REQUEST
@@ -199,25 +200,25 @@ def test_refused(reason: str, data: bytes) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        with_fields(b"A: b\r\n" * 64),  # with Host one too many
+        with_fields(b"A: b\r\n" * 64),  # with Host, one field too many
         with_fields(b"A: " + b"b" * 40_000 + b"\r\n"),
-        LINE + HOST + b"A: " + b"b" * 40_000,  # without waiting for its end
+        LINE + HOST + b"A: " + b"b" * 40_000,  # rejected although incomplete
         b"GET /" + b"a" * 40_000,
     ],
 )
-def test_too_large(data: bytes) -> None:
+def test_heads_that_are_too_large_are_rejected(data: bytes) -> None:
     with pytest.raises(BadHead) as rejected:
         scan(data, 32 * 1024, 64)
     assert rejected.value.cause is Cause.HEAD_TOO_LARGE
 
 
-def test_incomplete_at_every_byte() -> None:
+def test_a_head_is_incomplete_until_its_last_byte() -> None:
     data = with_fields(b"Content-Length: 5\r\nX-Request-Id: a\r\n")
     assert all(scan(data[:size], 32 * 1024, 64) is None for size in range(len(data)))
     assert scan(data, 32 * 1024, 64) is not None
 
 
-def test_a_plain_head_goes_on_as_it_came() -> None:
+def test_a_plain_head_is_forwarded_unchanged() -> None:
     data = with_fields(b"content-TYPE:  text/csv\r\nAuthorization: secret\r\nContent-Length: 5\r\n") + b"hello"
     assert backend_head(data, read(data), b"/v1/predict", b"r-1") == (
         b"POST /v1/predict HTTP/1.1\r\nx-amzn-RequestId: r-1\r\n"
@@ -248,7 +249,7 @@ def test_a_plain_head_goes_on_as_it_came() -> None:
         b"transfer_encoding: chunked",
     ],
 )
-def test_dropped_on_the_way_to_the_model(line: bytes) -> None:
+def test_fields_that_must_not_reach_the_model_are_dropped(line: bytes) -> None:
     data = with_fields(b"A: 1\r\n" + line + b"\r\nB: 2\r\n")
     assert (
         backend_head(data, read(data), b"/i", b"r")
@@ -257,7 +258,7 @@ def test_dropped_on_the_way_to_the_model(line: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", [b"X-A", b"content-length", b"Transfer-Encoding", b"host", b"close"])
-def test_what_connection_names_is_dropped_but_never_what_frames_or_routes(name: bytes) -> None:
+def test_fields_that_connection_names_are_dropped_except_those_that_frame_or_route(name: bytes) -> None:
     data = with_fields(b"Connection: " + name + b"\r\nX-A: 1\r\nContent-Length: 0007\r\n")
     head = backend_head(data, read(data), b"/i", b"r")
     assert HOST in head
@@ -295,7 +296,7 @@ def heads(draw: st.DrawFn) -> bytes:
 
 @given(heads())
 @example(with_fields(b"Content-Length: 5\r\n"))
-def test_accepts_only_what_h11_accepts_and_reads_it_alike(data: bytes) -> None:
+def test_every_accepted_head_means_the_same_to_h11(data: bytes) -> None:
     try:
         head = scan(data, 32 * 1024, 64)
     except BadHead:
@@ -304,7 +305,7 @@ def test_accepts_only_what_h11_accepts_and_reads_it_alike(data: bytes) -> None:
         return
     parser = h11.Connection(h11.SERVER)
     parser.receive_data(data)
-    request = parser.next_event()  # raises if h11 refuses
+    request = parser.next_event()  # raises if h11 rejects it
     assert isinstance(request, h11.Request)
     fields = dict(request.headers)
     assert (head.method, head.target, head.minor) == (request.method, request.target, request.http_version[2:])
@@ -313,7 +314,7 @@ def test_accepts_only_what_h11_accepts_and_reads_it_alike(data: bytes) -> None:
 
 
 @given(heads(), st.sampled_from([b"/invocations", b"/v1/predict"]))
-def test_what_goes_on_is_read_by_h11_as_the_same_request(data: bytes, path: bytes) -> None:
+def test_h11_reads_the_forwarded_head_as_the_same_request(data: bytes, path: bytes) -> None:
     try:
         head = scan(data, 32 * 1024, 64)
     except BadHead:
@@ -327,7 +328,7 @@ def test_what_goes_on_is_read_by_h11_as_the_same_request(data: bytes, path: byte
     names = [name for name, _ in request.headers]
     fields = dict(request.headers)
     assert (request.method, request.target.partition(b"?")[0]) == (head.method, path)
-    assert names.count(b"content-length") + names.count(b"transfer-encoding") == (head.framing != NONE)
+    assert names.count(b"content-length") + names.count(b"transfer-encoding") == (head.framing != NO_BODY)
     assert head.framing != LENGTH or int(fields[b"content-length"]) == head.length
     assert fields[b"x-amzn-requestid"] == b"r-1"
     assert not {b"connection", b"expect", b"te", b"upgrade"} & fields.keys()

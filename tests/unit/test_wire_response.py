@@ -1,4 +1,4 @@
-"""Heads of answers: what is believed of a model, what is not, and what goes on to the client."""
+"""Response heads: which are accepted and with which meaning, which are rejected, and what the client gets."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kindler.activator.wire.head import CHUNKED, LENGTH, NONE
-from kindler.activator.wire.response import HEAD_LIMIT, UNTIL_CLOSE, BadResponse, ResponseHead, client_head, scan
+from kindler.activator.wire.grammar import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE
+from kindler.activator.wire.response import HEAD_LIMIT, BadResponse, ResponseHead, client_head, scan
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
 def read(data: bytes, to_head: bool = False) -> ResponseHead:
-    answer = scan(data, to_head)
-    assert answer is not None
-    return answer
+    response = scan(data, to_head)
+    assert response is not None
+    return response
 
 
 @pytest.mark.parametrize(
@@ -33,22 +33,22 @@ def read(data: bytes, to_head: bool = False) -> ResponseHead:
         (b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n", LENGTH, False),
         (b"HTTP/1.1 200\r\nContent-Length: 5\r\n", LENGTH, True),
         (b"HTTP/1.1 200 \r\nContent-Length: 5\r\n", LENGTH, True),
-        (b"HTTP/1.1 204 No Content\r\n", NONE, True),
-        (b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n", NONE, True),
-        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n", NONE, True),
-        (b"HTTP/1.1 103 Early Hints\r\n", NONE, True),
+        (b"HTTP/1.1 204 No Content\r\n", NO_BODY, True),
+        (b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n", NO_BODY, True),
+        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n", NO_BODY, True),
+        (b"HTTP/1.1 103 Early Hints\r\n", NO_BODY, True),
     ],
 )
 def test_how_the_body_ends_and_whether_the_connection_can_be_kept(head: bytes, framing: int, keep: bool) -> None:
-    answer = read(head + b"\r\n")
-    assert (answer.framing, answer.keep) == (framing, keep)
+    response = read(head + b"\r\n")
+    assert (response.framing, response.reusable) == (framing, keep)
 
 
 @pytest.mark.parametrize("fields", [b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b""])
-def test_no_answer_to_head_has_a_body(fields: bytes) -> None:
-    answer = read(OK + fields + b"\r\n", to_head=True)
-    assert (answer.framing, answer.keep) == (NONE, True)
-    assert fields in client_head(OK + fields + b"\r\n", answer, b"")
+def test_no_response_to_head_has_a_body(fields: bytes) -> None:
+    response = read(OK + fields + b"\r\n", to_head=True)
+    assert (response.framing, response.reusable) == (NO_BODY, True)
+    assert fields in client_head(OK + fields + b"\r\n", response, b"")
 
 
 @pytest.mark.parametrize(
@@ -77,24 +77,24 @@ def test_no_answer_to_head_has_a_body(fields: bytes) -> None:
         b"200 OK\r\n",
     ],
 )
-def test_not_believed(head: bytes) -> None:
+def test_malformed_response_heads_are_rejected(head: bytes) -> None:
     with pytest.raises(BadResponse):
         scan(head + b"\r\n", False)
 
 
-def test_incomplete_at_every_byte() -> None:
+def test_a_head_is_incomplete_until_its_last_byte() -> None:
     data = OK + b"Content-Length: 5\r\nA: b\r\n\r\n"
     assert all(scan(data[:size], False) is None for size in range(len(data)))
 
 
 @pytest.mark.parametrize("data", [b"SSH-2.0-OpenSSH", b"hello", OK + b"A: " + b"b" * HEAD_LIMIT])
-def test_hopeless_before_it_is_complete(data: bytes) -> None:
+def test_an_incomplete_head_that_cannot_become_valid_is_rejected(data: bytes) -> None:
     with pytest.raises(BadResponse):
         scan(data, False)
 
 
 @pytest.mark.parametrize(
-    ("head", "goes_on"),
+    ("head", "forwarded"),
     [
         (OK + b"A: 1\r\nContent-Length: 5\r\n", OK + b"X: y\r\nA: 1\r\nContent-Length: 5\r\n"),
         (b"HTTP/1.0 200 Fine\r\nA: 1\r\n", b"HTTP/1.1 200 Fine\r\nX: y\r\nA: 1\r\n"),
@@ -108,9 +108,9 @@ def test_hopeless_before_it_is_complete(data: bytes) -> None:
         (b"HTTP/1.1 304 Same\r\nContent-Length: 5\r\n", b"HTTP/1.1 304 Same\r\nX: y\r\nContent-Length: 5\r\n"),
     ],
 )
-def test_what_goes_on_to_the_client(head: bytes, goes_on: bytes) -> None:
+def test_the_head_that_is_forwarded_to_the_client(head: bytes, forwarded: bytes) -> None:
     data = head + b"\r\n"
-    assert client_head(data, read(data), b"X: y\r\n") == goes_on + b"\r\n"
+    assert client_head(data, read(data), b"X: y\r\n") == forwarded + b"\r\n"
 
 
 NAMES = st.sampled_from([b"Content-Length", b"Transfer-Encoding", b"Connection", b"A", b"Bad Name"])
@@ -121,18 +121,18 @@ HEADS = st.lists(st.tuples(NAMES, VALUES).map(b": ".join), max_size=4).map(
 
 
 @given(HEADS)
-def test_believes_only_what_h11_believes(data: bytes) -> None:
+def test_every_accepted_response_head_means_the_same_to_h11(data: bytes) -> None:
     try:
-        answer = scan(data, False)
+        response = scan(data, False)
     except BadResponse:
         return
-    assert answer is not None
+    assert response is not None
     parser = h11.Connection(h11.CLIENT)
     parser.send(h11.Request(method="GET", target="/", headers=[("host", "x")]))
     parser.send(h11.EndOfMessage())
-    parser.receive_data(client_head(data, answer, b""))
-    told = parser.next_event()
-    assert isinstance(told, h11.Response)
-    names = [name for name, _ in told.headers]
-    assert names.count(b"content-length") == (answer.framing == LENGTH)
-    assert names.count(b"transfer-encoding") == (answer.framing == CHUNKED)
+    parser.receive_data(client_head(data, response, b""))
+    parsed = parser.next_event()
+    assert isinstance(parsed, h11.Response)
+    names = [name for name, _ in parsed.headers]
+    assert names.count(b"content-length") == (response.framing == LENGTH)
+    assert names.count(b"transfer-encoding") == (response.framing == CHUNKED)

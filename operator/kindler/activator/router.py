@@ -9,7 +9,7 @@ from kindler.activator.cluster.lookups import Lookups
 from kindler.activator.endpoint.requests import Cause, Rejection
 from kindler.activator.endpoint.throttler import EndpointThrottler
 from kindler.activator.ownership import Ownership
-from kindler.activator.wire.roles import RequestHead, RouteMatch, RouteMiss
+from kindler.activator.wire.roles import RequestHead, RouteLookup, RouteMatch, RouteMiss, RouteResult
 from kindler.api.settings import ActivatorSettings
 from kindler.clients.cluster import Cluster
 from kindler.core.dataplane.addresses import Address, NoAddress, resolve
@@ -41,8 +41,11 @@ class Router:
         self._found: dict[Key, RouteMatch] = {}
         directory.changed = self._found.clear
 
-    def find(self, head: RequestHead) -> RouteMatch | RouteMiss:
-        """Who decides about a request with this head."""
+    def find(self, head: RequestHead) -> RouteResult:
+        """The throttler of the endpoint that this head addresses, a look-up of it, or a rejection.
+
+        Matches are cached per head until the directory changes.
+        """
         key = (head.method, head.target, head.host, head.namespace)
         found = self._found.get(key)
         if found is not None:
@@ -61,15 +64,13 @@ class Router:
                     self._found.clear()
                 self._found[key] = found
             return found
-        # Who has just seen an endpoint appear, or become ready, may be ahead of our watch: it is looked up before it is refused.
+        # A client may know of a new endpoint, or of its readiness, before our watch does: look it up before rejecting.
         pending = self._lookups.ask(address, throttler.identity.name if throttler else address.name.lower())
         if isinstance(pending, Rejection):
-            return (
-                RouteMatch(address.purpose, address.style, throttler)
-                if throttler
-                else self._miss(RouteMiss(address.style, pending))
-            )
-        return RouteMatch(address.purpose, address.style, pending)
+            if throttler:
+                return RouteMatch(address.purpose, address.style, throttler)
+            return self._miss(RouteMiss(address.style, pending))
+        return RouteLookup(address.purpose, address.style, pending)
 
     def reserve_bytes(self, count: int) -> bool:
         """Takes (or gives back) bytes of what the process may keep of requests that are held."""

@@ -1,4 +1,4 @@
-"""Models that follow a script, on real sockets."""
+"""Models that run a script for each connection, on real sockets."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Script = Callable[["Connection"], Awaitable[None]]
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """Closes so that the other side sees a reset."""
+    """Closes with RST."""
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 
 
-def reluctant(read: asyncio.Event, length: int) -> Script:
-    """A model that takes the head, and nothing of the body (`length` bytes) before `read`; then it answers "all"."""
+def reads_body_after(read: asyncio.Event, length: int) -> Script:
+    """A model that reads the head at once, but the body (`length` bytes) only after `read`. It responds "all"."""
 
     async def script(connection: Connection) -> None:
         await connection.head()
@@ -31,14 +31,14 @@ def reluctant(read: asyncio.Event, length: int) -> Script:
         await read.wait()
         connection.writer.transport.resume_reading()
         await connection.reader.readexactly(length)
-        await connection.answer(b"all")
+        await connection.respond(b"all")
 
     return script
 
 
 @dataclass
 class Request:
-    """What a model saw. `head` as it came, `body` decoded."""
+    """A request as a model got it. `head`: raw bytes. `body`: decoded."""
 
     head: bytes
     method: str
@@ -48,7 +48,7 @@ class Request:
 
 
 class Connection:
-    """One connection to a model, in the hands of a script."""
+    """One connection to a model, as its script uses it."""
 
     def __init__(self, model: Model, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.model = model
@@ -56,7 +56,7 @@ class Connection:
         self.writer = writer
 
     async def head(self) -> tuple[bytes, h11.Request]:
-        """Reads one head only. Raises IncompleteReadError when none comes."""
+        """Reads one head only. Raises IncompleteReadError if there is none."""
         raw = await self.reader.readuntil(b"\r\n\r\n")
         parser = h11.Connection(h11.SERVER)
         parser.receive_data(raw)
@@ -65,7 +65,7 @@ class Connection:
         return raw, event
 
     async def request(self) -> Request:
-        """Reads a whole request, with h11, and nothing behind it."""
+        """Reads one complete request, its head with h11, and nothing after it."""
         raw, event = await self.head()
         fields = {name.decode(): value.decode() for name, value in event.headers}
         body = b""
@@ -84,23 +84,23 @@ class Connection:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def answer(self, body: bytes = b"ok", status: int = 200, fields: bytes = b"") -> None:
+    async def respond(self, body: bytes = b"ok", status: int = 200, fields: bytes = b"") -> None:
         await self.send(b"HTTP/1.1 %d X\r\n%bContent-Length: %d\r\n\r\n%b" % (status, fields, len(body), body))
 
     async def closed(self) -> bytes:
-        """Waits for the other side to close; what came before."""
+        """Reads until the other side closes. Returns the bytes before that."""
         return await self.reader.read()
 
 
 async def echo(connection: Connection) -> None:
-    """The plainest of models: answers each request with its body."""
+    """The simplest model: responds to each request with its body."""
     while True:
         request = await connection.request()
-        await connection.answer(request.body)
+        await connection.respond(request.body)
 
 
 class Model:
-    """A server that runs `script` for each connection. `together`: the most scripts between `enter` and `leave` at once."""
+    """A server that runs `script` for each connection."""
 
     def __init__(self, script: Script) -> None:
         self.script = script

@@ -1,4 +1,4 @@
-"""The wire between real sockets: a desk that keeps the seam's promises in its simplest form, and clients that send bytes."""
+"""The wire between real sockets: the simplest throttler that keeps the contract, and clients that send bytes."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from kindler.activator.endpoint.requests import (
     Style,
 )
 from kindler.activator.wire import Listener, start
-from kindler.activator.wire.roles import Lookup, RequestHead, RouteMatch, RouteMiss, Throttler
+from kindler.activator.wire.roles import Lookup, RequestHead, RouteLookup, RouteMatch, RouteMiss, RouteResult, Throttler
 from kindler.api.settings import ActivatorSettings, activator_settings
 from tests.wiring.wire.models import HOST, Model, Script, echo
 
-TERMS = ForwardingConfig("Iris", "shop", "AllTraffic", b"/invocations", 10.0)
+FORWARDING = ForwardingConfig("Iris", "shop", "AllTraffic", b"/invocations", 10.0)
 
 
 def settings(**changes: Any) -> ActivatorSettings:
     return replace(activator_settings({}), **changes)
 
 
-# ---- the desk
+# ---- the throttler
 
 
 @dataclass
 class End:
-    """How a placed call ended."""
+    """How a request that had a backend ended."""
 
     outcome: Outcome
     status: int
@@ -48,23 +48,26 @@ class End:
     sent: int
 
 
-class TestDesk:
-    """`limit` requests together, `per_place` in each place, first in first out."""
+class TestThrottler:
+    """Admits `limit` requests at once, `per_backend` on each backend, first in first out.
+
+    `peak`: the most requests at once, by pod.
+    """
 
     __test__ = False
 
-    def __init__(self, limit: int = 100, per_place: int = 1) -> None:
-        self.forwarding = TERMS
+    def __init__(self, limit: int = 100, per_backend: int = 1) -> None:
+        self.forwarding = FORWARDING
         self.limit = limit
-        self.per_place = per_place
+        self.per_backend = per_backend
         self.backends: list[Backend] = []
         self.waiting: deque[PendingRequest] = deque()
         self.running: dict[PendingRequest, Backend] = {}
         self.ends: asyncio.Queue[End] = asyncio.Queue()
-        self.left: asyncio.Queue[PendingRequest] = asyncio.Queue()
+        self.withdrawn: asyncio.Queue[PendingRequest] = asyncio.Queue()
         self.held: asyncio.Queue[PendingRequest] = asyncio.Queue()
-        self.refusals: list[Cause] = []
-        self.most: dict[str, int] = {}
+        self.rejections: list[Cause] = []
+        self.peak: dict[str, int] = {}
         self.cold: ColdStart | None = None
         self.counted = False
 
@@ -80,7 +83,7 @@ class TestDesk:
 
     def gone(self, request: PendingRequest) -> None:
         self.waiting.remove(request)
-        self.left.put_nowait(request)
+        self.withdrawn.put_nowait(request)
 
     def finished(
         self, request: PendingRequest, backend: Backend, outcome: Outcome, status: int, received: int, sent: int
@@ -102,7 +105,7 @@ class TestDesk:
         return None
 
     def rejected(self, request: PendingRequest | None, rejection: Rejection) -> None:
-        self.refusals.append(rejection.cause)
+        self.rejections.append(rejection.cause)
 
     def add(self, port: int, pod: str = "pod-1") -> Backend:
         backend = Backend(HOST, port, pod, f"uid-{pod}", "demand", "abc")
@@ -117,17 +120,17 @@ class TestDesk:
             request.dispatch(self._take(request, backend))
 
     def _free(self) -> Backend | None:
-        return next((p for p in self.backends if p.in_use < self.per_place and not p.closing), None)
+        return next((p for p in self.backends if p.in_use < self.per_backend and not p.closing), None)
 
     def _take(self, request: PendingRequest, backend: Backend) -> Backend:
         self.running[request] = backend
         backend.in_use += 1
-        self.most[backend.pod] = max(self.most.get(backend.pod, 0), backend.in_use)
+        self.peak[backend.pod] = max(self.peak.get(backend.pod, 0), backend.in_use)
         return backend
 
 
 class TestLookup:
-    """A look-up that the test ends."""
+    """A look-up whose result the test gives."""
 
     __test__ = False
 
@@ -143,8 +146,11 @@ class TestLookup:
         self.cancelled.set()
 
 
-class TestFront:
-    """`/endpoints/Iris/...` in SageMaker's style, `/invocations` and `/ping` in the plain one, `/lookup` through `lookup`; all lead to one desk."""
+class TestRouter:
+    """Routes every address to one throttler.
+
+    `/endpoints/Iris/...` has SageMaker's style, `/invocations` and `/ping` the plain one; `/lookup` uses `lookup`.
+    """
 
     __test__ = False
 
@@ -153,9 +159,9 @@ class TestFront:
         self.lookup: Lookup = TestLookup()
         self.held = 0
         self.held_limit = held_limit
-        self.going = False
+        self.is_draining = False
 
-    def find(self, head: RequestHead) -> RouteMatch | RouteMiss:
+    def find(self, head: RequestHead) -> RouteResult:
         path = head.target.partition(b"?")[0]
         if path == b"/endpoints/Iris/invocations":
             return RouteMatch(Purpose.INVOCATION, Style.SAGEMAKER, self.throttler)
@@ -164,7 +170,7 @@ class TestFront:
         if path == b"/ping":
             return RouteMatch(Purpose.WAKE, Style.PLAIN, self.throttler)
         if path == b"/lookup":
-            return RouteMatch(Purpose.INVOCATION, Style.PLAIN, self.lookup)
+            return RouteLookup(Purpose.INVOCATION, Style.PLAIN, self.lookup)
         return RouteMiss(Style.PLAIN, Rejection(Cause.UNKNOWN_ADDRESS, "No such address."))
 
     def reserve_bytes(self, count: int) -> bool:
@@ -174,15 +180,15 @@ class TestFront:
         return True
 
     def draining(self) -> bool:
-        return self.going
+        return self.is_draining
 
 
 # ---- clients
 
 
 @dataclass
-class Answer:
-    """What a client read; `head` lower-cased names."""
+class Response:
+    """A response as a client read it. The names of `fields` are lower case."""
 
     status: int
     fields: dict[str, str]
@@ -190,7 +196,7 @@ class Answer:
 
 
 class Caller:
-    """One client's connection."""
+    """A client's connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -200,8 +206,8 @@ class Caller:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def answer(self, method: bytes = b"POST") -> Answer:
-        """Reads one answer with h11. Raises what h11 raises when the answer is malformed or cut off, and ConnectionError."""
+    async def response(self, method: bytes = b"POST") -> Response:
+        """Reads one response with h11. Raises h11's error if it is malformed or truncated, and ConnectionError."""
         parser = h11.Connection(h11.CLIENT)
         parser.send(h11.Request(method=method, target="/", headers=[("host", "x")]))
         parser.send(h11.EndOfMessage())
@@ -212,17 +218,17 @@ class Caller:
             if event is h11.NEED_DATA:
                 parser.receive_data(await self._some(fields))
             elif isinstance(event, h11.InformationalResponse):
-                return Answer(event.status_code, {}, b"")
+                return Response(event.status_code, {}, b"")
             elif isinstance(event, h11.Response):
                 status, fields = event.status_code, {name.decode(): value.decode() for name, value in event.headers}
             elif isinstance(event, h11.Data):
                 body += event.data
             else:
                 assert isinstance(event, h11.EndOfMessage)
-                return Answer(status, fields, body)
+                return Response(status, fields, body)
 
     async def _some(self, fields: dict[str, str]) -> bytes:
-        """The next bytes that belong to the answer being read, at most: the next answer stays unread."""
+        """The next bytes of the current response, and none of the next one."""
         if "transfer-encoding" not in fields:
             return (
                 await self.reader.read(int(fields["content-length"]))
@@ -237,7 +243,7 @@ class Caller:
         return data + line
 
     async def closed(self) -> bytes:
-        """Reads until the other side closes. Raises ConnectionResetError when it cuts."""
+        """Reads until the other side closes. Raises ConnectionResetError if it resets."""
         return await self.reader.read()
 
     def close(self) -> None:
@@ -245,23 +251,23 @@ class Caller:
 
 
 async def connect(port: int) -> Caller:
-    """A client's connection to a port of loopback."""
+    """Opens a client's connection to a port of the loopback interface."""
     return Caller(*await asyncio.open_connection(HOST, port, limit=1 << 16))
 
 
 @dataclass
 class Rig:
-    """A listener with its desk. `call()` opens a client's connection."""
+    """A listener with its router and throttler. `caller()` opens a client's connection."""
 
     listener: Listener
-    throttler: TestDesk
-    front: TestFront
+    throttler: TestThrottler
+    router: TestRouter
 
     def __post_init__(self) -> None:
         self._callers: list[Caller] = []
         self._models: list[Model] = []
 
-    async def request(self, data: bytes = b"") -> Caller:
+    async def caller(self, data: bytes = b"") -> Caller:
         caller = await connect(self.listener.port)
         self._callers.append(caller)
         if data:
@@ -269,7 +275,7 @@ class Rig:
         return caller
 
     async def model(self, script: Script = echo, pod: str = "pod-1", backend: bool = True) -> Model:
-        """Starts a model and gives the desk a place for it."""
+        """Starts a model and adds it to the throttler's backends."""
         model = Model(script)
         await model.start()
         self._models.append(model)
@@ -285,18 +291,18 @@ class Rig:
             await model.stop()
 
     def check(self) -> None:
-        """Nothing may be left: no byte held, no place in use."""
-        assert self.front.held == 0
+        """Asserts that no byte is reserved, no slot is used and no request is left."""
+        assert self.router.held == 0
         assert not self.throttler.running
         assert self.listener.streams == 0
 
 
 @asynccontextmanager
-async def rig(throttler: TestDesk | None = None, held_limit: int = 1 << 40, **changes: Any) -> AsyncIterator[Rig]:
-    """A running wire, checked at its end. `changes` to the settings."""
-    throttler = throttler or TestDesk()
-    front = TestFront(throttler, held_limit)
-    made = Rig(await start(settings(**changes), front, HOST, 0), throttler, front)
+async def rig(throttler: TestThrottler | None = None, held_limit: int = 1 << 40, **changes: Any) -> AsyncIterator[Rig]:
+    """A running wire, checked at its end. `changes`: of the settings."""
+    throttler = throttler or TestThrottler()
+    router = TestRouter(throttler, held_limit)
+    made = Rig(await start(settings(**changes), router, HOST, 0), throttler, router)
     try:
         yield made
     finally:
@@ -305,8 +311,8 @@ async def rig(throttler: TestDesk | None = None, held_limit: int = 1 << 40, **ch
 
 
 @contextmanager
-def deaf_port() -> Iterator[int]:
-    """A port of loopback to which no connection can be made, nor is any refused: its backlog is full."""
+def unresponsive_port() -> Iterator[int]:
+    """A port on which connects neither succeed nor fail, because its backlog is full."""
     with socket.create_server((HOST, 0), backlog=0) as server:
         port: int = server.getsockname()[1]
         fillers = [socket.socket() for _ in range(4)]
@@ -321,7 +327,7 @@ def deaf_port() -> Iterator[int]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Lets the loop run until something is so of which nothing tells."""
+    """Runs the loop until a condition holds for which there is no event."""
     while not condition():  # noqa: ASYNC110
         await asyncio.sleep(0.001)
 

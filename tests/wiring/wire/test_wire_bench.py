@@ -1,4 +1,4 @@
-"""What `make bench-warm` measures is the product's own path, and works."""
+"""`make bench-warm` measures the product's own request path."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from tests.wiring.wire.models import HOST, Model, echo
 from tests.wiring.wire.rig import connect, post
 
 
-async def test_the_path_that_is_measured() -> None:
+async def test_the_benchmark_uses_the_products_request_path() -> None:
     model = Model(echo)
     await model.start()
     listener = await serve(0, model.port, [HOST])
     caller = await connect(listener.port)
     for path in (b"/endpoints/iris/invocations", b"/invocations"):
         await caller.send(post(b"1,2", path, host=b"iris.default"))
-        assert (await caller.answer()).body == b"1,2"
+        assert (await caller.response()).body == b"1,2"
     caller.close()
     await listener.stop()
     await model.stop()

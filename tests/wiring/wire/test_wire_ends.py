@@ -1,4 +1,7 @@
-"""How connections of clients end: an answer that was whole arrives whole, however slowly it is read; who takes nothing is cut; who leaves is noticed."""
+"""How connections of clients end.
+
+A slow client gets its last response complete. A client that reads nothing is reset. A client that leaves is detected.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ from tests.wiring.wire.models import Connection
 from tests.wiring.wire.rig import HOST, Caller, Rig, post, rig, until
 
 SIZE = 3_000_000
-LAST_ANSWERS = ["close", "1.0", "until-close", "draining", "half-close"]
+LAST_RESPONSES = ["close", "1.0", "until-close", "draining", "half-close"]
 
 
 async def slow_caller(wire: Rig) -> Caller:
-    """A client whose kernel takes a few KiB only, so that an answer waits at ours."""
+    """A client with a receive buffer of a few KiB, so that a response waits in our buffers."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.setblocking(False)
@@ -29,18 +32,21 @@ async def slow_caller(wire: Rig) -> Caller:
 
 
 @asynccontextmanager
-async def last_answer(wire: Rig, how: str) -> AsyncIterator[Caller]:
-    """A request with whose answer its connection ends; read until the model's part is over and the rest lies here."""
+async def last_response(wire: Rig, how: str) -> AsyncIterator[Caller]:
+    """A request whose response is the last of its connection.
+
+    The client has read the head; most of the body waits in our buffers.
+    """
 
     async def script(connection: Connection) -> None:
         await connection.head()
         if how == "until-close":
             await connection.send(b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * SIZE)
         else:
-            await connection.answer(b"x" * SIZE)
+            await connection.respond(b"x" * SIZE)
 
     await wire.model(script)
-    wire.front.going = how == "draining"
+    wire.router.is_draining = how == "draining"
     caller = await slow_caller(wire)
     data = post(b"", fields=b"Connection: close\r\n" if how == "close" else b"")
     await caller.send(data.replace(b"HTTP/1.1", b"HTTP/1.0") if how == "1.0" else data)
@@ -54,46 +60,44 @@ async def last_answer(wire: Rig, how: str) -> AsyncIterator[Caller]:
         caller.close()
 
 
-@pytest.mark.parametrize("how", LAST_ANSWERS)
-async def test_a_whole_answer_arrives_whole_at_a_slow_reader(how: str) -> None:
-    async with rig() as wire, last_answer(wire, how) as caller:
+@pytest.mark.parametrize("how", LAST_RESPONSES)
+async def test_a_slow_client_gets_its_last_response_complete(how: str) -> None:
+    async with rig() as wire, last_response(wire, how) as caller:
         got = 0
         while wire.listener.streams:
             got += len(await caller.reader.read(65536))
         begun = monotonic()
-        for step in range(
-            1, 20
-        ):  # it goes on reading, a little between sweeps that are further apart than LINGER_SECONDS
-            sweep(wire.listener._shared, begun + step * 1.5 * client.LINGER_SECONDS)
+        for step in range(1, 20):  # it reads a little between sweeps that are more than LINGER_SECONDS apart
+            sweep(wire.listener._context, begun + step * 1.5 * client.LINGER_SECONDS)
             got += len(await caller.reader.readexactly(1000))
         assert got < SIZE
         assert got + len(await caller.closed()) == SIZE
 
 
-@pytest.mark.parametrize("how", LAST_ANSWERS)
-async def test_a_reader_that_takes_nothing_of_a_last_answer_is_cut(how: str) -> None:
-    async with rig() as wire, last_answer(wire, how) as caller:
+@pytest.mark.parametrize("how", LAST_RESPONSES)
+async def test_a_client_that_reads_nothing_of_its_last_response_is_reset(how: str) -> None:
+    async with rig() as wire, last_response(wire, how) as caller:
         while wire.listener.streams:
             await caller.reader.read(65536)
         caller.writer.transport.pause_reading()
-        shared, begun = wire.listener._shared, monotonic()
-        while wire.listener.connections:  # what its kernel still takes counts as progress
-            begun += shared.settings.client_write_seconds + 1
-            sweep(shared, begun)
+        context, begun = wire.listener._context, monotonic()
+        while wire.listener.connections:  # bytes that the client's kernel still takes count as progress
+            begun += context.settings.client_write_seconds + 1
+            sweep(context, begun)
             await asyncio.sleep(0.01)
         caller.writer.transport.resume_reading()
         with pytest.raises(ConnectionResetError):
             await caller.closed()
 
 
-async def test_a_client_that_took_its_last_answer_and_does_not_close_is_closed() -> None:
+async def test_a_client_that_has_its_last_response_and_does_not_close_is_closed() -> None:
     async with rig() as wire:
         await wire.model()
-        caller = await wire.request(post(fields=b"Connection: close\r\n"))
-        assert (await caller.answer()).body == b"hello"
+        caller = await wire.caller(post(fields=b"Connection: close\r\n"))
+        assert (await caller.response()).body == b"hello"
         assert caller.reader.at_eof() or await caller.closed() == b""
-        shared, now = wire.listener._shared, monotonic()
+        context, now = wire.listener._context, monotonic()
         while wire.listener.connections:
             now += client.LINGER_SECONDS
-            sweep(shared, now)
+            sweep(context, now)
             await asyncio.sleep(0.01)

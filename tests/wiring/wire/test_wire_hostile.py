@@ -1,4 +1,4 @@
-"""Heads that try to be two things at once."""
+"""Heads that two parsers could read in two ways."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ HOSTILE = [
 
 @pytest.mark.parametrize(("data", "status"), HOSTILE, ids=map(str, range(len(HOSTILE))))
 @pytest.mark.parametrize("whole", [True, False])
-async def test_hostile_heads_are_refused_and_nothing_behind_them_is_read(data: bytes, status: int, whole: bool) -> None:
-    """Behind each of them stands a request that must not be taken for one; however the bytes are cut, no model sees anything."""
+async def test_hostile_heads_are_rejected_and_nothing_after_them_is_read(data: bytes, status: int, whole: bool) -> None:
+    """The request after such a head must not be read. No model gets anything, however the bytes are split."""
     async with rig() as wire:
         model = await wire.model()
-        caller = await wire.request()
+        caller = await wire.caller()
         smuggled = data + post(b"smuggled")
         step = len(smuggled) if whole else max(7, len(data) // 50)
         try:
@@ -54,6 +54,6 @@ async def test_hostile_heads_are_refused_and_nothing_behind_them_is_read(data: b
                 await asyncio.sleep(0)
         except ConnectionError:
             pass
-        assert (await caller.answer()).status == status
+        assert (await caller.response()).status == status
         assert await caller.closed() == b""
         assert model.requests.empty()

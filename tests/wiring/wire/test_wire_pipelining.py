@@ -1,4 +1,4 @@
-"""Requests sent ahead of answers: kept up to a bound, never read on in the middle of one, dropped when their client leaves."""
+"""Pipelined requests: kept up to a limit, never read from the middle of one, dropped when their client leaves."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 from kindler.activator.wire.client import PIPELINE_LIMIT, ClientConnection
 from tests.wiring.wire.rig import HOST, Rig, post, rig, until
 
-MISSED = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
+UNROUTABLE = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-class DeafCaller:
-    """A client that sends and never reads. Closed by `with`."""
+class NonReadingCaller:
+    """A client that sends and never reads. `with` closes it."""
 
     def __init__(self, wire: Rig) -> None:
         self.wire = wire
@@ -23,44 +23,47 @@ class DeafCaller:
         self.sock.connect((HOST, wire.listener.port))
         self.sock.setblocking(False)
 
-    def __enter__(self) -> DeafCaller:
+    def __enter__(self) -> NonReadingCaller:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.sock.close()
 
     async def client(self) -> ClientConnection:
-        """The wire's side; its kernel takes little too, so that what is not read stays in the transport."""
+        """The wire's side. Its kernel buffer is small, so that what the client does not read stays in the transport."""
         await until(lambda: self.wire.listener.connections)
-        (client,) = self.wire.listener._shared.clients
+        (client,) = self.wire.listener._context.clients
         client.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         return client
 
     async def send(self, data: bytes) -> None:
-        """Sends, and waits until the wire has read it."""
-        want = self.wire.listener.bytes_received + len(data)
+        """Sends `data` and waits until the wire has read it."""
+        expected = self.wire.listener.bytes_received + len(data)
         await asyncio.get_running_loop().sock_sendall(self.sock, data)
-        await until(lambda: self.wire.listener.bytes_received >= want)
+        await until(lambda: self.wire.listener.bytes_received >= expected)
 
-    async def ask(self, client: ClientConnection) -> None:
-        """Asks 50 times for what there is not, until all are answered or the wire waits for some answers to be read."""
-        await self.send(MISSED * 50)
-        await until(lambda: client.write_paused or not client._pending)
+    async def send_unroutable(self, client: ClientConnection) -> None:
+        """Sends 50 requests that get 404, until all have a response or the wire waits for the client to read."""
+        await self.send(UNROUTABLE * 50)
+        await until(lambda: client.write_paused or not client._pipelined)
 
 
-async def test_beyond_the_bound_without_an_exchange_nothing_is_read_on_in_the_middle_of_a_body() -> None:
-    """A body that was dropped half may end in what looks like a request: behind a proxy that lets users share a connection, another user's."""
+async def test_beyond_the_pipelining_limit_nothing_is_read_in_the_middle_of_a_body() -> None:
+    """The second half of a body, whose first half was dropped, may look like a request.
+
+    Behind a proxy that shares a connection between users, it would count as another user's request.
+    """
     hidden = post(b"", fields=b"X-Smuggled: yes\r\n")
     body = b"A" * (PIPELINE_LIMIT + 5_000) + hidden
     async with rig() as wire:
         model = await wire.model()
-        with DeafCaller(wire) as caller:
+        with NonReadingCaller(wire) as caller:
             client = await caller.client()
-            while not (client.write_paused and client._pending):
-                await caller.ask(client)
+            while not (client.write_paused and client._pipelined):
+                await caller.send_unroutable(client)
             await caller.send(post(body)[: -len(hidden)])
             await caller.send(hidden)
-            assert (client._stream, client._pending) == (None, b"")
+            assert (client._stream, client._pipelined) == (None, b"")
             caller.sock.setblocking(True)
             caller.sock.settimeout(10)
             while await asyncio.to_thread(caller.sock.recv, 65536):
@@ -69,21 +72,21 @@ async def test_beyond_the_bound_without_an_exchange_nothing_is_read_on_in_the_mi
 
 
 @pytest.mark.parametrize("whole", [True, False])
-async def test_requests_sent_ahead_are_answered_after_a_half_close(whole: bool) -> None:
+async def test_pipelined_requests_get_responses_after_a_half_close(whole: bool) -> None:
     async with rig() as wire:
-        caller = await wire.request(MISSED * 30 + (b"" if whole else MISSED[:20]))
+        caller = await wire.caller(UNROUTABLE * 30 + (b"" if whole else UNROUTABLE[:20]))
         caller.writer.write_eof()
         assert (await caller.closed()).count(b"HTTP/1.1 404") == 30
 
 
-async def test_a_request_sent_ahead_whose_client_left_never_reaches_a_model() -> None:
-    """The end of what the client sends is noticed although it has not yet read all earlier answers."""
+async def test_a_pipelined_request_whose_client_left_never_reaches_a_model() -> None:
+    """The client's FIN is detected although it has not read all earlier responses."""
     async with rig() as wire:
-        with DeafCaller(wire) as caller:
+        with NonReadingCaller(wire) as caller:
             client = await caller.client()
             while client.transport.get_write_buffer_size() < 32 * 1024:
-                await caller.ask(client)
+                await caller.send_unroutable(client)
             await caller.send(post())
             request = await wire.throttler.held.get()
             caller.sock.shutdown(socket.SHUT_WR)
-            assert await wire.throttler.left.get() is request
+            assert await wire.throttler.withdrawn.get() is request

@@ -130,7 +130,6 @@ class PendingRequest(Protocol):
     style: Style
     request_id: bytes
     arrived: float  # monotonic seconds, end of the head
-    held_bytes: int  # bytes of head and body kept in memory until a connection takes them
     cold: ColdStart | None  # set by the desk when the call waited for a pod to start
     counted: bool  # set by the desk when the call waits again: its place, which could not be reached, was counted
 

@@ -1,10 +1,14 @@
-"""Bytes: HTTP/1.1 heads, bodies and connections on both sides of the activator.
+"""HTTP/1.1 on both sides of the activator: heads, bodies, and the connections of clients and to pods.
 
-Lives here: scanners and the two connection state machines. Must not live here: admission, pods, Kubernetes; the wire knows `activator.calls` alone.
+Belongs here: scanners of bytes, and the state machines of connections.
+Does not belong here: admission, pods, Kubernetes. Of the other rooms the wire uses only the types of
+`activator.endpoint.requests` and `api.settings`.
 
-    head  response  chunked  body  answers      pure: bytes in, values out
-    client -> exchange -> upstream              a client's connection, one request, a connection to a pod
-    listener  sweep  shared  sockets            the port, its clock, what all connections share, what the kernel is asked
+    grammar  head  response  chunked  body  localreply    pure: bytes in, values out
+    state  heldbody                                       the states of a request; the bytes of a request that waits
+    client -> stream, clientresponse -> backend           a client's connection, one request, a connection to a pod
+    roles                                                 what these need of each other and of the process, as Protocols
+    listener  context  sweep  sockets  writeprogress      the port, what connections share, deadlines, socket options
 """
 
 from kindler.activator.wire.backend import close_idle

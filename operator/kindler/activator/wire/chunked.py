@@ -1,11 +1,14 @@
-"""The end of a chunked body, found without re-encoding it: what came is forwarded as it came, once it was judged. Pure.
+"""Finds the end of a chunked body without re-encoding it: the checked bytes are forwarded unchanged. Pure.
 
-chunk size     hexadecimal, at most 15 digits
-size line      at most 4 KiB with its extensions
-tiny chunks    a chunk costs its line and 16 bytes more, and earns its data: at most 1 MiB of debt, about 58,000 chunks of one byte
-trailers       at most 16 KiB, well-formed fields, none of those that frame or route a message, speak for a proxy or for Kindler
+    chunk size     hexadecimal, at most 15 digits
+    size line      at most 4 KiB with its extensions
+    tiny chunks    a chunk adds its line and 16 bytes to a debt, and its data pays the debt back;
+                   the limit is 1 MiB of debt, about 58,000 chunks of one byte
+    trailers       at most 16 KiB of well-formed fields; none that frame or route a message, or that only a proxy
+                   or Kindler may set
 
-Reading a chunk costs about as much as reading 1 KiB of data, whatever its size: without that bound one peer could take the whole loop.
+Reading a chunk costs about as much CPU as reading 1 KiB of data, whatever the chunk's size. Without the limit on tiny
+chunks, one peer could block the whole event loop.
 """
 
 from __future__ import annotations
@@ -13,55 +16,55 @@ from __future__ import annotations
 import re
 from typing import Final
 
-LINE_LIMIT: Final = 4 * 1024
+LINE_LIMIT: Final = 4 * 1024  # this and the following are bytes
 CHUNK_COST: Final = 16
 DEBT_LIMIT: Final = 1024 * 1024
 TRAILER_LIMIT: Final = 16 * 1024
 
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _FORBIDDEN: Final = (
-    rb"content-length|transfer-encoding|host|connection|keep-alive|proxy-[^:]*|te|trailer|upgrade|expect|forwarded|x-forwarded-[^:]*"
-    rb"|x-kindler-[^:]*|x-amzn-requestid|x-amzn-invoked-production-variant|[^:]*_[^:]*"
+    rb"content-length|transfer-encoding|host|connection|keep-alive|proxy-[^:]*|te|trailer|upgrade|expect|forwarded"
+    rb"|x-forwarded-[^:]*|x-kindler-[^:]*|x-amzn-requestid|x-amzn-invoked-production-variant|[^:]*_[^:]*"
 )
 _TRAILER: Final = re.compile(rb"(?!(?i:" + _FORBIDDEN + rb"):)[!#$%&'*+.^`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n")
 
 # What is expected next.
 _SIZE_LINE: Final = 0
 _DATA: Final = 1
-_DATA_END: Final = 2  # the CRLF behind a chunk's data
+_DATA_END: Final = 2  # the CRLF after a chunk's data
 _TRAILERS: Final = 3
 _OVER: Final = 4
 
 
 class BadChunk(Exception):
-    """The body is not chunked as RFC 9112 says, or beyond a limit; the text says what is wrong."""
+    """The body violates RFC 9112 or a limit. The text names the fault."""
 
 
 class Chunks:
-    """Reads one body, piece by piece."""
+    """Reads one chunked body, as its bytes are received."""
 
-    __slots__ = ("_debt", "_expected", "_left", "_line", "_trailers")
+    __slots__ = ("_debt", "_expected", "_line", "_remaining", "_trailers")
 
     def __init__(self) -> None:
         self._expected = _SIZE_LINE
-        self._left = 0  # bytes of the present chunk still to come
-        self._line = b""  # a line that is not yet complete
-        self._trailers = 0  # bytes of trailers so far
-        self._debt = 0  # what chunks have cost beyond what they have earned
+        self._remaining = 0  # bytes of the current chunk that were not received yet
+        self._line = b""  # an incomplete line
+        self._trailers = 0  # bytes
+        self._debt = 0  # bytes by which the cost of chunks exceeds their data
 
     def feed(self, data: bytes, position: int = 0) -> int:
-        """Reads on at `position`. Answers the index just behind the body's end, or -1 when more must come. Raises BadChunk."""
+        """Reads from `position`. Returns the index after the body's end, or -1 if it is incomplete. Raises BadChunk."""
         size = len(data)
         while position < size:
             if self._expected == _SIZE_LINE and not self._line:
-                position = self._leap(data, position)
+                position = self._skip_whole_chunks(data, position)
                 if position == size:
                     return -1
             elif self._expected == _DATA:
-                if size - position < self._left:
-                    self._left -= size - position
+                if size - position < self._remaining:
+                    self._remaining -= size - position
                     return -1
-                position += self._left
+                position += self._remaining
                 self._expected = _DATA_END
                 continue
             end = data.find(b"\n", position) + 1
@@ -77,23 +80,26 @@ class Chunks:
                 return position
         return -1
 
-    def _leap(self, data: bytes, position: int) -> int:
-        """The fast way over chunks that lie whole in `data`: answers where the first begins that does not, or is the last, or is wrong."""
+    def _skip_whole_chunks(self, data: bytes, position: int) -> int:
+        """Skips the chunks that are completely in `data`: the fast path.
+
+        Returns the index of the first chunk that is incomplete, is the last one, or is malformed.
+        """
         match_at, debt = _SIZE.match, self._debt
         while (match := match_at(data, position)) is not None:
-            behind = match.end()
+            line_end = match.end()
             length = int(match[1], 16)
-            end = behind + length + 2
-            if not length or behind - position > LINE_LIMIT or data[end - 2 : end] != b"\r\n":
+            end = line_end + length + 2
+            if not length or line_end - position > LINE_LIMIT or data[end - 2 : end] != b"\r\n":
                 break
-            debt += behind - position + CHUNK_COST - length
+            debt += line_end - position + CHUNK_COST - length
             if debt < 0:
                 debt = 0
             position = end
-        self._owe(debt)
+        self._set_debt(debt)
         return position
 
-    def _owe(self, debt: int) -> None:
+    def _set_debt(self, debt: int) -> None:
         if debt > DEBT_LIMIT:
             raise BadChunk("too many chunks that are too small")
         self._debt = max(0, debt)
@@ -107,9 +113,9 @@ class Chunks:
             match = _SIZE.fullmatch(line)
             if match is None:
                 raise BadChunk("a malformed chunk size")
-            self._left = int(match[1], 16)
-            self._owe(self._debt + len(line) + CHUNK_COST - self._left)
-            self._expected = _DATA if self._left else _TRAILERS
+            self._remaining = int(match[1], 16)
+            self._set_debt(self._debt + len(line) + CHUNK_COST - self._remaining)
+            self._expected = _DATA if self._remaining else _TRAILERS
         elif line == b"\r\n":
             self._expected = _OVER
         else:
@@ -121,7 +127,7 @@ class Chunks:
 
 
 def payload(raw: bytes) -> bytes:
-    """The data in a chunked body that was already judged; `raw` may be cut off anywhere."""
+    """The data in a chunked body that was already checked. `raw` may be cut off at any byte."""
     pieces = []
     position = 0
     while match := _SIZE.match(raw, position):

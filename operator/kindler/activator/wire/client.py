@@ -1,9 +1,12 @@
-"""One client's connection: heads one after the other, one exchange at a time, what comes behind it kept for later (pipelining, bounded).
+"""The connection of a client: it reads one head after the other and has one request stream at a time.
 
-Reading is never paused while a request waits for a place, so that a client that leaves is noticed at once; what it sends ahead beyond a bound is thrown
-away, and the connection closed after the present answer (HTTP lets a client repeat what was not answered).
+What a client sends after the current request (pipelining) is kept for later, up to a limit. Beyond the limit it is
+dropped and the connection closes after the current response: HTTP allows a client to repeat what got no response.
 
-A client that half-closes: taken for gone while its request is held or incomplete; answered, then closed, once its request is on its way to a model.
+Reading is never paused while a request waits for a backend, so that a client that leaves is detected at once.
+
+A client that half-closes counts as gone while its request is held or incomplete. If its request was already sent to a
+model, it gets the response, and then the connection closes.
 """
 
 from __future__ import annotations
@@ -16,347 +19,336 @@ from kindler.activator.endpoint.requests import Cause, Rejection, Style
 from kindler.activator.wire import head, localreply, sockets
 from kindler.activator.wire.context import NEVER, ListenerContext
 from kindler.activator.wire.head import BadHead
-from kindler.activator.wire.stream import HELD, LOOKING, RequestStream
+from kindler.activator.wire.state import HELD, LOOKING_UP
+from kindler.activator.wire.stream import RequestStream
+from kindler.activator.wire.writeprogress import WriteProgress
 
-BODY_STEP: Final = (
-    16 * 1024
-)  # bytes of a body that count as progress: fewer within the settings' time without progress, and it is given up
-LOOKUP_SECONDS: Final = 10.0  # how long a look-up may take; it answers sooner by itself
-PIPELINE_LIMIT: Final = 64 * 1024  # bytes sent ahead of an answer that are kept
-REFUSED_LIMIT: Final = 256  # connections beyond the limit that are told so at the same time; others are cut
-LINGER_SECONDS: Final = 2.0  # how long, once it has its last answer, what a client still sends is read and dropped: a close would make its kernel drop both
+BODY_PROGRESS_BYTES: Final = 16 * 1024  # within `body_idle_seconds`; a body that grows more slowly is rejected
+LOOKUP_SECONDS: Final = 10.0  # the limit of a look-up; normally the look-up itself ends earlier
+PIPELINE_LIMIT: Final = 64 * 1024  # bytes after the current request that are kept
+REJECTING_LIMIT: Final = 256  # connections over the limit that get a rejection at the same time; more are reset
+LINGER_SECONDS: Final = 2.0  # a client's bytes are read and dropped this long after its last response (see `_close`)
 
 
 class ClientConnection(asyncio.Protocol):
-    """`closing`: no request is taken after the present one. `deadline`: monotonic seconds, of whatever is awaited from the client now."""
+    """`closing`: no request is read after the current one.
+
+    `deadline`: when the client must have sent what is expected next (monotonic seconds).
+    """
 
     __slots__ = (
         "_buffer",
-        "_counted",
-        "_ignoring",
+        "_discarding",
         "_paused",
-        "_pending",
+        "_pipelined",
         "_progress",
-        "_stalled_until",
+        "_reserved",
         "_stream",
-        "_unwritten",
+        "_writes",
         "closing",
+        "context",
         "deadline",
         "half_closed",
-        "shared",
         "transport",
         "write_paused",
     )  # fmt: skip
 
     transport: asyncio.Transport
 
-    def __init__(self, shared: ListenerContext) -> None:
-        self.shared = shared
+    def __init__(self, context: ListenerContext) -> None:
+        self.context = context
         self.deadline = NEVER
         self.closing = False
         self.half_closed = False
-        self.write_paused = False  # the client does not keep up
+        self.write_paused = False  # the client reads more slowly than the model writes
         self._stream: RequestStream | None = None
-        self._buffer = b""  # the beginning of a head
-        self._pending = b""  # what came behind the request under way
-        self._counted = 0  # bytes of both that the process's bound on held bytes knows of
-        self._progress = 0  # bytes of the body when its deadline was set
-        self._ignoring = False  # the last answer is on its way; what comes is dropped
-        self._paused = False  # reading is paused, since the model does not keep up
-        self._unwritten = 0  # bytes that waited for the client to take them at the last sweep
-        self._stalled_until = NEVER
+        self._buffer = b""  # an incomplete head
+        self._pipelined = b""  # what was received after the current request
+        self._reserved = 0  # bytes of both that are reserved in the process's limit
+        self._progress = 0  # bytes of the body that were read when its deadline was set
+        self._discarding = False  # the last response was written: what the client still sends is dropped
+        self._paused = False  # reading is paused: the model reads more slowly than the client writes
+        self._writes = WriteProgress(context.settings.client_write_seconds)
 
-    # ---- the transport's events
+    # ---- events of the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        shared = self.shared
-        shared.clients.add(self)
-        shared.quiet.clear()
-        self.deadline = monotonic() + shared.settings.client_idle_seconds
-        over = len(shared.clients) - shared.settings.connection_limit
-        if over > REFUSED_LIMIT:
-            self.cut()
-        elif over > 0:
-            self._reject(
-                Rejection(
-                    Cause.TOO_MANY_CONNECTIONS,
-                    f"This activator has {shared.settings.connection_limit} connections open, its limit.",
-                )
-            )
+        context = self.context
+        context.clients.add(self)
+        context.idle.clear()
+        self.deadline = monotonic() + context.settings.client_idle_seconds
+        limit = context.settings.connection_limit
+        excess = len(context.clients) - limit
+        if excess > REJECTING_LIMIT:
+            self.reset()
+        elif excess > 0:
+            reason = f"This activator has {limit} connections open, its limit."
+            self._reject(Rejection(Cause.TOO_MANY_CONNECTIONS, reason))
 
     def data_received(self, data: bytes) -> None:
-        self.shared.received += len(data)
+        self.context.received += len(data)
         stream = self._stream
         if stream is None:
-            if self._pending:
-                self.keep(data)
-            elif not self._ignoring:
+            if self._pipelined:
+                self.keep_pipelined(data)
+            elif not self._discarding:
                 self._read_head(data)
         elif stream.body.complete:
-            self.keep(data)
+            self.keep_pipelined(data)
         else:
-            stream.more(data)
-            self._expect_body()
+            stream.body_received(data)
+            self._set_body_deadline()
 
     def eof_received(self) -> bool:
         stream = self._stream
         if stream is None:
-            over = self._ignoring or not self._pending
+            gone = self._discarding or not self._pipelined
         else:
-            over = stream.state in (LOOKING, HELD) or not stream.body.complete
-        if over:
-            self.leave()
+            gone = stream.state is LOOKING_UP or stream.state is HELD or not stream.body.complete
+        if gone:
+            self.abandon()
             return False
         self.half_closed = True
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ignoring = True
-        self._drop()
-        self.shared.clients.discard(self)
-        self._withdraw()
-        if not self.shared.clients:
-            self.shared.look_whether_quiet()
+        self._discarding = True
+        self._drop_received()
+        self.context.clients.discard(self)
+        self._drop_stream()
+        if not self.context.clients:
+            self.context.check_idle()
 
     def pause_writing(self) -> None:
         self.write_paused = True
-        self._unwritten = self.transport.get_write_buffer_size()
-        self._stalled_until = monotonic() + self.shared.settings.client_write_seconds
+        self._writes.watch(monotonic(), self.transport.get_write_buffer_size())
         if self._stream is not None and self._stream.connection is not None:
             self._stream.connection.pause_reading()
 
     def resume_writing(self) -> None:
         self.write_paused = False
-        if not self._ignoring:
-            self._stalled_until = NEVER
+        if not self._discarding:
+            self._writes.stop()
         if self._stream is None:
-            self._read_pending()
+            self._read_pipelined()
         elif self._stream.connection is not None:
             self._stream.connection.resume_reading()
 
     # ---- requests
 
     def _read_head(self, data: bytes) -> None:
-        settings = self.shared.settings
+        settings = self.context.settings
         begun = bool(self._buffer)
         if begun:
-            known = max(0, len(self._buffer) - 3)
+            searched = max(0, len(self._buffer) - 3)
             data, self._buffer = self._buffer + data, b""
-            if data.find(b"\r\n\r\n", known) < 0 and len(data) <= settings.head_limit_bytes:
-                self._await_head(data)
+            if data.find(b"\r\n\r\n", searched) < 0 and len(data) <= settings.head_limit_bytes:
+                self._keep_incomplete_head(data)
                 return
         try:
-            found = head.scan(data, settings.head_limit_bytes, settings.header_count_limit)
+            request_head = head.scan(data, settings.head_limit_bytes, settings.header_count_limit)
         except BadHead as bad:
             self._reject(Rejection(bad.cause, bad.reason))
             return
         now = monotonic()
-        if found is None:
+        if request_head is None:
             if not begun:
                 self.deadline = now + settings.head_seconds
-            self._await_head(data)
+            self._keep_incomplete_head(data)
             return
-        if self._counted:
-            self._count()
+        if self._reserved:
+            self._reserve()
         self.deadline = NEVER
-        self._stream = stream = RequestStream(self, found, now)
+        self._stream = stream = RequestStream(self, self.context, request_head, now)
         stream.start(data)
-        if stream.state == LOOKING or not stream.body.complete:
-            self._expect_body()
+        if stream.state is LOOKING_UP or not stream.body.complete:
+            self._set_body_deadline()
 
-    def _await_head(self, data: bytes) -> None:
-        """Keeps the beginning of a head."""
+    def _keep_incomplete_head(self, data: bytes) -> None:
         self._buffer = data
-        if not self._count():
+        if not self._reserve():
             self._reject(Rejection(Cause.TOO_MANY_HELD_BYTES, "Too many bytes of requests are waiting."))
 
-    def _expect_body(self) -> None:
-        """Sets the deadline for the next piece of the body, or for the look-up; none while we ourselves do not read."""
+    def _set_body_deadline(self) -> None:
+        """Sets the deadline for the next bytes of the body, or for the look-up. No deadline while reading is paused."""
         stream = self._stream
         if stream is None:
             return
         body = stream.body
         if body.complete:
-            self.deadline = stream.arrived + LOOKUP_SECONDS if stream.state == LOOKING else NEVER
+            self.deadline = stream.arrived + LOOKUP_SECONDS if stream.state is LOOKING_UP else NEVER
         elif self._paused:
             self.deadline = NEVER
-        elif self.deadline == NEVER or body.received - self._progress >= BODY_STEP:
+        elif self.deadline == NEVER or body.received - self._progress >= BODY_PROGRESS_BYTES:
             self._progress = body.received
-            self.deadline = monotonic() + self.shared.settings.body_idle_seconds
+            self.deadline = monotonic() + self.context.settings.body_idle_seconds
 
-    def keep(self, data: bytes) -> None:
-        """Keeps what came behind the request under way; beyond the bound the connection ends with the present answer, or at once where none is due.
+    def keep_pipelined(self, data: bytes) -> None:
+        """Keeps what was received after the current request.
 
-        Nothing may be read on behind what was dropped: it would begin in the middle of a request.
+        Beyond the limit, all of it is dropped and the connection closes: after the current response, or at once if
+        there is none. Nothing may be read after dropped bytes: the next byte may be in the middle of a request.
         """
         if self.closing:
             return
-        self._pending += data
-        if len(self._pending) <= PIPELINE_LIMIT and self._count():
+        self._pipelined += data
+        if len(self._pipelined) <= PIPELINE_LIMIT and self._reserve():
             return
         self.closing = True
-        self._drop()
+        self._drop_received()
         if self._stream is None:
             self._close(lingering=True)
 
-    def _count(self) -> bool:
-        """Tells the process's bound on held bytes what is kept of requests to come. False when that is too much."""
-        more = len(self._buffer) + len(self._pending) - self._counted
-        if more and not self.shared.front.reserve_bytes(more):
+    def _reserve(self) -> bool:
+        """Makes the reservation equal to the bytes that are kept. False: the process's limit is reached."""
+        more = len(self._buffer) + len(self._pipelined) - self._reserved
+        if more and not self.context.router.reserve_bytes(more):
             return False
-        self._counted += more
+        self._reserved += more
         return True
 
-    def _drop(self) -> None:
-        """Forgets what was kept of requests to come."""
-        self._buffer = self._pending = b""
-        if self._counted:
-            self._count()
+    def _drop_received(self) -> None:
+        """Drops what was kept for later requests."""
+        self._buffer = self._pipelined = b""
+        if self._reserved:
+            self._reserve()
 
-    def _read_pending(self) -> None:
-        if self._stream is None and not self.write_paused and not self._ignoring:
-            data, self._pending = self._pending, b""
+    def _read_pipelined(self) -> None:
+        if self._stream is None and not self.write_paused and not self._discarding:
+            data, self._pipelined = self._pipelined, b""
             if data:
                 self._read_head(data)
-            if self.half_closed and self._stream is None and not self._pending:
-                self._close(lingering=False)  # the last one was answered, or will never be whole
+            if self.half_closed and self._stream is None and not self._pipelined:
+                self._close(lingering=False)  # the last request has its response, or will never be complete
 
-    # ---- answers, told by the exchange
+    # ---- responses, called by the stream
 
     def write(self, data: bytes) -> None:
-        """To the client; nothing is kept back."""
-        self.shared.sent += len(data)
+        """Writes to the client at once."""
+        self.context.sent += len(data)
         self.transport.write(data)
 
-    def last_answer(self, must_close: bool) -> bool:
-        """Asked when the head of an answer is written: whether it is this connection's last."""
-        if must_close or self.shared.front.draining():
+    def is_last_response(self, must_close: bool) -> bool:
+        """Called for the head of each response: decides whether the connection closes after it."""
+        if must_close or self.context.router.draining():
             self.closing = True
         return self.closing
 
-    def finish(self, complete: bool) -> None:
-        """The answer was written to its end. `complete`: the request had been read to its end, so that another may follow."""
+    def response_finished(self, request_complete: bool) -> None:
+        """The response was written to its end. Another request may follow if this one was read to its end."""
         self._stream = None
         if self._paused:
             self.resume_reading()
-        if self.closing or not complete:
+        if self.closing or not request_complete:
             self._close(lingering=not self.half_closed)
-        elif self._pending:
-            self.shared.loop.call_soon(self._read_pending)
+        elif self._pipelined:
+            self.context.loop.call_soon(self._read_pipelined)
         elif self.half_closed:
             self._close(lingering=False)
         else:
-            self.deadline = monotonic() + self.shared.settings.client_idle_seconds
+            self.deadline = monotonic() + self.context.settings.client_idle_seconds
 
-    def cut(self) -> None:
-        """Ends the connection so that the client sees that not all has come."""
-        self._ignoring = True
+    def reset(self) -> None:
+        """Closes with RST, so that the client sees that the response is incomplete."""
+        self._discarding = True
         sockets.reset(self.transport)
 
-    def leave(self) -> None:
-        """The client cannot be there any more, or will not: takes its request back."""
-        self._withdraw()
+    def abandon(self) -> None:
+        """The client is gone, or treated so: withdraws its request and closes."""
+        self._drop_stream()
         self._close(lingering=False)
 
     def pause_reading(self) -> None:
-        """The model does not keep up with the body."""
-        if not self._paused and not self._ignoring:
+        """The model reads the body more slowly than the client sends it."""
+        if not self._paused and not self._discarding:
             self._paused = True
             self.deadline = NEVER
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if self._paused and not self._ignoring:
+        if self._paused and not self._discarding:
             self._paused = False
             self.transport.resume_reading()
-            self._expect_body()
+            self._set_body_deadline()
 
-    def close_if_idle(self) -> bool:
-        """Closes politely if no request is under way and none has begun to come."""
-        idle = self._stream is None and not self._buffer and not self._pending
-        if idle and not self._ignoring:
-            self._close(lingering=False)
-        return idle
+    # ---- deadlines, called by the sweep
 
     def check(self, now: float) -> None:
-        """Called by the sweep when `deadline` is over, or while the client does not keep up."""
-        if self._ignoring:
-            self._check_end(now)
+        """Called when `deadline` is over, and while writing is paused."""
+        if self._discarding:
+            self._check_closing(now)
             return
-        if self.write_paused and self._stuck(self.transport.get_write_buffer_size(), now):
-            self.cut()
+        if self.write_paused and self._writes.stalled(self.transport.get_write_buffer_size(), now):
+            self.reset()
             return
         if now < self.deadline:
             return
         if self._stream is not None:
             self._check_request(self._stream)
         elif self._buffer:
-            self._reject(
-                Rejection(
-                    Cause.REQUEST_TIMEOUT,
-                    f"The request's head did not come within {self.shared.settings.head_seconds:g} s.",
-                )
-            )
+            reason = f"The request's head did not come within {self.context.settings.head_seconds:g} s."
+            self._reject(Rejection(Cause.REQUEST_TIMEOUT, reason))
         else:
             self._close(lingering=False)
 
     def _check_request(self, stream: RequestStream) -> None:
-        """The deadline of the request under way is over: of its body, or of its look-up if that still is what it waits for."""
-        settings = self.shared.settings
+        """The deadline of the body is over, or that of the look-up if the request still waits for it."""
         if not stream.body.complete:
-            reason = f"Less than {BODY_STEP} bytes of the body came within {settings.body_idle_seconds:g} s, and not its end."
-            stream.give_up(Rejection(Cause.REQUEST_TIMEOUT, reason))
-        elif stream.state == LOOKING:
-            stream.give_up(
-                Rejection(
-                    Cause.NOT_READY, "Whether there is such an endpoint could not be found out in time. Try again.", 1
-                )
-            )
+            seconds = self.context.settings.body_idle_seconds
+            reason = f"Less than {BODY_PROGRESS_BYTES} bytes of the body came within {seconds:g} s, and not its end."
+            stream.abort(Rejection(Cause.REQUEST_TIMEOUT, reason))
+        elif stream.state is LOOKING_UP:
+            reason = "The look-up of the endpoint took too long. Try again."
+            stream.abort(Rejection(Cause.NOT_READY, reason, 1))
         else:
             self.deadline = NEVER
 
-    # ---- ends
-
-    def _check_end(self, now: float) -> None:
-        """The last answer is on its way. As long as the client takes any of it, it gets the time for all of it; only then does the time to linger begin."""
-        left = sockets.unsent(self.transport)
-        if left:
-            if self._stuck(left, now):
-                self.cut()
-        elif self._stalled_until != NEVER:
-            self._stalled_until = NEVER
+    def _check_closing(self, now: float) -> None:
+        """The last response was written. While the client takes bytes of it, the connection stays; then it lingers."""
+        unsent = sockets.unsent(self.transport)
+        if unsent:
+            if self._writes.stalled(unsent, now):
+                self.reset()
+        elif self._writes.deadline != NEVER:
+            self._writes.stop()
             self.deadline = now + LINGER_SECONDS
         elif now >= self.deadline:
             self.transport.abort()
 
-    def _stuck(self, left: int, now: float) -> bool:
-        """Whether the client has taken nothing for too long. `left`: bytes that wait for it to take them."""
-        if left < self._unwritten:
-            self._stalled_until = now + self.shared.settings.client_write_seconds
-        self._unwritten = left
-        return now >= self._stalled_until
+    # ---- ends
 
-    def _withdraw(self) -> None:
+    def close_if_idle(self) -> bool:
+        """Closes if no request is under way and no bytes of one were received. Returns whether that was so."""
+        idle = self._stream is None and not self._buffer and not self._pipelined
+        if idle and not self._discarding:
+            self._close(lingering=False)
+        return idle
+
+    def _drop_stream(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.client_left()
 
     def _reject(self, rejection: Rejection) -> None:
-        """Answers where there is no request, and closes: what else comes cannot be told apart."""
-        request_id = self.shared.request_id()
-        extra = b"x-amzn-RequestId: %b\r\nConnection: close\r\n" % request_id
-        self.write(localreply.local_reply(rejection, Style.PLAIN, request_id, extra, "", True))
+        """Responds although there is no request, and closes: where the next request would begin is unknown."""
+        request_id = self.context.request_id()
+        fields = b"x-amzn-RequestId: %b\r\nConnection: close\r\n" % request_id
+        self.write(localreply.local_reply(rejection, Style.PLAIN, request_id, fields, "", True))
         self._close(lingering=True)
 
     def _close(self, lingering: bool) -> None:
-        """Closes when everything is sent. Lingering: sends our end first and drops what still comes, for a while, or until the client closes."""
-        self._ignoring = True
-        self._drop()
+        """Closes when everything is sent.
+
+        Lingering: sends FIN first, then reads and drops what the client still sends, until it closes or for
+        LINGER_SECONDS. A close at once would make the client's kernel drop the response together with its unread bytes.
+        """
+        self._discarding = True
+        self._drop_received()
         if self.transport.is_closing():
             return
-        self.deadline = now = monotonic()  # looked at by each sweep from now on
-        self._stalled_until = now + self.shared.settings.client_write_seconds
+        self.deadline = now = monotonic()  # every sweep checks it from now on
+        self._writes.watch(now)
         if lingering:
             self.transport.write_eof()
         else:

@@ -1,64 +1,63 @@
-"""What all connections of one listener share: settings, the front door, who is connected, and counters as plain ints."""
+"""What all connections of one listener share: settings, the router, the open connections, and counters."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import uuid4
 
-from kindler.activator.wire.roles import RequestRouter
+from kindler.activator.wire.roles import BackendHandle, ClientHandle, RequestRouter
 from kindler.api.settings import ActivatorSettings
 
-if TYPE_CHECKING:
-    from kindler.activator.wire.backend import BackendConnection
-    from kindler.activator.wire.client import ClientConnection
-
-NEVER: Final = float("inf")
+NEVER: Final = float("inf")  # a deadline that does not come
 
 
 class ListenerContext:
     """One per listener.
 
-    `exchanges`: requests whose head was read and whose place, if any, is not free yet (also when their client left). `received` and `sent`: bytes from and
-    to clients. `quiet` is set while there is neither a client nor an exchange.
+    `streams`: requests whose head was read and that are not over, also those whose client left. `received`, `sent`:
+    bytes from and to clients, plain ints. `idle` is set while there is neither a client nor a stream.
     """
 
     __slots__ = (
-        "_number",
-        "_prefix",
+        "_id_number",
+        "_id_prefix",
         "backend_connections",
         "clients",
-        "front",
+        "connects",
+        "idle",
         "loop",
-        "quiet",
         "received",
+        "router",
         "sent",
         "settings",
         "streams",
-        "tasks",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, settings: ActivatorSettings, front: RequestRouter) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, settings: ActivatorSettings, router: RequestRouter) -> None:
         self.loop = loop
         self.settings = settings
-        self.front = front
-        self.clients: set[ClientConnection] = set()
-        self.backend_connections: set[BackendConnection] = set()
-        self.tasks: set[asyncio.Task[None]] = set()  # connects under way: a loop holds its tasks but weakly
+        self.router = router
+        self.clients: set[ClientHandle] = set()
+        self.backend_connections: set[BackendHandle] = set()
+        self.connects: set[asyncio.Task[None]] = set()  # running connects: a loop keeps only weak references to tasks
         self.streams = 0
         self.received = 0
         self.sent = 0
-        self.quiet = asyncio.Event()
-        self.quiet.set()
-        self._prefix = str(uuid4())[:24].encode()
-        self._number = itertools.count(1)
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._id_prefix = str(uuid4())[:24].encode()
+        self._id_number = itertools.count(1)
 
     def request_id(self) -> bytes:
-        """A new id in the form of a UUID: random once per process, then counted, since chance costs as much as reading a head."""
-        return b"%b%012x" % (self._prefix, next(self._number))
+        """A new id in the form of a UUID: a random prefix per process and a counter.
 
-    def look_whether_quiet(self) -> None:
-        """To be called when a client or an exchange has gone."""
+        A random id for each request would cost as much as reading its head.
+        """
+        return b"%b%012x" % (self._id_prefix, next(self._id_number))
+
+    def check_idle(self) -> None:
+        """Sets `idle` if nothing is left. Call it when a client or a stream has gone."""
         if not self.clients and not self.streams:
-            self.quiet.set()
+            self.idle.set()

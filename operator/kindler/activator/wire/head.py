@@ -1,21 +1,24 @@
-"""A request head: scanned strictly, judged once, then forwarded with minimal edits. Pure: bytes in, values out.
+"""A request head: scanned strictly, checked once, then forwarded with minimal edits. Pure: bytes in, values out.
 
-One anchored regular expression checks the grammar of the whole head, one `findall` picks the few fields that matter. What goes on to a model is exactly
-what was judged here, so that two parsers can never see two requests: any relaxing of the grammar is a security change.
+One anchored regular expression checks the grammar of the whole head. One `findall` finds the few fields that matter.
+The model gets exactly what was checked here, so that two parsers can never see two different requests. Accepting more
+is therefore a security change.
 
-    refused (400)                                              why
-    ------------------------------------------------------    ---------------------------------------------------------------
-    Content-Length with Transfer-Encoding, two of either       request smuggling
-    a coding other than `chunked`, any coding in HTTP/1.0      nobody behind us agrees on what it means
-    two Hosts, a malformed Host, none in HTTP/1.1              routing by one name, serving by another
-    bare CR or LF, NUL, other control characters, obs-fold     a line that another parser splits elsewhere
-    blanks around a field name, empty names                    the same
-    HTTP/0.9, HTTP/2, methods outside the list                 not spoken here
-    anything before the request line, also an empty line       no client of today sends it
-    //  .  ..  %2e  %2f  %5c  %00  \\  #  in the path            a path that another parser resolves elsewhere
+    rejected (400)                                            reason
+    ------------------------------------------------------    ------------------------------------------------------
+    Content-Length with Transfer-Encoding, two of either      request smuggling
+    a coding other than `chunked`, any coding in HTTP/1.0     servers behind us disagree about its meaning
+    two Hosts, a malformed Host, none in HTTP/1.1             we route by one name, the server behind us by another
+    bare CR or LF, NUL, other control characters, obs-fold    another parser ends the line at another place
+    blanks around a field name, empty names                   the same
+    HTTP/0.9, HTTP/2, methods outside the list                not supported
+    anything before the request line, also an empty line      no current client sends it
+    //  .  ..  %2e  %2f  %5c  %00  \\  #  in the path           another parser resolves the path differently
 
-Dropped on the way to the model: hop-by-hop fields and what Connection names, Expect (answered here), fields by which a client could speak for a proxy
-(X-Forwarded-*, Forwarded, X-Kindler-*, x-amzn-RequestId), and names with `_` (servers in the manner of CGI take `Content_Length` for Content-Length).
+Not forwarded to the model:
+- hop-by-hop fields, the fields that Connection names, and Expect (handled here),
+- fields with which a client could impersonate a proxy: X-Forwarded-*, Forwarded, X-Kindler-*, x-amzn-RequestId,
+- names with `_`: servers in the manner of CGI take `Content_Length` for Content-Length.
 """
 
 from __future__ import annotations
@@ -26,22 +29,19 @@ from functools import lru_cache
 from typing import Final
 
 from kindler.activator.endpoint.requests import Cause
+from kindler.activator.wire.grammar import CHUNKED, FIELDS, LENGTH, NO_BODY, TOKEN
 from kindler.activator.wire.roles import RequestHead
 
 METHODS: Final = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
 
-# How the end of a body is known.
-NONE: Final = 0  # no body
-LENGTH: Final = 1
-CHUNKED: Final = 2
-
-TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
-FIELDS: Final = rb"(?:" + TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+\r\n"
 _HEAD: Final = re.compile(rb"(" + TOKEN + rb"++) ([\x21-\x7e]++) HTTP/1\.([01])\r\n" + FIELDS)
 _FIRST_LINE: Final = re.compile(rb"(" + TOKEN + rb"+) ([\x21-\x7e]+) HTTP/1\.[01]\r\n")
 _FIELD: Final = re.compile(TOKEN + rb"+:[\t\x20-\x7e\x80-\xff]*")
 
-_DROPPED: Final = rb"connection|keep-alive|proxy|proxy-[^:]*|te|upgrade|http2-settings|expect|forwarded|x-forwarded-[^:]*|x-kindler-[^:]*|x-amzn-requestid"
+_DROPPED: Final = (
+    rb"connection|keep-alive|proxy|proxy-[^:]*|te|upgrade|http2-settings|expect|forwarded|x-forwarded-[^:]*"
+    rb"|x-kindler-[^:]*|x-amzn-requestid"
+)
 _SPECIAL: Final = re.compile(
     rb"\r\n(host|content-length|transfer-encoding|x-request-id|" + _DROPPED + rb"):[ \t]*+([^\r]*)"
 )
@@ -56,7 +56,10 @@ _DANGEROUS_PATH: Final = re.compile(rb"//|/\.\.?(?:/|\Z)|%(?:2[ef]|5c|00)|[\\#]"
 
 
 class BadHead(Exception):
-    """A head that is refused: `cause` is BAD_REQUEST or HEAD_TOO_LARGE, `reason` a sentence for a person. The connection cannot be read on."""
+    """A rejected head. Nothing after it can be read from the connection.
+
+    `cause`: BAD_REQUEST or HEAD_TOO_LARGE. `reason`: a sentence for the client's developer.
+    """
 
     def __init__(self, reason: str, cause: Cause = Cause.BAD_REQUEST) -> None:
         super().__init__(reason)
@@ -66,17 +69,18 @@ class BadHead(Exception):
 
 @dataclass(slots=True)
 class Head(RequestHead):
-    """A head that was accepted. `target` is in origin form with its query, `host` without final dot.
+    """An accepted head. `target`: origin form with query. `host`: lower case, without port and final dot.
 
-    `length` is 0 unless framing is LENGTH. `plain`: the fields may go on as they came; otherwise `named` holds what Connection names, lower-cased.
-    `fields` is where the fields begin, `end` where the body does.
+    `fields`, `end`: the index at which the fields and the body begin. `length`: 0 unless `framing` is LENGTH.
+    `plain`: the fields can be forwarded unchanged. `named`: the names that Connection lists, lower case.
+    `expects`: the client waits for `100 Continue`.
     """
 
     minor: bytes
     fields: int
     end: int
     close: bool
-    framing: int = NONE
+    framing: int = NO_BODY
     length: int = 0
     request_id: bytes | None = None
     expects: bool = False
@@ -85,7 +89,10 @@ class Head(RequestHead):
 
 
 def scan(data: bytes, size_limit: int, count_limit: int) -> Head | None:
-    """Reads the head at the beginning of `data`; None while it is incomplete. Raises BadHead. `size_limit` in bytes, `count_limit` in fields."""
+    """Reads the head at the beginning of `data`. None: it is incomplete. Raises BadHead.
+
+    `size_limit` is in bytes, `count_limit` in fields.
+    """
     match = _HEAD.match(data)
     if match is None:
         return _without_match(data, size_limit, count_limit)
@@ -94,7 +101,7 @@ def scan(data: bytes, size_limit: int, count_limit: int) -> Head | None:
         raise _too_large(size_limit, count_limit)
     method, target, minor = match.groups()
     if method not in METHODS:
-        raise BadHead(f"The method {method[:40].decode()} is not used here.")
+        raise BadHead(f"The method {method[:40].decode()} is not supported.")
     head = Head(method, target, b"", None, minor, match.end(3) + 2, end, minor == b"0")
     _read_fields(head, data)
     head.target = (
@@ -103,11 +110,11 @@ def scan(data: bytes, size_limit: int, count_limit: int) -> Head | None:
     return head
 
 
-_CACHED_LENGTH: Final = 256  # longer values are judged each time, so that a cache of 1,024 stays small
+_CACHED_LENGTH: Final = 256  # bytes; longer values are not cached, so that a cache of 1,024 values stays small
 
 
 def _read_fields(head: Head, data: bytes) -> None:
-    """Fills in what the fields say."""
+    """Reads the fields into `head`."""
     block = data[head.fields - 2 : head.end].lower()
     host = length = coding = None
     for name, value in _SPECIAL.findall(block):
@@ -128,10 +135,10 @@ def _read_fields(head: Head, data: bytes) -> None:
         else:
             _read_dropped(head, name, value.rstrip(b" \t"))
     if length is not None or coding is not None:
-        ours = coding is not None and data.startswith(
+        canonical = coding is not None and data.startswith(
             b" chunked\r\n", head.fields + block.index(b"\r\ntransfer-encoding:") + 18
         )
-        _read_framing(head, length, coding, ours)
+        _read_framing(head, length, coding, canonical)
     if host is not None:
         head.host = host_name(host) if len(host) <= _CACHED_LENGTH else host_name.__wrapped__(host)
     elif head.minor == b"1":
@@ -140,15 +147,15 @@ def _read_fields(head: Head, data: bytes) -> None:
         head.plain = False
 
 
-def _read_framing(head: Head, length: bytes | None, coding: bytes | None, ours: bool) -> None:
-    """`ours`: the coding is spelled as we would spell it, so that it may go on as it came."""
+def _read_framing(head: Head, length: bytes | None, coding: bytes | None, canonical: bool) -> None:
+    """`canonical`: the coding is spelled as we would spell it, so that the field can be forwarded unchanged."""
     if coding is not None:
         if length is not None:
             raise BadHead("The request has both Content-Length and Transfer-Encoding.")
         if head.minor == b"0" or coding.rstrip(b" \t") != b"chunked":
-            raise BadHead("The only transfer coding understood is `chunked`, in HTTP/1.1.")
+            raise BadHead("The only supported transfer coding is `chunked`, in HTTP/1.1.")
         head.framing = CHUNKED
-        head.plain = head.plain and ours
+        head.plain = head.plain and canonical
     elif length is not None:
         digits = length.rstrip(b" \t")
         if not digits.isdigit() or len(digits) > 18:
@@ -158,7 +165,7 @@ def _read_framing(head: Head, length: bytes | None, coding: bytes | None, ours: 
 
 
 def _read_dropped(head: Head, name: bytes, value: bytes) -> None:
-    """One of the fields that do not go on to the model."""
+    """Reads one of the fields that are not forwarded to the model."""
     head.plain = False
     if name == b"connection":
         tokens = frozenset(token.strip(b" \t") for token in value.split(b","))
@@ -166,7 +173,7 @@ def _read_dropped(head: Head, name: bytes, value: bytes) -> None:
         head.close = head.close or b"close" in tokens
     elif name == b"expect":
         if value != b"100-continue":
-            raise BadHead("The only expectation understood is `100-continue`.")
+            raise BadHead("The only supported expectation is `100-continue`.")
         head.expects = head.minor == b"1"
     elif name == b"x-kindler-namespace":
         if head.namespace is not None:
@@ -175,14 +182,17 @@ def _read_dropped(head: Head, name: bytes, value: bytes) -> None:
 
 
 def _request_id(data: bytes, begin: int) -> bytes | None:
-    """The client's own id as it wrote it, when it can stand in logs and answers without quoting. `begin`: index just behind the colon."""
+    """The client's own request id, if logs and responses can hold it without quoting.
+
+    `begin`: the index after the colon.
+    """
     value = data[begin : data.index(b"\r", begin)].strip(b" \t")
     return value if _REQUEST_ID.fullmatch(value) else None
 
 
 @lru_cache(1024)
 def host_name(value: bytes) -> bytes:
-    """A lower-cased Host without port and final dot. Raises BadHead."""
+    """The host name of a lower-case Host field, without port and final dot. Raises BadHead."""
     match = _HOST.fullmatch(value.rstrip(b" \t"))
     if match is None:
         raise BadHead("The Host field is not a host name with an optional port.")
@@ -191,7 +201,7 @@ def host_name(value: bytes) -> bytes:
 
 @lru_cache(1024)
 def origin_form(target: bytes, host: bytes) -> bytes:
-    """The target as path and query. An absolute form must name the same host as the Host field. Raises BadHead."""
+    """The target as path and query. A target in absolute form must have the host of the Host field. Raises BadHead."""
     if target[:1] != b"/":
         if target[:7].lower() != b"http://":
             raise BadHead("The request target must be a path, as in `POST /invocations HTTP/1.1`.")
@@ -212,34 +222,42 @@ def _too_large(size_limit: int, count_limit: int) -> BadHead:
 
 
 def _without_match(data: bytes, size_limit: int, count_limit: int) -> Head | None:
-    """No head at the beginning of `data`: incomplete (None), or wrong (raises)."""
+    """`data` does not match the grammar of a head: it is incomplete (None) or wrong (raises BadHead)."""
     blank = data.find(b"\r\n\r\n")
     if (blank if blank >= 0 else len(data)) > size_limit:
         raise _too_large(size_limit, count_limit)
     line_end = data.find(b"\n")
-    if (line_end >= 0 or len(data) >= 16) and not _begins_well(data, line_end):
+    if (line_end >= 0 or len(data) >= 16) and not _can_be_request_line(data, line_end):
         raise BadHead(
-            "The request does not begin with a line like `POST /invocations HTTP/1.1`. Only HTTP/1.0 and HTTP/1.1 are spoken here, without TLS."
+            "The request does not begin with a line like `POST /invocations HTTP/1.1`. "
+            "Only HTTP/1.0 and HTTP/1.1 without TLS are supported."
         )
     if blank < 0:
         return None
     for number, line in enumerate(data[line_end + 1 : blank].split(b"\r\n"), 1):
         if not _FIELD.fullmatch(line):
             raise BadHead(
-                f"Field {number} of the head is malformed: it must be `Name: value` without control characters, blanks in the name or folded lines."
+                f"Field {number} of the head is malformed: it must be `Name: value` "
+                "without control characters, blanks in the name or folded lines."
             )
     raise BadHead("The request head is malformed.")
 
 
-def _begins_well(data: bytes, line_end: int) -> bool:
-    """Whether the first line, or what there is of it, can be a request line: noticed at once rather than after the head's deadline."""
+def _can_be_request_line(data: bytes, line_end: int) -> bool:
+    """Checks the first line, or the part that was received.
+
+    A wrong first line is thus rejected at once, not only when the deadline of the head is over.
+    """
     if line_end >= 0:
         return _FIRST_LINE.fullmatch(data[: line_end + 1]) is not None
     return data[:16].partition(b" ")[0].isalpha()
 
 
 def backend_head(data: bytes, head: Head, path: bytes, request_id: bytes) -> bytes:
-    """The head for the model: `path` is its invocations path, the client's query is kept. `data` begins with the head as it came."""
+    """The head for the model: `path` (its invocations path) with the client's query.
+
+    `data` begins with the head as it was received.
+    """
     query = head.target.find(b"?")
     if query >= 0:
         path += head.target[query:]
@@ -248,9 +266,9 @@ def backend_head(data: bytes, head: Head, path: bytes, request_id: bytes) -> byt
 
 
 def _edited(data: bytes, head: Head) -> bytes:
-    """The fields without those that end here, the framing written anew."""
-    kept = _DROP.sub(b"", data[head.fields - 2 : head.end - 4])
-    lines = kept.split(b"\r\n")[1:]
+    """The fields without those that are not forwarded, with the framing rewritten."""
+    fields = _DROP.sub(b"", data[head.fields - 2 : head.end - 4])
+    lines = fields.split(b"\r\n")[1:]
     named = head.named - {b"close", b"keep-alive", b"host"}
     if named:
         lines = [line for line in lines if line.partition(b":")[0].lower() not in named]

@@ -1,4 +1,4 @@
-"""A listening port of the wire: starts, counts, drains, stops."""
+"""A listening port of the wire: it starts, counts, drains and stops."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from kindler.activator.wire.client import ClientConnection
 from kindler.activator.wire.context import ListenerContext
 from kindler.activator.wire.roles import RequestRouter
-from kindler.activator.wire.sockets import notice_lost_peers
+from kindler.activator.wire.sockets import enable_keepalive
 from kindler.activator.wire.sweep import Sweeper
 from kindler.api.settings import ActivatorSettings
 
@@ -16,74 +16,82 @@ BACKLOG: Final = 1024
 
 
 class Listener:
-    """Made by `start`. To drain: `stop_accepting`, `close_idle`, then await `idle`; the front door's `draining()` makes every answer a connection's last."""
+    """Returned by `start`.
 
-    def __init__(self, shared: ListenerContext, server: asyncio.Server) -> None:
-        self._shared = shared
+    To drain, call `stop_accepting` and `close_idle`, then await `idle`. While the router's `draining()` is true, every
+    response is the last one of its connection.
+    """
+
+    def __init__(self, context: ListenerContext, server: asyncio.Server) -> None:
+        self._context = context
         self._server = server
-        self._sweeper = Sweeper(shared)
+        self._sweeper = Sweeper(context)
 
     @property
     def port(self) -> int:
-        """The port that is listened on (of use when 0 was asked for)."""
+        """The bound port: useful if port 0 was requested."""
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     @property
     def connections(self) -> int:
-        """Connections of clients now open."""
-        return len(self._shared.clients)
+        """Open connections of clients."""
+        return len(self._context.clients)
 
     @property
     def streams(self) -> int:
-        """Requests held, or whose place is not free yet."""
-        return self._shared.streams
+        """Requests that are not over: held, or on a backend."""
+        return self._context.streams
 
     @property
     def bytes_received(self) -> int:
         """From clients, since the start."""
-        return self._shared.received
+        return self._context.received
 
     @property
     def bytes_sent(self) -> int:
         """To clients, since the start."""
-        return self._shared.sent
+        return self._context.sent
 
     def stop_accepting(self) -> None:
-        """Refuses new connections; those that are open go on."""
+        """Accepts no new connection; open connections continue."""
         self._server.close()
 
     def close_idle(self) -> None:
-        """Closes the connections on which no request is under way."""
-        for client in tuple(self._shared.clients):
+        """Closes the connections that have no request."""
+        for client in tuple(self._context.clients):
             client.close_if_idle()
 
     async def idle(self) -> None:
         """Returns when no request and no connection of a client is left."""
-        await self._shared.quiet.wait()
+        await self._context.idle.wait()
 
     async def stop(self) -> None:
-        """Cuts whatever is left and returns when it is gone."""
+        """Resets all connections and returns when they are gone."""
         self._server.close()
         self._sweeper.stop()
-        for task in tuple(self._shared.tasks):
+        for task in tuple(self._context.connects):
             task.cancel()
-        for client in tuple(self._shared.clients):
-            client.cut()
-        for connection in tuple(self._shared.backend_connections):
+        for client in tuple(self._context.clients):
+            client.reset()
+        for connection in tuple(self._context.backend_connections):
             connection.close()
-        await self._shared.quiet.wait()
+        await self._context.idle.wait()
 
 
 async def start(
-    settings: ActivatorSettings, front: RequestRouter, host: str | None = None, port: int | None = None
+    settings: ActivatorSettings, router: RequestRouter, host: str | None = None, port: int | None = None
 ) -> Listener:
-    """Listens on `port` (default: the settings' public port; 0: any) of `host` (default: all addresses, IPv4 and IPv6). Raises OSError."""
+    """Listens on `port` of `host`. Raises OSError.
+
+    `port`: by default the public port of the settings; 0 is any free port.
+    `host`: by default all IPv4 and IPv6 addresses.
+    """
     loop = asyncio.get_running_loop()
-    shared = ListenerContext(loop, settings, front)
+    context = ListenerContext(loop, settings, router)
     server = await loop.create_server(
-        lambda: ClientConnection(shared), host, settings.public_port if port is None else port, backlog=BACKLOG
+        lambda: ClientConnection(context), host, settings.public_port if port is None else port, backlog=BACKLOG
     )
     for sock in server.sockets:
-        notice_lost_peers(sock)
-    return Listener(shared, server)
+        enable_keepalive(sock)
+    return Listener(context, server)

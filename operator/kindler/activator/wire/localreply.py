@@ -1,9 +1,11 @@
-"""Answers of our own: the one table cause x style -> status, error type, Retry-After; and the words of SageMaker for a model's failure. Pure.
+"""Local replies: the responses that the activator itself sends. Pure.
 
-style        body
----------    -------------------------------------------------------------------------------------------------
-SageMaker    {"message": …}; for a ModelError {"Message": …, "OriginalStatusCode": …, "OriginalMessage": …}
-plain        {"message": …, "cause": …}
+One table maps cause and style to status, error type and Retry-After. A model's failure has SageMaker's wording.
+
+    style        body
+    ---------    ----------------------------------------------------------------------------------------------
+    SageMaker    {"message": …}; for a ModelError {"Message": …, "OriginalStatusCode": …, "OriginalMessage": …}
+    plain        {"message": …, "cause": …}
 """
 
 from __future__ import annotations
@@ -18,18 +20,18 @@ from kindler.activator.wire.chunked import payload
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 MODEL_ERROR: Final = "ModelError"
-MESSAGE_LIMIT: Final = 2048  # characters, as SageMaker's ModelError has it
-ORIGINAL_LIMIT: Final = 8 * 1024  # bytes of a model's error that are kept for OriginalMessage
+MESSAGE_LIMIT: Final = 2048  # characters, the limit of SageMaker's ModelError
+ORIGINAL_LIMIT: Final = 8 * 1024  # bytes of a model's own error in OriginalMessage
 
 
 class _Row(NamedTuple):
     sagemaker: int
     error_type: str
     plain: int
-    retry_after: int | None = None  # seconds, unless the refusal says otherwise
+    retry_after: int | None = None  # seconds; a rejection's own value takes precedence
 
 
-# ServiceUnavailable and ThrottlingException are repeated by AWS clients, ModelError and ValidationError are not.
+# AWS clients retry ServiceUnavailable and ThrottlingException. They do not retry ModelError and ValidationError.
 _TABLE: Final[dict[Cause, _Row]] = {
     Cause.UNKNOWN_ADDRESS: _Row(404, "UnknownOperationException", 404),
     Cause.UNKNOWN_ENDPOINT: _Row(400, "ValidationError", 404),
@@ -58,33 +60,36 @@ _TIMED_OUT: Final = (
 
 
 def status_of(cause: Cause, style: Style) -> int:
-    """The HTTP status of a refusal."""
+    """The HTTP status of a rejection."""
     row = _TABLE[cause]
     return row.sagemaker if style is Style.SAGEMAKER else row.plain
 
 
-def local_reply(rejected: Rejection, style: Style, request_id: bytes, extra: bytes, see: str, with_body: bool) -> bytes:
-    """A whole answer. `extra`: further lines, each ending in CRLF; `see`: where to read more about a model's failure, or empty."""
-    row = _TABLE[rejected.cause]
-    retry_after = rejected.retry_after if rejected.retry_after is not None else row.retry_after
+def local_reply(
+    rejection: Rejection, style: Style, request_id: bytes, fields: bytes, log_hint: str, with_body: bool
+) -> bytes:
+    """The complete response for a rejection.
+
+    `fields`: more lines of the head, each with CRLF. `log_hint`: where to find more about a model's failure, or "".
+    """
+    row = _TABLE[rejection.cause]
+    retry_after = rejection.retry_after if rejection.retry_after is not None else row.retry_after
     if retry_after is not None:
-        extra = b"%bRetry-After: %d\r\n" % (extra, retry_after)
+        fields = b"%bRetry-After: %d\r\n" % (fields, retry_after)
     if style is Style.PLAIN:
-        return _whole(row.plain, extra, {"message": rejected.reason, "cause": rejected.cause.value}, with_body)
-    extra = b"%bx-amzn-errortype: %b\r\n" % (extra, row.error_type.encode())
+        return _response(row.plain, fields, {"message": rejection.reason, "cause": rejection.cause.value}, with_body)
+    fields = b"%bx-amzn-errortype: %b\r\n" % (fields, row.error_type.encode())
     if row.error_type == MODEL_ERROR:
-        reason = _TIMED_OUT if rejected.cause is Cause.MODEL_TIMEOUT else rejected.reason
-        return _whole(row.sagemaker, extra, _model_error(0, reason, see), with_body)
-    message = (
-        f"Request {request_id.decode()} has oversize body."
-        if rejected.cause is Cause.BODY_TOO_LARGE
-        else rejected.reason
-    )
-    return _whole(row.sagemaker, extra, {"message": message}, with_body)
+        reason = _TIMED_OUT if rejection.cause is Cause.MODEL_TIMEOUT else rejection.reason
+        return _response(row.sagemaker, fields, _model_error(0, reason, log_hint), with_body)
+    message = rejection.reason
+    if rejection.cause is Cause.BODY_TOO_LARGE:
+        message = f"Request {request_id.decode()} has oversize body."
+    return _response(row.sagemaker, fields, {"message": message}, with_body)
 
 
 class OriginalError:
-    """The beginning of the body with which a model answered an error."""
+    """The beginning of the body of a model's own error."""
 
     __slots__ = ("_chunked", "_raw")
 
@@ -93,7 +98,7 @@ class OriginalError:
         self._raw = bytearray()
 
     def add(self, data: bytes) -> None:
-        if len(self._raw) < 2 * ORIGINAL_LIMIT:  # twice, for chunk lines
+        if len(self._raw) < 2 * ORIGINAL_LIMIT:  # twice the limit: chunk lines need room too
             self._raw += data[: 2 * ORIGINAL_LIMIT]
 
     def text(self) -> str:
@@ -101,41 +106,42 @@ class OriginalError:
         return (payload(raw) if self._chunked else raw)[:ORIGINAL_LIMIT].decode(errors="replace")
 
 
-def model_error(status: int, original: str, extra: bytes, see: str, with_body: bool) -> bytes:
-    """SageMaker's 424 for a model that answered `status` >= 400 by itself, with `original` as its body."""
-    extra += b"x-amzn-errortype: ModelError\r\n"
-    return _whole(424, extra, _model_error(status, original, see), with_body)
+def model_error(status: int, original: str, fields: bytes, log_hint: str, with_body: bool) -> bytes:
+    """SageMaker's 424 for a model that itself responded with `status` >= 400 and the body `original`."""
+    fields += b"x-amzn-errortype: ModelError\r\n"
+    return _response(424, fields, _model_error(status, original, log_hint), with_body)
 
 
-def lines(request_id: bytes, variant: str, cold: ColdStart | None, last: bool) -> bytes:
-    """What is added to the head of every answer. `variant`: empty unless asked in SageMaker's form; `last`: the connection closes after it."""
+def added_fields(request_id: bytes, variant: str, cold: ColdStart | None, last: bool) -> bytes:
+    """The fields that are added to the head of every response.
+
+    `variant`: "" unless the request has SageMaker's form. `last`: the connection closes after this response.
+    """
     added = b"x-amzn-RequestId: %b\r\n" % request_id
     if variant:
         added += b"x-Amzn-Invoked-Production-Variant: %b\r\n" % variant.encode()
     if cold is not None and (phases := cold.phases()):
-        added += (
-            b"Server-Timing: %b\r\n"
-            % ", ".join(f"{name};dur={milliseconds}" for name, milliseconds in phases.items()).encode()
-        )
+        timing = ", ".join(f"{name};dur={milliseconds}" for name, milliseconds in phases.items())
+        added += b"Server-Timing: %b\r\n" % timing.encode()
         if "ping" in phases:
             added += b"X-Kindler-Cold-Start: %d\r\n" % phases["ping"]
     return added + b"Connection: close\r\n" if last else added
 
 
-def pong(extra: bytes) -> bytes:
-    """The answer to a ping: a pod is there."""
-    return b"HTTP/1.1 200 OK\r\n%bContent-Length: 0\r\n\r\n" % extra
+def ping_reply(fields: bytes) -> bytes:
+    """The response to a ping: a pod is ready."""
+    return b"HTTP/1.1 200 OK\r\n%bContent-Length: 0\r\n\r\n" % fields
 
 
-def _model_error(status: int, original: str, see: str) -> dict[str, Any]:
-    whose = "client" if 400 <= status < 500 else "server"
-    tail = f". See {see} for more information." if see else "."
-    begin = f'Received {whose} error ({status}) from primary with message "'
+def _model_error(status: int, original: str, log_hint: str) -> dict[str, Any]:
+    side = "client" if 400 <= status < 500 else "server"
+    tail = f". See {log_hint} for more information." if log_hint else "."
+    begin = f'Received {side} error ({status}) from primary with message "'
     room = MESSAGE_LIMIT - len(begin) - len(tail) - 1
     return {"Message": f'{begin}{original[:room]}"{tail}', "OriginalStatusCode": status, "OriginalMessage": original}
 
 
-def _whole(status: int, extra: bytes, body: dict[str, Any], with_body: bool) -> bytes:
-    content = json.dumps(body, ensure_ascii=False).encode() + b"\n"  # for people at a shell
+def _response(status: int, fields: bytes, body: dict[str, Any], with_body: bool) -> bytes:
+    content = json.dumps(body, ensure_ascii=False).encode() + b"\n"  # the newline is for people at a shell
     head = b"HTTP/1.1 %d %b\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    return head % (status, HTTPStatus(status).phrase.encode(), extra, len(content)) + (content if with_body else b"")
+    return head % (status, HTTPStatus(status).phrase.encode(), fields, len(content)) + (content if with_body else b"")

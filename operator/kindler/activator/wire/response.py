@@ -1,15 +1,16 @@
-"""The head of a model's answer: scanned strictly, for the container is the side that is not trusted. Pure.
+"""The head of a model's response: scanned strictly, because the container is not trusted. Pure.
 
-Refused, so that no client reads two answers where we saw one: two lengths, a length with a transfer coding, a coding other than `chunked` or in HTTP/1.0,
-malformed lines. Dropped on the way to the client: hop-by-hop fields, and those in which Kindler itself speaks (x-amzn-RequestId,
+Rejected: two lengths, a length with a transfer coding, a coding other than `chunked` or in HTTP/1.0, malformed lines.
+Otherwise a client could read two responses where we saw one.
+Not forwarded to the client: hop-by-hop fields, and the fields that Kindler itself sets (x-amzn-RequestId,
 x-Amzn-Invoked-Production-Variant, X-Kindler-*).
 
-    body                        ends
-    ------------------------    ---------------------------------------------
-    to HEAD, 1xx, 204, 304      at once
-    chunked                     where the chunks say
-    Content-Length              after as many bytes
-    neither                     when the connection closes: it cannot be kept
+    response                    its body ends
+    ------------------------    --------------------------------------------------------
+    to HEAD, 1xx, 204, 304      at once: there is none
+    chunked                     after the last chunk and the trailers
+    Content-Length              after that many bytes
+    neither                     when the connection closes: it cannot be reused
 """
 
 from __future__ import annotations
@@ -18,31 +19,36 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from kindler.activator.wire.head import CHUNKED, FIELDS, LENGTH, NONE
+from kindler.activator.wire.grammar import CHUNKED, FIELDS, LENGTH, NO_BODY, UNTIL_CLOSE
 
-UNTIL_CLOSE: Final = 3  # a fourth way beside NONE, LENGTH and CHUNKED: only answers may end so
-
-HEAD_LIMIT: Final = 64 * 1024
+HEAD_LIMIT: Final = 64 * 1024  # bytes
 
 _HEAD: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*+)?+\r\n" + FIELDS)
-_DROPPED: Final = rb"connection|keep-alive|proxy-connection|te|upgrade|x-amzn-requestid|x-amzn-invoked-production-variant|x-kindler-[^:]*"
+_DROPPED: Final = (
+    rb"connection|keep-alive|proxy-connection|te|upgrade"
+    rb"|x-amzn-requestid|x-amzn-invoked-production-variant|x-kindler-[^:]*"
+)
 _SPECIAL: Final = re.compile(rb"\r\n(content-length|transfer-encoding|" + _DROPPED + rb"):[ \t]*+([^\r]*)")
 _DROP: Final = re.compile(rb"\r\n(?:" + _DROPPED + rb"):[^\r]*", re.IGNORECASE)
 _DROP_FRAMING: Final = re.compile(rb"\r\n(?:content-length|transfer-encoding):[^\r]*", re.IGNORECASE)
 
 
 class BadResponse(Exception):
-    """An answer that is not passed on; the text says what is wrong with it."""
+    """A response that is not forwarded. The text completes the sentence "The model answered with ..."."""
 
 
 @dataclass(slots=True)
 class ResponseHead:
-    """The head of an answer. `keep`: the connection may serve another request after it; `line_end`: index just behind the status line, `end`: of the body."""
+    """The head of a response. `line_end`, `end`: the index after the status line and after the head.
+
+    `reusable`: the connection can carry another request. `plain`: the fields can be forwarded unchanged.
+    `named`: the names that Connection lists, lower case.
+    """
 
     status: int
     framing: int
     length: int
-    keep: bool
+    reusable: bool
     plain: bool
     named: frozenset[bytes]
     line_end: int
@@ -50,7 +56,10 @@ class ResponseHead:
 
 
 def scan(data: bytes, to_head: bool) -> ResponseHead | None:
-    """Reads the head at the beginning of `data`; None while it is incomplete. Raises BadResponse. `to_head`: the request's method was HEAD."""
+    """Reads the head at the beginning of `data`. None: it is incomplete. Raises BadResponse.
+
+    `to_head`: the request's method was HEAD.
+    """
     match = _HEAD.match(data)
     if match is None:
         if len(data) > HEAD_LIMIT:
@@ -59,52 +68,55 @@ def scan(data: bytes, to_head: bool) -> ResponseHead | None:
             raise BadResponse("a malformed head")
         return None
     line_end = data.find(b"\r\n") + 2
-    answer = ResponseHead(int(match[2]), UNTIL_CLOSE, 0, match[1] == b"1", True, _NOTHING, line_end, match.end())
-    _read_fields(answer, data, match[1] == b"0")
-    if to_head or answer.status < 200 or answer.status in (204, 304):
-        answer.framing = NONE
-        answer.plain = answer.plain and (to_head or answer.status == 304)
-    elif answer.framing == UNTIL_CLOSE:
-        answer.keep = False
-    return answer
+    head = ResponseHead(int(match[2]), UNTIL_CLOSE, 0, match[1] == b"1", True, _NO_NAMES, line_end, match.end())
+    _read_fields(head, data, match[1] == b"0")
+    if to_head or head.status < 200 or head.status in (204, 304):
+        head.framing = NO_BODY
+        head.plain = head.plain and (to_head or head.status == 304)
+    elif head.framing == UNTIL_CLOSE:
+        head.reusable = False
+    return head
 
 
-_NOTHING: Final[frozenset[bytes]] = frozenset()
+_NO_NAMES: Final[frozenset[bytes]] = frozenset()
 
 
-def _read_fields(answer: ResponseHead, data: bytes, old: bool) -> None:
-    """Fills in what the fields say; `old` for HTTP/1.0."""
-    for name, value in _SPECIAL.findall(data[answer.line_end - 2 : answer.end].lower()):
+def _read_fields(head: ResponseHead, data: bytes, old: bool) -> None:
+    """Reads the fields into `head`. `old`: HTTP/1.0."""
+    for name, value in _SPECIAL.findall(data[head.line_end - 2 : head.end].lower()):
         value = value.rstrip(b" \t")
         if name == b"content-length":
-            if answer.framing != UNTIL_CLOSE:
+            if head.framing != UNTIL_CLOSE:
                 raise BadResponse("more than one length")
             if not value.isdigit() or len(value) > 18:
                 raise BadResponse("a malformed Content-Length")
-            answer.framing, answer.length = LENGTH, int(value)
+            head.framing, head.length = LENGTH, int(value)
         elif name == b"transfer-encoding":
-            if answer.framing != UNTIL_CLOSE:
+            if head.framing != UNTIL_CLOSE:
                 raise BadResponse("more than one length")
             if value != b"chunked" or old:
                 raise BadResponse("a transfer coding other than `chunked` in HTTP/1.1")
-            answer.framing = CHUNKED
+            head.framing = CHUNKED
         else:
-            answer.plain = False
+            head.plain = False
             if name == b"connection":
                 tokens = frozenset(token.strip(b" \t") for token in value.split(b","))
-                answer.named |= tokens
-                answer.keep = answer.keep and b"close" not in tokens
+                head.named |= tokens
+                head.reusable = head.reusable and b"close" not in tokens
 
 
-def client_head(data: bytes, answer: ResponseHead, extra: bytes) -> bytes:
-    """The head for the client, with `extra` lines (each ending in CRLF) behind the status line. `data` begins with the head as it came."""
-    if answer.plain:
-        return b"HTTP/1.1%b%b%b" % (data[8 : answer.line_end], extra, data[answer.line_end : answer.end])
-    fields = _DROP.sub(b"", data[answer.line_end - 2 : answer.end - 4])
-    if answer.status < 200 or answer.status == 204:  # must not carry a length (RFC 9110 section 8.6)
+def client_head(data: bytes, head: ResponseHead, added: bytes) -> bytes:
+    """The head for the client. `added`: lines, each with CRLF, that follow the status line.
+
+    `data` begins with the head as it was received.
+    """
+    if head.plain:
+        return b"HTTP/1.1%b%b%b" % (data[8 : head.line_end], added, data[head.line_end : head.end])
+    fields = _DROP.sub(b"", data[head.line_end - 2 : head.end - 4])
+    if head.status < 200 or head.status == 204:  # must not carry a length (RFC 9110 section 8.6)
         fields = _DROP_FRAMING.sub(b"", fields)
     lines = fields.split(b"\r\n")[1:]
-    named = answer.named - {b"close", b"keep-alive", b"content-length", b"transfer-encoding"}
+    named = head.named - {b"close", b"keep-alive", b"content-length", b"transfer-encoding"}
     if named:
         lines = [line for line in lines if line.partition(b":")[0].lower() not in named]
-    return b"HTTP/1.1%b%b%b" % (data[8 : answer.line_end], extra, b"\r\n".join([*lines, b"", b""]))
+    return b"HTTP/1.1%b%b%b" % (data[8 : head.line_end], added, b"\r\n".join([*lines, b"", b""]))

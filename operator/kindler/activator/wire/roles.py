@@ -1,7 +1,15 @@
-"""How the wire sees the rest of the process: who routes a request, and who admits it."""
+"""Protocols and values between the wire and the rest of the process, and between the wire's own connections.
+
+    the process    RequestRouter, Throttler, Lookup       who routes a request and who admits it
+    the wire       ClientHandle, StreamHandle,            what one side of a request may use of the other,
+                   BackendHandle                          so that no two modules import each other
+
+Belongs here: what one module needs of another one that must not import it. Does not belong here: code that runs.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,41 +23,52 @@ from kindler.activator.endpoint.requests import (
     Rejection,
     Style,
 )
+from kindler.activator.wire.body import Body
+from kindler.activator.wire.response import ResponseHead
+
+# ---- the rest of the process
 
 
 class Throttler(Protocol):
-    """One endpoint, as the wire sees it."""
+    """One endpoint: admits, holds and places requests. The order of calls: see `activator.endpoint.requests`."""
 
     forwarding: ForwardingConfig
 
-    def offer(self, request: PendingRequest) -> Backend | Rejection | None: ...
+    def offer(self, request: PendingRequest) -> Backend | Rejection | None:
+        """A backend: send now. None: the request is held. A rejection: respond with it."""
 
-    def gone(self, request: PendingRequest) -> None: ...
+    def gone(self, request: PendingRequest) -> None:
+        """The client of a held request left."""
 
     def finished(
         self, request: PendingRequest, backend: Backend, outcome: Outcome, status: int, received: int, sent: int
     ) -> None:
-        """`status`: the model's HTTP status, or ours. `received`/`sent`: body bytes from and to the client. Called once per placed call."""
+        """Called once for each request that got a backend: its slot is free.
 
-    def unreachable(self, request: PendingRequest, backend: Backend) -> Backend | Rejection | None: ...
+        `status`: the HTTP status of the model, or ours. `received`, `sent`: body bytes from and to the client.
+        """
+
+    def unreachable(self, request: PendingRequest, backend: Backend) -> Backend | Rejection | None:
+        """The connect failed and no byte was sent. Returns the next step, like `offer`."""
 
     def rejected(self, request: PendingRequest | None, rejection: Rejection) -> None:
-        """Counts an answer of ours that the desk did not itself decide (bad body, too large, timeout while reading)."""
+        """Counts a rejection that the wire decided: malformed body, body too large, timeout while reading."""
 
 
 class Lookup(Protocol):
-    """An endpoint that the cache does not know: one direct look-up is under way."""
+    """The look-up of an endpoint that the cache does not know."""
 
-    def then(self, callback: Callable[[Throttler | Rejection], None]) -> None: ...
+    def then(self, callback: Callable[[Throttler | Rejection], None]) -> None:
+        """Calls `callback` once, later, unless `cancel` is called first."""
 
     def cancel(self) -> None: ...
 
 
 @dataclass(slots=True)
 class RequestHead:
-    """What the front door needs of a scanned head. `host` is lower-cased without port, `namespace` comes from X-Kindler-Namespace.
+    """What the router needs of a scanned head. `host`: lower case, without port. `namespace`: from X-Kindler-Namespace.
 
-    Not frozen only because that costs a microsecond a request; nobody changes it.
+    Nobody changes it. It is not frozen because a frozen dataclass costs one microsecond more per request.
     """
 
     method: bytes
@@ -60,28 +79,111 @@ class RequestHead:
 
 @dataclass(frozen=True, slots=True)
 class RouteMatch:
-    """An address that names an endpoint: how to answer, what is wanted, and who decides."""
+    """The address names an endpoint that this process knows."""
 
     purpose: Purpose
     style: Style
-    throttler: Throttler | Lookup
+    throttler: Throttler
+
+
+@dataclass(frozen=True, slots=True)
+class RouteLookup:
+    """The address may name an endpoint: the API server is being queried."""
+
+    purpose: Purpose
+    style: Style
+    lookup: Lookup
 
 
 @dataclass(frozen=True, slots=True)
 class RouteMiss:
-    """An address that names nothing."""
+    """The address names no endpoint."""
 
     style: Style
     rejection: Rejection
 
 
-class RequestRouter(Protocol):
-    """The whole process, as the wire sees it: finds who decides, bounds what is held."""
+RouteResult = RouteMatch | RouteLookup | RouteMiss
 
-    def find(self, head: RequestHead) -> RouteMatch | RouteMiss: ...
+
+class RequestRouter(Protocol):
+    """Finds the throttler of a request, and limits the bytes that the process keeps of requests."""
+
+    def find(self, head: RequestHead) -> RouteResult: ...
 
     def reserve_bytes(self, count: int) -> bool:
-        """Asks for `count` (may be negative: gives back) bytes of the process's bound on what is kept of requests; False = bound reached, nothing taken."""
+        """Reserves bytes of the process's limit (negative: returns them). False: limit reached, nothing is reserved."""
 
     def draining(self) -> bool:
-        """True after SIGTERM: answers carry `Connection: close`."""
+        """True after SIGTERM: every response carries `Connection: close`."""
+
+
+# ---- the wire's own connections
+
+
+class ClientHandle(Protocol):
+    """The connection of a client, as the stream, the backend connection, the sweep and the listener use it."""
+
+    transport: asyncio.Transport
+    deadline: float  # monotonic seconds
+    closing: bool  # no request is read after the current one
+    half_closed: bool  # the client sent FIN
+    write_paused: bool  # the client reads more slowly than the model writes
+
+    def write(self, data: bytes) -> None: ...
+
+    def keep_pipelined(self, data: bytes) -> None: ...
+
+    def is_last_response(self, must_close: bool) -> bool: ...
+
+    def response_finished(self, request_complete: bool) -> None: ...
+
+    def reset(self) -> None: ...
+
+    def abandon(self) -> None: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def close_if_idle(self) -> bool: ...
+
+    def check(self, now: float) -> None: ...
+
+
+class StreamHandle(Protocol):
+    """The stream of a request, as the backend connection that carries it uses it."""
+
+    client: ClientHandle | None  # None: the client left, or has its response
+    body: Body  # of the request
+
+    @property
+    def head(self) -> RequestHead: ...
+
+    def interim_response(self, head: ResponseHead, data: bytes) -> None: ...
+
+    def response_begins(self, head: ResponseHead, data: bytes) -> None: ...
+
+    def response_continues(self, data: bytes) -> None: ...
+
+    def response_ends(self) -> None: ...
+
+    def response_fails(self, what: str) -> None: ...
+
+    def timed_out(self) -> None: ...
+
+    def release_held(self) -> None: ...
+
+
+class BackendHandle(Protocol):
+    """A connection to a pod, as the sweep and the listener use it."""
+
+    transport: asyncio.Transport
+    deadline: float  # monotonic seconds
+
+    @property
+    def responding(self) -> bool: ...
+
+    def close(self) -> None: ...
+
+    def check(self, now: float) -> None: ...

@@ -1,4 +1,4 @@
-"""What the wire asks of the kernel about a connection, beside what a transport offers."""
+"""Operations on a connection's socket that asyncio transports do not offer."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ import sys
 import termios
 from typing import Final
 
-_RESET: Final = struct.pack("ii", 1, 0)
+_LINGER_ZERO: Final = struct.pack("ii", 1, 0)  # close sends RST instead of FIN
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """Cuts the connection so that the peer sees it: after a plain close, an answer that ends with the connection would look complete."""
+    """Closes with RST. After FIN, a response that ends with its connection would look complete to the client."""
     sock = transport.get_extra_info("socket")
     if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
     transport.abort()
 
 
 def unsent(transport: asyncio.Transport) -> int:
-    """Bytes that the peer's kernel has not acknowledged: those in the transport and, on Linux, those in our kernel, where our FIN counts for one."""
+    """Bytes that the peer's kernel has not acknowledged: those in the transport and, on Linux, those in our kernel.
+
+    In our kernel a pending FIN counts as one byte.
+    """
     count = transport.get_write_buffer_size()
     sock = transport.get_extra_info("socket")
     if sock is None or sys.platform != "linux":
@@ -34,10 +37,11 @@ def unsent(transport: asyncio.Transport) -> int:
     return count + int(queued)
 
 
-def notice_lost_peers(sock: socket.socket) -> None:
-    """Lets the kernel find out that a client is not there any more of whom nothing is heard, not even that it left: its held request must not reach a model.
+def enable_keepalive(sock: socket.socket) -> None:
+    """Enables TCP keepalive to detect clients that vanish without FIN or RST.
 
-    Connections inherit this from the listening socket (on Linux), so that it costs nothing per connection.
+    The held request of such a client must not reach a model. Set the option on the listening socket: on Linux, accepted
+    connections inherit it, so it costs nothing per connection.
     """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if sys.platform == "linux":

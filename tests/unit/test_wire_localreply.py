@@ -1,4 +1,4 @@
-"""Answers of our own, as clients parse them."""
+"""Local replies, as clients parse them."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def parse(data: bytes) -> tuple[int, dict[str, str], dict[str, Any]]:
 
 
 def reject(
-    cause: Cause, style: Style, retry_after: int | None = None, see: str = ""
+    cause: Cause, style: Style, retry_after: int | None = None, log_hint: str = ""
 ) -> tuple[int, dict[str, str], dict[str, Any]]:
     return parse(
         localreply.local_reply(
             Rejection(cause, "Because.", retry_after),
             style,
             b"r-1",
-            localreply.lines(b"r-1", "", None, False),
-            see,
+            localreply.added_fields(b"r-1", "", None, False),
+            log_hint,
             True,
         )
     )
@@ -47,7 +47,7 @@ def reject(
 
 @pytest.mark.parametrize("cause", Cause)
 @pytest.mark.parametrize("style", Style)
-def test_every_cause_has_an_answer_that_says_why(cause: Cause, style: Style) -> None:
+def test_every_cause_has_a_local_reply_with_a_reason(cause: Cause, style: Style) -> None:
     status, fields, body = reject(cause, style)
     assert status == localreply.status_of(cause, style)
     assert 400 <= status < 600
@@ -68,24 +68,26 @@ def test_every_cause_has_an_answer_that_says_why(cause: Cause, style: Style) -> 
         (Cause.DELETED, 400, "ValidationError", 404),
     ],
 )
-def test_the_statuses_that_clients_know(cause: Cause, status: int, error_type: str, plain: int) -> None:
-    told, fields, _ = reject(cause, Style.SAGEMAKER)
-    assert (told, fields["x-amzn-errortype"]) == (status, error_type)
+def test_the_statuses_and_error_types_are_those_that_clients_know(
+    cause: Cause, status: int, error_type: str, plain: int
+) -> None:
+    replied, fields, _ = reject(cause, Style.SAGEMAKER)
+    assert (replied, fields["x-amzn-errortype"]) == (status, error_type)
     assert reject(cause, Style.PLAIN)[0] == plain
 
 
-def test_retry_after_is_the_refusals_own_or_the_tables() -> None:
+def test_retry_after_is_the_rejections_own_or_that_of_the_table() -> None:
     assert reject(Cause.THROTTLED, Style.PLAIN, 7)[1]["retry-after"] == "7"
     assert reject(Cause.THROTTLED, Style.PLAIN)[1]["retry-after"] == "1"
     assert "retry-after" not in reject(Cause.BAD_REQUEST, Style.PLAIN)[1]
 
 
-def test_oversize_in_sagemakers_words() -> None:
+def test_an_oversize_body_has_sagemakers_message() -> None:
     assert reject(Cause.BODY_TOO_LARGE, Style.SAGEMAKER)[2] == {"message": "Request r-1 has oversize body."}
 
 
-def test_a_timeout_in_sagemakers_words() -> None:
-    body = reject(Cause.MODEL_TIMEOUT, Style.SAGEMAKER, see="the logs")[2]
+def test_a_timeout_has_sagemakers_message() -> None:
+    body = reject(Cause.MODEL_TIMEOUT, Style.SAGEMAKER, log_hint="the logs")[2]
     assert body["OriginalStatusCode"] == 0
     assert body["Message"].startswith(
         'Received server error (0) from primary with message "Your invocation timed out while waiting for a response'
@@ -93,12 +95,13 @@ def test_a_timeout_in_sagemakers_words() -> None:
     assert body["Message"].endswith('and try again.". See the logs for more information.')
 
 
-@pytest.mark.parametrize(("status", "whose"), [(400, "client"), (499, "client"), (500, "server"), (503, "server")])
-def test_a_models_own_error(status: int, whose: str) -> None:
-    told, fields, body = parse(localreply.model_error(status, 'no "x"\n', b"", "the logs", True))
-    assert (told, fields["x-amzn-errortype"], fields["content-type"]) == (424, "ModelError", "application/json")
+@pytest.mark.parametrize(("status", "side"), [(400, "client"), (499, "client"), (500, "server"), (503, "server")])
+def test_a_models_own_error_is_wrapped(status: int, side: str) -> None:
+    replied, fields, body = parse(localreply.model_error(status, 'no "x"\n', b"", "the logs", True))
+    assert (replied, fields["x-amzn-errortype"], fields["content-type"]) == (424, "ModelError", "application/json")
     assert body == {
-        "Message": f'Received {whose} error ({status}) from primary with message "no "x"\n". See the logs for more information.',
+        "Message": f'Received {side} error ({status}) from primary with message "no "x"\n". '
+        "See the logs for more information.",
         "OriginalStatusCode": status,
         "OriginalMessage": 'no "x"\n',
     }
@@ -114,23 +117,23 @@ def test_a_models_own_error_is_bounded() -> None:
     assert body["Message"].endswith('x". See the logs for more information.')
 
 
-def test_a_models_own_error_that_is_no_text_or_chunked() -> None:
+def test_a_models_own_error_may_be_binary_or_chunked() -> None:
     binary, chunked = localreply.OriginalError(False), localreply.OriginalError(True)
     binary.add(b"\xff\xfe")
     chunked.add(b"3\r\nbad\r\n0\r\n\r\n")
     assert (binary.text(), chunked.text()) == ("\ufffd\ufffd", "bad")
 
 
-def test_no_body_for_head() -> None:
+def test_a_local_reply_to_head_has_no_body() -> None:
     assert localreply.local_reply(Rejection(Cause.THROTTLED, "x"), Style.PLAIN, b"r", b"", "", False).endswith(
         b"\r\n\r\n"
     )
 
 
-def test_added_lines() -> None:
+def test_the_added_fields_of_a_response() -> None:
     cold = ColdStart(asked=1.0, created=1.01, ping=1.5)
-    assert localreply.lines(b"r", "AllTraffic", cold, True) == (
+    assert localreply.added_fields(b"r", "AllTraffic", cold, True) == (
         b"x-amzn-RequestId: r\r\nx-Amzn-Invoked-Production-Variant: AllTraffic\r\n"
         b"Server-Timing: created;dur=10, ping;dur=500\r\nX-Kindler-Cold-Start: 500\r\nConnection: close\r\n"
     )
-    assert localreply.lines(b"r", "", ColdStart(asked=1.0), False) == b"x-amzn-RequestId: r\r\n"
+    assert localreply.added_fields(b"r", "", ColdStart(asked=1.0), False) == b"x-amzn-RequestId: r\r\n"

@@ -1,0 +1,50 @@
+"""The bytes of a request that are kept until a backend has taken them.
+
+A request has a HeldBody only if it must wait: for a look-up, for a free backend, or for a connect. The bytes count
+towards the process's limit on held bytes. They also count after they were written to a connection that the pod reads
+slowly: many held requests that are sent at the same moment still use this memory.
+"""
+
+from __future__ import annotations
+
+from kindler.activator.wire.roles import RequestRouter
+
+
+class HeldBody:
+    """`first`: the head as it was received, with the body bytes of the same read. `rest`: later bytes of the body."""
+
+    __slots__ = ("_reserved", "_router", "first", "rest")
+
+    def __init__(self, router: RequestRouter, first: bytes) -> None:
+        self.first = first
+        self.rest = bytearray()
+        self._router = router
+        self._reserved = 0  # bytes
+
+    def reserve_first(self) -> bool:
+        """Reserves the bytes of `first`, once. False: the process's limit is reached."""
+        return self._reserve(len(self.first))
+
+    def add(self, data: bytes) -> bool:
+        """Keeps more of the body. False: the process's limit is reached, and `data` is not kept."""
+        if not self._reserve(len(data)):
+            return False
+        self.rest += data
+        return True
+
+    def written(self) -> None:
+        """Forgets the bytes, which a connection's write buffer holds now; they stay reserved until `release`."""
+        self.first = b""
+        self.rest = bytearray()
+
+    def release(self) -> None:
+        """Returns what was reserved: the pod has taken the bytes, or never will."""
+        self.written()
+        self._router.reserve_bytes(-self._reserved)
+        self._reserved = 0
+
+    def _reserve(self, count: int) -> bool:
+        if not self._router.reserve_bytes(count):
+            return False
+        self._reserved += count
+        return True
