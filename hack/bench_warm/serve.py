@@ -15,7 +15,7 @@ from typing import Any
 import uvloop
 
 from kindler.activator.accesslog import AccessLog
-from kindler.activator.cluster.directory import Directory, keep_endpoint, keep_pod, keep_pool
+from kindler.activator.cluster.directory import Directory, trim_endpoint, trim_pod, trim_pool
 from kindler.activator.endpoint.pod import Pod
 from kindler.activator.endpoint.requests import Backend
 from kindler.activator.endpoint.size import PoolSize
@@ -96,10 +96,10 @@ async def serve(port: int, pod_port: int, pods: list[str]) -> Listener:
     directory = Directory(lambda identity: EndpointThrottler(identity, actuator, telling, time.monotonic))
     door = Router(settings, Cluster(), directory, Ownership(), lambda: True)
     endpoint, pool, its_pods = objects(pod_port, pods)
-    directory.endpoint(None, keep_endpoint(endpoint))
-    directory.pool(None, keep_pool(pool))
+    directory.on_endpoint(None, trim_endpoint(endpoint))
+    directory.on_pool(None, trim_pool(pool))
     for pod in its_pods:
-        directory.pod(None, keep_pod(pod))
+        directory.on_pod(None, trim_pod(pod))
     return await start(settings, door, "127.0.0.1", port)
 
 

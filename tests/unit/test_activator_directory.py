@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from kindler.activator.cluster.directory import Directory, keep_endpoint, keep_pod, keep_pool
+from kindler.activator.cluster.directory import Directory, trim_endpoint, trim_pod, trim_pool
 from kindler.activator.endpoint.throttler import EndpointThrottler
 from kindler.activator.ownership import Ownership
 from kindler.activator.router import REMEMBERED, Router
@@ -16,17 +16,17 @@ from kindler.activator.wire.roles import RequestHead, RouteMatch
 from kindler.api import names
 from kindler.api.settings import activator_settings
 from tests.unit import builders
-from tests.unit.desks import NotingHands, NotingTeller, route
+from tests.unit.throttlers import RecordingActuator, RecordingObserver, route
 
 
 class Seen:
     """A directory, and what it is shown."""
 
     def __init__(self) -> None:
-        self.actuator = NotingHands()
+        self.actuator = RecordingActuator()
         self.changes = 0
         self.directory = Directory(
-            lambda identity: EndpointThrottler(identity, self.actuator, NotingTeller(), lambda: 100.0)
+            lambda identity: EndpointThrottler(identity, self.actuator, RecordingObserver(), lambda: 100.0)
         )
         self.directory.changed = self._changed
 
@@ -44,7 +44,7 @@ def shown_endpoint(
 ) -> dict[str, Any]:
     meta = {"name": name, "namespace": "team", "uid": uid, "creationTimestamp": created, "resourceVersion": "1"}
     spec = {"endpointConfigName": "c"} | ({"endpointName": sagemaker} if sagemaker else {})
-    return keep_endpoint(
+    return trim_endpoint(
         {"metadata": meta, "spec": spec, "status": ({"route": route().to_json()} if routed else {}) | status}
     )
 
@@ -54,7 +54,7 @@ def shown_pool(uid: str = "r1", owner: str = "e1", kind: str = "Endpoint", names
         "name": "iris-abc-demand", "namespace": namespace, "uid": uid, "resourceVersion": "1", "labels": {names.LABEL_REVISION: "abc"},
         "ownerReferences": [{"kind": kind, "name": "iris", "uid": owner, "controller": True}],
     }  # fmt: skip
-    return keep_pool({"metadata": meta, "spec": {"replicas": 1}})
+    return trim_pool({"metadata": meta, "spec": {"replicas": 1}})
 
 
 def shown_pod(
@@ -62,14 +62,14 @@ def shown_pod(
 ) -> dict[str, Any]:
     pod = builders.pod(name, owner_uid=owner, deleting=deleting, created=builders.NOW - age)
     pod["metadata"] |= {"namespace": namespace, "resourceVersion": "1"}
-    return keep_pod(pod)
+    return trim_pod(pod)
 
 
 def test_whatever_the_order_the_pod_is_pinged() -> None:
     for order in itertools.permutations(("endpoint", "pool", "pod")):
         seen = Seen()
         for what in order:
-            {"endpoint": seen.directory.endpoint, "pool": seen.directory.pool, "pod": seen.directory.pod}[what](
+            {"endpoint": seen.directory.on_endpoint, "pool": seen.directory.on_pool, "pod": seen.directory.on_pod}[what](
                 None, {"endpoint": shown_endpoint, "pool": shown_pool, "pod": shown_pod}[what]()
             )
         assert list(seen.actuator.probing) == ["p1"], order
@@ -88,9 +88,9 @@ def test_whatever_the_order_the_pod_is_pinged() -> None:
 )
 def test_labels_and_names_alone_make_no_place(pool: dict[str, Any], pod: dict[str, Any]) -> None:
     seen = Seen()
-    seen.directory.endpoint(None, shown_endpoint())
-    seen.directory.pool(None, pool)
-    seen.directory.pod(None, pod)
+    seen.directory.on_endpoint(None, shown_endpoint())
+    seen.directory.on_pool(None, pool)
+    seen.directory.on_pod(None, pod)
 
     assert seen.actuator.probing == {}
 
@@ -99,26 +99,26 @@ def test_a_name_belongs_to_the_oldest_and_is_called_exactly() -> None:
     seen = Seen()
     young = shown_endpoint("young", "e2", "2026-02-01T00:00:00Z", sagemaker="iris")
     old = shown_endpoint("old", "e1", "2026-01-01T00:00:00Z", sagemaker="IRIS")
-    seen.directory.endpoint(None, young)
+    seen.directory.on_endpoint(None, young)
     first = seen.directory.by_name("team", "iris")
     assert first is not None
-    seen.directory.endpoint(None, old)
+    seen.directory.on_endpoint(None, old)
     owner = seen.directory.by_name("team", "IRIS")
 
     assert owner is not None
     assert owner.identity.name == "old"
     assert seen.directory.by_name("team", "iris") is None
-    assert seen.directory.spelled("team", "Iris") == "IRIS"
-    assert seen.directory.by_object("team", "young") is first, "by its own name it is reached all the same"
+    assert seen.directory.actual_spelling("team", "Iris") == "IRIS"
+    assert seen.directory.by_object_name("team", "young") is first, "by its own name it is reached all the same"
     assert seen.directory.by_name("other", "IRIS") is None
-    seen.directory.endpoint(old, None)
+    seen.directory.on_endpoint(old, None)
     assert seen.directory.by_name("team", "iris") is first
     assert seen.changes == 3
 
 
 def test_the_door_remembers_few_and_short_heads() -> None:
     seen = Seen()
-    seen.directory.endpoint(None, shown_endpoint())
+    seen.directory.on_endpoint(None, shown_endpoint())
     door = Router(activator_settings({}), cast(Any, None), seen.directory, Ownership(), lambda: True)
 
     def find(query: bytes, namespace: bytes | None = None) -> RouteMatch:
@@ -139,34 +139,34 @@ def test_the_door_remembers_few_and_short_heads() -> None:
 
 def test_a_route_that_is_lost_or_unreadable_serves_on() -> None:
     seen = Seen()
-    seen.directory.endpoint(None, shown_endpoint())
-    throttler = seen.directory.by_object("team", "iris")
+    seen.directory.on_endpoint(None, shown_endpoint())
+    throttler = seen.directory.by_object_name("team", "iris")
     assert throttler is not None
     good = throttler.pools.route
-    seen.directory.endpoint(None, shown_endpoint(routed=False))
+    seen.directory.on_endpoint(None, shown_endpoint(routed=False))
     assert throttler.pools.route == good
-    seen.directory.endpoint(None, shown_endpoint(route={"revision": "half"}))
+    seen.directory.on_endpoint(None, shown_endpoint(route={"revision": "half"}))
     assert throttler.pools.route == good
 
 
 def test_an_endpoint_that_is_being_deleted_serves_no_more() -> None:
     seen = Seen()
-    seen.directory.endpoint(None, shown_endpoint())
-    throttler = seen.directory.by_object("team", "iris")
+    seen.directory.on_endpoint(None, shown_endpoint())
+    throttler = seen.directory.by_object_name("team", "iris")
     assert throttler is not None
     going = shown_endpoint() | {"deleting": True}
-    seen.directory.endpoint(shown_endpoint(), going)
-    seen.directory.endpoint(going, None)
+    seen.directory.on_endpoint(shown_endpoint(), going)
+    seen.directory.on_endpoint(going, None)
 
     assert throttler.closed
-    assert seen.directory.by_object("team", "iris") is None
+    assert seen.directory.by_object_name("team", "iris") is None
     assert seen.directory.throttlers == {}
 
 
 def test_a_failed_creation_is_told_with_its_reason() -> None:
     value = shown_endpoint(routed=False, failureReason="The image cannot be pulled.")
 
-    assert value["unserved"] == "Endpoint iris could not be created: The image cannot be pulled."
+    assert value["no_route_reason"] == "Endpoint iris could not be created: The image cannot be pulled."
 
 
 def test_what_is_being_created_says_what_it_waits_for() -> None:
@@ -178,28 +178,28 @@ def test_what_is_being_created_says_what_it_waits_for() -> None:
         "message": 'Could not find endpoint configuration "iris".',
     }
     assert (
-        shown_endpoint(routed=False, conditions=[waits])["unserved"]
+        shown_endpoint(routed=False, conditions=[waits])["no_route_reason"]
         == 'Endpoint iris is being created. Could not find endpoint configuration "iris".'
     )
     works = {"type": "Ready", "status": "False", "reason": "Creating", "message": "The endpoint is being created."}
     for told in ([works], []):
         assert (
-            shown_endpoint(routed=False, conditions=told)["unserved"]
+            shown_endpoint(routed=False, conditions=told)["no_route_reason"]
             == "Endpoint iris is being created: it has no revision to serve yet."
         )
 
 
 def test_what_is_gone_is_forgotten() -> None:
     seen = Seen()
-    seen.directory.endpoint(None, shown_endpoint())
-    seen.directory.pool(None, shown_pool())
-    seen.directory.pod(None, shown_pod())
-    throttler = seen.directory.by_object("team", "iris")
+    seen.directory.on_endpoint(None, shown_endpoint())
+    seen.directory.on_pool(None, shown_pool())
+    seen.directory.on_pod(None, shown_pod())
+    throttler = seen.directory.by_object_name("team", "iris")
     assert throttler is not None
-    seen.directory.pod(shown_pod(), None)
+    seen.directory.on_pod(shown_pod(), None)
     assert throttler.pools.pods == {}
     assert seen.actuator.probing == {}
-    seen.directory.pool(shown_pool(), None)
+    seen.directory.on_pool(shown_pool(), None)
     assert throttler.pools.sizes == {}
 
 
@@ -207,22 +207,22 @@ def test_what_is_gone_is_forgotten() -> None:
 def test_in_whatever_order_they_are_deleted_no_pod_no_place_and_no_probe_is_left(order: tuple[str, ...]) -> None:
     seen = Seen()
     shown = {"endpoint": shown_endpoint(), "pool": shown_pool(), "pod": shown_pod(), "young": shown_pod("p2")}
-    seen.directory.endpoint(None, shown["endpoint"])
-    seen.directory.pool(None, shown["pool"])
-    seen.directory.pod(None, shown["pod"])
+    seen.directory.on_endpoint(None, shown["endpoint"])
+    seen.directory.on_pool(None, shown["pool"])
+    seen.directory.on_pod(None, shown["pod"])
     pod, answered = seen.actuator.probing.pop("p1")
     answered(pod)
-    seen.directory.pod(None, shown["young"])
+    seen.directory.on_pod(None, shown["young"])
     throttler = seen.directory.throttlers["e1"]
-    assert throttler.pools.usable()
+    assert throttler.pools.any_usable()
     for what in order:
         if what == "pod":
             for name in ("pod", "young"):
-                seen.directory.pod(shown[name], going := shown_pod(shown[name]["metadata"]["name"], deleting=True))
-                seen.directory.pod(going, None)
+                seen.directory.on_pod(shown[name], going := shown_pod(shown[name]["metadata"]["name"], deleting=True))
+                seen.directory.on_pod(going, None)
         else:
             getattr(seen.directory, what)(shown[what], None)
-        assert (throttler.pools.usable(), throttler.pools.placement.take(), seen.actuator.probing) == (
+        assert (throttler.pools.any_usable(), throttler.pools.placement.take(), seen.actuator.probing) == (
             None,
             None,
             {},
@@ -233,15 +233,15 @@ def test_in_whatever_order_they_are_deleted_no_pod_no_place_and_no_probe_is_left
 def test_a_revision_that_comes_back_meets_no_pod_of_its_first_life(order: tuple[str, ...]) -> None:
     """The address of such a pod may be another endpoint's by now: a ping that is answered there would make it a place."""
     seen = Seen()
-    seen.directory.endpoint(None, shown_endpoint())
-    seen.directory.pool(None, shown_pool())
-    seen.directory.pod(None, shown_pod())
+    seen.directory.on_endpoint(None, shown_endpoint())
+    seen.directory.on_pool(None, shown_pool())
+    seen.directory.on_pod(None, shown_pod())
     pod, answered = seen.actuator.probing.pop("p1")
     answered(pod)
     throttler = seen.directory.throttlers["e1"]
     throttler.reroute(route("new"))
     for what in order:
-        seen.directory.pool(shown_pool(), None) if what == "pool" else seen.directory.pod(shown_pod(), None)
+        seen.directory.on_pool(shown_pool(), None) if what == "pool" else seen.directory.on_pod(shown_pod(), None)
     throttler.reroute(route())
 
     assert throttler.pools.pods == {}
@@ -253,30 +253,30 @@ def test_an_address_is_the_youngest_pods(late: bool) -> None:
     """The watch lags: a pod that is gone in truth still shows the address that another endpoint's pod has by now."""
     seen = Seen()
     for name, endpoint, pool in (("iris", "e1", "r1"), ("rose", "e2", "r2")):
-        seen.directory.endpoint(None, shown_endpoint(name, endpoint))
-        seen.directory.pool(None, shown_pool(pool, endpoint))
+        seen.directory.on_endpoint(None, shown_endpoint(name, endpoint))
+        seen.directory.on_pool(None, shown_pool(pool, endpoint))
     old, young = shown_pod("old", "r1", age=100), shown_pod("young", "r2", age=1)
     for pod in (young, old) if late else (old, young):
-        seen.directory.pod(None, pod)
+        seen.directory.on_pod(None, pod)
     assert list(seen.actuator.probing) == ["young"]
     assert seen.directory.throttlers["e1"].pools.pods == {}
-    seen.directory.pod(old, old)
-    seen.directory.pod(old, None)
+    seen.directory.on_pod(old, old)
+    seen.directory.on_pod(old, None)
     assert list(seen.actuator.probing) == ["young"]
     moved = shown_pod("young", "r2", age=1)
     moved["facts"] = replace(moved["facts"], ip="10.0.0.8")
-    seen.directory.pod(young, moved)
+    seen.directory.on_pod(young, moved)
     assert list(seen.directory._addresses) == ["10.0.0.8"]
-    seen.directory.pod(moved, None)
+    seen.directory.on_pod(moved, None)
     assert seen.directory._addresses == {}
 
 
 def test_an_orphaned_pod_is_nobodys() -> None:
     seen = Seen()
-    seen.directory.endpoint(None, shown_endpoint())
-    seen.directory.pool(None, shown_pool())
-    seen.directory.pod(None, shown_pod())
-    seen.directory.pod(shown_pod(), shown_pod(owner=""))
+    seen.directory.on_endpoint(None, shown_endpoint())
+    seen.directory.on_pool(None, shown_pool())
+    seen.directory.on_pod(None, shown_pod())
+    seen.directory.on_pod(shown_pod(), shown_pod(owner=""))
 
     assert seen.directory.throttlers["e1"].pools.pods == {}
     assert seen.actuator.probing == {}
@@ -287,13 +287,13 @@ def test_an_endpoint_made_again_takes_the_place_of_one_whose_deletion_was_not_to
 ):
     seen = Seen()
     old, young = shown_endpoint(uid="e1"), shown_endpoint(uid="e2", created="2026-02-01T00:00:00Z")
-    seen.directory.endpoint(None, old)
-    seen.directory.found(young)
+    seen.directory.on_endpoint(None, old)
+    seen.directory.add_looked_up(young)
     assert list(seen.directory.throttlers) == ["e2"]
-    seen.directory.found(old)
+    seen.directory.add_looked_up(old)
     assert list(seen.directory.throttlers) == ["e2"], "a look-up that was slow"
     throttler = seen.directory.by_name("team", "iris")
-    assert throttler is seen.directory.by_object("team", "iris") is seen.directory.throttlers["e2"]
-    assert seen.directory.unseen(young)
-    seen.directory.endpoint(None, young)
-    assert not seen.directory.unseen(young)
+    assert throttler is seen.directory.by_object_name("team", "iris") is seen.directory.throttlers["e2"]
+    assert seen.directory.only_looked_up(young)
+    seen.directory.on_endpoint(None, young)
+    assert not seen.directory.only_looked_up(young)

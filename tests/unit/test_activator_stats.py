@@ -8,7 +8,7 @@ from kindler.activator.endpoint.pools import SUSPECT_SECONDS
 from kindler.activator.endpoint.requests import Outcome, Purpose
 from kindler.api import names
 from kindler.api.stats import Totals
-from tests.unit.desks import World, route
+from tests.unit.throttlers import World, route
 
 
 def totals(world: World) -> Totals:
@@ -47,14 +47,14 @@ def test_a_burst_between_two_readings_is_not_missed() -> None:
     assert round(totals(world).load_seconds - before.load_seconds, 9) == 2.0
 
 
-def test_who_waits_in_vain_was_load_all_the_same() -> None:
+def test_who_waits_wasted_seconds_was_load_all_the_same() -> None:
     """Load that only those counted who were served would keep a pool small that cannot start."""
     world = World(route(limit=9, startup=100, scaled=True))
     leaver, expired = world.request(), world.request()
     world.now += 30
     world.throttler.gone(leaver)
     world.now += 70
-    world.throttler.expire(world.now)
+    world.throttler.reject_overdue(world.now)
     dismissed = world.request()
     world.now += 5
     world.throttler.close()

@@ -227,7 +227,7 @@ class Rig:
         return found
 
     def throttler(self, name: str = "iris") -> Any:
-        return self.activator.directory.by_object(NAMESPACE, name)
+        return self.activator.directory.by_object_name(NAMESPACE, name)
 
     # Asking
 

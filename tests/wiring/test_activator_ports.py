@@ -125,7 +125,7 @@ def confused(public_key: bytes) -> str:
 async def test_stats_tell_what_runs_where(rig: Rig, issuer: Issuer) -> None:
     rig.serving(demand=1, limit=3)
     endpoint = rig.endpoint("unrouted")
-    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable() and rig.throttler("unrouted"))
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.any_usable() and rig.throttler("unrouted"))
     rig.gate.clear()
     request = rig.begin()
     await rig.until(lambda: rig.throttler().in_flight)
@@ -160,7 +160,7 @@ async def test_stats_of_provisioned_endpoints_alone(rig: Rig, issuer: Issuer) ->
     await rig.until(
         lambda: (
             rig.throttler()
-            and rig.throttler().pools.usable()
+            and rig.throttler().pools.any_usable()
             and rig.throttler("rose")
             and len(rig.throttler("rose").pools.placement.warm) == 2
         )
@@ -346,7 +346,7 @@ async def test_at_the_limit_a_newcomer_takes_the_place_of_a_silent_one_and_never
 async def test_health_readiness_and_metrics(rig: Rig) -> None:
     rig.serving(demand=1, limit=1)
     assert (await rig.admin("/readyz")).status == 200
-    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable())
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.any_usable())
     rig.gate.clear()
     running = rig.begin(body="four")
     await rig.until(lambda: rig.throttler().in_flight == 1)

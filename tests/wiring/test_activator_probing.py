@@ -91,11 +91,11 @@ async def test_a_probe_that_breaks_can_begin_anew(
         raise RuntimeError("nobody thought of this")
 
     pod = starting()
-    pod.probed = True
+    pod.probing = True
     with monkeypatch.context() as patch:
         patch.setattr(probing, "ping", broken)
         prober.probe(pod, loading[1], "/ping", 0, False, lambda _: None)
-        while pod.probed:  # noqa: ASYNC110 - the inside of a pod: nothing tells
+        while pod.probing:  # noqa: ASYNC110 - the inside of a pod: nothing tells
             await asyncio.sleep(0)
     loading[0].ready = True
     answered = asyncio.Event()

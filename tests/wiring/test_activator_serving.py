@@ -65,7 +65,7 @@ async def test_a_storm_never_exceeds_the_limit_and_nothing_is_lost(rig: Rig) -> 
 async def test_a_client_that_leaves_while_held_never_reaches_a_model(rig: Rig) -> None:
     rig.gate.clear()
     rig.serving(limit=2, demand=1, per_pod=2)
-    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable())
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.any_usable())
     rig.route(limit=3, per_pod=1)
     await rig.until(lambda: rig.throttler().pools.placement.per_instance == 1)
     first = rig.begin(body="first")
@@ -121,7 +121,7 @@ async def test_of_two_pods_the_idle_one_goes_and_the_busy_one_is_left_alone(rig:
 
 async def test_a_pod_that_is_deleted_lives_until_its_answer_is_read_and_not_longer(rig: Rig) -> None:
     rig.serving(demand=1)
-    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable())
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.any_usable())
     rig.gate.clear()
     request = rig.begin()
     (model,) = await rig.until(lambda: [m for m in rig.models.values() if m.now])
@@ -129,8 +129,8 @@ async def test_a_pod_that_is_deleted_lives_until_its_answer_is_read_and_not_long
     await rig.until(
         lambda: (
             not rig.throttler().pools.pods
-            or not rig.throttler().pools.usable()
-            or rig.throttler().pools.usable().pod != model.pod
+            or not rig.throttler().pools.any_usable()
+            or rig.throttler().pools.any_usable().pod != model.pod
         )
     )
     assert [p for p in rig.pods() if p["metadata"]["name"] == model.pod], "it stays while a connection is open"
@@ -144,7 +144,7 @@ async def test_a_pod_that_is_deleted_lives_until_its_answer_is_read_and_not_long
 
 async def test_a_switch_under_load_fails_nobody(rig: Rig) -> None:
     endpoint = rig.serving(limit=20, demand=2)
-    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable())
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.any_usable())
     statuses: Counter[int] = Counter()
     stop = asyncio.Event()
 
@@ -224,7 +224,7 @@ async def test_a_recreated_endpoint_starts_clean(rig: Rig) -> None:
 async def test_with_the_api_server_away_it_serves_on_and_writes_later(rig: Rig) -> None:
     rig.serving(demand=1)
     rig.serving("asleep")
-    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable() and rig.throttler("asleep"))
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.any_usable() and rig.throttler("asleep"))
     await rig.server.down()
     assert [(await rig.invoke()).status for _ in range(20)] == [200] * 20
     waits = rig.begin("asleep")
@@ -257,7 +257,7 @@ async def test_a_write_that_fails_is_repeated_with_the_newest_number(rig: Rig) -
 
 async def test_a_pod_whose_connections_fail_is_left_and_found_again(rig: Rig) -> None:
     rig.serving(demand=1, limit=1)
-    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable())
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.any_usable())
     (model,) = rig.models.values()
     await model.stop()
     held = rig.begin()

@@ -66,26 +66,26 @@ def _labels(throttler: EndpointThrottler) -> str:
 
 def _invocations(name: str, throttler: EndpointThrottler) -> list[str]:
     labels = _labels(throttler)
-    return [f'{name}{{{labels},outcome="{outcome}"}} {count}' for outcome, count in throttler.counts.outcomes.items()]
+    return [f'{name}{{{labels},outcome="{outcome}"}} {count}' for outcome, count in throttler.counters.outcomes.items()]
 
 
 def _throttled(name: str, throttler: EndpointThrottler) -> list[str]:
-    return [f"{name}{{{_labels(throttler)}}} {throttler.counts.throttled}"]
+    return [f"{name}{{{_labels(throttler)}}} {throttler.counters.throttled}"]
 
 
 def _warm(name: str, throttler: EndpointThrottler) -> list[str]:
-    return [f"{name}{{{_labels(throttler)}}} {throttler.counts.provisioned}"] if _has_warm_pool(throttler) else []
+    return [f"{name}{{{_labels(throttler)}}} {throttler.counters.provisioned}"] if _has_warm_pool(throttler) else []
 
 
 def _spilled(name: str, throttler: EndpointThrottler) -> list[str]:
-    return [f"{name}{{{_labels(throttler)}}} {throttler.counts.spilled}"] if _has_warm_pool(throttler) else []
+    return [f"{name}{{{_labels(throttler)}}} {throttler.counters.spilled}"] if _has_warm_pool(throttler) else []
 
 
 def _bytes(name: str, throttler: EndpointThrottler) -> list[str]:
     labels = _labels(throttler)
     return [
-        f'{name}{{{labels},direction="in"}} {throttler.counts.received}',
-        f'{name}{{{labels},direction="out"}} {throttler.counts.sent}',
+        f'{name}{{{labels},direction="in"}} {throttler.counters.received}',
+        f'{name}{{{labels},direction="out"}} {throttler.counters.sent}',
     ]
 
 
@@ -113,7 +113,7 @@ def _utilization(name: str, throttler: EndpointThrottler) -> list[str]:
 
 def _pods(name: str, throttler: EndpointThrottler) -> list[str]:
     counts: dict[tuple[str, str], int] = {}
-    for pod in throttler.pools.serving():
+    for pod in throttler.pools.serving_pods():
         state = "going" if pod.marked else "usable" if pod.usable else "starting"
         counts[pod.facts.pool, state] = counts.get((pod.facts.pool, state), 0) + 1
     labels = _labels(throttler)
@@ -121,22 +121,22 @@ def _pods(name: str, throttler: EndpointThrottler) -> list[str]:
 
 
 def _invocation(name: str, throttler: EndpointThrottler) -> list[str]:
-    return _histogram(name, _labels(throttler), throttler.counts.invocation)
+    return _histogram(name, _labels(throttler), throttler.counters.invocation)
 
 
 def _model(name: str, throttler: EndpointThrottler) -> list[str]:
-    return _histogram(name, _labels(throttler), throttler.counts.model)
+    return _histogram(name, _labels(throttler), throttler.counters.model)
 
 
 def _overhead(name: str, throttler: EndpointThrottler) -> list[str]:
-    return _histogram(name, _labels(throttler), throttler.counts.overhead)
+    return _histogram(name, _labels(throttler), throttler.counters.overhead)
 
 
 def _cold(name: str, throttler: EndpointThrottler) -> list[str]:
     labels = _labels(throttler)
     return [
         line
-        for phase, histogram in throttler.counts.cold.items()
+        for phase, histogram in throttler.counters.cold.items()
         for line in _histogram(name, f'{labels},phase="{phase}"', histogram)
     ]
 

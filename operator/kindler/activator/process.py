@@ -20,7 +20,7 @@ from aiohttp import web
 from kindler.activator import admin, metrics, peer
 from kindler.activator.accesslog import AccessLog
 from kindler.activator.cluster.actuator import ClusterActuator
-from kindler.activator.cluster.directory import Directory, keep_endpoint, keep_pod, keep_pool
+from kindler.activator.cluster.directory import Directory, trim_endpoint, trim_pod, trim_pool
 from kindler.activator.cluster.prober import Prober
 from kindler.activator.cluster.writer import Writer
 from kindler.activator.endpoint import scaledown
@@ -190,7 +190,7 @@ class Activator:
             async with asyncio.timeout(max(0.0, began + grace - LAST_SECONDS - time.monotonic())):
                 await listener.idle()
         for throttler in list(self.directory.throttlers.values()):
-            throttler.dismiss(
+            throttler.reject_all_held(
                 Rejection(
                     Cause.SHUTTING_DOWN, "This replica is going and the endpoint has not started yet. Try again.", 1
                 )
@@ -230,9 +230,9 @@ class Activator:
     def _informers(self) -> list[Informer]:
         where, known = self.settings.common.namespaces, self.directory
         return [
-            Informer(self.cluster, ENDPOINTS, where, keep=keep_endpoint, on_change=known.endpoint),
-            Informer(self.cluster, REPLICASETS, where, names.LABEL_ENDPOINT, keep_pool, known.pool),
-            Informer(self.cluster, PODS, where, names.LABEL_ENDPOINT, keep_pod, known.pod),
+            Informer(self.cluster, ENDPOINTS, where, keep=trim_endpoint, on_change=known.on_endpoint),
+            Informer(self.cluster, REPLICASETS, where, names.LABEL_ENDPOINT, trim_pool, known.on_pool),
+            Informer(self.cluster, PODS, where, names.LABEL_ENDPOINT, trim_pod, known.on_pod),
         ]
 
     async def _site(self, port: int, application: web.Application) -> int:
@@ -254,7 +254,7 @@ class Activator:
             self.accepting,
             now - self.last_round,
             now - heard if heard else None,
-            self.writer.unwritten,
+            self.writer.pending_writes,
             self.writer.failure,
         )
 
@@ -263,7 +263,7 @@ class Activator:
         connections = self.listener.connections if self.listener else 0
         yield "kindler_activator_connections", "gauge", [("", connections)]
         yield "kindler_activator_held_bytes", "gauge", [("", self.door.held_bytes)]
-        yield "kindler_activator_unwritten", "gauge", [("", self.writer.unwritten)]
+        yield "kindler_activator_unwritten", "gauge", [("", self.writer.pending_writes)]
         yield (
             "kindler_activator_watch_restarts_total",
             "counter",

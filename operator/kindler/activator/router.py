@@ -87,7 +87,7 @@ class Router:
         await self._lookups.close()
 
     def _throttler(self, address: Address) -> EndpointThrottler | None:
-        find = self._directory.by_object if address.by_object else self._directory.by_name
+        find = self._directory.by_object_name if address.by_object_name else self._directory.by_name
         throttler = find(address.namespace, address.name)
         return throttler if throttler is not None and self._ownership.owns(throttler.identity.uid) else None
 

@@ -41,7 +41,7 @@ class Directory:
         self._addresses: dict[str, tuple[Owner, PodFacts]] = {}  # IP -> the youngest pod that has it
         self._unseen: set[str] = set()  # uids of endpoints that only a look-up has shown
 
-    def by_object(self, namespace: str, name: str) -> EndpointThrottler | None:
+    def by_object_name(self, namespace: str, name: str) -> EndpointThrottler | None:
         """The endpoint with this metadata.name."""
         return self._objects.get((namespace, name))
 
@@ -50,7 +50,7 @@ class Directory:
         owners = self._named.get((namespace, endpoint.lower()))
         return owners[0] if owners and owners[0].identity.endpoint == endpoint else None
 
-    def spelled(self, namespace: str, endpoint: str) -> str | None:
+    def actual_spelling(self, namespace: str, endpoint: str) -> str | None:
         """How the endpoint is spelled that differs from this name in case alone."""
         owners = self._named.get((namespace, endpoint.lower()))
         return owners[0].identity.endpoint if owners else None
@@ -58,7 +58,7 @@ class Directory:
     # Endpoints
 
     def endpoint(self, old: Object | None, new: Object | None) -> None:
-        """An Endpoint (as `keep_endpoint` left it) appeared, changed or went."""
+        """An Endpoint (as `trim_endpoint` left it) appeared, changed or went."""
         self._unseen.discard((new or old or {})["metadata"]["uid"])
         self._endpoint(old, new)
 
@@ -86,12 +86,12 @@ class Directory:
         identity: Identity = new["identity"]
         known = self.throttlers.get(identity.uid)
         throttler = known or self._open(identity)
-        throttler.unserved = new["unserved"]
+        throttler.no_route_reason = new["no_route_reason"]
         route: Route | None = new["route"]
         if (
             route is not None and route != throttler.pools.route
         ):  # a route that was lost (a restored backup) is rebuilt: the last one serves on
-            throttler.reroute(route, seen_to_move=known is not None)
+            throttler.reroute(route, change_observed=known is not None)
 
     def _open(self, identity: Identity) -> EndpointThrottler:
         other = self._objects.get((identity.namespace, identity.name))
@@ -124,7 +124,7 @@ class Directory:
     # ReplicaSets
 
     def pool(self, old: Object | None, new: Object | None) -> None:
-        """A ReplicaSet (as `keep_pool` left it) appeared, changed or went."""
+        """A ReplicaSet (as `trim_pool` left it) appeared, changed or went."""
         facts: PoolFacts = (new or old or {})["facts"]
         pool, owner = (facts.namespace, facts.uid), (facts.namespace, facts.owner)
         throttler = self._throttler(owner)
@@ -132,25 +132,25 @@ class Directory:
             self._pools.pop(pool, None)
             _pop(self._owned, owner, facts.uid)
             if throttler is not None:
-                throttler.pools.drop_size(facts.name)
+                throttler.pools.remove_size(facts.name)
                 for uid in self._pods.get(
                     pool, ()
                 ):  # they go with it, and nothing leads from them to the desk any more
-                    throttler.pools.gone(uid)
-                throttler.settle()
+                    throttler.pools.remove_pod(uid)
+                throttler.serve_held()
             return
         self._pools[pool] = self._owned.setdefault(owner, {})[facts.uid] = facts
         if throttler is not None:
             if old is None:
                 self._fill(throttler, facts)
             else:
-                throttler.pools.show_size(facts)
-            throttler.settle()
+                throttler.pools.update_size(facts)
+            throttler.serve_held()
 
     def _fill(self, throttler: EndpointThrottler, facts: PoolFacts) -> None:
-        throttler.pools.show_size(facts)
+        throttler.pools.update_size(facts)
         for pod in self._pods.get((facts.namespace, facts.uid), {}).values():
-            throttler.pools.show(pod)
+            throttler.pools.update_pod(pod)
 
     def _throttler(self, owner: Owner) -> EndpointThrottler | None:
         throttler = self.throttlers.get(owner[1])
@@ -159,7 +159,7 @@ class Directory:
     # Pods
 
     def pod(self, old: Object | None, new: Object | None) -> None:
-        """A pod (as `keep_pod` left it) appeared, changed or went."""
+        """A pod (as `trim_pod` left it) appeared, changed or went."""
         if old is not None and new is not None and old["owner"] != new["owner"]:
             self.pod(old, None)  # orphaned or adopted
         value = new or old or {}
@@ -172,15 +172,15 @@ class Directory:
         if new is None:
             _pop(self._pods, owner, facts.uid)
             if throttler is not None:
-                throttler.pools.gone(facts.uid)
-                throttler.settle()
+                throttler.pools.remove_pod(facts.uid)
+                throttler.serve_held()
             return
         if facts.ip and not self._holds(facts.ip, owner, facts):
             return
         self._pods.setdefault(owner, {})[facts.uid] = facts
         if throttler is not None:
-            throttler.pools.show(facts)
-            throttler.settle()
+            throttler.pools.update_pod(facts)
+            throttler.serve_held()
 
     def _holds(self, ip: str, owner: Owner, facts: PodFacts) -> bool:
         """Whether the address is this pod's: of two that show one, the younger has it, and the other's end was not told yet (the watch lags)."""
@@ -204,7 +204,7 @@ def _pop(groups: dict[Owner, dict[str, Any]], owner: Owner, uid: str) -> None:
 # What the informers keep of an object: what is needed here, read once.
 
 
-def keep_endpoint(value: Object) -> Object:
+def trim_endpoint(value: Object) -> Object:
     """An Endpoint: who it is, its route, and what to say while it has none."""
     meta, status = value["metadata"], value.get("status") or {}
     endpoint = (value.get("spec") or {}).get("endpointName") or meta["name"]
@@ -213,12 +213,12 @@ def keep_endpoint(value: Object) -> Object:
     return _kept(meta) | {
         "identity": identity,
         "route": _route(status.get("route"), meta),
-        "unserved": _unserved(endpoint, status),
+        "no_route_reason": _no_route_reason(endpoint, status),
         "deleting": deleting,
     }
 
 
-def _unserved(endpoint: str, status: Object) -> str:
+def _no_route_reason(endpoint: str, status: Object) -> str:
     """Why an Endpoint without a route does not serve, in the controller's words where it has said more than that it is at work."""
     if status.get("failureReason"):
         return f"Endpoint {endpoint} could not be created: {status['failureReason']}"
@@ -228,7 +228,7 @@ def _unserved(endpoint: str, status: Object) -> str:
     return f"Endpoint {endpoint} is being created. {ready.get('message', '')}"
 
 
-def keep_pool(value: Object) -> Object:
+def trim_pool(value: Object) -> Object:
     """A ReplicaSet: its size, its trouble, and which Endpoint it belongs to."""
     meta = value["metadata"]
     labels = meta.get("labels") or {}
@@ -246,7 +246,7 @@ def keep_pool(value: Object) -> Object:
     return _kept(meta) | {"facts": facts}
 
 
-def keep_pod(value: Object) -> Object:
+def trim_pod(value: Object) -> Object:
     """A pod: its facts, and which ReplicaSet it belongs to."""
     meta = value["metadata"]
     return _kept(meta) | {

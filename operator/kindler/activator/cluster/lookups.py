@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from kindler.activator.cluster.directory import Directory, keep_endpoint
+from kindler.activator.cluster.directory import Directory, trim_endpoint
 from kindler.activator.endpoint.requests import Cause, Rejection
 from kindler.activator.endpoint.throttler import EndpointThrottler
 from kindler.clients.cluster import ENDPOINTS, ApiError, Cluster, Object
@@ -34,7 +34,7 @@ CONFIRM_SECONDS = 10.0  # between two questions whether an endpoint that the wat
 
 Key = tuple[
     str, str, bool
-]  # namespace, name, by_object: the same name may be one endpoint's as an object and another's at SageMaker
+]  # namespace, name, by_object_name: the same name may be one endpoint's as an object and another's at SageMaker
 Callback = Callable[[EndpointThrottler | Rejection], None]
 
 
@@ -76,7 +76,7 @@ class Lookups:
 
     def ask(self, address: Address, name: str) -> Pending | Rejection:
         """Joins or begins a look-up of the object `name`; refuses at once when there is nothing to be found, or too much is asked."""
-        key = (address.namespace, address.name, address.by_object)
+        key = (address.namespace, address.name, address.by_object_name)
         if key in self._running:
             return Pending(self._running[key])
         now = time.monotonic()
@@ -96,7 +96,7 @@ class Lookups:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _unknown(self, address: Address) -> Rejection:
-        spelled = None if address.by_object else self._directory.spelled(address.namespace, address.name)
+        spelled = None if address.by_object_name else self._directory.actual_spelling(address.namespace, address.name)
         hint = f" Names are compared exactly: there is {spelled}." if spelled and spelled != address.name else ""
         return Rejection(
             Cause.UNKNOWN_ENDPOINT, f"Endpoint {address.name:.80} not found in namespace {address.namespace}.{hint}"
@@ -113,7 +113,7 @@ class Lookups:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 found = await self._cluster.get(ENDPOINTS, address.namespace, name)
             if found is not None:
-                self._take(keep_endpoint(found))
+                self._take(trim_endpoint(found))
             throttler = self._find(address)
             answer = throttler or self._unknown(address)
             if throttler is None or throttler.pools.route is None:
@@ -132,22 +132,22 @@ class Lookups:
             _tell(waiting, answer)
 
     def _take(self, found: Object) -> None:
-        self._directory.found(found)
-        if self._directory.unseen(found):
+        self._directory.add_looked_up(found)
+        if self._directory.only_looked_up(found):
             self._start(self._confirm(found), f"confirm {found['metadata']['name']}")
 
     async def _confirm(self, found: Object) -> None:
         meta = found["metadata"]
         while True:
             await asyncio.sleep(CONFIRM_SECONDS)
-            if not self._directory.unseen(found):
+            if not self._directory.only_looked_up(found):
                 return
             try:
                 now = await self._cluster.get(ENDPOINTS, meta["namespace"], meta["name"])
             except ApiError:
                 continue
             if now is None or now["metadata"]["uid"] != meta["uid"]:
-                self._directory.endpoint(found, None)
+                self._directory.on_endpoint(found, None)
                 return
 
     def _remember(self, key: Key) -> None:

@@ -103,7 +103,7 @@ async def test_a_pool_that_comes_back_under_its_name_is_woken_although_the_old_o
         request = rig.begin()
     else:
         rig.pools(endpoint)
-    await rig.until(lambda: (size := rig.throttler().pools.demand_size()) and size.asked)
+    await rig.until(lambda: (size := rig.throttler().pools.demand_size()) and size.requested)
     rig.server.faults.clear()
 
     assert (await request).status == 200
@@ -196,13 +196,13 @@ async def test_a_look_up_by_object_is_no_answer_to_one_by_sagemakers_name(rig: R
     await rig.hush("endpoints")
     rig.serving(sagemaker="Other", demand=1)
     asked = rig.server.faults.hold(matching("get", "endpoints"), times=2)
-    by_object = rig.spawn(rig.request("POST", "/invocations", "object", {"Host": "iris.default"}))
+    by_object_name = rig.spawn(rig.request("POST", "/invocations", "object", {"Host": "iris.default"}))
     await asked.arrived.wait()
     by_name = rig.begin("iris", "name")
     await rig.until(lambda: asked.met == 2)
     asked.end()
 
-    assert (await by_object).status == 200
+    assert (await by_object_name).status == 200
     assert (await by_name).status == 404
     assert [model.served for model in rig.models.values()] == [["object"]]
 
@@ -219,7 +219,7 @@ async def test_what_cannot_be_looked_up_is_not_said_to_be_absent(rig: Rig) -> No
 async def test_whoever_asks_is_answered_also_when_the_answer_cannot_be_read(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lookups, "keep_endpoint", lambda value: value["no such thing"])
+    monkeypatch.setattr(lookups, "trim_endpoint", lambda value: value["no such thing"])
     await rig.hush("endpoints")
     rig.endpoint()
     answers = await asyncio.gather(*(rig.invoke() for _ in range(3)))

@@ -7,7 +7,7 @@ import pytest
 from kindler.activator.endpoint.requests import Backend, Cause, Outcome, Purpose
 from kindler.api import names
 from kindler.core.common.pods import PodFailure
-from tests.unit.desks import World, route
+from tests.unit.throttlers import World, route
 
 PULL = PodFailure("ImagePullBackOff", "The image cannot be pulled.", final=True)
 NO_NODE = PodFailure("Unschedulable", "No node has room for the pod.", final=False)
@@ -45,7 +45,7 @@ def test_the_limit_counts_running_and_waiting_and_the_next_is_throttled_at_once(
     assert throttled.rejection is not None
     assert throttled.rejection.cause is Cause.THROTTLED
     assert throttled.rejection.retry_after == 1
-    assert world.throttler.counts.throttled == 1
+    assert world.throttler.counters.throttled == 1
     world.finish(running)
     assert waiting[0].got is not None
     assert waiting[1].got is None
@@ -77,7 +77,7 @@ def test_warm_places_are_used_first_and_spill_over_is_counted() -> None:
     requests = [world.request(), world.request()]
 
     assert [request.got.pool for request in requests if request.got] == [names.WARM, names.DEMAND]
-    assert world.throttler.counts.spilled == 1
+    assert world.throttler.counters.spilled == 1
     stats = world.throttler.stats(owner=True)
     assert (stats.in_flight, stats.warm, stats.demand, stats.held) == (2, 1, 1, 0)
 
@@ -154,10 +154,10 @@ def test_the_startup_time_ends_the_waiting_with_the_reason() -> None:
     late = world.request()
     world.show("a", ip=None, started=None, ready=False, failure=NO_NODE)
     world.now += 49.9
-    world.throttler.expire(world.now)
+    world.throttler.reject_overdue(world.now)
     assert early.rejection is None
     world.now += 0.1
-    world.throttler.expire(world.now)
+    world.throttler.reject_overdue(world.now)
 
     assert early.rejection is not None
     assert early.rejection.cause is Cause.START_TIMEOUT
@@ -171,7 +171,7 @@ def test_who_waited_for_busy_pods_is_told_so() -> None:
     world.start("a")
     _, held = world.request(), world.request()
     world.now += 100
-    world.throttler.expire(world.now)
+    world.throttler.reject_overdue(world.now)
 
     assert held.rejection is not None
     assert "stayed busy" in held.rejection.reason
@@ -246,7 +246,7 @@ def test_a_process_that_begins_pings_the_pods_that_it_finds() -> None:
     world = World()
     world.pool("iris-abc-demand", "abc", 1)
     world.show("found")
-    world.throttler.reroute(route(), seen_to_move=False)
+    world.throttler.reroute(route(), change_observed=False)
     request = world.request()
     assert request.got is None
     world.answer("found")

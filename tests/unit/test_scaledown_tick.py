@@ -7,7 +7,7 @@ from kindler.activator.endpoint.requests import Backend, Outcome
 from kindler.api import names
 from kindler.core.common.pods import PodFailure
 from kindler.core.dataplane.scaledown import LOW_COST
-from tests.unit.desks import World, route
+from tests.unit.throttlers import World, route
 
 
 def rounds(world: World, seconds: float) -> None:
@@ -16,8 +16,8 @@ def rounds(world: World, seconds: float) -> None:
         world.now += 0.5
         scaledown.tick(world.throttler, world.actuator, world.now)
         for size in world.throttler.pools.sizes.values():
-            if size.asked is not None:
-                size.done(size.asked, world.now)
+            if size.requested is not None:
+                size.done(size.requested, world.now)
         for name, cost in world.actuator.costs.items():
             world.show(name, world.pods[name].pool, deletion_cost=cost)
         world.actuator.costs.clear()
@@ -38,7 +38,7 @@ def test_a_chosen_pod_takes_nothing_and_comes_back_for_load() -> None:
     rounds(world, 10)
     pod = world.throttler.pools.pods["uid-idle"]
     assert pod.marked
-    assert pod.cost_written == LOW_COST
+    assert pod.written_cost == LOW_COST
     assert world.throttler.pools.demand_size().replicas == 2  # type: ignore[union-attr]
     request = world.request()
     assert request.got is not None, "no cold start while a pod is there"
@@ -162,7 +162,7 @@ def test_idle_warm_pods_carry_a_low_cost_and_are_never_scaled() -> None:
     world.start("w", names.WARM)
     rounds(world, 60)
 
-    assert world.throttler.pools.pods["uid-w"].cost_written == LOW_COST
+    assert world.throttler.pools.pods["uid-w"].written_cost == LOW_COST
     assert world.actuator.scaled == []
     assert world.request().got is not None
 
@@ -182,7 +182,7 @@ def test_of_twenty_warm_pods_the_five_busy_ones_are_not_the_ones_that_an_hpa_tak
         busy = {request.got.pod for request in requests if request.got}
         for request in requests:
             world.finish(request)
-    costs = {pod.facts.name: pod.cost_written for pod in world.throttler.pools.pods.values()}
+    costs = {pod.facts.name: pod.written_cost for pod in world.throttler.pools.pods.values()}
 
     assert {name for name, cost in costs.items() if cost != LOW_COST} == busy
     assert len(busy) == 5

@@ -74,7 +74,7 @@ class Request:
 
 
 @dataclass
-class NotingHands:
+class RecordingActuator:
     """`scaled`: (pool, replicas) in order; `probing`: pods that are being pinged, by name; `costs`, `deleted` by name."""
 
     scaled: list[tuple[str, int]] = field(default_factory=list)
@@ -85,7 +85,7 @@ class NotingHands:
     closed: list[str] = field(default_factory=list)
 
     def scale(self, size: PoolSize, replicas: int) -> None:
-        size.asked = replicas
+        size.requested = replicas
         self.scaled.append((size.name, replicas))
 
     def probe(self, pod: Pod, port: int, path: str, rest: float, again: bool, answered: Callable[[Pod], None]) -> None:
@@ -96,7 +96,7 @@ class NotingHands:
         self.probing.pop(pod.facts.name, None)
 
     def cost(self, namespace: str, pod: Pod, value: int) -> None:
-        pod.cost_wanted = value
+        pod.desired_cost = value
         self.costs[pod.facts.name] = value
 
     def delete(self, namespace: str, pod: Pod, why: str) -> None:
@@ -107,7 +107,7 @@ class NotingHands:
 
 
 @dataclass
-class NotingTeller:
+class RecordingObserver:
     colds: list[tuple[str, ColdStart]] = field(default_factory=list)
     refusals: list[Rejection] = field(default_factory=list)
 
@@ -137,8 +137,8 @@ class World:
 
     def __init__(self, first: Route | None = None) -> None:
         self.now = 1000.0
-        self.actuator = NotingHands()
-        self.observer = NotingTeller()
+        self.actuator = RecordingActuator()
+        self.observer = RecordingObserver()
         self.throttler = EndpointThrottler(IDENTITY, self.actuator, self.observer, lambda: self.now)
         self.pods: dict[str, PodFacts] = {}
         self._calls = 0
@@ -147,10 +147,10 @@ class World:
             self.throttler.reroute(first)
 
     def pool(self, name: str, revision: str, replicas: int, failure: PodFailure | None = None) -> None:
-        self.throttler.pools.show_size(
+        self.throttler.pools.update_size(
             PoolFacts(IDENTITY.namespace, f"uid-{name}", name, IDENTITY.uid, revision, replicas, failure)
         )
-        self.throttler.settle()
+        self.throttler.serve_held()
 
     def show(self, name: str, pool: str = names.DEMAND, revision: str = "abc", **changes: object) -> None:
         """A pod appears or changes."""
@@ -172,12 +172,12 @@ class World:
         if name in self.pods:
             values["ip"] = self.pods[name].ip
         facts = self.pods[name] = PodFacts(**(values | changes))  # type: ignore[arg-type]
-        self.throttler.pools.show(facts)
-        self.throttler.settle()
+        self.throttler.pools.update_pod(facts)
+        self.throttler.serve_held()
 
     def gone(self, name: str) -> None:
-        self.throttler.pools.gone(self.pods.pop(name).uid)
-        self.throttler.settle()
+        self.throttler.pools.remove_pod(self.pods.pop(name).uid)
+        self.throttler.serve_held()
 
     def answer(self, name: str) -> None:
         """The pod answers its ping."""

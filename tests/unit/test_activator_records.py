@@ -17,7 +17,7 @@ from kindler.activator.router import Router
 from kindler.api import names
 from kindler.api.settings import activator_settings
 from kindler.runtime.logs import JsonFormatter
-from tests.unit.desks import IDENTITY, Request, World, route
+from tests.unit.throttlers import IDENTITY, Request, World, route
 
 LABELS = 'namespace="team",endpoint="Iris",variant="AllTraffic"'
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kindler.activator.endpoint import scaledown
 from kindler.activator.endpoint.requests import Backend, Cause, Outcome
 from kindler.api import names
-from tests.unit.desks import Request, World, route
+from tests.unit.throttlers import Request, World, route
 
 REVISIONS = ("abc", "new")
 OFTEN = ("call", "finish", "create", "ping", "round")
@@ -133,8 +133,8 @@ class History:
 
     def _settle(self, _: int) -> None:
         for size in self.world.throttler.pools.sizes.values():
-            if size.asked is not None:
-                size.done(size.asked, self.world.now)
+            if size.requested is not None:
+                size.done(size.requested, self.world.now)
 
     def _settle_lists(self) -> None:
         served = [request for request in self.waiting if request.got is not None]
@@ -159,7 +159,7 @@ class History:
                 assert pod.backend.in_use == per_place.get(pod.facts.uid, 0), "no place is lost or doubled"
         free = [*pools.placement.free_warm, *pools.placement.free_demand]
         assert not (free and self.waiting), "nobody waits while a place is free"
-        going = [p.facts.name for p in pools.demand() if p.marked and p.usable and p.in_use < self.per_instance]
+        going = [p.facts.name for p in pools.demand_pods() if p.marked and p.usable and p.in_use < self.per_instance]
         assert not (going and self.waiting), "nor while a pod that answers is to go"
         for backend in free:
             pod = pools.pods[backend.uid]
@@ -168,7 +168,7 @@ class History:
             assert backend.revision == self.revision
         size = pools.demand_size()
         assert size is not None
-        if self.waiting and not any(p.usable for p in pools.serving()):
+        if self.waiting and not any(p.usable for p in pools.serving_pods()):
             assert size.replicas >= 1, "who waits for a pod has asked for one"
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kindler.activator.endpoint import scaledown
-from tests.unit.desks import Request, World, route
+from tests.unit.throttlers import Request, World, route
 
 POOL = "iris-abc-demand"
 IDLE = 3
@@ -74,9 +74,9 @@ class Cluster:
                 self._show(name, deletion_cost=cost)
         self.world.actuator.costs.clear()
         size = self.world.throttler.pools.sizes[POOL]
-        if size.asked is not None:
-            self.replicas = size.asked
-            size.done(size.asked, self.world.now)
+        if size.requested is not None:
+            self.replicas = size.requested
+            size.done(size.requested, self.world.now)
         self._control()
         for name, life in self.pods.items():
             if not life.ready and self.world.now >= life.ready_at:
@@ -100,7 +100,7 @@ class Cluster:
             self.world.answer(name)
 
     def _show(self, name: str, **changes: object) -> None:
-        cost = self.world.throttler.pools.pods[f"uid-{name}"].cost_written
+        cost = self.world.throttler.pools.pods[f"uid-{name}"].written_cost
         self.world.show(name, **({"ready": self.pods[name].ready, "deletion_cost": cost} | changes))
 
     def _delete(self, name: str) -> None:

@@ -16,10 +16,10 @@ def pod(
     idle: float | None = LONG,
     ready: bool = True,
     marked: bool = False,
-    costed: float | None = None,
+    low_cost_since: float | None = None,
     lowered: bool = False,
 ) -> Candidate:
-    return Candidate(uid, idle, ready, marked or lowered, costed, lowered)
+    return Candidate(uid, idle, ready, marked or lowered, low_cost_since, lowered)
 
 
 def pool(*pods: Candidate, replicas: int | None = None, raised: float = 0.0, wanted: int = 0) -> DemandPool:
@@ -50,32 +50,32 @@ ROWS: dict[str, tuple[DemandPool, Step]] = {
     ),
     "load wants all of them": (pool(pod("a"), BUSY, wanted=2), Step()),
     "chosen, its cost not yet written": (pool(pod("a", marked=True), BUSY, wanted=1), Step()),
-    "chosen, its cost written just now": (pool(pod("a", marked=True, costed=998.5), BUSY, wanted=1), Step()),
-    "chosen, its cost has settled": (pool(pod("a", marked=True, costed=998), BUSY, wanted=1), Step((), (), 1, ("a",))),
+    "chosen, its cost written just now": (pool(pod("a", marked=True, low_cost_since=998.5), BUSY, wanted=1), Step()),
+    "chosen, its cost has settled": (pool(pod("a", marked=True, low_cost_since=998), BUSY, wanted=1), Step((), (), 1, ("a",))),
     "another pod is not Ready: it would be deleted instead": (
-        pool(pod("a", marked=True, costed=900), pod("busy", None, ready=False), wanted=1),
+        pool(pod("a", marked=True, low_cost_since=900), pod("busy", None, ready=False), wanted=1),
         Step(),
     ),
     "the chosen one itself may be not Ready": (
-        pool(pod("a", ready=False, marked=True, costed=900), BUSY, wanted=1),
+        pool(pod("a", ready=False, marked=True, low_cost_since=900), BUSY, wanted=1),
         Step((), (), 1, ("a",)),
     ),
     "a pod is still to come: it would not be created instead": (
-        pool(pod("a", marked=True, costed=900), BUSY, replicas=3, wanted=1, raised=990),
+        pool(pod("a", marked=True, low_cost_since=900), BUSY, replicas=3, wanted=1, raised=990),
         Step(),
     ),
     "two settle, one is fresh: two go": (
         pool(
-            pod("a", marked=True, costed=900),
-            pod("b", marked=True, costed=900),
-            pod("c", marked=True, costed=999),
+            pod("a", marked=True, low_cost_since=900),
+            pod("b", marked=True, low_cost_since=900),
+            pod("c", marked=True, low_cost_since=999),
             BUSY,
             wanted=1,
         ),
         Step((), (), 2, ("a", "b")),
     ),
     "load came back: the choice is taken back": (
-        pool(pod("a", marked=True, costed=900), BUSY, wanted=2),
+        pool(pod("a", marked=True, low_cost_since=900), BUSY, wanted=2),
         Step((), ("a",)),
     ),
     "of two chosen one is wanted again: the more recently used": (
