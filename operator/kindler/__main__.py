@@ -1,4 +1,4 @@
-"""`python -m kindler <process>`: chooses a process and wires it. No rules in here."""
+"""`python -m kindler <process>`: starts the process that the first argument names. No rules belong here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
-# Imported only when chosen: the activator must not pay for kopf, nor the controller for the wire.
+# Imported only when chosen: the activator must not load kopf, nor the controller the activator's code.
 PROCESSES = {
     "controller": "kindler.controller.process",
     "activator": "kindler.activator.process",

@@ -13,10 +13,11 @@ from typing import Any
 
 import aiohttp
 
-from kindler.activator.process import Activator
+from kindler.activator.process import LIST_PAGE, Activator
 from kindler.api import names
 from kindler.api.route import Route
 from kindler.api.settings import ActivatorSettings, activator_settings
+from kindler.clients.cluster import Cluster
 from tests.apiserver import ApiServer, Object
 from tests.apiserver.kubelet import Behaviour, Kubelet
 
@@ -292,8 +293,10 @@ async def rig(
         if before is not None:
             before(server)
         monkeypatch.setenv("KUBECONFIG", server.kubeconfig(folder))
-        activator = Activator(settings(**changes))
-        running = asyncio.ensure_future(activator.run())
+        cluster, stop = Cluster(page_size=LIST_PAGE), asyncio.Event()
+        await cluster.connect()
+        activator = Activator(settings(**changes), cluster)
+        running = asyncio.ensure_future(activator.run(stop))
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             made = Rig(server, Kubelet(server), activator, session)
             await activator.listening.wait()
@@ -303,5 +306,6 @@ async def rig(
                 yield made
             finally:
                 await made.stop()
-        activator.stop.set()
+        stop.set()
         assert await running == 0
+        await cluster.close()

@@ -273,9 +273,7 @@ async def world(
 async def _ready(made: World) -> None:
     async with asyncio.timeout(20):
         await made.process.listening.wait()
-    await made.until(
-        lambda: made.process.health().missing is None and (made.settings.tls_directory or made.config_map())
-    )
+    await made.until(lambda: made.process.not_ready() is None and (made.settings.tls_directory or made.config_map()))
 
 
 @asynccontextmanager

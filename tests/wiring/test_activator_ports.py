@@ -18,14 +18,12 @@ from typing import Any
 import aiohttp
 import jwt
 import pytest
-from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from kindler.activator import process
 from kindler.api import names
 from kindler.api.stats import Stats
-from kindler.runtime.httpserver import serve
 from kindler.runtime.tokens import FRESH_SECONDS
 from tests.apiserver.faults import Request, matching
 from tests.wiring.activator_rig import Rig, free_port
@@ -304,45 +302,6 @@ async def test_what_is_no_token_is_refused_without_a_traceback(rig: Rig, caplog:
     assert [record for record in caplog.records if record.exc_info] == []
 
 
-async def told_ok(_: web.Request) -> web.Response:
-    return web.Response(text="ok")
-
-
-async def site(connections: int, head_seconds: float) -> tuple[web.AppRunner, int]:
-    app = web.Application()
-    app.router.add_get("/", told_ok)
-    return await serve(app, free_port(), connections, head_seconds)
-
-
-async def test_who_connects_must_ask_in_time_and_who_has_asked_may_stay() -> None:
-    runner, port = await site(connections=10, head_seconds=0.2)
-    silent, slow, good = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
-    slow[1].write(b"GET / HT")
-    good[1].write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-    assert b" 200 " in await good[0].readuntil(b"\r\n\r\nok")
-    assert (await silent[0].read(), await slow[0].read()) == (b"", b"")
-    good[1].write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-    assert b" 200 " in await good[0].readuntil(b"\r\n\r\nok")
-    for _, writer in (silent, slow, good):
-        writer.close()
-    await runner.cleanup()
-
-
-async def test_at_the_limit_a_newcomer_takes_the_place_of_a_silent_one_and_never_of_one_that_asked() -> None:
-    runner, port = await site(connections=2, head_seconds=60)
-    silent = await asyncio.open_connection("127.0.0.1", port)
-    first, second = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
-    assert await silent[0].read() == b""
-    for reader, writer in (first, second):
-        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert b" 200 " in await reader.readuntil(b"\r\n\r\nok")
-    third = await asyncio.open_connection("127.0.0.1", port)
-    assert await third[0].read() == b""
-    for _, writer in (silent, first, second, third):
-        writer.close()
-    await runner.cleanup()
-
-
 async def test_health_readiness_and_metrics(rig: Rig) -> None:
     rig.serving(demand=1, limit=1)
     assert (await rig.admin("/readyz")).status == 200
@@ -410,7 +369,7 @@ async def test_sigterm_lets_requests_finish_and_ends_with_status_zero(
             running = rig.begin(body="running")
             await rig.until(lambda: any(model.now for model in rig.models.values()))
             child.send_signal(signal.SIGTERM)
-            lines += await read_until(child.stdout, "going")
+            lines += await read_until(child.stdout, "draining")
             await says_ready(rig, 200)
             late = rig.begin(body="late")
             await rig.until(lambda: sum(model.now for model in rig.models.values()) == 2)
@@ -439,13 +398,13 @@ async def test_a_part_that_breaks_begins_anew_and_nobody_is_cut_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with make(tmp_path, monkeypatch) as rig:
-        monkeypatch.setattr(process, "PAUSE_SECONDS", 0.01)
+        monkeypatch.setattr(process, "FIRST_PAUSE", 0.01)
         pods = rig.activator.informers[2]
         await rig.until(lambda: rig.server.watches.of("pods"))
         with monkeypatch.context() as patch:
             patch.setattr(pods, "_put", lambda value: value["no such thing"])
             rig.serving(demand=1)
-            await rig.until(lambda: "begins anew" in caplog.text)
+            await rig.until(lambda: "starts again" in caplog.text)
         assert (await rig.invoke()).status == 200
 
 
@@ -453,10 +412,10 @@ def test_as_many_files_may_be_open_as_the_hard_limit_allows(caplog: pytest.LogCa
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, hard), hard))
     try:
-        process.raise_descriptors(hard // 2)
+        process.raise_file_limit(hard // 2)
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
         assert caplog.text == ""
-        process.raise_descriptors(hard)
+        process.raise_file_limit(hard)
         assert "too few" in caplog.text
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

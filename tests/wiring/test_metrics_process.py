@@ -392,13 +392,13 @@ async def test_it_is_not_ready_before_the_api_server_can_know_its_certificate(
         other.handover.over.set()
         other.keeper.turn()
         await other.trust.read()
-        assert other.health().missing == "its certificate is not published yet"
+        assert other.not_ready() == "its certificate is not published yet"
         w.server.faults.fail(500, matching("patch", "configmaps"))
         with pytest.raises(ApiError):
             await other.keeper.publish()
-        assert other.health().missing == "its certificate is not published yet"
+        assert other.not_ready() == "its certificate is not published yet"
         await other.keeper.publish()
-        assert other.health().missing is None
+        assert other.not_ready() is None
         await cluster.close()
 
 

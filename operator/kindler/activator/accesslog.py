@@ -49,7 +49,7 @@ class AccessLog:
             "pod": pod,
             "phases": phases,
         }
-        log.info("cold start of %s/%s: %s", identity.namespace, identity.endpoint, text, extra={"told": fields})
+        log.info("cold start of %s/%s: %s", identity.namespace, identity.endpoint, text, extra={"fields": fields})
 
     def finished(self, record: FinishedRequest) -> None:
         """A placed request ended."""

@@ -1,21 +1,16 @@
-"""The activator's process: wires its parts, runs them, and goes without losing a request."""
+"""The activator's process: it builds the parts, runs them, and drains before it exits, so that no request is lost."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import logging
-import os
 import resource
-import signal
-import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import suppress
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, suppress
+from typing import Final, NamedTuple
 from uuid import uuid4
-
-from aiohttp import web
 
 from kindler.activator import admin, metrics, peer
 from kindler.activator.accesslog import AccessLog
@@ -30,70 +25,54 @@ from kindler.activator.ownership import Ownership
 from kindler.activator.router import Router
 from kindler.activator.wire import Listener, close_idle, start
 from kindler.api import names
-from kindler.api.settings import ActivatorSettings, SettingsError, activator_settings
-from kindler.clients.cluster import ENDPOINTS, PODS, REPLICASETS, ApiError, Cluster
+from kindler.api.settings import ActivatorSettings, activator_settings
+from kindler.clients.cluster import ENDPOINTS, PODS, REPLICASETS, Cluster
 from kindler.clients.informer import Informer
-from kindler.runtime import httpserver, logs
+from kindler.runtime.httpserver import serving
+from kindler.runtime.process import run_process
+from kindler.runtime.tasks import cancel_all, is_power_of_two, keep_running
 from kindler.runtime.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
-ROUND_SECONDS = 0.5
-LIST_PAGE = 100  # objects: 500 pods are 3.6 MB of JSON, and parsing them would hold up every request for 0.1 s
-PAUSE_SECONDS = 1.0  # before a part that broke begins anew
-LAG_SECONDS = (
-    10.0  # after SIGTERM: kube-proxies lag, and where there is one replica they send here until its successor is ready
-)
-LAST_SECONDS = 1.0  # before the grace period ends: who still waits for a pod is told
+TICK_SECONDS: Final = 0.5
+LIST_PAGE: Final = 100  # objects: 500 pods are 3.6 MB of JSON, and parsing them would block every request for 0.1 s
+FIRST_PAUSE: Final = 1.0  # seconds before a part that failed starts again
+# Seconds after SIGTERM in which the activator still accepts connections: each kube-proxy learns late that this pod is
+# leaving, and with one replica
+# clients have nowhere else to go until the new pod is ready.
+KUBE_PROXY_LAG_SECONDS: Final = 10.0
+LAST_SECONDS: Final = 1.0  # before the grace period ends, the activator rejects requests that are still held
 
 
 def run() -> int:
-    """Runs the activator until SIGTERM or SIGINT; the exit status."""
-    try:
-        settings = activator_settings(os.environ)
-    except SettingsError as error:
-        print(f"kindler activator: {error}", file=sys.stderr)
-        return 2
-    logs.configure(settings.common.log_level)
-    raise_descriptors(settings.connection_limit)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(Activator(settings).run())
+    """Runs the activator until SIGTERM or SIGINT; the exit status: see runtime.process."""
+    return run_process("activator", activator_settings, _life, LIST_PAGE)
 
 
-def raise_descriptors(connections: int) -> None:
-    """Allows this process as many open files as it may have: container runtimes begin at 1,024, and each connection takes one, or two with its pod's."""
+async def _life(settings: ActivatorSettings, cluster: Cluster, stop: asyncio.Event) -> int:
+    raise_file_limit(settings.connection_limit)
+    return await Activator(settings, cluster).run(stop)
+
+
+def raise_file_limit(connections: int) -> None:
+    """Raises the soft limit of open files to the hard limit, and warns if that is too low.
+
+    Container runtimes start processes with a soft limit of 1,024. Each client connection needs one file, and a second
+    one for its pod.
+    """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if most != resource.RLIM_INFINITY and most < 2 * connections:
-        log.warning(
-            "at most %d files may be open, too few for %d connections and as many to pods: raise the limit of the container runtime",
-            most,
-            connections,
+        text = (
+            "at most %d files may be open, too few for %d client connections and as many to pods: "
+            "raise the limit of the container runtime"
         )
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:
-        log.warning("uvloop is missing: the standard loop serves, about a quarter slower")
-        return asyncio.new_event_loop
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
-
-
-async def _keep_going(part: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Runs a part of the process for ever: what breaks begins anew, since to end would cut off every client."""
-    while True:
-        try:
-            await part()
-        except Exception:
-            log.exception("%s broke and begins anew", part.__qualname__)
-        await asyncio.sleep(PAUSE_SECONDS)
+        log.warning(text, most, connections)
 
 
 class Ports(NamedTuple):
-    """What is listened on."""
+    """The ports that the process listens on."""
 
     public: int
     peer: int
@@ -101,158 +80,126 @@ class Ports(NamedTuple):
 
 
 class Activator:
-    """One replica. `run` is its life."""
+    """One replica. `listening` is set once all ports are open; `ports` then holds them."""
 
-    def __init__(self, settings: ActivatorSettings) -> None:
+    def __init__(self, settings: ActivatorSettings, cluster: Cluster) -> None:
         common = settings.common
         self.settings = settings
-        self.cluster = Cluster(page_size=LIST_PAGE)
+        self.cluster = cluster
         self.ownership = Ownership()
-        self.telling = AccessLog(settings.access_log)
-        self.writer = Writer(self.cluster)
+        self.access_log = AccessLog(settings.access_log)
+        self.writer = Writer(cluster)
         self.prober = Prober(settings.probe_interval_seconds, settings.probe_timeout_seconds)
         self.actuator = ClusterActuator(self.prober, self.writer, close_idle)
         self.directory = Directory(
-            lambda identity: EndpointThrottler(identity, self.actuator, self.telling, time.monotonic)
+            lambda identity: EndpointThrottler(identity, self.actuator, (self.access_log,), time.monotonic)
         )
-        self.door = Router(settings, self.cluster, self.directory, self.ownership, lambda: self.synced)
+        self.router = Router(settings, cluster, self.directory, self.ownership, lambda: self.synced)
         accounts = (
             f"system:serviceaccount:{common.system_namespace}:{common.release}-{process}"
             for process in ("controller", "activator", "metrics")
         )
-        self.tokens = Tokens(self.cluster, names.PEER_AUDIENCE, frozenset(accounts))
+        self.tokens = Tokens(cluster, names.PEER_AUDIENCE, frozenset(accounts))
         self.informers = self._informers()
-        self.last_round = time.monotonic()
-        self.stop = asyncio.Event()  # set: drain and go
+        self.last_tick = time.monotonic()
         self.listening = asyncio.Event()
         self.accepting = True
         self.ports = Ports(0, 0, 0)
         self.listener: Listener | None = None
-        self._runners: list[web.AppRunner] = []
 
-    async def run(self) -> int:
-        """Serves until told to stop, then drains; the exit status: 0, or 1 when it could not begin or a part of it broke."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop.set)
-        status = 0
-        try:
-            await self.cluster.connect()
-            await self._listen()
-            await self._work()
-        except* (OSError, ApiError) as error:
-            log.critical("the activator cannot begin: %s", "; ".join(str(e) for e in error.exceptions))
-            status = 1
-        except* Exception as broken:
-            log.critical("a part of the activator broke", exc_info=broken)
-            status = 1
-        finally:
-            await self._close()
-        return status
+    async def run(self, stop: asyncio.Event) -> int:
+        """Serves until `stop` is set, then drains. The exit status 0; raises OSError when a port is in use."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._close)
+            await self._listen(stack)
+            parts = [*(informer.run for informer in self.informers), self._tick_all, self.access_log.run]
+            tasks = [asyncio.create_task(keep_running(part, FIRST_PAUSE), name=part.__qualname__) for part in parts]
+            stack.push_async_callback(cancel_all, tasks)
+            await stop.wait()
+            await self._drain()
+        return 0
 
-    async def _listen(self) -> None:
-        self.listener = await start(self.settings, self.door)
+    async def _listen(self, stack: AsyncExitStack) -> None:
+        self.listener = await start(self.settings, self.router)
+        stack.push_async_callback(self.listener.stop)
         peers = peer.application(self.directory, self.ownership, self.tokens, str(uuid4()), lambda: self.synced)
         admins = admin.application(self.health, self.directory, self._samples)
-        self.ports = Ports(
-            self.listener.port,
-            await self._site(self.settings.peer_port, peers),
-            await self._site(self.settings.admin_port, admins),
-        )
+        peer_port = await stack.enter_async_context(serving(peers, self.settings.peer_port))
+        admin_port = await stack.enter_async_context(serving(admins, self.settings.admin_port))
+        self.ports = Ports(self.listener.port, peer_port, admin_port)
         gc.collect()
         gc.freeze()
-        log.info(
-            "activator %s listens on %d (requests), %d (peers), %d (admin)", self.settings.common.pod_name, *self.ports
-        )
+        text = "activator %s listens on %d (requests), %d (peers), %d (admin)"
+        log.info(text, self.settings.common.pod_name, *self.ports)
         self.listening.set()
 
-    async def _work(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            work = [*(informer.run for informer in self.informers), self._rounds, self.telling.run]
-            tasks = [group.create_task(_keep_going(part)) for part in work]
-            await self.stop.wait()
-            await self._drain()
-            for task in tasks:
-                task.cancel()
-
     async def _drain(self) -> None:
-        """Serves on, telling clients to come back by another connection; then takes nothing new, answers what it has, and goes when empty."""
+        """Serves on while kube-proxies still send clients here, then accepts no connection and exits once no request is
+        left.
+
+        Meanwhile each response carries `Connection: close`, so that clients connect to another replica.
+        """
         listener, began = self.listener, time.monotonic()
         assert listener is not None
         grace = self.settings.shutdown_grace_seconds
-        self.door.closing = True
-        log.info("going: %d requests under way, at most %g s", listener.streams, grace)
-        await asyncio.sleep(min(LAG_SECONDS, grace / 2))
+        self.router.closing = True
+        log.info("draining: %d requests under way, at most %g s", listener.streams, grace)
+        await asyncio.sleep(min(KUBE_PROXY_LAG_SECONDS, grace / 2))
         self.accepting = False
         listener.stop_accepting()
         listener.close_idle()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, began + grace - LAST_SECONDS - time.monotonic())):
-                await listener.idle()
+        await _idle_until(listener, began + grace - LAST_SECONDS)
+        reason = "This replica is shutting down and the endpoint has not started yet. Try again."
         for throttler in list(self.directory.throttlers.values()):
-            throttler.reject_all_held(
-                Rejection(
-                    Cause.SHUTTING_DOWN, "This replica is going and the endpoint has not started yet. Try again.", 1
-                )
-            )
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, began + grace - time.monotonic())):
-                await listener.idle()
+            throttler.reject_all_held(Rejection(Cause.SHUTTING_DOWN, reason, 1))
+        await _idle_until(listener, began + grace)
 
-    async def _rounds(self) -> None:
-        """What time alone brings about, for each endpoint."""
-        broken: dict[str, int] = {}  # rounds that failed, by uid: told at the 1st, 2nd, 4th, 8th …
+    async def _tick_all(self) -> None:
+        """Does for each endpoint what only the passing of time requires.
+
+        An endpoint that fails does not stop the others.
+        """
+        failures: dict[str, int] = {}  # ticks that failed, by uid of the Endpoint
         while True:
-            await asyncio.sleep(ROUND_SECONDS)
-            now = self.last_round = time.monotonic()
+            await asyncio.sleep(TICK_SECONDS)
+            now = self.last_tick = time.monotonic()
             for throttler in list(self.directory.throttlers.values()):
                 try:
-                    scaledown.tick(throttler, self.actuator, now, self.door.closing)
-                except Exception:  # one endpoint's trouble must not end the others' rounds
-                    count = broken[throttler.identity.uid] = broken.get(throttler.identity.uid, 0) + 1
-                    if count & (count - 1) == 0:
-                        log.exception(
-                            "the round of endpoint %s/%s failed", throttler.identity.namespace, throttler.identity.name
-                        )
+                    scaledown.tick(throttler, self.actuator, now, self.router.closing)
+                except Exception:
+                    identity = throttler.identity
+                    count = failures[identity.uid] = failures.get(identity.uid, 0) + 1
+                    if is_power_of_two(count):
+                        log.exception("the tick of endpoint %s/%s failed", identity.namespace, identity.name)
 
     async def _close(self) -> None:
-        if self.listener is not None:
-            await self.listener.stop()
-        for runner in self._runners:
-            await runner.cleanup()
         await self.tokens.close()
-        await self.door.close()
+        await self.router.close()
         await self.prober.close()
         await self.writer.close()
-        self.telling.flush()
-        await self.cluster.close()
+        self.access_log.flush()
 
     def _informers(self) -> list[Informer]:
-        where, known = self.settings.common.namespaces, self.directory
+        where, directory = self.settings.common.namespaces, self.directory
         return [
-            Informer(self.cluster, ENDPOINTS, where, keep=trim_endpoint, on_change=known.on_endpoint),
-            Informer(self.cluster, REPLICASETS, where, names.LABEL_ENDPOINT, trim_pool, known.on_pool),
-            Informer(self.cluster, PODS, where, names.LABEL_ENDPOINT, trim_pod, known.on_pod),
+            Informer(self.cluster, ENDPOINTS, where, keep=trim_endpoint, on_change=directory.on_endpoint),
+            Informer(self.cluster, REPLICASETS, where, names.LABEL_ENDPOINT, trim_pool, directory.on_pool),
+            Informer(self.cluster, PODS, where, names.LABEL_ENDPOINT, trim_pod, directory.on_pod),
         ]
-
-    async def _site(self, port: int, application: web.Application) -> int:
-        runner, bound = await httpserver.serve(application, port)
-        self._runners.append(runner)
-        return bound
 
     @property
     def synced(self) -> bool:
-        """Whether everything was listed once."""
+        """Whether every informer has listed its objects once."""
         return all(informer.synced.is_set() for informer in self.informers)
 
     def health(self) -> admin.Health:
-        """What the admin port says."""
+        """What the admin port reports."""
         heard = min(informer.last_event for informer in self.informers)
         now = time.monotonic()
         return admin.Health(
             self.synced,
             self.accepting,
-            now - self.last_round,
+            now - self.last_tick,
             now - heard if heard else None,
             self.writer.pending_writes,
             self.writer.failure,
@@ -261,16 +208,19 @@ class Activator:
     def _samples(self) -> Iterator[metrics.Family]:
         """Metrics of the process as a whole."""
         connections = self.listener.connections if self.listener else 0
+        restarts = sum(informer.restarts for informer in self.informers)
+        missed: list[tuple[str, float]] = [
+            (f'cause="{cause.value}"', count) for cause, count in self.router.missed.items()
+        ]
         yield "kindler_activator_connections", "gauge", [("", connections)]
-        yield "kindler_activator_held_bytes", "gauge", [("", self.door.held_bytes)]
+        yield "kindler_activator_held_bytes", "gauge", [("", self.router.held_bytes)]
         yield "kindler_activator_unwritten", "gauge", [("", self.writer.pending_writes)]
-        yield (
-            "kindler_activator_watch_restarts_total",
-            "counter",
-            [("", sum(informer.restarts for informer in self.informers))],
-        )
-        yield (
-            "kindler_activator_unaddressed_total",
-            "counter",
-            [(f'cause="{cause.value}"', count) for cause, count in self.door.missed.items()],
-        )
+        yield "kindler_activator_watch_restarts_total", "counter", [("", restarts)]
+        yield "kindler_activator_unaddressed_total", "counter", missed
+
+
+async def _idle_until(listener: Listener, deadline: float) -> None:
+    """Returns when the listener has no request and no client left, or at `deadline` (monotonic seconds)."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+            await listener.idle()

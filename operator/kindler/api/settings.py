@@ -16,6 +16,8 @@ METRICS_APIS = (
     "none",
 )  # by which HPAs read our metrics; auto: the first of external and custom that nobody else serves
 
+LOG_FORMATS = ("auto", "json", "text")  # auto: text if standard output is a terminal, else JSON lines
+
 
 class SettingsError(ValueError):
     """A variable holds a value that cannot be used. The message names variable, value and remedy."""
@@ -35,6 +37,7 @@ class Common:
     pod_name: str
     cluster_domain: str
     log_level: str
+    log_format: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +204,7 @@ def _common(read: _Reader) -> Common:
         pod_name=read.text("KINDLER_POD_NAME", "local"),
         cluster_domain=read.text("KINDLER_CLUSTER_DOMAIN", "cluster.local"),
         log_level=read.text("KINDLER_LOG_LEVEL", "INFO"),
+        log_format=read.choice("KINDLER_LOG_FORMAT", LOG_FORMATS),
     )
 
 

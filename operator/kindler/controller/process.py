@@ -1,20 +1,21 @@
-"""The controller's process: wires ear, informers, queue and workers; leads by a Lease, and ends when it leads no more.
+"""The controller's process: it builds watcher, informers, queue and workers, leads by a Lease, and exits when it no longer leads.
 
 Rights (the chart grants exactly these; a test of the chart compares):
 
-    serving.kindler.dev   models, endpointconfigs, endpoints           get list watch
-    serving.kindler.dev   …/status of the three                        update
-    serving.kindler.dev   endpoints/finalizers                         update    (owner references that block deletion)
-    apps                  replicasets, controllerrevisions             get list watch create patch delete
-    apps                  replicasets/scale                            patch
-    autoscaling           horizontalpodautoscalers                     get list watch create patch delete
-    (core)                services                                     get list watch create patch
-    (core)                pods                                         get list watch
-    events.k8s.io         events                                       create
-    external.metrics.k8s.io    those that the installation allows      get list  (metrics of others, which policies may name)
-    apiregistration.k8s.io     apiservices                             get create patch delete, of the two metrics APIs alone
-    rbac.authorization.k8s.io  clusterroles                            get, of the one alone that owns what is made of these
-    in its own namespace: coordination.k8s.io leases get create update; pods list (the activators); configmaps list watch (certificates)
+    serving.kindler.dev   models, endpointconfigs, endpoints      get list watch
+    serving.kindler.dev   …/status of the three                   update
+    serving.kindler.dev   endpoints/finalizers                    update  (owner references that block deletion)
+    apps                  replicasets, controllerrevisions        get list watch create patch delete
+    apps                  replicasets/scale                       patch
+    autoscaling           horizontalpodautoscalers                get list watch create patch delete
+    (core)                services                                get list watch create patch
+    (core)                pods                                    get list watch
+    events.k8s.io         events                                  create
+    external.metrics.k8s.io    what the installation allows       get list  (metrics of others in policies)
+    apiregistration.k8s.io     apiservices                        get create patch delete, of the two metrics APIs alone
+    rbac.authorization.k8s.io  clusterroles                       get, only the one that owns these APIServices
+    in its own namespace: coordination.k8s.io leases get create update; pods list (the activators);
+    configmaps list watch (certificates)
 """
 
 from __future__ import annotations
@@ -24,9 +25,8 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from typing import Final
 
 from kindler.api.settings import ControllerSettings, controller_settings
 from kindler.clients.activators import ActivatorStats
@@ -39,7 +39,6 @@ from kindler.controller.apply import Applier, LeadershipLost
 from kindler.controller.capabilities import CapabilityDetector
 from kindler.controller.children import Children
 from kindler.controller.directory import Directory, Key
-from kindler.controller.health import serving
 from kindler.controller.meter import LoadMeter
 from kindler.controller.metrics import Metrics
 from kindler.controller.observe import Observer
@@ -48,11 +47,16 @@ from kindler.controller.recorder import Recorder
 from kindler.controller.report import Reporter
 from kindler.controller.watcher import Watcher
 from kindler.controller.workqueue import WorkQueue
-from kindler.runtime.process import live
+from kindler.runtime.httpserver import health_application, serving
+from kindler.runtime.process import run_process
+from kindler.runtime.tasks import cancel_all, retry, run_until_first_ends
 
 log = logging.getLogger(__name__)
 
 WORKERS: Final = 8
+STUCK_SECONDS: Final = (
+    120.0  # a key that no worker took for so long: the workers hang, and the kubelet restarts the container
+)
 
 
 class Controller:
@@ -69,7 +73,7 @@ class Controller:
         self.children = Children(
             cluster, common.namespaces, lambda namespace, name: self.ring(Key("Endpoint", namespace, name))
         )
-        self.ear = Watcher(cluster, common.namespaces, self._heard)
+        self.watcher = Watcher(cluster, common.namespaces, self._heard)
         self.lease = Lease(cluster, common.system_namespace, f"{common.release}-controller", identity, times)
         self.activators = ActivatorStats(
             cluster, common.system_namespace, settings.peer_selector, settings.peer_port, settings.peer_token_path
@@ -82,7 +86,7 @@ class Controller:
             CapabilityDetector(lambda: self.metrics_api.api),
         )
         leading = lambda: self.lease.leading  # noqa: E731
-        self.reporter = Reporter(cluster, self.metrics, leading, time.monotonic, self.ear.note)
+        self.reporter = Reporter(cluster, self.metrics, leading, time.monotonic, self.watcher.note)
         self.reconciler = Reconciler(
             settings,
             self.directory,
@@ -121,73 +125,70 @@ class Controller:
     # One process's life
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Until `stop` (0), or until the Lease or the ear is lost (1). A Lease that is held is released, so that another replica goes on at once."""
+        """Until `stop` (0), or until the Lease or the watcher is lost (1).
+
+        On leaving, a Lease that is held is released: another replica leads at once.
+        """
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(
-                serving(self.settings.metrics_port, self.metrics.registry, lambda: self.work.age, self.listed.is_set)
-            )
+            health = health_application(self.not_alive, self.not_ready, self.metrics.registry)
+            await stack.enter_async_context(serving(health, self.settings.metrics_port))
             stack.push_async_callback(self.activators.close)
             stack.push_async_callback(self.foreign.close)
             parts = {
                 "children": self.children.run(),
-                "ear": self.ear.run(),
-                "compare": self._compare(),
+                "watcher": self.watcher.run(),
+                "relist": self._relist(),
                 "lead": self._lead(),
-                "stop": stop.wait(),
             }
-            tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
-            stack.push_async_callback(_end, tasks)
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if stop.is_set():
-            return 0
-        for task in done:
-            log.error("%s ended: %s", task.get_name(), task.exception() or task.result())
-        return 1
+            return await run_until_first_ends(parts, stop)
+
+    def not_alive(self) -> str | None:
+        age = self.work.age
+        return f"the oldest key has waited {age:.0f} s" if age > STUCK_SECONDS else None
+
+    def not_ready(self) -> str | None:
+        return None if self.listed.is_set() else "not everything was listed yet"
 
     async def _lead(self) -> str:
-        """Works while this replica leads; returns why it leads no more: the Lease is lost, or a part of the work has ended, which none ever should."""
+        """Works while this replica leads; returns why it no longer does:
+
+        it lost the Lease, or a part ended that should run for ever.
+        """
         await self.children.synced()
         await self.listed.wait()
         async with self.lease.hold() as lost:
-            waking = asyncio.create_task(self._wake(), name="wake")
+            beginning = asyncio.create_task(self._begin(), name="begin")
             parts = {"metrics API": self.metrics_api.run(), "meter": self.meter.run()} | {
                 f"worker {n}": self._worker() for n in range(WORKERS)
             }
             tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
             try:
                 await asyncio.wait((lost, *tasks), return_when=asyncio.FIRST_COMPLETED)
-                return (
-                    lost.result()
-                    if lost.done()
-                    else next(f"{t.get_name()} ended: {t.exception()!r}" for t in tasks if t.done())
-                )
+                if lost.done():
+                    return lost.result()
+                return next(f"{t.get_name()} ended: {t.exception()!r}" for t in tasks if t.done())
             finally:
-                await _end((waking, *tasks))
+                await cancel_all((beginning, *tasks))
 
-    async def _wake(self) -> None:
-        """Looks at everything, once that is as new as what the former leader decided from: pools that serve would seem left over to an ear that is behind."""
-        await self._compared()
+    async def _begin(self) -> None:
+        """Adds every key once this process knows at least what the former leader knew.
+
+        With older data, pools that serve could look left over, and the controller would remove them.
+        """
+        await self._relist_once()
         await self.metrics_api.known()
         self.awake = True
         self._ring_all()
 
-    async def _compare(self) -> None:
-        """Makes good what no event told: at the start, and then now and again."""
+    async def _relist(self) -> None:
+        """Lists the three kinds at the start and then at intervals: it repairs what no event reported."""
         while True:
-            await self._compared()
+            await self._relist_once()
             self.listed.set()
             await asyncio.sleep(self.settings.resync_seconds * random.uniform(0.9, 1.1))
 
-    async def _compared(self) -> None:
-        """Returns when the three kinds were listed, however often that takes."""
-        pause = 0.4
-        while True:
-            try:
-                return await self.ear.compare()
-            except ApiError as error:
-                log.warning("the three kinds could not be listed: %s", error)
-            await asyncio.sleep(pause * random.uniform(0.9, 1.1))
-            pause = min(10.0, pause * 2)
+    async def _relist_once(self) -> None:
+        await retry(self.watcher.compare, ApiError, "listing Models, EndpointConfigs and Endpoints")
 
     # Work
 
@@ -223,15 +224,11 @@ class Controller:
             self.metrics.seconds.labels(key.kind).observe(time.monotonic() - began)
 
 
-async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+async def _life(settings: ControllerSettings, cluster: Cluster, stop: asyncio.Event) -> int:
+    return await Controller(settings, cluster).run(stop)
 
 
 def run() -> int:
-    """Runs until SIGTERM (0), or until it leads no more or cannot hear (1); 2 for settings that cannot be used."""
+    """Runs until SIGTERM (0), or until it no longer leads or cannot watch (1); 2 for settings that cannot be used."""
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    return live(
-        "controller", controller_settings, lambda settings, cluster, stop: Controller(settings, cluster).run(stop)
-    )
+    return run_process("controller", controller_settings, _life)

@@ -3,9 +3,9 @@
 Rights (the chart grants exactly these; a test of the chart compares):
 
     serving.kindler.dev        endpoints                                    get list watch
-    external.metrics.k8s.io    those that the installation allows           get list   (metrics of others, which policies may name)
-    in its own namespace: pods list (the activators, and others like itself); configmaps get patch, of its own one alone (the certificate)
-    in kube-system: configmaps get, of extension-apiserver-authentication alone
+    external.metrics.k8s.io    what the installation allows                 get list   (metrics of others in policies)
+    in its own namespace: pods list (the activators, and others like itself); configmaps get patch, of its own one alone
+    (the certificate) in kube-system: configmaps get, of extension-apiserver-authentication alone
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Final
 
 from kindler.api.settings import MetricsSettings, metrics_settings
 from kindler.clients.activators import ActivatorStats
@@ -24,21 +24,31 @@ from kindler.clients.foreign import ForeignMetrics
 from kindler.clients.informer import Informer
 from kindler.clients.sampler import ANSWER_SECONDS, SECONDS, Sampler
 from kindler.core.autoscaling.metrics.usage import WINDOW
-from kindler.metrics.admin import Health, RequestMetrics, admin
+from kindler.metrics.admin import RequestMetrics
 from kindler.metrics.directory import Directory, keep
 from kindler.metrics.handover import Handover
 from kindler.metrics.publisher import CertificatePublisher, MountedSource, SelfSignedSource, Source
-from kindler.metrics.server import application, serving
+from kindler.metrics.server import application
 from kindler.metrics.tls import TlsContext
 from kindler.metrics.trust import FrontProxy
 from kindler.metrics.values import Values
-from kindler.runtime.process import live
+from kindler.runtime.httpserver import health_application, serving
+from kindler.runtime.process import run_process
+from kindler.runtime.tasks import run_until_first_ends
 
 log = logging.getLogger(__name__)
 
+STUCK_SECONDS: Final = (
+    60.0  # without a round of requests to the activators: the sampler hangs, and the kubelet restarts the container
+)
+
 
 class MetricsProcess:
-    """One replica: each measures for itself, and answers alike. `run` returns the exit status. `clock`: epoch seconds. `seconds`: between rounds."""
+    """One replica:
+
+    each measures for itself, and answers alike. `run` returns the exit status. `clock`: epoch seconds. `seconds`:
+    between rounds.
+    """
 
     def __init__(
         self,
@@ -95,56 +105,49 @@ class MetricsProcess:
         )
         tell("kindler_metrics_watch_restarts", "Watches that ended in trouble.", lambda: self.informer.restarts)
 
-    def health(self) -> Health:
-        """What the admin port says."""
-        missing = None
+    def not_alive(self) -> str | None:
+        age = min(self.sampler.turned, time.monotonic() - self._began)
+        return f"activators have not been asked for {age:.0f} s" if age > STUCK_SECONDS else None
+
+    def not_ready(self) -> str | None:
         if not self.informer.synced.is_set():
-            missing = "Endpoints were not listed yet"
-        elif not self.doorkeeper.ready:
-            missing = "there is no certificate yet, or the cluster has not said who may call"
-        elif not self.keeper.published:
-            missing = "its certificate is not published yet"
-        elif not self.handover.over.is_set():
-            missing = "another metrics server answers, until this one knows a whole minute"
-        return Health(missing, min(self.sampler.turned, time.monotonic() - self._began))
+            return "Endpoints were not listed yet"
+        if not self.doorkeeper.ready:
+            return "there is no certificate yet, or the cluster has not said who may call"
+        if not self.keeper.published:
+            return "its certificate is not published yet"
+        if not self.handover.over.is_set():
+            return "another metrics server answers, until this one knows a whole minute"
+        return None
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Until `stop` (0), or until a part ends by itself (1)."""
+        """Until `stop` is set (0), or until a part ends by itself (1)."""
         async with AsyncExitStack() as stack:
             app = application(self.values, self.trust, self.doorkeeper, self.telling)
-            api = await stack.enter_async_context(serving(app, self.settings.api_port, self.doorkeeper))
-            self.ports = (
-                api,
-                await stack.enter_async_context(admin(self.settings.metrics_port, self.telling, self.health)),
+            api_port = await stack.enter_async_context(
+                serving(app, self.settings.api_port, tls=self.doorkeeper.context)
             )
+            health = health_application(self.not_alive, self.not_ready, self.telling.registry)
+            admin_port = await stack.enter_async_context(serving(health, self.settings.metrics_port))
+            self.ports = api_port, admin_port
             stack.push_async_callback(self.activators.close)
             stack.push_async_callback(self.foreign.close)
             log.info("metrics API of %s on %d, admin on %d", self.settings.service, *self.ports)
             self.listening.set()
-            parts: dict[str, Coroutine[Any, Any, Any]] = {
+            parts = {
                 "endpoints": self.informer.run(),
                 "activators": self.sampler.run(),
                 "trust": self.trust.run(),
                 "certificate": self.keeper.run(),
                 "handover": self.handover.run(self.informer.synced),
-                "stop": stop.wait(),
             }
-            tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
-            try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-        if stop.is_set():
-            return 0
-        for task in done:
-            log.error("%s ended", task.get_name(), exc_info=task.exception())
-        return 1
+            return await run_until_first_ends(parts, stop)
+
+
+async def _life(settings: MetricsSettings, cluster: Cluster, stop: asyncio.Event) -> int:
+    return await MetricsProcess(settings, cluster).run(stop)
 
 
 def run() -> int:
-    """Runs until SIGTERM (0), or until a part of it breaks (1); 2 for settings that cannot be used."""
-    return live(
-        "metrics", metrics_settings, lambda settings, cluster, stop: MetricsProcess(settings, cluster).run(stop)
-    )
+    """Runs until SIGTERM (0), or until a part of it ends (1); 2 for settings that cannot be used."""
+    return run_process("metrics", metrics_settings, _life)

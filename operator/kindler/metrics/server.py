@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,10 +13,10 @@ from aiohttp import web
 
 from kindler.api import names
 from kindler.metrics import discovery, responses
-from kindler.metrics.admin import RequestMetrics, port_of
+from kindler.metrics.admin import RequestMetrics
 from kindler.metrics.discovery import CUSTOM, ENDPOINTS, EXTERNAL
 from kindler.metrics.responses import StatusError
-from kindler.metrics.tls import HANDSHAKE_SECONDS, TlsContext
+from kindler.metrics.tls import TlsContext
 from kindler.metrics.trust import FrontProxy
 from kindler.metrics.values import Values, parse_selector
 
@@ -56,7 +54,7 @@ def application(values: Values, trust: FrontProxy, doorkeeper: TlsContext, telli
             response = _json(
                 StatusError(500, "the answer could not be made: Kindler's metrics process logs why").body(), 500
             )
-        telling.asked(_api(request.path), response.status)
+        telling.count(_api(request.path), response.status)
         return response
 
     async def external(request: web.Request) -> web.Response:
@@ -86,25 +84,6 @@ def application(values: Values, trust: FrontProxy, doorkeeper: TlsContext, telli
     for path, document in discovery.documents().items():
         app.router.add_get(path, _serve(document))
     return app
-
-
-@asynccontextmanager
-async def serving(app: web.Application, port: int, doorkeeper: TlsContext) -> AsyncIterator[int]:
-    """Serves while the body runs; yields the port (a free one for 0)."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        assert runner.server is not None
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            runner.server, None, port, ssl=doorkeeper.context, ssl_handshake_timeout=HANDSHAKE_SECONDS
-        )
-        try:
-            yield port_of([listening.getsockname() for listening in server.sockets])
-        finally:
-            server.close()
-    finally:
-        await runner.cleanup()
 
 
 def _serve(document: dict[str, Any]) -> Handler:

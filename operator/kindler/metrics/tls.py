@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from typing import Final
 from weakref import WeakSet
-
-HANDSHAKE_SECONDS: Final = 10.0
 
 
 class TlsContext:

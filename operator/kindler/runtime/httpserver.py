@@ -1,79 +1,151 @@
-"""An aiohttp application on a port that everybody in the cluster can reach, within bounds: it shares descriptors and memory with the data plane.
+"""The one way in which a process starts an HTTP server, bounded because anybody in the cluster may connect to the port.
 
-Who connects must ask within HEAD_SECONDS; later aiohttp itself closes what is idle. At the limit a newcomer takes the place of whoever is connected
-longest without having asked, so that silent connections cannot keep the kubelet's probes out.
+What is bounded, and why: the server shares file descriptors and memory with the work of the process.
+
+- At most CONNECTIONS connections. At the limit, a new client replaces the oldest client that has not sent a request
+yet, so that silent clients
+  cannot lock out the kubelet's probes. If every client has sent a request, the new one is cut.
+- A client must send its first request within HEAD_SECONDS. Later, aiohttp closes idle connections itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 CONNECTIONS: Final = 128
 HEAD_SECONDS: Final = 10.0
+TLS_HANDSHAKE_SECONDS: Final = 10.0
+SHUTDOWN_SECONDS: Final = 1.0  # that requests under way get when the server stops
+
+Check = Callable[[], str | None]
+"""None: all is well; else one sentence that says what is wrong."""
 
 
-async def serve(
-    application: web.Application, port: int, connections: int = CONNECTIONS, head_seconds: float = HEAD_SECONDS
-) -> tuple[web.AppRunner, int]:
-    """Serves until the runner's cleanup; the runner, and the port."""
-    asked: set[web.RequestHandler] = set()
+@asynccontextmanager
+async def serving(
+    application: web.Application,
+    port: int,
+    tls: ssl.SSLContext | None = None,
+    connections: int = CONNECTIONS,
+    head_seconds: float = HEAD_SECONDS,
+) -> AsyncIterator[int]:
+    """Serves on all addresses while the body runs; yields the port (a free one for 0).
+
+    Raises OSError if the port is in use.
+    """
+    with_request: set[web.RequestHandler] = set()
 
     @web.middleware
-    async def noted(request: web.Request, handler: Handler) -> web.StreamResponse:
-        asked.add(request.protocol)
+    async def remember_client(request: web.Request, handler: Handler) -> web.StreamResponse:
+        with_request.add(request.protocol)
         return await handler(request)
 
-    application.middlewares.insert(0, noted)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+    application.middlewares.insert(0, remember_client)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
-    await _Site(runner, port, asked, connections, head_seconds).start()
-    bound: int = runner.addresses[0][1]
-    return runner, bound
+    try:
+        await _BoundedSite(runner, port, tls, with_request, connections, head_seconds).start()
+        yield _port_of(runner.addresses)
+    finally:
+        await runner.cleanup()
 
 
-class _Site(web.BaseSite):
+def health_application(alive: Check, ready: Check, registry: CollectorRegistry) -> web.Application:
+    """`/healthz` and `/readyz` as plain text (503 with the sentence of the check when it fails), `/metrics` as
+    Prometheus text.
+    """
+
+    async def healthz(_: web.Request) -> web.Response:
+        return _verdict(alive())
+
+    async def readyz(_: web.Request) -> web.Response:
+        return _verdict(ready())
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application()
+    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
+    return app
+
+
+def _verdict(problem: str | None) -> web.Response:
+    return web.Response(status=503 if problem else 200, text=f"{problem or 'ok'}\n")
+
+
+def _port_of(addresses: Sequence[Any]) -> int:
+    """The port of these socket addresses.
+
+    For port 0 the kernel gives IPv4 and IPv6 different ports: then the port of IPv4 (its address is shorter).
+    """
+    return int(min(addresses, key=len)[1])
+
+
+class _BoundedSite(web.BaseSite):
+    """A site that checks its bounds when a client connects.
+
+    With TLS, aiohttp counts a client once its handshake is done.
+    """
+
     def __init__(
-        self, runner: web.AppRunner, port: int, asked: set[web.RequestHandler], connections: int, head_seconds: float
+        self,
+        runner: web.AppRunner,
+        port: int,
+        tls: ssl.SSLContext | None,
+        with_request: set[web.RequestHandler],
+        connections: int,
+        head_seconds: float,
     ) -> None:
         super().__init__(runner)
         self._port = port
-        self._asked = asked
+        self._tls = tls
+        self._with_request = with_request
         self._connections = connections
         self._head_seconds = head_seconds
 
     @property
     def name(self) -> str:
-        return f"http://*:{self._port}"
+        """For aiohttp's own use."""
+        return f"{'https' if self._tls else 'http'}://*:{self._port}"
 
     async def start(self) -> None:
+        """Listens on all addresses."""
         await super().start()
-        self._server = await asyncio.get_running_loop().create_server(self._connected, port=self._port)
+        handshake = TLS_HANDSHAKE_SECONDS if self._tls else None
+        self._server = await asyncio.get_running_loop().create_server(
+            self._accept, port=self._port, ssl=self._tls, ssl_handshake_timeout=handshake
+        )
 
-    def _connected(self) -> asyncio.Protocol:
+    def _accept(self) -> asyncio.Protocol:
+        """The protocol for a client that connects now."""
         server = self._runner.server
         assert server is not None
-        known = server.connections
-        self._asked.intersection_update(known)
-        if len(known) >= self._connections:
-            silent = next((c for c in known if c not in self._asked), None)
+        clients = server.connections
+        self._with_request.intersection_update(clients)
+        if len(clients) >= self._connections:
+            silent = next((client for client in clients if client not in self._with_request), None)
             if silent is None:
-                return _Refused()
+                return _Cut()
             silent.force_close()
         handler: web.RequestHandler = server()
-        asyncio.get_running_loop().call_later(self._head_seconds, self._check, handler)
+        asyncio.get_running_loop().call_later(self._head_seconds, self._close_if_silent, handler)
         return handler
 
-    def _check(self, handler: web.RequestHandler) -> None:
-        if handler not in self._asked:
+    def _close_if_silent(self, handler: web.RequestHandler) -> None:
+        if handler not in self._with_request:
             handler.force_close()
 
 
-class _Refused(asyncio.Protocol):
-    """A connection too many."""
+class _Cut(asyncio.Protocol):
+    """A client above the limit: its connection is reset."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

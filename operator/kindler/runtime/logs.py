@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on standard output."""
+"""Logs of every process, on standard output: JSON lines in the cluster, plain text at a terminal."""
 
 from __future__ import annotations
 
@@ -6,31 +6,39 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
+
+TEXT_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class JsonFormatter(logging.Formatter):
-    """`time`, `level`, `logger`, `message`, whatever `extra={"told": {…}}` adds, and the traceback."""
+    """One JSON object per line:
+
+    `time`, `level`, `logger`, `message`, the fields that `extra={"fields": {...}}` adds, and `traceback`.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """One line without its newline."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= getattr(record, "told", {})
+        line |= getattr(record, "fields", {})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def configure(level: str) -> None:
-    """Sends all logging to standard output. `level` as in the settings; an unknown one is INFO."""
+def configure(level: str, log_format: str) -> None:
+    """Sends all logging to standard output. `level`: a name of the logging module; an unknown one is INFO.
+
+    `log_format`: json, text, or auto (text if standard output is a terminal, else json).
+    """
+    as_text = log_format == "text" or (log_format == "auto" and sys.stdout.isatty())
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonFormatter())
-    logging.basicConfig(
-        level=logging.getLevelNamesMapping().get(level.upper(), logging.INFO), handlers=[handler], force=True
-    )
+    handler.setFormatter(logging.Formatter(TEXT_FORMAT) if as_text else JsonFormatter())
+    levels = logging.getLevelNamesMapping()
+    logging.basicConfig(level=levels.get(level.upper(), logging.INFO), handlers=[handler], force=True)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)

@@ -1,4 +1,7 @@
-"""One process's life around the cluster: its settings, its log, its connection, and the signals that end it."""
+"""The life of every process:
+
+its settings, its log, its connection to the API server, the signals that end it, its exit status.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ from typing import Protocol, TypeVar
 import uvloop
 
 from kindler.api.settings import Common, SettingsError
-from kindler.clients.cluster import ApiError, Cluster
+from kindler.clients.cluster import PAGE, ApiError, Cluster
+from kindler.runtime import logs
 
 log = logging.getLogger(__name__)
 
@@ -27,28 +31,39 @@ class Settings(Protocol):
 
 
 S = TypeVar("S", bound=Settings)
+Life = Callable[[S, Cluster, asyncio.Event], Awaitable[int]]
 
 
-def live(
-    process: str, read: Callable[[Mapping[str, str]], S], life: Callable[[S, Cluster, asyncio.Event], Awaitable[int]]
+def run_process(
+    name: str, read_settings: Callable[[Mapping[str, str]], S], life: Life[S], page_size: int = PAGE
 ) -> int:
-    """The exit status of `life`, which ends soon after the event (SIGTERM, SIGINT) is set; 1 without cluster or port, 2 for settings that cannot be used."""
+    """Runs `life(settings, cluster, stop)` and returns the exit status of the process.
+
+    `stop` is set by SIGTERM and SIGINT; `life` then ends soon. `page_size`: objects per page of a list from the API
+    server.
+
+    exit status   when
+    -----------   ----
+    that of life  it ended by itself or after a signal
+    1             there is no usable cluster configuration, or a port is in use
+    2             a setting cannot be used; standard error names variable, value and remedy
+    """
     try:
-        settings = read(os.environ)
+        settings = read_settings(os.environ)
     except SettingsError as error:
-        print(f"kindler {process}: {error}", file=sys.stderr)
+        print(f"kindler {name}: {error}", file=sys.stderr)
         return 2
-    logging.basicConfig(level=settings.common.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(settings.common.log_level, settings.common.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_connected(settings, life))
+        return runner.run(_connected(settings, life, page_size))
 
 
-async def _connected(settings: S, life: Callable[[S, Cluster, asyncio.Event], Awaitable[int]]) -> int:
-    cluster, stop, loop = Cluster(), asyncio.Event(), asyncio.get_running_loop()
+async def _connected(settings: S, life: Life[S], page_size: int) -> int:
+    cluster, stop, loop = Cluster(page_size=page_size), asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
     try:
         await cluster.connect()
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(sign, stop.set)
         return await life(settings, cluster, stop)
     except (ApiError, OSError) as error:
         log.error("%s", error)

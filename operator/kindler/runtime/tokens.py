@@ -1,4 +1,8 @@
-"""Who calls on the peer port: ServiceAccount tokens of our audience, verified here against the cluster's keys, so that it works with the API server away."""
+"""Checks the ServiceAccount tokens of callers on the peer port.
+
+This process verifies a token itself, with the public keys of the cluster. So callers are let in also while the API
+server is away.
+"""
 
 from __future__ import annotations
 
@@ -23,22 +27,25 @@ ALGORITHMS: Final = (
     "ES256",
     "ES384",
     "ES512",
-)  # keys are public: nothing symmetric, and never "none"
+)  # the keys are public, so no symmetric algorithm and never "none"
 LEEWAY_SECONDS: Final = 10
-FRESH_SECONDS: Final = 600.0  # keys older than this are read again, if the API server answers
+FRESH_SECONDS: Final = 600.0  # keys older than this are read again if the API server responds
 REFRESHES_PER_SECOND, REFRESHES_AT_ONCE = 0.1, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """`status`: 401 (who are you?), 403 (not you), 503 (the keys are not known)."""
+    """Why a caller is not let in.
+
+    `status`: 401 (no valid token), 403 (another ServiceAccount), 503 (the keys are not known yet).
+    """
 
     status: int
     reason: str
 
 
 class Tokens:
-    """`subjects`: the ServiceAccounts that may call, as `system:serviceaccount:NAMESPACE:NAME`."""
+    """Verifies tokens. `subjects`: the ServiceAccounts that may call, as `system:serviceaccount:NAMESPACE:NAME`."""
 
     def __init__(self, cluster: Cluster, audience: str, subjects: frozenset[str]) -> None:
         self._cluster = cluster
@@ -52,7 +59,7 @@ class Tokens:
         self._refreshing: asyncio.Task[None] | None = None
 
     async def check(self, authorization: str) -> Denied | None:
-        """None for a good `Authorization` header, else why not."""
+        """None if the `Authorization` header holds a valid token, else why the caller is not let in."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.isascii() or not token:
             return Denied(401, f"show a ServiceAccount token for the audience {self._audience!r}")
@@ -87,7 +94,11 @@ class Tokens:
         return None
 
     async def _key(self, kid: str) -> jwt.PyJWK | None:
-        """The key of this id. An unknown one is waited for while the cluster's keys are read again, at a limited rate; old ones are renewed meanwhile."""
+        """The key with this id.
+
+        For an unknown id the caller waits while the keys are read again, at a limited rate. Old keys are renewed in the
+        background.
+        """
         key, now = self._keys.get(kid), time.monotonic()
         if key is None:
             async with self._lock:
@@ -106,7 +117,7 @@ class Tokens:
             self._refreshing = None
 
     async def close(self) -> None:
-        """Ends a renewal that is under way."""
+        """Cancels a renewal that is under way."""
         if self._refreshing is not None:
             self._refreshing.cancel()
             await asyncio.gather(self._refreshing, return_exceptions=True)
@@ -118,4 +129,4 @@ class Tokens:
             keys = {str(k["kid"]): jwt.PyJWK.from_dict(k) for k in found["keys"] if k.get("kty") in ("RSA", "EC")}
             self._issuer, self._keys, self._read = str(configuration["issuer"]), keys, time.monotonic()
         except (ApiError, jwt.PyJWTError, ValueError, KeyError, TypeError) as error:
-            log.warning("the cluster's token keys could not be read (%s): the last known ones serve on", error)
+            log.warning("the cluster's token keys cannot be read (%s): Kindler uses the last known keys", error)

@@ -2,8 +2,8 @@
 
 The life of a pod here:
 
-    seen in the watch with an IP -> probed -> first 200: usable, it is a backend
-    deleted, container stopped, new IP, or connections failed -> not usable -> probed again, unless it will be removed
+    seen in the watch with an IP -> probing -> first 200: usable, it is a backend
+    deleted, container stopped, new IP, or connections failed -> not usable -> probing again, unless it will be removed
 
 The kubelet's Ready never makes a pod unusable: a container with one worker cannot answer pings while it works. Ready makes a
 pod usable in one case: this process sees the route change to a revision whose pods are Ready already. The controller has
