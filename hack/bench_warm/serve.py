@@ -15,7 +15,9 @@ from typing import Any
 import uvloop
 
 from kindler.activator.accesslog import AccessLog
-from kindler.activator.cluster.directory import Directory, trim_endpoint, trim_pod, trim_pool
+from kindler.activator.cluster.directory import Directory
+from kindler.activator.cluster.trim import trim_endpoint, trim_pod, trim_pool
+from kindler.activator.endpoint.actuator import Probe
 from kindler.activator.endpoint.pod import Pod
 from kindler.activator.endpoint.requests import Backend
 from kindler.activator.endpoint.size import PoolSize
@@ -37,14 +39,14 @@ class Hands:
 
     def scale(self, size: PoolSize, replicas: int) -> None: ...
 
-    def probe(self, pod: Pod, port: int, path: str, rest: float, again: bool, answered: Callable[[Pod], None]) -> None:
-        asyncio.get_running_loop().call_soon(answered, pod)
+    def probe(self, pod: Pod, probe: Probe, on_success: Callable[[Pod], None]) -> None:
+        asyncio.get_running_loop().call_soon(on_success, pod)
 
-    def forget(self, pod: Pod) -> None: ...
+    def stop_probing(self, pod: Pod) -> None: ...
 
-    def cost(self, namespace: str, pod: Pod, value: int) -> None: ...
+    def set_deletion_cost(self, namespace: str, pod: Pod, value: int) -> None: ...
 
-    def delete(self, namespace: str, pod: Pod, why: str) -> None: ...
+    def delete_pod(self, namespace: str, pod: Pod, reason: str) -> None: ...
 
     def close_idle(self, backend: Backend) -> None:
         close_idle(backend)
@@ -93,7 +95,7 @@ async def serve(port: int, pod_port: int, pods: list[str]) -> Listener:
     """Serves the endpoint `iris` of the namespace `default` on `port` of loopback."""
     settings = activator_settings({})
     telling, actuator = AccessLog(access_log=False), Hands()
-    directory = Directory(lambda identity: EndpointThrottler(identity, actuator, telling, time.monotonic))
+    directory = Directory(lambda identity: EndpointThrottler(identity, actuator, (telling,), time.monotonic))
     door = Router(settings, Cluster(), directory, Ownership(), lambda: True)
     endpoint, pool, its_pods = objects(pod_port, pods)
     directory.on_endpoint(None, trim_endpoint(endpoint))

@@ -15,8 +15,9 @@ from uuid import uuid4
 from kindler.activator import admin, metrics, peer
 from kindler.activator.accesslog import AccessLog
 from kindler.activator.cluster.actuator import ClusterActuator
-from kindler.activator.cluster.directory import Directory, trim_endpoint, trim_pod, trim_pool
+from kindler.activator.cluster.directory import Directory
 from kindler.activator.cluster.prober import Prober
+from kindler.activator.cluster.trim import trim_endpoint, trim_pod, trim_pool
 from kindler.activator.cluster.writer import Writer
 from kindler.activator.endpoint import scaledown
 from kindler.activator.endpoint.requests import Cause, Rejection

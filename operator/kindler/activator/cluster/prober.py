@@ -92,7 +92,9 @@ class Prober:
 
     def _task_ended(self, pod: Pod, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("the probe of pod %s failed with an error; the next tick restarts it", pod.facts.name, exc_info=error)
+            log.error(
+                "the probe of pod %s failed with an error; the next tick restarts it", pod.facts.name, exc_info=error
+            )
             if self._tasks.get(pod.facts.uid) is task:
                 del self._tasks[pod.facts.uid]
                 pod.probing = False

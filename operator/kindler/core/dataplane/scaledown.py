@@ -83,9 +83,7 @@ def decide(pool: DemandPool, idle_timeout: float, now: float) -> Step:
     if pool.desired == 0 and pool.replicas > 0 and timeout_over and len(idle) == len(others):
         return Step(mark, unmark, 0, tuple(p.uid for p in idle))
     remove = [
-        p
-        for p in idle
-        if p.marked and p.low_cost_since is not None and now - p.low_cost_since >= COST_SETTLE_SECONDS
+        p for p in idle if p.marked and p.low_cost_since is not None and now - p.low_cost_since >= COST_SETTLE_SECONDS
     ]
     if remove and len(others) == pool.replicas and all(p.ready for p in others if p not in remove):
         return Step(mark, unmark, pool.replicas - len(remove), tuple(p.uid for p in remove))
