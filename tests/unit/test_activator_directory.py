@@ -52,7 +52,8 @@ def shown_endpoint(
 
 def shown_pool(uid: str = "r1", owner: str = "e1", kind: str = "Endpoint", namespace: str = "team") -> dict[str, Any]:
     meta = {
-        "name": "iris-abc-demand", "namespace": namespace, "uid": uid, "resourceVersion": "1", "labels": {names.LABEL_REVISION: "abc"},
+        "name": "iris-abc-demand", "namespace": namespace, "uid": uid, "resourceVersion": "1",
+        "labels": {names.LABEL_REVISION: "abc"},
         "ownerReferences": [{"kind": kind, "name": "iris", "uid": owner, "controller": True}],
     }  # fmt: skip
     return trim_pool({"metadata": meta, "spec": {"replicas": 1}})

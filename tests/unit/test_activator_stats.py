@@ -178,7 +178,9 @@ def test_allocated_is_what_the_warm_pods_can_run() -> None:
 
 
 def test_allocated_includes_a_busy_pod_that_stops_answering_and_a_ready_one_not_pinged_yet() -> None:
-    """Otherwise busier pods would lead to a smaller size, and after each restart of an activator the size would be one pod's."""
+    """Otherwise busier pods would lead to a smaller size, and after each restart of an activator the size would be
+    one pod's.
+    """
     world = World(route(limit=20, per_instance=4, scaled=True))
     world.show("a", names.WARM)
     assert world.throttler.stats(owner=True).allocated == 4, "the kubelet has set Ready"

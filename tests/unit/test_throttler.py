@@ -224,8 +224,8 @@ def test_a_new_route_sends_held_requests_to_the_new_revision_and_lets_running_on
 
 @pytest.mark.parametrize("before", [None, "old"])
 def test_after_a_route_change_pods_that_are_ready_serve_without_a_ping(before: str | None) -> None:
-    """The controller fills a warm pool before it changes the route, at a creation and at an update: the kubelet has already
-    pinged these pods.
+    """The controller fills a warm pool before it changes the route, at a creation and at an update: the kubelet has
+    already pinged these pods.
     """
     world = World(route(before, limit=3)) if before else World()
     world.pool("iris-new-demand", "new", 0)

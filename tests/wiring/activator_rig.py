@@ -90,7 +90,9 @@ class Answer:
 
 
 class Rig:
-    """`models`: by pod name, also those of deleted pods. `gate`: while it is closed (`clear`), models answer no invocation.
+    """`models`: by pod name, also those of deleted pods.
+
+    `gate`: while it is closed (`clear`), models answer no invocation.
 
     `most`: the maximum of requests in all models at once.
     """
@@ -185,7 +187,8 @@ class Rig:
     ) -> Route:
         """Sets status.route."""
         route = Route(
-            "AllTraffic", revision, names.pool_name(name, revision, names.DEMAND), names.pool_name(name, revision, names.WARM) if warm else None,
+            "AllTraffic", revision, names.pool_name(name, revision, names.DEMAND),
+            names.pool_name(name, revision, names.WARM) if warm else None,
             limit, per_pod, warm, 2048, idle, 60, startup, self.port, "/ping", "/invocations",
         )  # fmt: skip
         kind = self._kind("endpoints", names.GROUP)

@@ -150,7 +150,9 @@ async def test_stats_contain_the_requests_per_revision_and_pool(rig: Rig, issuer
 
 
 async def test_stats_with_provisioned_true_contain_only_endpoints_with_a_warm_pool(rig: Rig, issuer: Issuer) -> None:
-    """The metrics process reads this once a second: a warm pool's capacity, and totals whose differences are averages."""
+    """The metrics process reads this once a second: a warm pool's capacity, and totals whose differences are
+    averages.
+    """
     rig.serving(demand=1, limit=3)
     rig.serving("rose", warm=2, limit=5, per_pod=2)
     await rig.until(

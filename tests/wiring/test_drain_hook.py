@@ -1,4 +1,4 @@
-"""The preStop hook that keeps a pod until its last request has its response, run by real shells with real connections."""
+"""The preStop hook that keeps a pod until its last request has its response, run by real shells."""
 
 from __future__ import annotations
 

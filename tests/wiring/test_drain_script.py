@@ -61,7 +61,10 @@ async def test_the_hook_lasts_as_long_as_a_connection_is_open(shell: str, path: 
 
 @pytest.mark.parametrize("shell", SHELLS)
 async def test_the_hook_finds_the_connection_while_others_open_and_close(shell: str) -> None:
-    """The kernel's list changes while the hook reads it. One read that misses the connection would end the pod and its request."""
+    """The kernel's list changes while the hook reads it.
+
+    One read that misses the connection would end the pod and its request.
+    """
     async with (
         connected() as (port, _, _),
         connected() as (busy_port, _, _),

@@ -154,7 +154,8 @@ async def test_echo_returns_the_whole_body_also_if_it_came_in_chunks() -> None:
         assert answer.headers["content-type"] == "image/x-noise"
         client = await server.client()
         client.writer.write(
-            b"POST /invocations?echo=1 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+            b"POST /invocations?echo=1 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n"
+            b"Expect: 100-continue\r\n\r\n"
         )
         assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.writer.write(b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: t\r\n\r\n")

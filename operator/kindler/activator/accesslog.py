@@ -31,7 +31,10 @@ _PHASE_TEXTS = {
 
 
 class AccessLog:
-    """A RequestObserver. `run` writes the access lines in batches: a write per line would cost more than the request."""
+    """A RequestObserver.
+
+    `run` writes the access lines in batches: a write per line would cost more than the request.
+    """
 
     def __init__(self, access_log: bool, write: Callable[[bytes], object] | None = None) -> None:
         self._access_log = access_log

@@ -16,8 +16,10 @@ STALLED_SECONDS = 10.0  # without a tick: the process has an error that only a r
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The state of the process. `tick_age`: seconds since the last tick. `api_age`: seconds since the API server last sent
-    something, None before the first time. `pending_writes`: writes that wait for the API server; `failure`: the last error.
+    """The state of the process.
+
+    `tick_age`: seconds since the last tick. `api_age`: seconds since the API server last sent something, None before
+    the first time. `pending_writes`: writes that wait for the API server; `failure`: the last error.
     """
 
     synced: bool

@@ -1,7 +1,7 @@
 """Metrics in Prometheus' text format, rendered from the plain numbers of the throttlers.
 
-Rendered here instead of by a library, and in pieces: a scrape of a thousand endpoints costs milliseconds and must not delay
-requests.
+Rendered here instead of by a library, and in pieces: a scrape of a thousand endpoints costs milliseconds and must not
+delay requests.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Whether this activator admits requests for an endpoint. The router checks it per request, `/stats` reports it.
 
-Today one replica owns all endpoints. When several replicas share them, the decision belongs here and in no other place. It must
-stay as cheap as a flag and a comparison. Does not belong here: how owners are agreed upon, and writes to the cluster.
+Today one replica owns all endpoints. When several replicas share them, the decision belongs here and in no other
+place. It must stay as cheap as a flag and a comparison. Does not belong here: how owners are agreed upon, and writes
+to the cluster.
 """
 
 from __future__ import annotations

@@ -22,7 +22,9 @@ BATCH = 50  # endpoints per piece: the event loop serves requests between two pi
 def application(
     directory: Directory, ownership: Ownership, tokens: Tokens, boot: str, synced: Callable[[], bool]
 ) -> web.Application:
-    """`GET /stats`; with `?provisioned=true` only endpoints with a warm pool. `boot` identifies this run of the process.
+    """`GET /stats`; with `?provisioned=true` only endpoints with a warm pool.
+
+    `boot` identifies this run of the process.
 
     503 until all objects are listed (`synced`): a warm pool whose pods are not known yet would be reported as empty.
     """
@@ -53,8 +55,8 @@ def application(
 async def _stats(throttlers: list[EndpointThrottler], ownership: Ownership, boot: str) -> bytes:
     """`Stats` as JSON, of endpoints that have a route: this replica serves nothing for the others.
 
-    Encoded in batches: a thousand warm pools at once would delay requests by 20 ms, and the metrics process reads this once
-    a second.
+    Encoded in batches: a thousand warm pools at once would delay requests by 20 ms, and the metrics process reads
+    this once a second.
     """
     entries = []
     for number, throttler in enumerate(throttlers, 1):

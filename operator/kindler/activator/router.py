@@ -1,4 +1,4 @@
-"""The process as the wire sees it (its `RequestRouter`): finds the throttler of a request, and limits the memory of held ones.
+"""Finds the throttler of a request and limits the memory of held ones: the `RequestRouter` of the wire.
 
 Does not belong here: how an address is read (core.dataplane.addresses), look-ups (cluster.lookups).
 """

@@ -1,4 +1,4 @@
-"""The PoolActuator of a real cluster: probes by the prober, writes by the writer, and idle connections closed by the wire."""
+"""The PoolActuator of a real cluster: the prober probes, the writer writes, and the wire closes idle connections."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """All endpoints that this process knows: the watches' Endpoints, ReplicaSets and pods, brought to the throttlers.
 
-Objects are related by uid, never by name: an Endpoint, ReplicaSet or pod that is created again under the same name is another
-one. And only within a namespace: for a moment an owner reference may name a uid of any namespace, which would bring one
-tenant's requests to another tenant's pod.
+Objects are related by uid, never by name: an Endpoint, ReplicaSet or pod that is created again under the same name is
+another one. And only within a namespace: for a moment an owner reference may name a uid of any namespace, which would
+bring one tenant's requests to another tenant's pod.
 
 Does not belong here: what the informers keep of an object (trim), look-ups (lookups).
 """

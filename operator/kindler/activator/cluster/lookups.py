@@ -1,15 +1,15 @@
 """Look-ups of Endpoints that the watch has not shown yet, or has shown without a route.
 
-A look-up is one GET. The rate of look-ups is limited; requests for the same name share one. Each request gets a result within
-TIMEOUT_SECONDS, whatever happens:
+A look-up is one GET. The rate of look-ups is limited; requests for the same name share one. Each request gets a
+result within TIMEOUT_SECONDS, whatever happens:
 
     the Endpoint exists                                          its throttler
     it does not exist, or did not within the last second         not found
     too many look-ups, and the watch has listed all Endpoints    not found
     too many look-ups before that, or no response                try again: nothing is known
 
-An Endpoint that only a look-up has shown is read again regularly until the watch shows it too. Without that, this process
-might never learn of its deletion.
+An Endpoint that only a look-up has shown is read again regularly until the watch shows it too. Without that, this
+process might never learn of its deletion.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 The first 200 makes a pod usable, seconds before the kubelet and kube-proxy would.
 
-One small task per pod that does not answer yet; each ping is raw HTTP on a fresh connection. A pod that starts is pinged
-often at first and less often later; more than about 30 such pods share the rate that the process can afford. A pod that
-answered before and then failed is pinged still less often, since it may be at work.
+One small task per pod that does not answer yet; each ping is raw HTTP on a fresh connection. A pod that starts is
+pinged often at first and less often later; more than about 30 such pods share the rate that the process can afford. A
+pod that answered before and then failed is pinged still less often, since it may be at work.
 
 Connections end with a reset. An orderly end would stay in the connection table of the node for two minutes (TIME_WAIT),
 and thousands of them would fill it.

@@ -2,8 +2,8 @@
 
 Belongs here: every write of the activator. All other modules only read (watches, look-ups, keys of tokens).
 
-One PATCH is in flight per pool and per pod, always with the newest number. A failed write is repeated until it succeeds or
-its object is gone. While the API server is unavailable nothing is lost: the newest number waits.
+One PATCH is in flight per pool and per pod, always with the newest number. A failed write is repeated until it
+succeeds or its object is gone. While the API server is unavailable nothing is lost: the newest number waits.
 """
 
 from __future__ import annotations

@@ -13,8 +13,10 @@ from kindler.activator.endpoint.size import PoolSize
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How to ping a pod. `delay`: seconds before the first ping. `answered_before`: the pod answered earlier and may only be
-    busy, so it is pinged less and less often.
+    """How to ping a pod.
+
+    `delay`: seconds before the first ping. `answered_before`: the pod answered earlier and may only be busy, so it is
+    pinged less and less often.
     """
 
     port: int

@@ -99,8 +99,8 @@ class Counters:
     def totals(self, arrivals: Iterable[float], now: float) -> Totals:
         """The sums for `/stats`. `arrivals`: when each request arrived that executes or is held now.
 
-        Each such request adds `now - arrived` to the load, and its whole time once it has ended. So the integral is exact
-        at any time and costs a request nothing.
+        Each such request adds `now - arrived` to the load, and its whole time once it has ended. So the integral is
+        exact at any time and costs a request nothing.
         """
         open_seconds = [now - arrived for arrived in arrivals]
         # max: sums in another order may be rounded down, and the load must not decrease

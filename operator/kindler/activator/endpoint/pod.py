@@ -1,4 +1,4 @@
-"""One model pod, as this process knows it: its facts from the watch, the results of our own pings, and its scale-down state."""
+"""One model pod, as this process knows it: facts from the watch, results of our own pings, scale-down state."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from kindler.core.common.pods import PodFacts
 class Pod:
     """A pod from its first to its last event in the watch. Times in monotonic seconds, None = has not happened.
 
-    `backend` exists from the first good ping on and stays the same while the pod keeps its IP, so that the requests in it
-    stay counted. `usable`: the last ping was good. The timestamps of its start are those at which the watch showed each
-    phase: the pod's own timestamps have whole seconds only.
+    `backend` exists from the first good ping on and stays the same while the pod keeps its IP, so that the requests
+    in it stay counted. `usable`: the last ping was good. The timestamps of its start are those at which the watch
+    showed each phase: the pod's own timestamps have whole seconds only.
     """
 
     __slots__ = (

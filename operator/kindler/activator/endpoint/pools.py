@@ -5,9 +5,9 @@ The life of a pod here:
     seen in the watch with an IP -> probing -> first 200: usable, it is a backend
     deleted, container stopped, new IP, or connections failed -> not usable -> probing again, unless it will be removed
 
-The kubelet's Ready never makes a pod unusable: a container with one worker cannot answer pings while it works. Ready makes a
-pod usable in one case: this process sees the route change to a revision whose pods are Ready already. The controller has
-waited for them, and a request at that very moment must not wait for a ping of ours.
+The kubelet's Ready never makes a pod unusable: a container with one worker cannot answer pings while it works. Ready
+makes a pod usable in one case: this process sees the route change to a revision whose pods are Ready already. The
+controller has waited for them, and a request at that very moment must not wait for a ping of ours.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class PodPools:
     def set_route(self, route: Route, change_observed: bool = True) -> None:
         """New requests go to this route's revision; pods of others take none any more.
 
-        `change_observed`: False if the process has just started and did not see the change itself. The caller dispatches
-        held requests afterwards, when all backends are known: those of the warm pool come first.
+        `change_observed`: False if the process has just started and did not see the change itself. The caller
+        dispatches held requests afterwards, when all backends are known: those of the warm pool come first.
         """
         changed = self.route is None or self.route.revision != route.revision
         self.route = route
@@ -136,8 +136,9 @@ class PodPools:
     def allocated(self) -> int:
         """How many requests the warm pods can run together, free slots or not.
 
-        A pod counts if it answers, is Ready, or stopped answering only a short while ago. Sizes are computed from this
-        number. So it includes a pod that is too busy to answer a ping, and one that was Ready before this process began.
+        A pod counts if it answers, is Ready, or stopped answering only a short while ago. Sizes are computed from
+        this number. So it includes a pod that is too busy to answer a ping, and one that was Ready before this
+        process began.
         """
         if self.route is None:
             return 0
@@ -171,7 +172,10 @@ class PodPools:
             self._on_usable()
 
     def _make_usable(self, pod: Pod, first_ping: float | None) -> bool:
-        """The pod answers. `first_ping` is the time if it never answered before. False: the pod does not count any more."""
+        """The pod answers.
+
+        `first_ping` is the time if it never answered before. False: the pod does not count any more.
+        """
         facts, route = pod.facts, self.route
         if (
             route is None

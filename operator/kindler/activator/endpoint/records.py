@@ -1,7 +1,7 @@
 """What the throttler publishes: one record per finished and per rejected request, and an event per cold start.
 
-Belongs here: the records and the RequestObserver interface. Does not belong here: what observers do with them (counters,
-access log).
+Belongs here: the records and the RequestObserver interface.
+Does not belong here: what observers do with them (counters, access log).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The interface between the wire (bytes of one request) and the throttler (the endpoint that admits, holds and places it).
+"""The interface between the wire (the bytes of one request) and the throttler (admits, holds and places it).
 
     wire                                       throttler
     ----                                       ---------
@@ -15,9 +15,9 @@
                                                again, at the front) | Rejection
 
 A request that got a backend ends with exactly one `finished`, or one `unreachable` that returns None or a Rejection.
-A held request ends with one `dispatch`, `reject` or `gone`. The throttler may call `dispatch` and `reject` of other requests
-from within any of its methods, never of the same request. For a PING or WAKE that gets a backend the wire sends a local 200
-and calls `finished` at once (ANSWERED, 200), without contact to the pod.
+A held request ends with one `dispatch`, `reject` or `gone`. The throttler may call `dispatch` and `reject` of other
+requests from within any of its methods, never of the same request. For a PING or WAKE that gets a backend the wire
+sends a local 200 and calls `finished` at once (ANSWERED, 200), without contact to the pod.
 
 Everything runs on one event loop and nothing here awaits: each call returns before the next event.
 """
@@ -60,7 +60,10 @@ class Cause(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A local reply that refuses a request. `reason`: a sentence for a person; `retry_after`: whole seconds, or None."""
+    """A local reply that refuses a request.
+
+    `reason`: a sentence for a person; `retry_after`: whole seconds, or None.
+    """
 
     cause: Cause
     reason: str
@@ -80,8 +83,8 @@ class Outcome(enum.Enum):
 class Backend:
     """One pod that takes requests.
 
-    `pool`: names.DEMAND or names.WARM. `in_use` and `last_used` (monotonic seconds) belong to the throttler. `idle`: kept
-    connections (objects of the wire), last in first out; the throttler closes them through `close_idle`.
+    `pool`: names.DEMAND or names.WARM. `in_use` and `last_used` (monotonic seconds) belong to the throttler. `idle`:
+    kept connections (objects of the wire), last in first out; the throttler closes them through `close_idle`.
     """
 
     host: str
@@ -98,7 +101,7 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class ForwardingConfig:
-    """What the wire needs to forward a request: from the endpoint's route, the same for all requests until it changes."""
+    """What the wire needs to forward a request. From the route, and the same for all requests until it changes."""
 
     endpoint: str  # SageMaker name, for messages
     namespace: str
@@ -131,7 +134,10 @@ class ColdStart:
 
 
 class PendingRequest(Protocol):
-    """One request, as the throttler sees it. The wire's RequestStream implements it and sets the attributes before `offer`."""
+    """One request, as the throttler sees it.
+
+    The wire's RequestStream implements it and sets the attributes before `offer`.
+    """
 
     purpose: Purpose
     style: Style

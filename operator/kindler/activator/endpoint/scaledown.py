@@ -26,7 +26,8 @@ def tick(throttler: EndpointThrottler, actuator: PoolActuator, now: float, drain
     if size is not None:
         size.accept_observed(now)
     if throttler.held:
-        # Events do the same at once. This repeats it in case an event was lost or came within the watch echo of a write.
+        # Events do the same at once. This repeats it in case an event was lost or came within the watch echo of a
+        # write.
         throttler.serve_held()
     if draining or (not pools.pods and (size is None or not size.replicas)):
         return  # scaled to zero: the normal state of most endpoints
@@ -35,7 +36,7 @@ def tick(throttler: EndpointThrottler, actuator: PoolActuator, now: float, drain
 
 
 def _check_pods(throttler: EndpointThrottler, actuator: PoolActuator, route: Route, now: float) -> None:
-    """Repeats probes that failed with an error, deletes stuck pods, and keeps the deletion costs of warm pods current."""
+    """Restarts probes that failed with an error, deletes stuck pods, updates the deletion costs of warm pods."""
     pools = throttler.pools
     # A pod that does not answer may still work on a request of an activator that has ended.
     timeout = max(route.startup_timeout_in_seconds, route.invocation_timeout_in_seconds)

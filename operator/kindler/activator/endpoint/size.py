@@ -27,10 +27,10 @@ class PoolFacts:
 class PoolSize:
     """Times in monotonic seconds.
 
-    `observed`: `replicas` as last written or shown by the watch. `raised_at`: when the pool became as large as it is, at the
-    earliest when this process first saw it. `requested`: the number that is not written yet, None if nothing is to be
-    written. `writing`: a write is in progress. `unconfirmed`: the number that the watch showed last, while it may be an
-    echo from before our own write.
+    `observed`: `replicas` as last written or shown by the watch. `raised_at`: when the pool became as large as it is,
+    at the earliest when this process first saw it. `requested`: the number that is not written yet, None if nothing
+    is to be written. `writing`: a write is in progress. `unconfirmed`: the number that the watch showed last, while
+    it may be an echo from before our own write.
     """
 
     namespace: str

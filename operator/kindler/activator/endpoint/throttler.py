@@ -160,7 +160,10 @@ class EndpointThrottler:
         self.serve_held()
 
     def serve_held(self) -> None:
-        """Pods or pools changed: dispatches held requests, scales up for the rest, or rejects all if no pod can start."""
+        """Pods or pools changed: dispatches held requests and scales up for the rest.
+
+        Rejects all of them if no pod can start.
+        """
         self._dispatch_held()
         waiting = self._admission.waiting
         if not waiting or self.pools.route is None:
@@ -265,7 +268,7 @@ class EndpointThrottler:
             self._dispatching = False
 
     def _record_cold_start(self, request: PendingRequest, backend: Backend) -> None:
-        """If the request waited for this pod to start: it gets the phases, and observers get the cold start once per pod."""
+        """If the request waited for this pod to start, it gets the phases. Observers get them once per pod."""
         pod = self.pools.pods.get(backend.uid)
         if pod is None or pod.ping is None or pod.ping < request.arrived:
             return

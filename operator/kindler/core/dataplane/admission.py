@@ -1,7 +1,7 @@
-"""Admission of requests to one endpoint: `running + waiting <= limit`, and held requests leave in first-in-first-out order.
+"""Admission of requests to one endpoint: `running + waiting <= limit`; held requests are served first in, first out.
 
-A small state machine without I/O or clock. A request counts from its acceptance until the model's response is read to its end,
-or, while it waits, until its client leaves.
+A small state machine without I/O or clock. A request counts from its acceptance until the model's response is read to
+its end, or, while it waits, until its client leaves.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ class Admission(Generic[R, B]):
         self.waiting.appendleft(request)
 
     def done(self, request: R) -> tuple[B, float] | None:
-        """Ends a running request; returns its backend and start time. None if it does not run: no slot is freed twice."""
+        """Ends a running request; returns its backend and start time.
+
+        None if it does not run: no slot is freed twice.
+        """
         return self.running.pop(request, None)
 
     def leave(self, request: R) -> bool:

@@ -1,4 +1,4 @@
-"""Outlier detection: how long a pod stays ejected after failures, when it is replaced, and whether a pool can start at all."""
+"""Outlier detection: how long a pod is ejected after failures, when it is replaced, whether a pool can start at all."""
 
 from __future__ import annotations
 

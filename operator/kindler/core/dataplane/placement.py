@@ -1,7 +1,7 @@
 """Which backend takes the next request: warm before demand, and the most recently used one first.
 
-So the other backends become idle and can be removed. A small state machine without I/O or clock over backends (pods that
-answer). A backend has a free slot while its `in_use` is below the limit per instance.
+So the other backends become idle and can be removed. A small state machine without I/O or clock over backends (pods
+that answer). A backend has a free slot while its `in_use` is below the limit per instance.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Placement(Generic[B]):
         self.free_demand: dict[B, None] = {}
 
     def add(self, backend: B, warm: bool) -> None:
-        """Adds a usable backend as the least recently used one: a new backend must not take requests from a busy one."""
+        """Adds a usable backend as the least recently used one, so that it takes no requests from busy ones."""
         (self.warm if warm else self.demand)[backend] = None
         free = self.free_warm if warm else self.free_demand
         if backend.in_use < self.per_instance:
@@ -67,7 +67,10 @@ class Placement(Generic[B]):
             free[backend] = None
 
     def limit(self, per_instance: int) -> None:
-        """Changes how many requests a backend takes. Backends at or above the new limit take none until they are below it."""
+        """Changes how many requests a backend takes.
+
+        Backends at or above the new limit take none until they are below it.
+        """
         self.per_instance = per_instance
         for backends, free in ((self.warm, self.free_warm), (self.demand, self.free_demand)):
             order = [*(b for b in backends if b not in free), *free]

@@ -1,7 +1,7 @@
 """Scale-down of the demand pool: which pods may be removed, and when `replicas` may be lowered.
 
-The ReplicaSet controller deletes pods that are unassigned, Pending or not Ready first, and only then those with the lowest
-deletion cost. So a pod is removed in three steps:
+The ReplicaSet controller deletes pods that are unassigned, Pending or not Ready first, and only then those with the
+lowest deletion cost. So a pod is removed in three steps:
 
     marked     It was idle for the whole idle timeout; the least recently used pods come first. It takes no new request,
                and its deletion cost is lowered.
@@ -54,8 +54,8 @@ class DemandPool:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do now: uids of pods to mark and to unmark; the new size (None: no change) and the uids of the pods that it
-    is lowered for.
+    """What to do now: uids of pods to mark and to unmark; the new size (None: no change) and the uids of the pods
+    that it is lowered for.
     """
 
     mark: tuple[str, ...] = ()
@@ -67,7 +67,8 @@ class Step:
 def decide(pool: DemandPool, idle_timeout: float, now: float) -> Step:
     """The next step towards the size that the load needs.
 
-    `replicas` is not lowered to zero before one idle timeout after `raised_at` (at the earliest the start of the process).
+    `replicas` is not lowered to zero before one idle timeout after `raised_at` (at the earliest the start of the
+    process).
     """
     removing = [p for p in pool.pods if p.removing]
     if removing and len(pool.pods) <= pool.replicas:
@@ -108,8 +109,8 @@ def warm_deletion_cost(cost: int, in_use: int, last_used: float, now: float) -> 
     """The deletion cost that a warm pod should carry, so that an HPA removes idle pods first; `cost`: its present one.
 
     The low cost comes in time. The HPA follows an average over 60 s and ignores differences below 10 %. So it removes
-    nothing within 6 s after even all load has ended, and later the more load is left. Between the two bounds a pod keeps
-    its cost: occasional short requests must not cause a write each.
+    nothing within 6 s after even all load has ended, and later the more load is left. Between the two bounds a pod
+    keeps its cost: occasional short requests must not cause a write each.
     """
     if in_use:
         return 0
