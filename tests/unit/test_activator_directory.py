@@ -20,7 +20,7 @@ from tests.unit import builders
 from tests.unit.throttlers import RecordingActuator, RecordingObserver, route
 
 
-class Fixture:
+class DirectoryRig:
     """A directory with a recording actuator. `changes`: how often the directory reported a change of addresses."""
 
     def __init__(self) -> None:
@@ -69,14 +69,14 @@ def shown_pod(
 
 def test_the_pod_is_pinged_whatever_the_order_of_events() -> None:
     for order in itertools.permutations(("endpoint", "pool", "pod")):
-        fixture = Fixture()
+        rig = DirectoryRig()
         for what in order:
             {
-                "endpoint": fixture.directory.on_endpoint,
-                "pool": fixture.directory.on_pool,
-                "pod": fixture.directory.on_pod,
+                "endpoint": rig.directory.on_endpoint,
+                "pool": rig.directory.on_pool,
+                "pod": rig.directory.on_pod,
             }[what](None, {"endpoint": shown_endpoint, "pool": shown_pool, "pod": shown_pod}[what]())
-        assert list(fixture.actuator.probing) == ["p1"], order
+        assert list(rig.actuator.probing) == ["p1"], order
 
 
 @pytest.mark.parametrize(
@@ -91,46 +91,46 @@ def test_the_pod_is_pinged_whatever_the_order_of_events() -> None:
     ],
 )
 def test_a_pod_is_not_used_because_of_labels_and_names_alone(pool: dict[str, Any], pod: dict[str, Any]) -> None:
-    fixture = Fixture()
-    fixture.directory.on_endpoint(None, shown_endpoint())
-    fixture.directory.on_pool(None, pool)
-    fixture.directory.on_pod(None, pod)
+    rig = DirectoryRig()
+    rig.directory.on_endpoint(None, shown_endpoint())
+    rig.directory.on_pool(None, pool)
+    rig.directory.on_pod(None, pod)
 
-    assert fixture.actuator.probing == {}
+    assert rig.actuator.probing == {}
 
 
 def test_a_name_belongs_to_the_oldest_endpoint_and_is_compared_exactly() -> None:
-    fixture = Fixture()
+    rig = DirectoryRig()
     young = shown_endpoint("young", "e2", "2026-02-01T00:00:00Z", sagemaker="iris")
     old = shown_endpoint("old", "e1", "2026-01-01T00:00:00Z", sagemaker="IRIS")
-    fixture.directory.on_endpoint(None, young)
-    first = fixture.directory.by_endpoint_name("team", "iris")
+    rig.directory.on_endpoint(None, young)
+    first = rig.directory.by_endpoint_name("team", "iris")
     assert first is not None
-    fixture.directory.on_endpoint(None, old)
-    owner = fixture.directory.by_endpoint_name("team", "IRIS")
+    rig.directory.on_endpoint(None, old)
+    owner = rig.directory.by_endpoint_name("team", "IRIS")
 
     assert owner is not None
     assert owner.identity.name == "old"
-    assert fixture.directory.by_endpoint_name("team", "iris") is None
-    assert fixture.directory.actual_spelling("team", "Iris") == "IRIS"
-    assert fixture.directory.by_object_name("team", "young") is first, "it is still found by its object name"
-    assert fixture.directory.by_endpoint_name("other", "IRIS") is None
-    fixture.directory.on_endpoint(old, None)
-    assert fixture.directory.by_endpoint_name("team", "iris") is first
-    assert fixture.changes == 3
+    assert rig.directory.by_endpoint_name("team", "iris") is None
+    assert rig.directory.actual_spelling("team", "Iris") == "IRIS"
+    assert rig.directory.by_object_name("team", "young") is first, "it is still found by its object name"
+    assert rig.directory.by_endpoint_name("other", "IRIS") is None
+    rig.directory.on_endpoint(old, None)
+    assert rig.directory.by_endpoint_name("team", "iris") is first
+    assert rig.changes == 3
 
 
 def test_the_router_caches_a_limited_number_of_short_heads() -> None:
-    fixture = Fixture()
-    fixture.directory.on_endpoint(None, shown_endpoint())
-    router = Router(activator_settings({}), cast(Any, None), fixture.directory, Ownership(), lambda: True)
+    rig = DirectoryRig()
+    rig.directory.on_endpoint(None, shown_endpoint())
+    router = Router(activator_settings({}), cast(Any, None), rig.directory, Ownership(), lambda: True)
 
     def find(query: bytes, namespace: bytes | None = None) -> RouteMatch:
         found = router.find(
             RequestHead(b"POST", b"/namespaces/team/endpoints/iris/invocations?" + query, b"h", namespace)
         )
         assert isinstance(found, RouteMatch)
-        assert found.throttler is fixture.directory.throttlers["e1"]
+        assert found.throttler is rig.directory.throttlers["e1"]
         return found
 
     assert find(b"a") is find(b"a")
@@ -142,29 +142,29 @@ def test_the_router_caches_a_limited_number_of_short_heads() -> None:
 
 
 def test_the_last_valid_route_stays_in_use_when_the_route_is_lost_or_unreadable() -> None:
-    fixture = Fixture()
-    fixture.directory.on_endpoint(None, shown_endpoint())
-    throttler = fixture.directory.by_object_name("team", "iris")
+    rig = DirectoryRig()
+    rig.directory.on_endpoint(None, shown_endpoint())
+    throttler = rig.directory.by_object_name("team", "iris")
     assert throttler is not None
     good = throttler.pools.route
-    fixture.directory.on_endpoint(None, shown_endpoint(routed=False))
+    rig.directory.on_endpoint(None, shown_endpoint(routed=False))
     assert throttler.pools.route == good
-    fixture.directory.on_endpoint(None, shown_endpoint(route={"revision": "half"}))
+    rig.directory.on_endpoint(None, shown_endpoint(route={"revision": "half"}))
     assert throttler.pools.route == good
 
 
 def test_an_endpoint_that_is_being_deleted_is_closed() -> None:
-    fixture = Fixture()
-    fixture.directory.on_endpoint(None, shown_endpoint())
-    throttler = fixture.directory.by_object_name("team", "iris")
+    rig = DirectoryRig()
+    rig.directory.on_endpoint(None, shown_endpoint())
+    throttler = rig.directory.by_object_name("team", "iris")
     assert throttler is not None
     deleted = shown_endpoint() | {"deleting": True}
-    fixture.directory.on_endpoint(shown_endpoint(), deleted)
-    fixture.directory.on_endpoint(deleted, None)
+    rig.directory.on_endpoint(shown_endpoint(), deleted)
+    rig.directory.on_endpoint(deleted, None)
 
     assert throttler.closed
-    assert fixture.directory.by_object_name("team", "iris") is None
-    assert fixture.directory.throttlers == {}
+    assert rig.directory.by_object_name("team", "iris") is None
+    assert rig.directory.throttlers == {}
 
 
 def test_a_failed_creation_is_reported_with_its_reason() -> None:
@@ -194,41 +194,39 @@ def test_an_endpoint_that_is_being_created_reports_what_it_waits_for() -> None:
 
 
 def test_deleted_objects_leave_nothing_behind() -> None:
-    fixture = Fixture()
-    fixture.directory.on_endpoint(None, shown_endpoint())
-    fixture.directory.on_pool(None, shown_pool())
-    fixture.directory.on_pod(None, shown_pod())
-    throttler = fixture.directory.by_object_name("team", "iris")
+    rig = DirectoryRig()
+    rig.directory.on_endpoint(None, shown_endpoint())
+    rig.directory.on_pool(None, shown_pool())
+    rig.directory.on_pod(None, shown_pod())
+    throttler = rig.directory.by_object_name("team", "iris")
     assert throttler is not None
-    fixture.directory.on_pod(shown_pod(), None)
+    rig.directory.on_pod(shown_pod(), None)
     assert throttler.pools.pods == {}
-    assert fixture.actuator.probing == {}
-    fixture.directory.on_pool(shown_pool(), None)
+    assert rig.actuator.probing == {}
+    rig.directory.on_pool(shown_pool(), None)
     assert throttler.pools.sizes == {}
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(("endpoint", "pool", "pod"))))
 def test_no_pod_backend_or_probe_is_left_whatever_the_order_of_deletion(order: tuple[str, ...]) -> None:
-    fixture = Fixture()
+    rig = DirectoryRig()
     shown = {"endpoint": shown_endpoint(), "pool": shown_pool(), "pod": shown_pod(), "young": shown_pod("p2")}
-    fixture.directory.on_endpoint(None, shown["endpoint"])
-    fixture.directory.on_pool(None, shown["pool"])
-    fixture.directory.on_pod(None, shown["pod"])
-    pod, on_success = fixture.actuator.probing.pop("p1")
+    rig.directory.on_endpoint(None, shown["endpoint"])
+    rig.directory.on_pool(None, shown["pool"])
+    rig.directory.on_pod(None, shown["pod"])
+    pod, on_success = rig.actuator.probing.pop("p1")
     on_success(pod)
-    fixture.directory.on_pod(None, shown["young"])
-    throttler = fixture.directory.throttlers["e1"]
+    rig.directory.on_pod(None, shown["young"])
+    throttler = rig.directory.throttlers["e1"]
     assert throttler.pools.any_usable()
     for what in order:
         if what == "pod":
             for name in ("pod", "young"):
-                fixture.directory.on_pod(
-                    shown[name], deleted := shown_pod(shown[name]["metadata"]["name"], deleting=True)
-                )
-                fixture.directory.on_pod(deleted, None)
+                rig.directory.on_pod(shown[name], deleted := shown_pod(shown[name]["metadata"]["name"], deleting=True))
+                rig.directory.on_pod(deleted, None)
         else:
-            getattr(fixture.directory, f"on_{what}")(shown[what], None)
-        assert (throttler.pools.any_usable(), throttler.pools.placement.take(), fixture.actuator.probing) == (
+            getattr(rig.directory, f"on_{what}")(shown[what], None)
+        assert (throttler.pools.any_usable(), throttler.pools.placement.take(), rig.actuator.probing) == (
             None,
             None,
             {},
@@ -238,66 +236,66 @@ def test_no_pod_backend_or_probe_is_left_whatever_the_order_of_deletion(order: t
 @pytest.mark.parametrize("order", list(itertools.permutations(("pool", "pod"))))
 def test_after_a_rollback_pods_of_the_deleted_replicaset_are_not_used(order: tuple[str, ...]) -> None:
     """The address of such a pod may belong to another endpoint by now: a good ping there would make it a backend."""
-    fixture = Fixture()
-    fixture.directory.on_endpoint(None, shown_endpoint())
-    fixture.directory.on_pool(None, shown_pool())
-    fixture.directory.on_pod(None, shown_pod())
-    pod, on_success = fixture.actuator.probing.pop("p1")
+    rig = DirectoryRig()
+    rig.directory.on_endpoint(None, shown_endpoint())
+    rig.directory.on_pool(None, shown_pool())
+    rig.directory.on_pod(None, shown_pod())
+    pod, on_success = rig.actuator.probing.pop("p1")
     on_success(pod)
-    throttler = fixture.directory.throttlers["e1"]
+    throttler = rig.directory.throttlers["e1"]
     throttler.reroute(route("new"))
     for what in order:
-        fixture.directory.on_pool(shown_pool(), None) if what == "pool" else fixture.directory.on_pod(shown_pod(), None)
+        rig.directory.on_pool(shown_pool(), None) if what == "pool" else rig.directory.on_pod(shown_pod(), None)
     throttler.reroute(route())
 
     assert throttler.pools.pods == {}
-    assert fixture.actuator.probing == {}
+    assert rig.actuator.probing == {}
 
 
 @pytest.mark.parametrize("late", [False, True])
 def test_an_address_belongs_to_the_youngest_pod_that_shows_it(late: bool) -> None:
     """The watch lags: a pod that does not exist any more still shows an address that another endpoint's pod has now."""
-    fixture = Fixture()
+    rig = DirectoryRig()
     for name, endpoint, pool in (("iris", "e1", "r1"), ("rose", "e2", "r2")):
-        fixture.directory.on_endpoint(None, shown_endpoint(name, endpoint))
-        fixture.directory.on_pool(None, shown_pool(pool, endpoint))
+        rig.directory.on_endpoint(None, shown_endpoint(name, endpoint))
+        rig.directory.on_pool(None, shown_pool(pool, endpoint))
     old, young = shown_pod("old", "r1", age=100), shown_pod("young", "r2", age=1)
     for pod in (young, old) if late else (old, young):
-        fixture.directory.on_pod(None, pod)
-    assert list(fixture.actuator.probing) == ["young"]
-    assert fixture.directory.throttlers["e1"].pools.pods == {}
-    fixture.directory.on_pod(old, old)
-    fixture.directory.on_pod(old, None)
-    assert list(fixture.actuator.probing) == ["young"]
+        rig.directory.on_pod(None, pod)
+    assert list(rig.actuator.probing) == ["young"]
+    assert rig.directory.throttlers["e1"].pools.pods == {}
+    rig.directory.on_pod(old, old)
+    rig.directory.on_pod(old, None)
+    assert list(rig.actuator.probing) == ["young"]
     moved = shown_pod("young", "r2", age=1)
     moved["facts"] = replace(moved["facts"], ip="10.0.0.8")
-    fixture.directory.on_pod(young, moved)
-    assert list(fixture.directory._addresses) == ["10.0.0.8"]
-    fixture.directory.on_pod(moved, None)
-    assert fixture.directory._addresses == {}
+    rig.directory.on_pod(young, moved)
+    assert list(rig.directory._addresses) == ["10.0.0.8"]
+    rig.directory.on_pod(moved, None)
+    assert rig.directory._addresses == {}
 
 
 def test_an_orphaned_pod_is_not_used() -> None:
-    fixture = Fixture()
-    fixture.directory.on_endpoint(None, shown_endpoint())
-    fixture.directory.on_pool(None, shown_pool())
-    fixture.directory.on_pod(None, shown_pod())
-    fixture.directory.on_pod(shown_pod(), shown_pod(owner=""))
+    rig = DirectoryRig()
+    rig.directory.on_endpoint(None, shown_endpoint())
+    rig.directory.on_pool(None, shown_pool())
+    rig.directory.on_pod(None, shown_pod())
+    rig.directory.on_pod(shown_pod(), shown_pod(owner=""))
 
-    assert fixture.directory.throttlers["e1"].pools.pods == {}
-    assert fixture.actuator.probing == {}
+    assert rig.directory.throttlers["e1"].pools.pods == {}
+    assert rig.actuator.probing == {}
 
 
 def test_a_recreated_endpoint_replaces_its_predecessor_and_a_late_look_up_does_not_undo_that() -> None:
-    fixture = Fixture()
+    rig = DirectoryRig()
     old, young = shown_endpoint(uid="e1"), shown_endpoint(uid="e2", created="2026-02-01T00:00:00Z")
-    fixture.directory.on_endpoint(None, old)
-    fixture.directory.add_looked_up(young)
-    assert list(fixture.directory.throttlers) == ["e2"]
-    fixture.directory.add_looked_up(old)
-    assert list(fixture.directory.throttlers) == ["e2"], "a look-up that returned late"
-    throttler = fixture.directory.by_endpoint_name("team", "iris")
-    assert throttler is fixture.directory.by_object_name("team", "iris") is fixture.directory.throttlers["e2"]
-    assert fixture.directory.only_looked_up(young)
-    fixture.directory.on_endpoint(None, young)
-    assert not fixture.directory.only_looked_up(young)
+    rig.directory.on_endpoint(None, old)
+    rig.directory.add_looked_up(young)
+    assert list(rig.directory.throttlers) == ["e2"]
+    rig.directory.add_looked_up(old)
+    assert list(rig.directory.throttlers) == ["e2"], "a look-up that returned late"
+    throttler = rig.directory.by_endpoint_name("team", "iris")
+    assert throttler is rig.directory.by_object_name("team", "iris") is rig.directory.throttlers["e2"]
+    assert rig.directory.only_looked_up(young)
+    rig.directory.on_endpoint(None, young)
+    assert not rig.directory.only_looked_up(young)

@@ -7,7 +7,7 @@ import pytest
 from kindler.activator.endpoint.requests import Backend, Cause, Outcome, Purpose
 from kindler.api import names
 from kindler.core.common.pods import PodFailure
-from tests.unit.throttlers import World, route
+from tests.unit.throttlers import IDENTITY, World, route
 
 PULL = PodFailure("ImagePullBackOff", "The image cannot be pulled.", final=True)
 NO_NODE = PodFailure("Unschedulable", "No node has room for the pod.", final=False)
@@ -391,3 +391,21 @@ def test_a_pool_is_not_scaled_before_the_watch_has_shown_it() -> None:
     world.pool("iris-abc-demand", "abc", 0)
 
     assert world.actuator.scaled == [("iris-abc-demand", 1)]
+
+
+def test_observers_get_one_record_per_finished_and_per_rejected_request() -> None:
+    world = World(route(limit=1))
+    held = world.request()
+    world.request()
+    world.now += 2
+    world.start("a")
+    world.now += 3
+    assert held.got is not None
+    world.finish(held, status=201)
+
+    (record,) = world.observer.finished_requests
+    assert (record.identity, record.request_id, record.backend) == (IDENTITY, b"id", held.got)
+    assert (record.outcome, record.status, record.received, record.sent) == (Outcome.ANSWERED, 201, 10, 20)
+    assert (record.arrived, record.placed, record.ended) == (1000.0, 1002.0, 1005.0)
+    assert [rejection.cause for rejection in world.observer.rejections] == [Cause.THROTTLED]
+    assert world.throttler.counters.outcomes == {"throttled": 1, "ok": 1}, "the endpoint's counters are an observer too"

@@ -55,7 +55,6 @@ class Request:
     purpose: Purpose = Purpose.INVOCATION
     style: Style = Style.PLAIN
     request_id: bytes = b"id"
-    held_bytes: int = 0
     cold: ColdStart | None = None
     counted: bool = False
     got: Backend | None = None

@@ -195,12 +195,12 @@ async def test_a_route_that_the_watch_has_not_shown_is_looked_up(rig: Rig) -> No
 async def test_look_ups_by_object_name_and_by_sagemaker_name_have_separate_results(rig: Rig) -> None:
     await rig.mute("endpoints")
     rig.serving(sagemaker="Other", demand=1)
-    asked = rig.server.faults.hold(matching("get", "endpoints"), times=2)
+    gets = rig.server.faults.hold(matching("get", "endpoints"), times=2)
     by_object_name = rig.spawn(rig.request("POST", "/invocations", "object", {"Host": "iris.default"}))
-    await asked.arrived.wait()
+    await gets.arrived.wait()
     by_endpoint_name = rig.begin("iris", "name")
-    await rig.until(lambda: asked.met == 2)
-    asked.end()
+    await rig.until(lambda: gets.met == 2)
+    gets.end()
 
     assert (await by_object_name).status == 200
     assert (await by_endpoint_name).status == 404

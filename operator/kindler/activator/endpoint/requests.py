@@ -143,7 +143,6 @@ class PendingRequest(Protocol):
     style: Style
     request_id: bytes
     arrived: float  # monotonic seconds, end of the head
-    held_bytes: int  # bytes of head and body kept in memory until a connection takes them
     cold: ColdStart | None  # set by the throttler when the request waited for a pod to start
     counted: bool  # set by the throttler when a backend was unreachable: its placement is counted already
 
