@@ -66,7 +66,10 @@ class Counters:
     def finished(self, record: FinishedRequest) -> None:
         """A placed request ended."""
         _, _, _, outcome, status, received, sent, arrived, placed, ended = record
-        key = _ANSWERED[min(status // 100, 5)] if outcome is Outcome.ANSWERED else outcome.value
+        if outcome is Outcome.ANSWERED:
+            key = "ok" if status < 400 else "client_error" if status < 500 else "model_error"
+        else:
+            key = outcome.value
         self.outcomes[key] = self.outcomes.get(key, 0) + 1
         self.received += received
         self.sent += sent
@@ -131,5 +134,4 @@ def _number(histogram: Histogram | None) -> int:
     return sum(histogram.counts) if histogram else 0
 
 
-_ANSWERED: Final = ("ok", "ok", "ok", "ok", "client_error", "model_error")  # by the first digit of the status
 _MODEL_ERRORS: Final = ("model_error", Outcome.BROKE_OFF.value, Outcome.TIMED_OUT.value)

@@ -28,6 +28,8 @@ from kindler.core.common.pods import PodFailure
 from kindler.core.dataplane.admission import Admission
 
 RETRY_AFTER_SECONDS = 1
+# Creates a NamedTuple without its __new__, which is a Python function: 0.2 us less per request.
+_new_record = tuple.__new__
 
 
 class EndpointThrottler:
@@ -97,15 +99,18 @@ class EndpointThrottler:
         run = self._admission.done(request)
         if run is None:
             return  # a PING takes no slot
+        pools = self.pools
         now = backend.last_used = self._clock()
-        if outcome is Outcome.BROKE_OFF or outcome is Outcome.TIMED_OUT:
-            self.pools.eject(backend)
-        elif self.pools.failures_in_a_row:
-            self.pools.failures_in_a_row.pop(backend.uid, None)
-        self.pools.placement.give_back(backend)
-        record = FinishedRequest(
+        if outcome is Outcome.ANSWERED or outcome is Outcome.ABANDONED:
+            if pools.failures_in_a_row:
+                pools.failures_in_a_row.pop(backend.uid, None)
+        else:
+            pools.eject(backend)
+        pools.placement.give_back(backend)
+        values = (
             self.identity, request.request_id, backend, outcome, status, received, sent, request.arrived, run[1], now
-        )
+        )  # fmt: skip
+        record = _new_record(FinishedRequest, values)
         for observer in self._observers:
             observer.finished(record)
         if self._admission.waiting:
