@@ -1,50 +1,50 @@
-# Kindler's commands. Each may be stopped at any moment and started again; a step that is done already costs nothing.
+# Kindler's commands. You can stop each at any time and run it again; a step that is complete takes no time.
 PYTHON ?= python3
 HACK = $(PYTHON) -m hack
-# Makes a switch of a variable: KEEP=1 leaves the cluster up after `make test`.
+# KEEP=1 becomes the option --keep: `make test` then does not remove its cluster.
 KEEP_SWITCH = $(if $(filter 1,$(KEEP)),--keep)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check generate up down shell journeys clean campaign bench-coldstart bench-warm simulate
 
-help: ## this list
+help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## the whole story on a cluster of this checkout: apply, predict, sleep, wake, provision, throttle, update; leaves the cluster up
+demo: ## install Kindler on a cluster and show the life of an endpoint, from apply to delete; the cluster stays up
 	@$(HACK) demo
 
-test: ## all that CI runs, on a fresh cluster that is gone at the end (KEEP=1 leaves it)
+test: ## run all that CI runs, on a fresh cluster, and remove the cluster (KEEP=1: keep it)
 	@$(HACK) test $(KEEP_SWITCH)
 
-check: ## format, lint, types, import laws, generated files, chart, unit and wiring tests: no cluster needed
+check: ## check format, lint, types, import laws, generated files and chart; run unit and wiring tests; no cluster
 	@$(HACK) check
 
-generate: ## writes CRDs and reference pages anew from the models
+generate: ## write CRDs and reference pages from the models
 	@$(HACK) generate
 
-up: ## the cluster of this checkout, with registries (NODES=3 for three nodes)
+up: ## start the cluster of this checkout, with image registries (NODES=3: three nodes)
 	@$(HACK) up $(if $(NODES),--nodes $(NODES))
 
-down: ## removes the cluster; nothing of it is left on the machine
+down: ## remove the cluster and all that it left on the machine
 	@$(HACK) down
 
-shell: ## a shell in which kubectl, helm and curl reach the cluster
+shell: ## open a shell in which kubectl, helm and curl reach the cluster
 	@$(HACK) shell
 
-journeys: ## the tests on the cluster alone, on the one that is up (ARGS="-k update" goes to pytest)
+journeys: ## run only the tests on the cluster, on the one that is up (ARGS="-k update" goes to pytest)
 	@$(HACK) journeys $(ARGS)
 
-campaign: ## what takes longer than CI may: storms, many repetitions; writes figures
+campaign: ## run the measurements that take longer than CI may, and write figures (ARGS="storm": one of them)
 	@$(HACK) campaign $(ARGS)
 
-bench-coldstart: ## how long the first request waits at zero, against Deployment + Service and against the floor
+bench-coldstart: ## measure the first request at zero pods, against a Deployment with a Service and against a bare pod
 	@$(HACK) bench-coldstart $(ARGS)
 
-bench-warm: ## requests per second through the activator against a Go reverse proxy
+bench-warm: ## measure requests per second through the activator, against a Go reverse proxy
 	@$(HACK) bench-warm $(ARGS)
 
-simulate: ## what provisioned concurrency would cost and save for a day of requests (ARGS="--trace FILE.csv": yours)
+simulate: ## estimate what provisioned concurrency costs and saves in a day (ARGS="--trace FILE.csv": your day)
 	@$(HACK) simulate $(ARGS)
 
-clean: ## down, and removes what this checkout made (ALL=1: also the cache that all checkouts share)
+clean: ## remove the cluster and all that this checkout made (ALL=1: also the cache that all checkouts share)
 	@$(HACK) clean $(if $(filter 1,$(ALL)),--all)

@@ -1,5 +1,24 @@
-"""The ground that Kindler is developed on: tools, a container engine, a kind cluster, a local registry, images. Standard library only.
+"""What Kindler is developed with: a kind cluster, images, tests, the demo, generated files and measurements.
 
-`python3 -m hack COMMAND` (see `__main__`), which `make` calls. Nobody else needs to know whether the engine and the node image are the machine's or were
-made here: `cluster.up`, `cluster.down`, `images.load` and `cluster.run` are the whole interface.
+`make` calls `python3 -m hack COMMAND`; `__main__` lists the commands. A machine with Docker and a reachable image
+registry uses these modules, from the top:
+
+    __main__                      the commands
+    suite, install, demo/         what check, test, journeys and demo do
+    generate, reference           CRDs and reference pages, from the models
+    cluster, registry, images     kind cluster, image registries beside it, our images; settings in kindconfig
+    engine, docker, builder       the Docker engine, and `docker build`
+    toolbox                       kind, kubectl and helm, built from pinned Go modules
+    leftovers, archive            removal of what killed commands left; container images from files
+    paths, steps, lock, shell     folders, progress lines, locks, child processes
+    devenv                        the virtual environment
+    kubeapi, aggregated           a small Kubernetes client and a foreign metrics server, for journeys and benchmarks
+
+    bench/      measurements: cold start, warm path, the HPA beside AWS's rule, simulation, campaign
+    sandbox/    what replaces Docker or the registry where a machine has none; only engine.py imports it
+
+What belongs here: what a developer or CI runs. What does not: anything that the product imports, and tests (tests/).
+
+Import-linter checks these rules: the layers; `kindler` never imports `hack`; only engine.py imports sandbox; and all
+that `__main__` imports is in the standard library, because it runs before the virtual environment exists.
 """

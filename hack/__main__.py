@@ -1,4 +1,4 @@
-"""The commands behind `make`. Each may be stopped at any moment and started again."""
+"""Kindler's cluster, images, tests and measurements. You can stop any command at any time and run it again."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 
-if sys.version_info < (3, 11):  # noqa: UP036 - run by whatever python3 the machine has
+if sys.version_info < (3, 11):  # noqa: UP036 - `make` runs whatever python3 the machine has
     sys.exit("Python 3.11 or newer is needed: set PYTHON=/path/to/python3 for make")
 
-from hack import cluster, devenv, engine, images, leftovers, lock, paths, programs, shell, suite, toolbox
-from hack.steps import Trouble, done, say
+from hack import cluster, devenv, engine, images, install, leftovers, lock, paths, shell, suite, toolbox
+from hack.bench import commands as bench
+from hack.bench import tools as bench_tools
+from hack.docker import Engine
+from hack.steps import CommandError, done, say
 
 Options = argparse.Namespace
-SHELL_HINT = "kubectl, helm, curl and KUBECONFIG are as the cluster needs them; `exit` leaves"
 
 
 def up(options: Options) -> int:
     cluster.up(nodes=options.nodes, fresh=options.fresh)
-    say(f"✓ {paths.NAME} is ready: `make shell`, or `python3 -m hack run -- kubectl get nodes`")
+    say(f"✓ {paths.NAME} is ready. Use it with `make shell`, or `python3 -m hack run -- kubectl get nodes`")
     return 0
 
 
@@ -44,14 +47,14 @@ def load(options: Options) -> int:
 def run(options: Options) -> int:
     words = options.words[1:] if options.words[:1] == ["--"] else options.words
     if not words:
-        raise Trouble("run what? python3 -m hack run -- COMMAND")
-    cluster.become(words)
+        raise CommandError("no command is given. Usage: python3 -m hack run -- COMMAND")
+    cluster.exec_in_network(words)
     return 0
 
 
-def shell_inside(options: Options) -> int:
-    say(SHELL_HINT)
-    cluster.become([os.environ.get("SHELL", "/bin/sh")])
+def open_shell(options: Options) -> int:
+    say("kubectl, helm and curl reach the cluster in this shell. `exit` leaves it")
+    cluster.exec_in_network([os.environ.get("SHELL", "/bin/sh")])
     return 0
 
 
@@ -74,118 +77,127 @@ def journeys(options: Options) -> int:
 
 
 def tools(options: Options) -> int:
-    toolbox.ensure(*toolbox.TOOLS)
+    toolbox.ensure(*toolbox.TOOLS.values(), *engine.sandbox_tools(), *bench_tools.TOOLS)
     return 0
 
 
 def demo(options: Options) -> int:
-    return programs.demo()
-
-
-def bench_coldstart(options: Options) -> int:
-    return programs.bench_coldstart(options.words)
-
-
-def bench_warm(options: Options) -> int:
-    return programs.bench_warm(options.words)
-
-
-def campaign(options: Options) -> int:
-    return programs.campaign(options.words)
-
-
-def simulate(options: Options) -> int:
-    return programs.simulate(options.words)
-
-
-def generate(options: Options) -> int:
-    return programs.generate(options.words)
-
-
-def clean(options: Options) -> int:
-    """Down, and everything of this checkout that can be made again; `--all` also what all checkouts share."""
-    cluster.down()
-    for folder in (engine.data(paths.NAME), devenv.HOME, paths.ROOT / ".kindler"):
-        shutil.rmtree(folder, ignore_errors=True)
-    if options.all:
-        shutil.rmtree(paths.cache(), ignore_errors=True)
-        done(f"{paths.cache()} is removed: the next `make up` builds every tool")
-    else:
-        done(f"clean; {paths.cache()} stays, which all checkouts share (`make clean ALL=1` removes it)")
+    install.prepare("demo")
+    cluster.exec_in_network([sys.executable, "-m", "hack.demo.story"])
     return 0
 
 
-def _engine() -> engine.Engine:
+def bench_coldstart(options: Options) -> int:
+    return bench.coldstart(options.words)
+
+
+def bench_warm(options: Options) -> int:
+    return bench.warm(options.words)
+
+
+def campaign(options: Options) -> int:
+    return bench.campaign(options.words)
+
+
+def simulate(options: Options) -> int:
+    return bench.simulate(options.words)
+
+
+def generate(options: Options) -> int:
+    devenv.ensure()
+    return shell.start([devenv.PYTHON, "-m", "hack.generate", *options.words], cwd=paths.ROOT).wait()
+
+
+def clean(options: Options) -> int:
+    """Removes the cluster and everything of this checkout that can be made again."""
+    cluster.down()
+    engine.delete_data(paths.NAME)
+    for folder in (devenv.HOME, paths.ROOT / ".kindler"):
+        shutil.rmtree(folder, ignore_errors=True)
+    if options.all:
+        shutil.rmtree(paths.cache(), ignore_errors=True)
+        done(f"{paths.cache()} is removed: the next `make up` builds every tool again")
+    else:
+        done(f"clean. {paths.cache()} stays, because all checkouts share it (`make clean ALL=1` removes it)")
+    return 0
+
+
+def _engine() -> Engine:
     found = engine.find()
     if found is None or not cluster.environment():
-        raise Trouble("no cluster is up: run `make up` first")
+        raise CommandError(cluster.NO_CLUSTER)
     return found
 
 
-# Name → what it does, whether it changes the cluster (then one at a time), and one line of help.
-COMMANDS: dict[str, tuple[Callable[[Options], int], bool, str]] = {
-    "up": (up, True, "engine, node image, cluster, registries; what is there already costs nothing"),
-    "down": (down, True, "removes them, and puts the machine back as it was"),
-    "images": (build, False, "builds what changed and pushes it to the registry that nodes call localhost:5000"),
-    "load": (load, False, "pushes one image to that registry"),
-    "run": (run, False, "runs a command where the cluster can be reached: run -- COMMAND"),
-    "shell": (shell_inside, False, "a shell there"),
-    "status": (status, False, "where things are"),
-    "tools": (tools, False, "builds every tool into the cache, also those that this machine does not need"),
-    "check": (check, False, "all that needs no cluster"),
-    "test": (test, True, "all, on a fresh cluster"),
-    "journeys": (journeys, False, "the journeys alone, on the cluster that is up"),
-    "demo": (demo, False, "the story of an endpoint, on a cluster where Kindler is installed"),
-    "bench-coldstart": (bench_coldstart, False, "cold starts against Deployment + Service and against the floor"),
-    "bench-warm": (bench_warm, False, "requests per second through the activator against a Go reverse proxy"),
-    "campaign": (campaign, False, "what takes longer than CI may"),
-    "simulate": (
-        simulate,
-        False,
-        "what provisioned concurrency would cost and save for a day of requests, also of yours; no cluster needed",
-    ),
-    "generate": (generate, False, "CRDs and reference pages, from the models"),
-    "clean": (clean, True, "down, and removes what can be made again"),
+@dataclass(frozen=True)
+class Command:
+    """`exclusive`: it changes the cluster, so only one such command runs at a time. `passes_on`: its words go on to
+    another program, options included."""
+
+    action: Callable[[Options], int]
+    help: str
+    exclusive: bool = False
+    passes_on: bool = False
+
+
+COMMANDS: dict[str, Command] = {
+    "up": Command(up, "start this checkout's cluster with its registries; what runs already stays", exclusive=True),
+    "down": Command(down, "remove the cluster, and restore the machine's settings", exclusive=True),
+    "images": Command(build, "build the images that changed and push them to localhost:5000 (as nodes address it)"),
+    "load": Command(load, "push one image that you built to that registry"),
+    "run": Command(run, "run a command that reaches the cluster: run -- COMMAND"),
+    "shell": Command(open_shell, "open a shell in which kubectl, helm and curl reach the cluster"),
+    "status": Command(status, "print the environment variables of that shell"),
+    "tools": Command(tools, "build every tool into the cache, also those that this machine does not need"),
+    "check": Command(check, "run all checks and tests that need no cluster"),
+    "test": Command(test, "run all checks and tests, on a fresh cluster", exclusive=True),
+    "journeys": Command(journeys, "run only the tests on the cluster, on the one that is up", passes_on=True),
+    "demo": Command(demo, "install Kindler and show the life of an endpoint"),
+    "bench-coldstart": Command(bench_coldstart, "compare cold starts with a Deployment and a bare pod", passes_on=True),
+    "bench-warm": Command(bench_warm, "compare requests per second with a Go reverse proxy", passes_on=True),
+    "campaign": Command(campaign, "run the measurements that take longer than CI may", passes_on=True),
+    "simulate": Command(simulate, "estimate what provisioned concurrency costs; needs no cluster", passes_on=True),
+    "generate": Command(generate, "write CRDs and reference pages from the models", passes_on=True),
+    "clean": Command(clean, "remove the cluster and all that can be made again", exclusive=True),
 }
-
-
-# Commands that hand every word behind them to another program, options too.
-PASSED_ON = ("journeys", "bench-coldstart", "bench-warm", "campaign", "simulate", "generate")
 
 
 def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(prog="python3 -m hack", description=__doc__)
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    each = {name: commands.add_parser(name, help=text, description=text) for name, (_, _, text) in COMMANDS.items()}
+    each = {
+        name: commands.add_parser(name, help=command.help, description=command.help)
+        for name, command in COMMANDS.items()
+    }
     each["up"].add_argument("--nodes", type=int, choices=(1, 3), help="default: as many as are up, else 1")
-    each["up"].add_argument("--fresh", action="store_true", help="a new cluster in any case")
+    each["up"].add_argument("--fresh", action="store_true", help="create a new cluster in any case")
     each["load"].add_argument("image")
     each["run"].add_argument("words", nargs=argparse.REMAINDER)
-    for name in PASSED_ON:
-        each[name].add_argument("words", nargs=argparse.REMAINDER, help="for the program behind it")
-    each["test"].add_argument("--keep", action="store_true", help="leave the cluster up")
-    each["clean"].add_argument("--all", action="store_true", help="also the cache that all checkouts share")
+    for name, command in COMMANDS.items():
+        if command.passes_on:
+            each[name].add_argument("words", nargs=argparse.REMAINDER, help="options of the program behind it")
+    each["test"].add_argument("--keep", action="store_true", help="do not remove the cluster at the end")
+    each["clean"].add_argument("--all", action="store_true", help="also remove the cache that all checkouts share")
     return whole
 
 
 def main() -> int:
     words = sys.argv[1:]
-    if words and words[0] in PASSED_ON:
-        options = argparse.Namespace(
-            command=words[0], words=words[1:]
-        )  # argparse's REMAINDER refuses options that come first
+    if words and words[0] in COMMANDS and COMMANDS[words[0]].passes_on:
+        # Not parsed: argparse's REMAINDER does not accept options that come first.
+        options = argparse.Namespace(command=words[0], words=words[1:])
     else:
         options = parser().parse_args(words)
-    action, alone, _ = COMMANDS[options.command]
-    if not alone:
-        return action(options)
+    command = COMMANDS[options.command]
+    if not command.exclusive:
+        return command.action(options)
     with lock.held(paths.NAME, f"hack {options.command}"):
         leftovers.remove()
-        return action(options)
+        return command.action(options)
 
 
 def _stop(number: int, frame: object) -> None:
-    signal.signal(number, signal.SIG_DFL)  # a second one ends us at once
+    signal.signal(number, signal.SIG_DFL)  # a second signal ends the process at once
     sys.exit(128 + number)
 
 
@@ -193,8 +205,8 @@ if __name__ == "__main__":
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _stop)
     if "MAKELEVEL" in os.environ:
-        shell.follow_parent(signal.SIGTERM)  # `make` was killed: so was what it ran
+        shell.end_with_parent(signal.SIGTERM)  # if `make` is killed, so is its command
     try:
         sys.exit(main())
-    except Trouble as error:
+    except CommandError as error:
         sys.exit(f"✗ {error}")

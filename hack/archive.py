@@ -1,4 +1,8 @@
-"""Writes container images as one docker archive (`docker load`, `ctr images import`) from files alone: no engine, no base image, the same bytes each time."""
+"""Writes container images from files alone: no engine, no base image, and the same bytes each time.
+
+The result is a docker archive, which `docker load` and `ctr images import` read. The registry's image is always made
+this way; in a sandbox the control plane's images and the base of our images are too.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+_EPOCH = "1970-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)
 class Image:
-    """`files`: path in the image → content or a file of ours. `links`: path → what it points to. `base`: a root file system as tar, laid below."""
+    """What an image contains.
+
+    `files`: path in the image → content, or a file on this machine. `links`: path → what the symbolic link points to.
+    `base`: the tar of a root file system, as the lowest layer.
+    """
 
     tags: Sequence[str]
     files: Mapping[str, Path | bytes]
@@ -26,7 +35,7 @@ class Image:
 
 
 def write(target: Path, images: Sequence[Image], scratch: Path) -> None:
-    """Writes the archive; `scratch` takes the layers meanwhile."""
+    """Writes the archive. `scratch`: a folder for the layers in the meantime."""
     entries, written = [], set()
     with tarfile.open(target, "w") as archive:
         for number, image in enumerate(images):
@@ -41,9 +50,8 @@ def write(target: Path, images: Sequence[Image], scratch: Path) -> None:
             config = json.dumps(_config(image, sums)).encode()
             name = f"{hashlib.sha256(config).hexdigest()}.json"
             _add(archive, name, config, 0o644)
-            entries.append(
-                {"Config": name, "RepoTags": list(image.tags), "Layers": [f"{checksum}/layer.tar" for checksum in sums]}
-            )
+            paths = [f"{checksum}/layer.tar" for checksum in sums]
+            entries.append({"Config": name, "RepoTags": list(image.tags), "Layers": paths})
         _add(archive, "manifest.json", json.dumps(entries).encode(), 0o644)
 
 
@@ -51,8 +59,8 @@ def _config(image: Image, sums: Sequence[str]) -> dict[str, object]:
     return {
         "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
-        "created": "1970-01-01T00:00:00Z",
-        "history": [{"created": "1970-01-01T00:00:00Z"}] * len(sums),  # buildah counts them against the layers
+        "created": _EPOCH,
+        "history": [{"created": _EPOCH}] * len(sums),  # buildah rejects an image with fewer entries than layers
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{checksum}" for checksum in sums]},
         "config": {
             "Entrypoint": list(image.entrypoint) or None,

@@ -1,4 +1,8 @@
-"""The cluster of this checkout: up, down, and running commands where it can be reached."""
+"""The cluster of this checkout: up, down, and commands that reach it.
+
+With Docker, `up` pulls kind's node image, runs `kind create cluster`, starts two image registries, and configures the
+nodes to use them. What a machine without Docker or without a registry needs instead is behind hack/engine.py.
+"""
 
 from __future__ import annotations
 
@@ -8,40 +12,137 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hack import engine as engines
-from hack import images, kindconfig, leftovers, network, nodeimage, paths, registry, shell, toolbox
-from hack.engine import Engine
-from hack.steps import Trouble, done, step
+from hack import images, kindconfig, leftovers, paths, registry, shell, toolbox
+from hack.docker import Engine, nodes_label
+from hack.engine import NodeImage
+from hack.steps import CommandError, done, step
 
-KUBECONFIG = paths.run() / "kubeconfig"
-_STATE = paths.run() / "state.json"  # written last: the cluster is whole
-_BIN = paths.run() / "bin"
-_GENERATION = "1"  # raise it when clusters that are up must be made anew
+KUBECONFIG = paths.run_folder() / "kubeconfig"
+NO_CLUSTER = "no cluster is up: run `make up` first"
+_STATE = paths.run_folder() / "state.json"  # written last, when the cluster is complete
+_RESOLV_CONF = paths.run_folder() / "resolv.conf"
+_BIN = paths.run_folder() / "bin"
+_GENERATION = "1"  # increase it when clusters that are up must be created again
 
 
 def up(*, nodes: int | None = None, fresh: bool = False) -> None:
-    """Brings up engine, cluster and registries; what is there already costs nothing. `nodes`: as many as are up, else one. `fresh`: a new cluster in any case.
+    """Starts engine, cluster and registries. What runs already stays as it is. Hold the cluster's lock.
 
-    Call under the cluster's lock.
+    `nodes`: by default as many as are up, else one. `fresh`: create a new cluster in any case.
     """
-    leftovers.note_owner()
+    leftovers.record_owner()
     toolbox.ensure(*toolbox.CLIENTS)
     engine = engines.up()
     _link_programs(engine)
     nodes = nodes or _read_state().get("wanted", {}).get("nodes", 1)
-    image, built = nodeimage.ensure_image(engine)
-    wanted = {"image": image, "nodes": nodes, "generation": _GENERATION}
-    if fresh or not _is_whole(engine, wanted):
-        _create(engine, image, nodes, built)
+    image = engines.node_image(engine)
+    wanted = {"image": image.name, "nodes": nodes, "generation": _GENERATION}
+    if fresh or not _is_complete(engine, wanted):
+        _create(engine, image, nodes)
     else:
         done(f"cluster: {paths.NAME} is up")
     registry.up(engine)
-    _introduce(engine, wanted)
+    if _read_state().get("wanted") != wanted:
+        _connect_registries(engine)
+        _write_state(engine, wanted)
+
+
+def _create(engine: Engine, image: NodeImage, nodes: int) -> None:
+    _delete(engine)
+    settings = {"own_cni": image.made_here, "cgroup_v1": engine.cgroup_v1, "restricted": engine.restricted}
+    file = paths.run_folder() / "kind.json"
+    file.write_text(kindconfig.render(nodes, **settings))
+    with step(f"cluster: kind creates {paths.NAME} with {nodes} node{'s' if nodes > 1 else ''}", "30 s"):
+        kind = engine.in_network(_BIN / "kind", "create", "cluster")
+        options = {"name": paths.NAME, "image": image.name, "config": file, "kubeconfig": KUBECONFIG}
+        command = [*kind, *(f"--{name}={value}" for name, value in options.items())]
+        shell.run(command, "cluster", env={**engine.env, "PATH": f"{_BIN}:{os.environ['PATH']}"})
+        engines.prepare_network(engine, image, kubectl(engine), nodes)
+        _await_ready(engine)
+
+
+def _await_ready(engine: Engine) -> None:
+    """Waits for the nodes, for DNS, and for the ServiceAccount without which no pod can be created."""
+    for condition in (
+        ["nodes", "--all", "--for=condition=Ready", "--timeout=180s"],
+        ["deployment/coredns", "--namespace", "kube-system", "--for=condition=Available", "--timeout=180s"],
+        ["serviceaccount/default", "--for=create", "--timeout=60s"],
+    ):
+        shell.run(kubectl(engine, "wait", *condition), "cluster", env=engine.env)
+
+
+def _connect_registries(engine: Engine) -> None:
+    for node in engine.containers(nodes_label()):
+        registry.configure_node(engine, node)
+
+
+def down() -> None:
+    """Removes the cluster, and the sandbox with everything in it. Hold the cluster's lock."""
+    engine = engines.find()
+    if engine is None and not paths.run_folder().exists():
+        done("no cluster is up")
+        return
+    with step(f"removal of cluster{' and engine' if engine and engine.sandboxed else ''} {paths.NAME}", "10 s"):
+        if engine is not None and engine.responds():
+            _delete(engine)
+        engines.down()
+
+
+def _delete(engine: Engine) -> None:
+    """Removes cluster and registries, also incomplete ones."""
+    _STATE.unlink(missing_ok=True)
+    engine.remove_containers(registry.label())
+    engine.remove_containers(nodes_label())
+
+
+def kubectl(engine: Engine, *words: str) -> list[str]:
+    """A kubectl command line that reaches the cluster."""
+    return [str(word) for word in engine.in_network(_BIN / "kubectl", "--kubeconfig", KUBECONFIG, *words)]
+
+
+# Commands that reach the cluster
+
+
+def environment() -> dict[str, str]:
+    """The environment variables that a user of the cluster needs. Raises CommandError if no cluster is up."""
+    engine, state = engines.find(), _read_state()
+    if engine is None or not state:
+        raise CommandError(NO_CLUSTER)
+    return {
+        **engine.env,
+        "PATH": f"{_BIN}:{os.environ['PATH']}",
+        "KUBECONFIG": str(KUBECONFIG),
+        "KINDLER_GATEWAY": state["gateway"],
+        "KINDLER_PUSH": registry.push_address(engine, registry.OPEN),
+        "KINDLER_PUSH_PRIVATE": registry.push_address(engine, registry.PRIVATE),
+        "KINDLER_IMAGE_TAG": images.tag("kindler"),
+        "KINDLER_CLUSTER": paths.NAME,
+    }
+
+
+def in_network(command: Sequence[str]) -> list[str]:
+    """The command line that runs `command` where the cluster can be reached: with Docker, the command as it is."""
+    engine = engines.find()
+    return list(command) if engine is None else engines.in_network(engine, command, _RESOLV_CONF)
+
+
+def exec_in_network(command: Sequence[str]) -> None:
+    """Replaces this process by the command, where the cluster can be reached. Raises CommandError."""
+    env = shell.environment(environment())
+    argv = in_network(command)
+    try:
+        os.execvpe(argv[0], argv, env)
+    except FileNotFoundError:
+        raise CommandError(f"{argv[0]}: command not found") from None
+
+
+# What is up
 
 
 def _link_programs(engine: Engine) -> None:
-    """One folder with the programs of the cluster's users; it comes first in their PATH."""
+    """A folder with the pinned kind, kubectl and helm and the engine's docker. It comes first in a user's PATH."""
     _BIN.mkdir(parents=True, exist_ok=True)
-    programs = {name: toolbox.TOOLS[name].path() for name in toolbox.CLIENTS} | {"docker": Path(engine.docker)}
+    programs = {tool.name: tool.path() for tool in toolbox.CLIENTS} | {"docker": Path(engine.docker)}
     for name, target in programs.items():
         link = _BIN / name
         if not (link.is_symlink() and link.readlink() == target):
@@ -56,127 +157,18 @@ def _read_state() -> dict:  # type: ignore[type-arg]
         return {}
 
 
-def _is_whole(engine: Engine, wanted: Mapping[str, object]) -> bool:
-    state = _read_state()
-    return state.get("wanted") == wanted and shell.succeeds(
-        kubectl(engine, "get", "--raw", "/readyz"), env=engine.env, timeout=10
-    )
-
-
-def kubectl(engine: Engine, *words: str) -> list[str]:
-    """A kubectl command line that reaches the cluster."""
-    return [*engine.prefix, str(_BIN / "kubectl"), "--kubeconfig", str(KUBECONFIG), *words]
-
-
-def _create(engine: Engine, image: str, nodes: int, built: bool) -> None:
-    _delete(engine)
-    config = kindconfig.render(nodes, own_cni=built, cgroup_v1=engine.cgroup_v1, restricted=engine.restricted)
-    file = paths.run() / "kind.json"
-    file.write_text(config)
-    with step(f"cluster: kind creates {paths.NAME} with {nodes} node{'s' if nodes > 1 else ''}", "30 s"):
-        kind = [*engine.prefix, str(_BIN / "kind"), "create", "cluster"]
-        options = {"name": paths.NAME, "image": image, "config": str(file), "kubeconfig": str(KUBECONFIG)}
-        command = [*kind, *(f"--{name}={value}" for name, value in options.items())]
-        shell.run(command, "cluster", env={**engine.env, "PATH": f"{_BIN}:{os.environ['PATH']}"})
-        every = network.nodes(kubectl(engine), nodes)
-        if engine.own:
-            network.close_dns(kubectl(engine))
-            network.reach(engine, every)
-        if built:
-            network.connect(engine, every)
-        for what, condition in (("nodes", "Ready"), ("deployment/coredns", "Available")):
-            scope = ["--all"] if what == "nodes" else ["--namespace", "kube-system"]
-            shell.run(
-                kubectl(engine, "wait", what, *scope, f"--for=condition={condition}", "--timeout=180s"),
-                "cluster",
-                env=engine.env,
-            )
-        shell.run(
-            kubectl(engine, "wait", "--for=create", "serviceaccount/default", "--timeout=60s"),
-            "cluster",
-            env=engine.env,
-        )
-
-
-def _introduce(engine: Engine, wanted: Mapping[str, object]) -> None:
-    """Makes nodes and registries known to each other, and writes down what `run` needs."""
-    if _read_state().get("wanted") == wanted:
-        return
-    for node in engines.containers(engine, engines.nodes_label()):
-        registry.introduce(engine, node)
-    gateway = shell.output(
-        engine.command("port", f"{paths.NAME}-control-plane", f"{kindconfig.GATEWAY_NODE_PORT}/tcp"), env=engine.env
-    ).splitlines()[0]
-    (paths.run() / "resolv.conf").write_text(
-        f"nameserver {kindconfig.DNS_SERVICE}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
-    )
+def _write_state(engine: Engine, wanted: Mapping[str, object]) -> None:
+    """What `environment` and `in_network` need, and what the cluster was created for."""
+    search = "default.svc.cluster.local svc.cluster.local cluster.local"
+    _RESOLV_CONF.write_text(f"nameserver {kindconfig.DNS_SERVICE}\nsearch {search}\noptions ndots:5\n")
+    node = f"{paths.NAME}-control-plane"
+    gateway = engine.output("port", node, f"{kindconfig.GATEWAY_NODE_PORT}/tcp").splitlines()[0]
     draft = _STATE.with_suffix(".new")
     draft.write_text(json.dumps({"wanted": wanted, "gateway": f"http://{gateway}"}, indent=1))
     draft.rename(_STATE)
 
 
-def _delete(engine: Engine) -> None:
-    """Removes cluster and registries, whole or not."""
-    _STATE.unlink(missing_ok=True)
-    engines.remove(engine, registry.label())
-    engines.remove(engine, engines.nodes_label())
-
-
-def down() -> None:
-    """Removes the cluster, and our own engine with everything in it. Call under the cluster's lock."""
-    engine = engines.find()
-    if engine is None and not paths.run().exists():
-        done("nothing is up")
-        return
-    with step(f"down: cluster{' and engine' if engine and engine.own else ''} {paths.NAME}", "10 s"):
-        if engine is not None and engines.answers(engine):
-            _delete(engine)
-        engines.down()
-
-
-def environment() -> dict[str, str]:
-    """What a user of the cluster has in the environment beyond the usual; raises Trouble when no cluster is up."""
-    engine, state = engines.find(), _read_state()
-    if engine is None or not state:
-        raise Trouble("no cluster is up: run `make up` first")
-    return {
-        **engine.env,
-        "PATH": f"{_BIN}:{os.environ['PATH']}",
-        "KUBECONFIG": str(KUBECONFIG),
-        "KINDLER_GATEWAY": state["gateway"],
-        "KINDLER_PUSH": registry.push_address(engine, registry.OPEN),
-        "KINDLER_PUSH_PRIVATE": registry.push_address(engine, registry.PRIVATE),
-        "KINDLER_IMAGE_TAG": images.tag("kindler"),
-        "KINDLER_CLUSTER": paths.NAME,
-    }
-
-
-def inside(command: Sequence[str]) -> list[str]:
-    """The command as it must be started to reach the cluster: in our own engine's network, with the cluster's DNS, or as it is."""
-    engine = engines.find()
-    if engine is None or not engine.own:
-        return list(command)
-    # A mount of its own for the process and its children: the cluster's DNS answers, and nobody else's does.
-    script = 'test ! -e /etc/resolv.conf || mount --bind "$0" /etc/resolv.conf; exec "$@"'
-    return [
-        *engine.prefix,
-        "unshare",
-        "--mount",
-        "--propagation",
-        "private",
-        "sh",
-        "-c",
-        script,
-        str(paths.run() / "resolv.conf"),
-        *command,
-    ]
-
-
-def become(command: Sequence[str]) -> None:
-    """Turns this process into the command, inside."""
-    env = shell.environment(environment())
-    words = inside(command)
-    try:
-        os.execvpe(words[0], words, env)
-    except FileNotFoundError:
-        raise Trouble(f"{words[0]}: no such command") from None
+def _is_complete(engine: Engine, wanted: Mapping[str, object]) -> bool:
+    """Whether the cluster that is up is the wanted one and its API server responds."""
+    ready = kubectl(engine, "get", "--raw", "/readyz")
+    return _read_state().get("wanted") == wanted and shell.succeeds(ready, env=engine.env, timeout=10)

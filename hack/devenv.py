@@ -1,4 +1,8 @@
-"""The virtual environment of development, `.venv`: exactly what requirements-dev.lock says, and the package itself from where it lies."""
+"""The virtual environment for development, `.venv`: what requirements-dev.lock pins, and `kindler` from operator/.
+
+Here: creating and updating that environment. It is the border: code that runs before `ensure()` has the standard
+library only.
+"""
 
 from __future__ import annotations
 
@@ -8,52 +12,52 @@ import sys
 from pathlib import Path
 
 from hack import paths, shell
-from hack.steps import Trouble, step
+from hack.steps import CommandError, step
 
 HOME = paths.ROOT / ".venv"
 PYTHON = HOME / "bin" / "python"
 _LOCKFILE = paths.ROOT / "requirements-dev.lock"
-_MARK = HOME / "kindler-lock"  # written last: what the environment was made from
+_MARK = HOME / "kindler-lock"  # the digest of what the environment was made from; written last
 
 
 def ensure() -> None:
-    """Makes it, or brings it up to date; costs nothing when it is."""
+    """Creates the environment, or updates it. Returns at once if it is up to date."""
     key = paths.digest(_LOCKFILE, platform.python_version(), str(paths.ROOT))
     if _MARK.exists() and _MARK.read_text() == key:
         return
-    with step(f"Python packages of development into {HOME.name}", "15 s"):
-        if not PYTHON.exists() or _version() != platform.python_version():
-            _make()
+    with step(f"Python packages for development in {HOME.name}", "15 s"):
+        if not PYTHON.exists() or _python_version() != platform.python_version():
+            _create()
         if uv := shutil.which("uv"):
-            shell.run([uv, "pip", "sync", "--quiet", "--python", PYTHON, "--require-hashes", _LOCKFILE], "venv")
+            command: shell.Argv = [uv, "pip", "sync", "--quiet", "--python", PYTHON, "--require-hashes", _LOCKFILE]
         else:
-            shell.run(
-                [PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", _LOCKFILE], "venv"
-            )
-        _add_package()
+            command = [PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", _LOCKFILE]
+        shell.run(command, "venv")
+        _add_kindler()
         _MARK.write_text(key)
 
 
-def _version() -> str:
+def _python_version() -> str:
     try:
         return shell.output([PYTHON, "-c", "import platform; print(platform.python_version())"])
-    except Trouble:
+    except CommandError:
         return ""
 
 
-def _make() -> None:
+def _create() -> None:
     shutil.rmtree(HOME, ignore_errors=True)
     if uv := shutil.which("uv"):
         shell.run([uv, "venv", "--quiet", "--python", sys.executable, HOME], "venv")
     elif shell.succeeds([sys.executable, "-c", "import ensurepip"]):
         shell.run([sys.executable, "-m", "venv", HOME], "venv")
     else:
-        raise Trouble(
-            "Python cannot make virtual environments here: run `apt-get install python3-venv` as root, or install uv, and start again"
+        raise CommandError(
+            "this Python cannot create virtual environments. Run `apt-get install python3-venv` as root, or install uv;"
+            " then run this command again"
         )
 
 
-def _add_package() -> None:
-    """Puts operator/ on the path, as an editable install would: without a build, and without a build tool from outside the lock file."""
+def _add_kindler() -> None:
+    """Puts operator/ on the path, as an editable install would do. That needs no build and no unpinned build tool."""
     packages = Path(shell.output([PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]))
     (packages / "kindler-here.pth").write_text(f"{paths.ROOT / 'operator'}\n")

@@ -1,9 +1,10 @@
-"""Writes every generated file of the repository, or says which are stale.
+"""Writes the generated files of the repository, or lists those that differ from their source.
 
     python -m hack.generate            write them
-    python -m hack.generate --check    exit status 1 and a list if a file does not say what its source says
+    python -m hack.generate --check    write nothing; exit with status 1 and a list if a file differs
 
-A new generated file is one more row in OUTPUTS.
+To generate another file, add a row to OUTPUTS. The sources are the models in operator/kindler/api; the text of
+reference pages is in reference.py.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ HEADER: Final = "# Generated from operator/kindler/api by `make generate`: chang
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A generated file: its path from the root of the repository, and what gives its whole text."""
+    """A generated file. `path`: from the root of the repository. `render`: returns its whole text."""
 
     path: str
     render: Callable[[], str]
 
 
 def documents(*values: dict[str, Any]) -> str:
-    """YAML documents with the header, the same text for the same values."""
+    """YAML documents after the header. The same values give the same text."""
     return HEADER + "---\n".join(
         yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1000) for value in values
     )
@@ -60,7 +61,7 @@ OUTPUTS: Final = (
 
 
 def stale(root: Path, outputs: tuple[Output, ...] = OUTPUTS) -> tuple[str, ...]:
-    """Paths of files that are missing or do not say what their source says."""
+    """Paths of files that are missing or differ from their source."""
     return tuple(
         o.path
         for o in outputs
@@ -69,7 +70,7 @@ def stale(root: Path, outputs: tuple[Output, ...] = OUTPUTS) -> tuple[str, ...]:
 
 
 def write(root: Path, outputs: tuple[Output, ...] = OUTPUTS) -> tuple[str, ...]:
-    """Writes what is stale; gives the paths written."""
+    """Writes the stale files. Returns their paths."""
     written = stale(root, outputs)
     for output in outputs:
         if output.path in written:
@@ -90,7 +91,7 @@ def main() -> int:
         return 0
     if old := stale(ROOT):
         print(
-            "These generated files do not say what their source says:",
+            "These generated files differ from their source:",
             *(f"  {path}" for path in old),
             "Run `make generate` and commit them.",
             sep="\n",

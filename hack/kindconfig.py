@@ -1,16 +1,25 @@
-"""The file that `kind create cluster` reads, as JSON (which is YAML)."""
+"""What kind needs to create a cluster: the node image, and its configuration file as JSON (JSON is valid YAML).
+
+Here: settings of the cluster. Not here: commands (cluster.py).
+"""
 
 from __future__ import annotations
 
 import json
 
+# The image that kind v0.33.0 was released with.
+NODE_IMAGE = "docker.io/kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5"
 POD_SUBNET, SERVICE_SUBNET = "10.244.0.0/16", "10.96.0.0/16"
 API_SERVICE, DNS_SERVICE = "10.96.0.1", "10.96.0.10"
 GATEWAY_NODE_PORT = 30080
 
 
 def render(nodes: int, *, own_cni: bool, cgroup_v1: bool, restricted: bool) -> str:
-    """`own_cni`: the node image has no network daemon. `cgroup_v1`, `restricted`: what the machine needs beyond a normal one."""
+    """The configuration file.
+
+    `own_cni`: the node image has no network daemon. `cgroup_v1`, `restricted`: what this machine needs beyond a normal
+    one (see docker.Engine).
+    """
     roles = [_control_plane()] + [{"role": "worker"}] * (nodes - 1)
     config: dict[str, object] = {
         "kind": "Cluster",
@@ -25,7 +34,7 @@ def render(nodes: int, *, own_cni: bool, cgroup_v1: bool, restricted: bool) -> s
 
 
 def _control_plane() -> dict[str, object]:
-    # Port 0: a free one of the engine's loopback, so that clusters of several checkouts share an engine.
+    # Port 0: Docker takes a free port, so that the clusters of several checkouts can share one engine.
     mapping = {"containerPort": GATEWAY_NODE_PORT, "hostPort": 0, "listenAddress": "127.0.0.1"}
     return {"role": "control-plane", "extraPortMappings": [mapping]}
 
@@ -35,15 +44,15 @@ def _kubelet(cgroup_v1: bool) -> dict[str, object]:
         "kind": "KubeletConfiguration",
         "maxPods": 250,
         "serializeImagePulls": False,
-        "crashLoopBackOff": {"maxContainerRestartPeriod": "5s"},  # tests of crash loops shall not wait for minutes
+        "crashLoopBackOff": {"maxContainerRestartPeriod": "5s"},  # else tests of crash loops take minutes
     }
     return settings | ({"failCgroupV1": False} if cgroup_v1 else {})
 
 
 def _cluster() -> dict[str, object]:
     manager = {
-        "enable-hostpath-provisioner": "true",  # kind's own: a patch replaces the whole list
-        "node-cidr-mask-size": "23",  # more than 250 addresses a node
+        "enable-hostpath-provisioner": "true",  # kind sets this; a patch replaces the whole list, so repeat it
+        "node-cidr-mask-size": "23",  # more than 250 addresses per node
         "horizontal-pod-autoscaler-sync-period": "2s",
         "horizontal-pod-autoscaler-downscale-stabilization": "5s",
     }

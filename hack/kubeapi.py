@@ -1,6 +1,7 @@
-"""A very small Kubernetes client on the standard library: what tests, demo and benchmarks need to watch a cluster without polling it.
+"""A small Kubernetes client on the standard library, with which journeys and benchmarks watch a cluster.
 
-Users act through kubectl; this looks. One HTTPS connection per call, so that it may be used from any thread.
+Users act through kubectl; this only observes, and creates what users do not. It waits by watch, never by polling. Each
+call opens its own HTTPS connection, so every thread may use the same client. Not here: what is awaited (the callers).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from urllib.parse import urlencode, urlsplit
 
 Json = dict[str, Any]
 
-# plural -> path prefix; everything that this project's tests look at.
+# Path prefix → plurals, for all kinds that this project's tests read.
 _CORE = ("namespaces", "pods", "services", "events", "secrets", "nodes", "resourcequotas", "serviceaccounts")
 _GROUPS = {
     "apis/serving.kindler.dev/v1alpha1": ("models", "endpointconfigs", "endpoints"),
@@ -34,7 +35,7 @@ _PREFIX = dict.fromkeys(_CORE, "api/v1") | {plural: prefix for prefix, plurals i
 
 
 class ApiError(Exception):
-    """The API server said no. `code` is the HTTP status, the text is the Status object's message."""
+    """The API server rejected a request. `code`: the HTTP status. The text is the message of its Status object."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -42,31 +43,30 @@ class ApiError(Exception):
 
 
 class KubeApi:
-    """Talks to the cluster of the current kubeconfig. Raises ApiError for answers of 400 and above, OSError when nobody answers."""
+    """A client of the current kubeconfig's cluster.
+
+    Its methods raise ApiError for a status of 400 and above, and OSError if the API server cannot be reached.
+    """
 
     def __init__(self, kubectl: str = "kubectl") -> None:
-        raw = subprocess.run(
-            [kubectl, "config", "view", "--raw", "--minify", "-o", "json"], check=True, capture_output=True, text=True
-        ).stdout
-        config = json.loads(raw)
+        command = [kubectl, "config", "view", "--raw", "--minify", "-o", "json"]
+        config = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         server = urlsplit(cluster["server"])
         self._address = (server.hostname or "127.0.0.1", server.port or 443)
-        self._tls = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+        authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        self._tls = ssl.create_default_context(cadata=authority)
         with tempfile.TemporaryDirectory() as folder:
             for name in ("client-certificate-data", "client-key-data"):
                 Path(folder, name).write_bytes(base64.b64decode(user[name]))
             self._tls.load_cert_chain(f"{folder}/client-certificate-data", f"{folder}/client-key-data")
 
     def path(self, plural: str, namespace: str | None = None, name: str | None = None, sub: str | None = None) -> str:
-        """The object's or the collection's path; `sub` is a subresource (scale, log, status)."""
-        parts = [
-            _PREFIX[plural],
-            *(("namespaces", namespace) if namespace else ()),
-            plural,
-            *((name,) if name else ()),
-            *((sub,) if sub else ()),
-        ]
+        """The path of an object or a collection. `sub`: a subresource (scale, log, status)."""
+        parts = [_PREFIX[plural]]
+        if namespace:
+            parts += ["namespaces", namespace]
+        parts += [plural, *((name,) if name else ()), *((sub,) if sub else ())]
         return "/" + "/".join(parts)
 
     def call(
@@ -79,25 +79,26 @@ class KubeApi:
         user: str = "",
         timeout: float = 30,
     ) -> Any:
-        """One request, as somebody else where `user` is named; returns the decoded JSON, or text where the answer is none."""
+        """One request, with impersonation of `user` if given. Returns the decoded JSON, or else the text."""
         connection = self._connect(timeout)
         try:
             kind = content_type or ("application/merge-patch+json" if method == "PATCH" else "application/json")
-            headers = {"Content-Type": kind, "Accept": "application/json, */*"} | (
-                {"Impersonate-User": user} if user else {}
-            )
+            headers = {"Content-Type": kind, "Accept": "application/json, */*"}
+            if user:
+                headers["Impersonate-User"] = user
             connection.request(method, path, None if body is None else json.dumps(body), headers)
-            answer = connection.getresponse()
-            raw = answer.read()
+            response = connection.getresponse()
+            raw = response.read()
         finally:
             connection.close()
-        value = json.loads(raw) if "json" in (answer.getheader("Content-Type") or "") else raw.decode(errors="replace")
-        if answer.status >= 400:
-            raise ApiError(answer.status, value.get("message", "") if isinstance(value, dict) else value)
+        is_json = "json" in (response.getheader("Content-Type") or "")
+        value = json.loads(raw) if is_json else raw.decode(errors="replace")
+        if response.status >= 400:
+            raise ApiError(response.status, value.get("message", "") if isinstance(value, dict) else value)
         return value
 
     def get(self, plural: str, namespace: str | None, name: str) -> Json | None:
-        """One object, or None when there is none."""
+        """One object, or None if it does not exist."""
         try:
             found: Json = self.call("GET", self.path(plural, namespace, name))
         except ApiError as error:
@@ -114,7 +115,10 @@ class KubeApi:
     def watch(
         self, plural: str, namespace: str | None, *, selector: str = "", field: str = "", timeout: float = 60
     ) -> Iterator[tuple[str, Json]]:
-        """Yields ("ADDED", object) for what is there, then each change (ADDED, MODIFIED, DELETED) until `timeout` seconds are over."""
+        """Yields ("ADDED", object) for each existing object, then each change (ADDED, MODIFIED, DELETED).
+
+        Ends after `timeout` seconds.
+        """
         query = ({"labelSelector": selector} if selector else {}) | ({"fieldSelector": field} if field else {})
         listed = self._list(plural, namespace, query)
         yield from (("ADDED", item) for item in listed["items"])
@@ -123,7 +127,7 @@ class KubeApi:
     def follow(
         self, plural: str, namespace: str | None, version: str, query: dict[str, str], timeout: float
     ) -> Iterator[tuple[str, Json]]:
-        """Yields each change after `version`, until `timeout` seconds are over."""
+        """Yields each change after the resourceVersion `version`. Ends after `timeout` seconds."""
         end = time.monotonic() + timeout
         while (left := end - time.monotonic()) > 0:
             connection = self._connect(left)
@@ -142,9 +146,17 @@ class KubeApi:
                 connection.close()
 
     def until(
-        self, plural: str, namespace: str | None, name: str, ready: Callable[[Json | None], bool], timeout: float = 60
+        self,
+        plural: str,
+        namespace: str | None,
+        name: str,
+        ready: Callable[[Json | None], bool],
+        timeout: float = 60,
     ) -> Json | None:
-        """Waits by watch until `ready(object)` (None: gone); returns that state. Raises TimeoutError with the last state seen."""
+        """Watches one object until `ready(object)`, and returns that state. The object is None while it does not exist.
+
+        Raises TimeoutError with the last state after `timeout` seconds.
+        """
         current: Json | None = self.get(plural, namespace, name)
         if ready(current):
             return current
@@ -153,7 +165,9 @@ class KubeApi:
             if ready(current):
                 return current
         last = json.dumps(current.get("status", current)) if current else "nothing"
-        raise TimeoutError(f"{plural}/{name} in {namespace}: not as awaited within {timeout:g} s; last seen: {last}")
+        raise TimeoutError(
+            f"{plural}/{name} in {namespace} did not reach the expected state in {timeout:g} s; last state: {last}"
+        )
 
     def until_all(
         self,
@@ -179,7 +193,8 @@ class KubeApi:
                 return list(found.values())
         names = sorted(item["metadata"]["name"] for item in found.values())
         raise TimeoutError(
-            f"{plural} ({selector or 'all'}) in {namespace}: not as awaited within {timeout:g} s; last seen: {names}"
+            f"{plural} ({selector or 'all'}) in {namespace} did not reach the expected state in {timeout:g} s; "
+            f"last seen: {names}"
         )
 
     def _connect(self, timeout: float) -> http.client.HTTPSConnection:

@@ -1,4 +1,8 @@
-"""Locks that are held by running commands only: the kernel lets go of them when the process ends, however it ends."""
+"""Locks between commands of one user. The kernel releases a lock when its process ends, for whatever reason it ends.
+
+Standard library only, because commands lock before the virtual environment exists. A lock file also stores who holds
+the lock and since when, so that the second command can name the first one.
+"""
 
 from __future__ import annotations
 
@@ -9,33 +13,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hack import paths
-from hack.steps import Trouble, clock, say
+from hack.steps import CommandError, duration, say
 
 
 def message(holder: str, now: float) -> str:
-    """What the second one hears; `holder` is what the first one wrote: pid, start in seconds since the epoch, command."""
+    """Names the command that holds a lock. `holder`: the lock file's text, `PID START COMMAND`.
+
+    START and `now` are seconds since the epoch. The text is empty while the holder has locked but not written yet.
+    """
     pid, _, rest = holder.partition(" ")
     since, _, command = rest.partition(" ")
     if not (pid.isdigit() and since.replace(".", "").isdigit()):
-        return "another command holds the lock (it has just begun)"
-    return f"`{command}` (process {pid}) holds the lock since {clock(max(0.0, now - float(since)))}"
+        return "another command holds the lock (it started a moment ago)"
+    return f"`{command}` (process {pid}) has held the lock for {duration(max(0.0, now - float(since)))}"
 
 
 @contextmanager
-def held(what: str, command: str, *, wait: bool = False) -> Iterator[None]:
-    """Holds the lock named `what`. While another process holds it: raises Trouble that names it, or with `wait` says so and waits."""
+def held(name: str, command: str, *, wait: bool = False) -> Iterator[None]:
+    """Holds the lock `name` inside the block. `command` is what other processes print about the holder.
+
+    While another process holds the lock: with `wait` prints that and waits, else raises CommandError.
+    """
     folder = paths.cache() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
-    # The file stays: removing it would let two processes each lock a file of that name.
-    fd = os.open(folder / f"{what}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    # Never remove the file: two processes could then each lock a different file of the same name.
+    fd = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             busy = message(os.read(fd, 4096).decode(errors="replace"), time.time())
             if not wait:
-                raise Trouble(f"{busy}: wait for it, or end it, then start again") from None
-            say(f"  … {busy}: waiting for it")
+                raise CommandError(f"{busy}. Wait until it ends, or stop it; then run this command again") from None
+            say(f"  … {busy}: waiting")
             fcntl.flock(fd, fcntl.LOCK_EX)
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()} {time.time():.0f} {command}".encode(), 0)

@@ -1,4 +1,7 @@
-"""Where things lie. Each checkout has a name of its own, and everything it makes carries that name."""
+"""Where files are. Each checkout has its own name, and everything that it creates carries that name.
+
+Here: folders, the checkout's name, and digests of files. Not here: what is stored in those folders.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def name_of(checkout: Path) -> str:
-    """The name of a checkout's cluster, engine and folders, such as `kindler-1f3a9c`: from its path, so that several live side by side."""
+    """The name of a checkout's cluster, engine and folders, such as `kindler-1f3a9c`.
+
+    It is derived from the checkout's path, so that several checkouts on one machine do not disturb each other.
+    """
     return "kindler-" + hashlib.sha256(str(checkout).encode()).hexdigest()[:6]
 
 
@@ -22,23 +28,26 @@ NAME = name_of(ROOT)
 
 
 def cache() -> Path:
-    """The folder of this user where everything lies that took long to make, shared by all checkouts. Safe to delete while nothing is up."""
+    """What takes long to build (tools, bases of images). All checkouts of this user share it.
+
+    The user may delete it while no cluster is up.
+    """
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "kindler"
 
 
-def runs() -> Path:
-    """Where the run folders of all checkouts lie: what must not outlive the machine's uptime. A short path, for sockets live in there."""
+def run_root() -> Path:
+    """The parent of all checkouts' run folders. A reboot clears it. It is short, because paths of sockets must be."""
     return Path("/run/kindler") if os.geteuid() == 0 else cache() / "run"
 
 
-def run() -> Path:
-    """This checkout's run folder: sockets, kubeconfig, what `up` found. Removed by `down`."""
-    return runs() / NAME
+def run_folder(name: str = NAME) -> Path:
+    """A checkout's run folder: sockets, kubeconfig, and the state of the cluster that is up. `down` removes it."""
+    return run_root() / name
 
 
 def logs() -> Path:
-    """Where the output of long steps goes; stays after `down`, so that a failure can be read."""
+    """The output of long steps. `down` keeps it, so that a failure can be examined later."""
     folder = ROOT / ".kindler" / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -46,7 +55,7 @@ def logs() -> Path:
 
 @contextmanager
 def scratch(purpose: str) -> Iterator[Path]:
-    """A folder on the cache's disk that is gone afterwards; what a killed run left there is removed by `leftovers`."""
+    """A temporary folder on the cache's disk. `leftovers` removes it later if this process is killed."""
     (cache() / "tmp").mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-{purpose}-", dir=cache() / "tmp"))
     try:
@@ -56,7 +65,11 @@ def scratch(purpose: str) -> Iterator[Path]:
 
 
 def digest(*parts: str | bytes | Path) -> str:
-    """Twelve hex digits that change when a part changes; a Path counts with its content (a folder: with names, modes and contents of all files in it)."""
+    """Twelve hex digits that change when a part changes.
+
+    A Path counts with its content, not with its own name: for a folder the relative names, executable bits and
+    contents of all files in it, except Python's bytecode.
+    """
     whole = hashlib.sha256()
     for part in parts:
         if isinstance(part, Path):

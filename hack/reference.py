@@ -1,4 +1,7 @@
-"""The reference pages of the three kinds (docs/reference), rendered from their CustomResourceDefinitions and markers."""
+"""Renders the reference pages of the three kinds (docs/reference) from their CustomResourceDefinitions.
+
+Here: the layout of the pages. Not here: descriptions and rules, which come from the models in kindler.api.
+"""
 
 from __future__ import annotations
 
@@ -22,20 +25,18 @@ _INTRO = """<!-- Generated from operator/kindler/api by `make generate`: change 
 | kubectl | `kubectl get {short}` (also `{singular}`; `kubectl get kindler` lists all three kinds) |
 | may change after creation | {mutable} |
 
-Names and casing are those of AWS's own Kubernetes controller for SageMaker (ACK): its manifests apply after a change of `apiVersion` alone.
-Fields marked **no effect** are accepted so that such manifests pass, and listed in `status.ignoredFields` when they are set.
-A star marks a field that must be there. `kubectl explain {short}.spec` shows the same texts.
+Field names and their casing are those of AWS's own Kubernetes controller for SageMaker (ACK). Its manifests apply if
+you change only their `apiVersion`. Fields marked **no effect** are accepted for that reason; if you set them, they are
+listed in `status.ignoredFields`. A star marks a required field. `kubectl explain {short}.spec` prints the same texts.
 """
 
 
 def render(kind: Kind) -> str:
     """The page of one kind, as Markdown."""
     root = crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    mutable = (
-        "everything but `endpointName`"
-        if kind.mutable is None
-        else ", ".join(f"`{m}`" for m in sorted(kind.mutable)) + " only"
-    )
+    mutable = "everything but `endpointName`"
+    if kind.mutable is not None:
+        mutable = ", ".join(f"`{name}`" for name in sorted(kind.mutable)) + " only"
     intro = _INTRO.format(
         kind=kind.kind,
         description=kind.description,
@@ -45,16 +46,8 @@ def render(kind: Kind) -> str:
         mutable=mutable,
     )
     spec, status = root["properties"]["spec"], root["properties"]["status"]
-    refused = "\n## What is refused, and what it says\n"
-    lines = [
-        intro,
-        "## spec\n",
-        *_rows(spec, kind.spec),
-        refused,
-        *_refusals(root),
-        "\n## status\n",
-        *_rows(status, kind.status),
-    ]
+    rejected = ["\n## What the API server rejects\n", *_rejections(root)]
+    lines = [intro, "## spec\n", *_rows(spec, kind.spec), *rejected, "\n## status\n", *_rows(status, kind.status)]
     return "\n".join(lines) + "\n"
 
 
@@ -64,38 +57,38 @@ def _rows(schema: dict[str, Any], block: type[Block]) -> Iterator[str]:
 
 
 def _fields(schema: dict[str, Any], block: type[Block], prefix: str, shown: dict[type[Block], str]) -> Iterator[str]:
-    """A row for each field and those below it. `shown`: where a block's fields were listed before; they are not listed twice."""
+    """A row for each field and those below it.
+
+    `shown`: block → the field under which its fields were listed. They are not listed twice.
+    """
     for info in block.model_fields.values():
         name = str(info.alias)
         field, below, path = schema["properties"][name], children(info), f"{prefix}{name}"
         before = "**No effect.** " if any(isinstance(m, Kept) for m in markers(info)) else ""
         after = f" Fields as in `{shown[below]}`." if below in shown else ""
-        yield f"| `{path}`{'*' if info.is_required() else ''} | {_type(field)} | {_cell(before + field['description'] + after)} |"
+        required = "*" if info.is_required() else ""
+        yield f"| `{path}`{required} | {_type(field)} | {_cell(before + field['description'] + after)} |"
         if below and below not in shown:
             shown[below] = path
             many = field["type"] == "array"
             yield from _fields(field["items"] if many else field, below, f"{path}{'[]' if many else ''}.", shown)
 
 
+_LIMITS = (("maxLength", " characters"), ("maxItems", " items"), ("maxProperties", " entries"))
+
+
 def _type(field: dict[str, Any]) -> str:
     """The type in words, with bounds and default."""
     kind = field["type"]
-    words = [
-        f"list of {field['items']['type']}s"
-        if kind == "array"
-        else "map of strings"
-        if "additionalProperties" in field
-        else kind
-    ]
+    if kind == "array":
+        words = [f"list of {field['items']['type']}s"]
+    else:
+        words = ["map of strings" if "additionalProperties" in field else kind]
     if "enum" in field:
         words.append(", ".join(f"`{v}`" for v in field["enum"]))
     elif "minimum" in field or "maximum" in field:
         words.append(f"{field.get('minimum', '')}…{field.get('maximum', '')}")
-    words += [
-        f"≤ {field[key]}{unit}"
-        for key, unit in (("maxLength", " characters"), ("maxItems", " items"), ("maxProperties", " entries"))
-        if key in field
-    ]
+    words += [f"≤ {field[key]}{unit}" for key, unit in _LIMITS if key in field]
     if "default" in field and field["default"] != {}:
         words.append(f"default `{_plain(field['default'])}`")
     return _cell("; ".join(words))
@@ -105,20 +98,26 @@ def _plain(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value).replace("'", '"')
 
 
-def _refusals(root: dict[str, Any]) -> Iterator[str]:
-    yield "Besides types, bounds and lengths, the API server refuses these, with these words:\n\n| where | words |\n|---|---|"
-    fixed, said = [], set()
+def _rejections(root: dict[str, Any]) -> Iterator[str]:
+    """A row for each rule of the schema beyond types and bounds."""
+    yield (
+        "Besides values of a wrong type, length or range, the API server rejects these:\n\n"
+        "| where | message |\n|---|---|"
+    )
+    immutable, seen = [], set()
     for path, message in _messages(root, ""):
         if " is immutable, as is all of " in message:
-            fixed.append(path)
-        elif message not in said:
-            said.add(message)
+            immutable.append(path)
+        elif message not in seen:
+            seen.add(message)
             yield f"| `{path}` | {_cell(message)} |"
-    if fixed:
-        yield f"\nOnce created, these never change (*… is immutable …; create a new one for a change*): {', '.join(f'`{path}`' for path in fixed)}."
+    if immutable:
+        paths = ", ".join(f"`{path}`" for path in immutable)
+        yield (f"\nThese never change after creation (*… is immutable …; create a new one for a change*): {paths}.")
 
 
 def _messages(schema: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    """(path of the field, message) of each rule."""
     for rule in schema.get("x-kubernetes-validations", ()):
         yield (path + rule.get("fieldPath", "")).removeprefix(".") or "metadata.name", rule["message"]
     for name, below in schema.get("properties", {}).items():

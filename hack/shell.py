@@ -1,4 +1,7 @@
-"""Running other programs: they end when we end, however we end, and a failure shows the end of what they said."""
+"""Starts other programs. They end when this process ends, even if it is killed; a failure shows their last lines.
+
+Here: child processes and their output. Not here: what is started, and in which network (cluster.py, engine.py).
+"""
 
 from __future__ import annotations
 
@@ -10,47 +13,44 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hack import paths
-from hack.steps import Trouble, clock, say
+from hack.steps import CommandError, duration, say
 
-BEAT_SECONDS = 30.0
+HEARTBEAT_SECONDS = 30.0
+TAIL_LINES = 25
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 Argv = Sequence[str | Path]
 
 
-def follow_parent(how: int = signal.SIGKILL) -> None:
-    """The calling process gets signal `how` when its parent ends: after a kill -9 of ours no child works on beside the next run."""
+def end_with_parent(how: int = signal.SIGKILL) -> None:
+    """Makes the kernel send signal `how` to the calling process when its parent ends.
+
+    Without it, children of a killed command would continue to work beside the next command. Linux only.
+    """
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, how)
 
 
 def environment(extra: Mapping[str, str] | None) -> dict[str, str]:
-    """Our own environment with `extra` over it."""
+    """This process's environment variables, with `extra` over them."""
     return {**os.environ, **(extra or {})}
 
 
-def start(argv: Argv, **how: Any) -> subprocess.Popen[bytes]:
-    """A child that ends with us; `how` as Popen has it."""
-    return subprocess.Popen(list(argv), preexec_fn=follow_parent, **how)  # noqa: PLW1509 - no threads here
+def start(argv: Argv, **options: Any) -> subprocess.Popen[bytes]:
+    """Starts a child that ends when this process ends. `options` go to Popen."""
+    return subprocess.Popen(list(argv), preexec_fn=end_with_parent, **options)  # noqa: PLW1509 - no threads here
 
 
-def run(
-    argv: Argv,
-    log: str,
-    *,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    progress: Callable[[], str] | None = None,
-) -> None:
-    """Runs to the end with its output in `.kindler/logs/{log}.log`; says every half minute that it still runs, with what `progress` answers.
+def run(argv: Argv, log: str, *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+    """Runs a program to its end with its output in `.kindler/logs/{log}.log`. Prints every 30 s that it still runs.
 
-    Raises Trouble with the last lines of the output.
+    Raises CommandError with the last lines of the output if the exit status is not 0.
     """
     file = paths.logs() / f"{log}.log"
     begin = time.monotonic()
@@ -58,65 +58,68 @@ def run(
         offset = out.tell()
         out.write(f"$ {' '.join(map(str, argv))}\n".encode())
         out.flush()
-        process = start(
-            argv, env=environment(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
-        )
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": subprocess.STDOUT}
+        process = start(argv, env=environment(env), cwd=cwd, **streams)
         while True:
             try:
-                status = process.wait(BEAT_SECONDS)
+                status = process.wait(HEARTBEAT_SECONDS)
                 break
             except subprocess.TimeoutExpired:
-                say(f"  … {clock(time.monotonic() - begin)}" + (f", {progress()}" if progress else ""))
+                say(f"  … {duration(time.monotonic() - begin)}")
             except BaseException:
                 process.kill()
                 process.wait()
                 raise
     if status != 0:
-        raise Trouble(f"{Path(argv[0]).name} failed (exit {status}); the end of {file}:\n{_tail(file, offset)}")
+        last = _tail(file, offset)
+        raise CommandError(f"{Path(argv[0]).name} failed (exit {status}). The last lines of {file}:\n{last}")
 
 
 def _tail(file: Path, offset: int) -> str:
     with file.open("rb") as text:
         text.seek(offset)
         lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.read().decode(errors="replace")).splitlines()
-    return "\n".join("    " + line for line in lines[-25:])
+    return "\n".join("    " + line for line in lines[-TAIL_LINES:])
 
 
 def output(
-    argv: Argv, *, env: Mapping[str, str] | None = None, feed: str | None = None, timeout: float | None = 120
+    argv: Argv, *, env: Mapping[str, str] | None = None, stdin: str | None = None, timeout: float | None = 120
 ) -> str:
-    """Standard output without the last line end. Raises Trouble with what it said on standard error."""
+    """What a program writes to standard output, without the last line end.
+
+    Raises CommandError with its standard error if it is missing, fails, or runs longer than `timeout` seconds.
+    """
+    line = " ".join(map(str, argv))
     try:
-        done = subprocess.run(
+        finished = subprocess.run(
             list(argv),
             check=False,
             env=environment(env),
-            input=feed,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=timeout,
-            preexec_fn=follow_parent,
+            preexec_fn=end_with_parent,
         )
     except FileNotFoundError:
-        raise Trouble(f"{argv[0]} is not there") from None
+        raise CommandError(f"{argv[0]}: command not found") from None
     except subprocess.TimeoutExpired:
-        raise Trouble(f"{' '.join(map(str, argv))}: no end after {timeout:g} s") from None
-    if done.returncode != 0:
-        raise Trouble(
-            f"{' '.join(map(str, argv))} failed (exit {done.returncode}): {(done.stderr or done.stdout).strip()}"
-        )
-    return done.stdout.rstrip("\n")
-
-
-def gone(handle: int, seconds: float) -> bool:
-    """Waits until the process behind a pidfd has ended, at most `seconds`; whether it has."""
-    return bool(select.select([handle], [], [], seconds)[0])
+        raise CommandError(f"{line}: not finished after {timeout:g} s") from None
+    if finished.returncode != 0:
+        errors = (finished.stderr or finished.stdout).strip()
+        raise CommandError(f"{line} failed (exit {finished.returncode}): {errors}")
+    return finished.stdout.rstrip("\n")
 
 
 def succeeds(argv: Argv, *, env: Mapping[str, str] | None = None, timeout: float = 60) -> bool:
-    """Whether it ends well; False too when there is no such program or no end."""
+    """Whether the program exits with status 0 in time. False if there is no such program."""
     try:
         output(argv, env=env, timeout=timeout)
-    except Trouble:
+    except CommandError:
         return False
     return True
+
+
+def wait_for_exit(pidfd: int, seconds: float) -> bool:
+    """Waits at most `seconds` for the process of a pidfd to end. Returns whether it has ended."""
+    return bool(select.select([pidfd], [], [], seconds)[0])

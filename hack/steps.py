@@ -1,4 +1,7 @@
-"""How a long step shows itself: what it does, how long that usually takes, how far it is, how long it took; and one line when nothing was to be done."""
+"""Progress lines of a command: what it does now, how long that usually takes, and how long it took.
+
+Here: printing, durations and the one exception that ends a command. Not here: starting other programs (shell.py).
+"""
 
 from __future__ import annotations
 
@@ -8,38 +11,41 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
 
-class Trouble(Exception):
-    """Something a person must look at. The message is the whole output: it says what happened and what to do next."""
+class CommandError(Exception):
+    """The command cannot continue. `hack.__main__` prints the message and exits with status 1.
+
+    The message is all that the user sees, so it names what failed and what to do next.
+    """
 
 
 def say(line: str) -> None:
-    """One line to the reader, at once (output may be a pipe)."""
+    """Prints one line without buffering, because the output may be a pipe."""
     print(line, flush=True)
 
 
 def done(line: str) -> None:
-    """Something that was there already."""
+    """Prints that a step was already complete, so nothing was done."""
     say(f"✓ {line}")
 
 
-def clock(seconds: float) -> str:
-    """`7 s`, `2 min 5 s`: a length of time as a person says it."""
+def duration(seconds: float) -> str:
+    """A duration for people, rounded to seconds: `7 s`, `2 min 5 s`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 @contextmanager
 def step(what: str, usually: str) -> Iterator[None]:
-    """Says what begins and how long it usually takes, then how long it took. A failure passes through."""
+    """Prints `what` and how long it usually takes, then how long it took. An exception passes through unchanged."""
     say(f"→ {what} (usually {usually})")
     begin = time.monotonic()
     yield
-    say(f"✓ {what}: {clock(time.monotonic() - begin)}")
+    say(f"✓ {what}: {duration(time.monotonic() - begin)}")
 
 
 @contextmanager
 def silent_unless_it_fails() -> Iterator[None]:
-    """Holds back what is said inside, and says it only when the inside fails."""
+    """Collects the lines that are printed inside, and prints them only if an exception is raised."""
     held = io.StringIO()
     try:
         with redirect_stdout(held):

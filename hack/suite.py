@@ -1,4 +1,4 @@
-"""What `make check`, `make test` and `make journeys` run."""
+"""What `make check`, `make test` and `make journeys` run. The tests themselves are in tests/."""
 
 from __future__ import annotations
 
@@ -6,30 +6,39 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hack import cluster, devenv, engine, images, lock, paths, shell, toolbox
-from hack.steps import Trouble, done, say, silent_unless_it_fails
+from hack.docker import Engine
+from hack.steps import CommandError, done, say, silent_unless_it_fails
 
 FAST, JOURNEYS = ("tests/unit", "tests/wiring"), ("tests/e2e",)
 CHART = paths.ROOT / "charts" / "kindler"
 
 
+def check() -> int:
+    """`make check`: the static checks, then the tests that need no cluster. Returns pytest's exit status."""
+    static()
+    return pytest(FAST, on_cluster=False)
+
+
 def static() -> None:
-    """Everything that looks at files alone. All of it runs before Trouble is raised, so that one look shows all that is wrong."""
+    """All checks that only read files. All of them run before CommandError is raised, so one run shows all failures."""
     devenv.ensure()
-    toolbox.ensure("helm")
+    toolbox.ensure(toolbox.TOOLS["helm"])
     failures = []
-    for what, command in _looks():
+    for what, command in _static_checks():
         try:
             shell.run(command, "check", cwd=paths.ROOT)
             done(what)
-        except Trouble as error:
+        except CommandError as error:
             say(f"✗ {what}")
             failures.append(str(error))
     if failures:
-        raise Trouble("\n✗ ".join(failures))
+        raise CommandError("\n✗ ".join(failures))
 
 
-def _looks() -> list[tuple[str, list[str | Path]]]:
+def _static_checks() -> list[tuple[str, list[str | Path]]]:
+    """(what is printed, command line)."""
     tools, helm = devenv.HOME / "bin", toolbox.TOOLS["helm"].path()
+    template: list[str | Path] = [helm, "template", "kindler", CHART, "--namespace", "kindler-system", "--include-crds"]
     return [
         ("format", [tools / "ruff", "format", "--check", "--quiet", "."]),
         ("lint", [tools / "ruff", "check", "--quiet", "."]),
@@ -37,41 +46,20 @@ def _looks() -> list[tuple[str, list[str | Path]]]:
         ("import laws", [tools / "lint-imports"]),
         ("generated files", [devenv.PYTHON, "-m", "hack.generate", "--check"]),
         ("chart: helm lint", [helm, "lint", "--strict", CHART]),
-        (
-            "chart: helm template",
-            [helm, "template", "kindler", CHART, "--namespace", "kindler-system", "--include-crds"],
-        ),
+        ("chart: helm template", template),
     ]
 
 
-def check() -> int:
-    """`make check`: static, then the tests that need no cluster. Exit status of pytest."""
-    static()
-    return pytest(FAST, inside=False)
-
-
-def pytest(folders: Sequence[str], *, inside: bool, extra: Sequence[str] = ()) -> int:
-    """One run of pytest over the folders, its output straight to the reader; `inside`: where the cluster can be reached."""
-    present = [folder for folder in folders if (paths.ROOT / folder).is_dir()]
-    words = [str(devenv.PYTHON), "-m", "pytest", "--durations=10", *extra, *present]
-    env = shell.environment(cluster.environment() if inside else None)
-    command = cluster.inside(words) if inside else words
-    process = shell.start(command, cwd=paths.ROOT, env=env)
-    try:
-        return process.wait()
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
-
-
 def test(*, keep: bool) -> int:
-    """`make test`: all that CI runs, on a fresh cluster that is gone at the end (unless `keep`). pytest's summary is the last that is said."""
+    """`make test`: all that CI runs, on a fresh cluster. Returns pytest's exit status.
+
+    Removes the cluster at the end unless `keep`, without printing, so that pytest's summary is the last output.
+    """
     static()
     try:
         cluster.up(fresh=True)
         images.ensure(_engine())
-        status = pytest(FAST + JOURNEYS, inside=True)
+        status = pytest(FAST + JOURNEYS, on_cluster=True)
     finally:
         if not keep:
             with silent_unless_it_fails():
@@ -80,16 +68,33 @@ def test(*, keep: bool) -> int:
 
 
 def journeys(extra: Sequence[str]) -> int:
-    """`make journeys`: the journeys alone, on the cluster that is up, with images as the files are now."""
+    """`make journeys`: the tests on the cluster that is up, with images of the files as they are now.
+
+    `extra` goes to pytest. Returns its exit status.
+    """
     devenv.ensure()
     with lock.held(paths.NAME, "hack journeys"):
         cluster.up()
         images.ensure(_engine())
-    return pytest(JOURNEYS, inside=True, extra=extra)
+    return pytest(JOURNEYS, on_cluster=True, extra=extra)
 
 
-def _engine() -> engine.Engine:
+def pytest(folders: Sequence[str], *, on_cluster: bool, extra: Sequence[str] = ()) -> int:
+    """One run of pytest, with its output on the terminal. `on_cluster`: in the cluster's network and environment."""
+    present = [folder for folder in folders if (paths.ROOT / folder).is_dir()]
+    argv = [str(devenv.PYTHON), "-m", "pytest", "--durations=10", *extra, *present]
+    env = shell.environment(cluster.environment() if on_cluster else None)
+    process = shell.start(cluster.in_network(argv) if on_cluster else argv, cwd=paths.ROOT, env=env)
+    try:
+        return process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _engine() -> Engine:
     found = engine.find()
     if found is None:
-        raise Trouble("the engine has gone: run `make up`")
+        raise CommandError("the Docker engine has stopped: run `make up`")
     return found

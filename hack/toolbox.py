@@ -1,6 +1,11 @@
-"""The programs of the cluster, built from pinned Go modules into the user's cache: one folder per tool, named by all that goes into it.
+"""Programs that are built from pinned Go modules: kind, kubectl, helm and the image registry.
 
-`hack/tools/*/` hold go.mod and go.sum (and for `pause` the program itself). To move to another version: `go get MODULE@VERSION` in there.
+Each build is kept in the user's cache, in a folder named after everything that the build depends on. So all checkouts
+share it, and a change of version or flags causes a new build. hack/tools/NAME/ holds go.mod and go.sum of a tool; to
+update a tool, run `go get MODULE@VERSION` there.
+
+Not here: the programs of a node image that is made on this machine (sandbox/nodetools.py), and the benchmarks' own
+programs (bench/tools.py). They use `Tool` and `ensure` too.
 """
 
 from __future__ import annotations
@@ -13,26 +18,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hack import lock, paths, shell
-from hack.steps import Trouble, done, say, step
+from hack.steps import CommandError, done, say, step
 
 GO_AT_LEAST = (1, 26)
-K8S, CONTAINERD, CNI = (
-    "k8s.io/kubernetes",
-    "github.com/containerd/containerd/v2",
-    "github.com/containernetworking/plugins",
-)
+KUBERNETES = "k8s.io/kubernetes"
+KUBERNETES_TAGS = "selinux,notest,grpcnotrace"
 
 
 @dataclass(frozen=True)
 class Tool:
-    """`programs`: file name → Go package. `usually`: build time from empty caches on two cores. `inside`: runs in a container, so it is built for Linux.
-    `folder`: of go.mod, in hack/."""
+    """One or more programs of one Go module.
+
+    `programs`: file name → Go package. `usually`: the build time with empty caches on two cores. `for_linux`: it runs
+    in a container, so it is built for Linux on every machine. `folder`: where go.mod is, below hack/.
+    """
 
     name: str
     module: str
     programs: Mapping[str, str]
     usually: str
-    inside: bool = False
+    for_linux: bool = False
     tags: str = ""
     folder: str = ""
 
@@ -42,17 +47,20 @@ class Tool:
 
     @property
     def version(self) -> str:
-        found = re.search(
-            rf"^\s*(?:require )?{re.escape(self.module)} (v\S+)", (self.source / "go.mod").read_text(), re.MULTILINE
-        )
+        """The module's version in go.mod; `v0` for a program whose source is in this repository."""
+        requirement = rf"^\s*(?:require )?{re.escape(self.module)} (v\S+)"
+        found = re.search(requirement, (self.source / "go.mod").read_text(), re.MULTILINE)
         return found.group(1) if found else "v0"
 
     def flags(self) -> list[str]:
-        """Arguments of `go build`; Kubernetes' programs learn their version here (else they say v0.0.0, and clients misjudge them)."""
+        """Arguments of `go build`.
+
+        Kubernetes' programs get their version by the linker: without it they report v0.0.0, and clients reject that.
+        """
         stamp = ""
-        if self.module == K8S:
+        if self.module == KUBERNETES:
             major, minor, _ = self.version.removeprefix("v").split(".")
-            facts = {
+            values = {
                 "gitVersion": self.version,
                 "gitMajor": major,
                 "gitMinor": minor,
@@ -60,145 +68,95 @@ class Tool:
                 "buildDate": "1970-01-01T00:00:00Z",
             }
             packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-            stamp = "".join(f" -X {package}.{key}={value}" for package in packages for key, value in facts.items())
-        return [
-            "-mod=readonly",
-            "-trimpath",
-            "-buildvcs=false",
-            *(["-tags", self.tags] if self.tags else []),
-            "-ldflags",
-            f"-s -w{stamp}",
-        ]
+            stamp = "".join(f" -X {package}.{key}={value}" for package in packages for key, value in values.items())
+        tags = ["-tags", self.tags] if self.tags else []
+        return ["-mod=readonly", "-trimpath", "-buildvcs=false", *tags, "-ldflags", f"-s -w{stamp}"]
 
     @property
     def home(self) -> Path:
-        """The cache folder that holds the finished programs."""
-        key = paths.digest(
-            self.source, " ".join(self.flags()), *sorted(f"{name}={package}" for name, package in self.programs.items())
-        )
+        """The cache folder of the finished programs. Its name changes when source, flags or programs change."""
+        programs = sorted(f"{name}={package}" for name, package in self.programs.items())
+        key = paths.digest(self.source, " ".join(self.flags()), *programs)
         return paths.cache() / "tools" / f"{self.name}-{self.version}-{key}"
 
     def path(self, program: str = "") -> Path:
-        """The finished program, by default the one named like the tool."""
+        """A finished program; without `program` the one that has the tool's name."""
         return self.home / (program or self.name)
 
 
-def _all(root: str, *names: str) -> dict[str, str]:
+def packages(root: str, *names: str) -> dict[str, str]:
+    """File name → Go package, for packages below `root`."""
     return {name.rpartition("/")[2]: f"{root}/{name}" for name in names}
 
 
+_DISTRIBUTION = "github.com/distribution/distribution/v3"
 TOOLS = {
     tool.name: tool
     for tool in (
         Tool("kind", "sigs.k8s.io/kind", {"kind": "sigs.k8s.io/kind"}, "10 s"),
         Tool(
             "kubectl",
-            K8S,
-            _all(f"{K8S}/cmd", "kubectl"),
+            KUBERNETES,
+            packages(f"{KUBERNETES}/cmd", "kubectl"),
             "2 min",
-            tags="selinux,notest,grpcnotrace",
+            tags=KUBERNETES_TAGS,
             folder="tools/kubernetes",
         ),
-        Tool("helm", "helm.sh/helm/v4", _all("helm.sh/helm/v4/cmd", "helm"), "90 s"),
-        Tool(
-            "registry",
-            "github.com/distribution/distribution/v3",
-            _all("github.com/distribution/distribution/v3/cmd", "registry"),
-            "60 s",
-            inside=True,
-        ),
-        Tool(
-            "kubernetes",
-            K8S,
-            _all(
-                f"{K8S}/cmd",
-                "kubeadm",
-                "kubelet",
-                "kube-apiserver",
-                "kube-controller-manager",
-                "kube-scheduler",
-                "kube-proxy",
-            ),
-            "6 min",
-            inside=True,
-            tags="selinux,notest,grpcnotrace",
-        ),
-        Tool("etcd", "go.etcd.io/etcd/server/v3", {"etcd": "go.etcd.io/etcd/server/v3"}, "50 s", inside=True),
-        Tool(
-            "containerd",
-            CONTAINERD,
-            _all(f"{CONTAINERD}/cmd", "containerd", "containerd-shim-runc-v2", "ctr"),
-            "80 s",
-            inside=True,
-            tags="no_btrfs,no_devmapper,no_zfs,no_aufs",
-        ),
-        Tool(
-            "cni",
-            CNI,
-            _all(f"{CNI}/plugins", "main/ptp", "main/loopback", "ipam/host-local", "meta/portmap"),
-            "10 s",
-            inside=True,
-        ),
-        Tool("coredns", "github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"}, "2 min", inside=True),
-        Tool("coldserver", "example.invalid/coldserver", {"coldserver": "."}, "5 s", inside=True, folder="coldserver"),
-        Tool("bench-warm", "example.invalid/bench-warm", {"bench-warm": "."}, "5 s", folder="bench_warm"),
-        Tool("pause", "example.invalid/tools/pause", {"pause": "."}, "1 s", inside=True),
+        Tool("helm", "helm.sh/helm/v4", packages("helm.sh/helm/v4/cmd", "helm"), "90 s"),
+        Tool("registry", _DISTRIBUTION, packages(f"{_DISTRIBUTION}/cmd", "registry"), "60 s", for_linux=True),
     )
 }
-CLIENTS = ("kind", "kubectl", "helm")
+CLIENTS = (TOOLS["kind"], TOOLS["kubectl"], TOOLS["helm"])
 
 
-def go() -> str:
-    """The Go command; raises Trouble where it is missing or too old."""
+def go_command() -> str:
+    """The path of the Go command. Raises CommandError if it is missing or too old."""
     found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-    wanted = ".".join(map(str, GO_AT_LEAST))
+    least = ".".join(map(str, GO_AT_LEAST))
     if not found:
-        raise Trouble(
-            f"Go is not installed: the cluster's tools are built with it. Install Go {wanted} or newer (https://go.dev/dl) and put it on PATH"
+        raise CommandError(
+            "Go is not installed, but the tools of the cluster are built with it. "
+            f"Install Go {least} or newer (https://go.dev/dl) and put it on PATH"
         )
     version = shell.output([found, "env", "GOVERSION"], env={"GOTOOLCHAIN": "local"})
     numbers = tuple(int(n) for n in re.findall(r"\d+", version)[:2])
     if numbers < GO_AT_LEAST:
-        raise Trouble(f"{found} is {version}: Go {wanted} or newer is needed (https://go.dev/dl)")
+        raise CommandError(f"{found} is {version}, but Go {least} or newer is needed (https://go.dev/dl)")
     return found
 
 
-def ensure(*names: str) -> None:
-    """Builds those of the named tools that the cache lacks; one build at a time per user, whatever the checkout."""
-    missing = [TOOLS[name] for name in names if not TOOLS[name].home.is_dir()]
-    if not missing:
-        done(f"tools: {', '.join(f'{name} {TOOLS[name].version}' for name in names)} (cached)")
+def ensure(*tools: Tool) -> None:
+    """Builds those of the tools that are not in the cache. All checkouts of a user share one lock for builds."""
+    if all(tool.home.is_dir() for tool in tools):
+        done(f"tools: {', '.join(f'{tool.name} {tool.version}' for tool in tools)} (cached)")
         return
     with lock.held("tools", "build of tools", wait=True):
-        missing = [tool for tool in missing if not tool.home.is_dir()]
-        command = go()
+        missing = [tool for tool in tools if not tool.home.is_dir()]
+        go = go_command()
         for number, tool in enumerate(missing, 1):
-            with step(f"tool {number} of {len(missing)}: {tool.name} {tool.version}, from its Go module", tool.usually):
-                _build(command, tool)
+            what = f"tool {number} of {len(missing)}: {tool.name} {tool.version}, built from its Go module"
+            with step(what, tool.usually):
+                _build(go, tool)
 
 
-def _build(command: str, tool: Tool) -> None:
-    env = {
-        "CGO_ENABLED": "0",
-        "GOTOOLCHAIN": "local",
-        "GOFLAGS": "",
-        "GOWORK": "off",
-        **({"GOOS": "linux"} if tool.inside else {}),
-    }
+def _build(go: str, tool: Tool) -> None:
+    env = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"}
+    if tool.for_linux:
+        env["GOOS"] = "linux"
     with paths.scratch(tool.name) as folder:
         for number, (program, package) in enumerate(tool.programs.items(), 1):
             if len(tool.programs) > 1:
                 say(f"  {number} of {len(tool.programs)}: {program}")
-            shell.run(
-                [command, "build", *tool.flags(), "-o", folder / program, package], "tools", env=env, cwd=tool.source
-            )
+            shell.run([go, "build", *tool.flags(), "-o", folder / program, package], "tools", env=env, cwd=tool.source)
         tool.home.parent.mkdir(parents=True, exist_ok=True)
         os.chmod(folder, 0o755)
-        os.rename(folder, tool.home)  # whole or not at all
+        os.rename(folder, tool.home)  # atomic: a folder in the cache is always complete
 
 
 def module_folder(tool: Tool) -> Path:
     """Where Go keeps the source of the tool's module (read-only)."""
     env = {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
-    shell.run([go(), "mod", "download", tool.module], "tools", env=env | {"PWD": str(tool.source)}, cwd=tool.source)
-    return Path(shell.output([go(), "-C", str(tool.source), "list", "-m", "-f", "{{.Dir}}", tool.module], env=env))
+    go = go_command()
+    shell.run([go, "mod", "download", tool.module], "tools", env=env | {"PWD": str(tool.source)}, cwd=tool.source)
+    listed = [go, "-C", str(tool.source), "list", "-m", "-f", "{{.Dir}}", tool.module]
+    return Path(shell.output(listed, env=env))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hack.aggregated import Foreign
+from hack.aggregated import ForeignMetricsServer
 from tests.e2e.support import pools, rows
 from tests.e2e.support.gateway import Load
 from tests.e2e.support.installation import NAMESPACE
@@ -102,8 +102,8 @@ def test_metrics_apis_of_others_are_left_alone(journey: Journey) -> None:
     hpa_until(journey, "busy", reads("External"))
     hpa_until(journey, "queue", misses_the_queue)  # ours is the only external metrics server, and has no such metric
 
-    with Foreign(journey.api, journey.namespace, shop.answer) as foreign:
-        external = foreign.take(*EXTERNAL)
+    with ForeignMetricsServer(journey.api, journey.namespace, shop.answer) as foreign:
+        external = foreign.register(*EXTERNAL)
         for name in ("queue", "busy"):
             hpa_until(journey, name, reads("Object"))
             active(journey, name, "True", "MetricsAvailable")
@@ -112,7 +112,7 @@ def test_metrics_apis_of_others_are_left_alone(journey: Journey) -> None:
         shop.queue_depth = 2.5
         pools.reached(journey, "queue", 1)
 
-        custom = foreign.take(*CUSTOM)
+        custom = foreign.register(*CUSTOM)
         journey.create("computed", limit=6, warm=1, scaling=scaling(1, 3, tracking(0.7)))
         journey.reaches("computed", rows.IN_SERVICE)
         with Load(4, lambda: journey.invoke("computed", {"sleep": 0.3})) as load:

@@ -127,6 +127,7 @@ def test_values_arrive_as_the_program_reads_them(setting: str, variable: str, va
         ("namespaces={Not-A-Name}", "/namespaces/0"),
         ("namespaces={a,a}", "/namespaces"),
         ("logLevel=LOUD", "/logLevel"),
+        ("logFormat=xml", "/logFormat"),
         ("modelPods.memoryRequestRatio=2", "/modelPods/memoryRequestRatio"),
         ("modelPods.cpuRequestRatio=half", "/modelPods/cpuRequestRatio"),
         ("activator.service.type=ExternalName", "/activator/service/type"),

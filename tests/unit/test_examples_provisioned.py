@@ -1,4 +1,4 @@
-"""examples/provisioned: three manifests that the API takes, whose schedules can be read, and that do in the simulation what their first line says."""
+"""examples/provisioned: three manifests that the API accepts, and that do in the simulation what their comment says."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from hack.simulate import arms
-from hack.simulate.trace import DAY, MIDNIGHT, Request, Trace
-from hack.simulate.world import Limits, World
+from hack.bench.simulate import arms
+from hack.bench.simulate.trace import DAY, MIDNIGHT, Request, Trace
+from hack.bench.simulate.world import Limits, World
 from kindler.api import names
 from kindler.api.autoscaling import CustomizedMetricSpecification
 from kindler.api.kinds import KINDS
@@ -27,7 +27,7 @@ LIMITS = Limits(memory_gb=1.0, max_concurrency=10, idle_timeout=30.0, cold_start
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_is_a_model_a_config_and_an_endpoint_of_one_name(name: str) -> None:
+def test_each_file_is_a_model_a_config_and_an_endpoint_with_one_name(name: str) -> None:
     found: list[dict[str, Any]] = list(yaml.safe_load_all((FOLDER / f"{name}.yaml").read_text()))
     assert [(o["kind"], o["apiVersion"], o["metadata"]["name"]) for o in found] == [
         (kind, names.API_VERSION, f"echo-{name}") for kind in ("Model", "EndpointConfig", "Endpoint")
@@ -40,7 +40,7 @@ def test_each_is_a_model_a_config_and_an_endpoint_of_one_name(name: str) -> None
 
 
 def at(name: str, clock: str) -> BoundsInForce:
-    """What is in force at that time in Berlin, if it was applied at the midnight before (a Tuesday in March)."""
+    """What applies at that time in Berlin if the manifest was applied at the midnight before (a Tuesday in March)."""
     target = arms.of_manifest(FOLDER / f"{name}.yaml").target
     assert target is not None
     midnight = datetime(2027, 3, 2, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
@@ -50,7 +50,7 @@ def at(name: str, clock: str) -> BoundsInForce:
     )
 
 
-def test_the_schedule_is_three_on_weekdays_else_none() -> None:
+def test_the_schedule_provisions_three_on_weekdays_and_none_at_other_times() -> None:
     assert at("schedule", "2027-03-02T07:44:59").bounds == Bounds(0, 3)
     assert at("schedule", "2027-03-02T07:45:00").bounds == Bounds(3, 3)
     assert at("schedule", "2027-03-02T19:00:00").bounds == Bounds(0, 0)
@@ -58,13 +58,13 @@ def test_the_schedule_is_three_on_weekdays_else_none() -> None:
     assert at("schedule", "2027-03-29T07:45:00").bounds == Bounds(3, 3)  # in summer time
 
 
-def test_both_raises_minimums_alone() -> None:
+def test_both_changes_only_the_minimum() -> None:
     hours = [at("both", f"2027-03-02T{hour:02}:00:00").bounds for hour in (1, 8, 12, 15, 21)]
     assert hours == [Bounds(0, 4), Bounds(2, 4), Bounds(3, 4), Bounds(1, 4), Bounds(0, 4)]
     assert not at("both", "2027-03-02T12:00:00").failures
 
 
-def test_two_at_work_bring_the_target_to_four() -> None:
+def test_concurrency_two_makes_target_tracking_provision_four() -> None:
     steady = tuple(Request(600.0 + 5 * n, 10.0) for n in range(48))
     world = World(Trace("two", steady, MIDNIGHT.timestamp(), DAY), LIMITS, arms.of_manifest(FOLDER / "target.yaml"))
     counts = world.run()
@@ -74,19 +74,19 @@ def test_two_at_work_bring_the_target_to_four() -> None:
     ] == [1, 4, 1]
 
 
-# What the page for users shows
+# What docs/provisioned-concurrency.md shows
 
 PAGE = (FOLDER.parents[1] / "docs" / "provisioned-concurrency.md").read_text()
 
 
-def test_the_pages_schedules_can_be_read() -> None:
+def test_the_schedules_of_the_page_are_valid() -> None:
     shown = re.findall(r"`((?:at|rate|cron)\([^`]+\))`", PAGE) + re.findall(r"schedule: (.+)", PAGE)
     assert len(shown) >= 12
     for text in shown:
         parse(text, "Europe/Berlin")
 
 
-def test_the_pages_endpoint_is_one() -> None:
+def test_the_endpoint_of_the_page_is_valid() -> None:
     (shown,) = [
         o
         for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -98,5 +98,5 @@ def test_the_pages_endpoint_is_one() -> None:
     assert CustomizedMetricSpecification.model_validate(metric["customizedMetricSpecification"]).dimensions
 
 
-def test_the_page_names_every_metric_of_the_endpoint() -> None:
+def test_the_page_names_every_metric_of_an_endpoint() -> None:
     assert [name for name in catalogue._METRICS if f"`{name}`" not in PAGE] == []

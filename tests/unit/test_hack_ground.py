@@ -1,4 +1,4 @@
-"""The ground under the tests: what decides without touching the machine."""
+"""The parts of hack that decide without changing the machine: names, digests, settings, locks and messages."""
 
 from __future__ import annotations
 
@@ -11,24 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from hack import (
-    archive,
-    builders,
-    engine,
-    images,
-    kindconfig,
-    leftovers,
-    lock,
-    machine,
-    network,
-    paths,
-    shell,
-    steps,
-    toolbox,
-)
+from hack import archive, builder, docker, images, kindconfig, leftovers, lock, paths, shell, steps, toolbox
+from hack.bench import tools as bench_tools
+from hack.sandbox import dockerd, machine, network, nodetools
+from hack.steps import CommandError
+
+ALL_TOOLS = (*toolbox.TOOLS.values(), *nodetools.TOOLS, *bench_tools.TOOLS)
 
 
-def test_each_checkout_has_a_name_of_its_own_that_fits_into_names_of_containers() -> None:
+def test_each_checkout_has_its_own_name_short_enough_for_a_container() -> None:
     assert paths.name_of(Path("/a")) != paths.name_of(Path("/b"))
     assert paths.name_of(Path("/a")) == paths.name_of(Path("/a"))
     assert len(paths.name_of(Path("/a")) + "-control-plane") < 63
@@ -47,7 +38,7 @@ def test_a_digest_changes_with_content_name_and_mode_of_any_file(tmp_path: Path)
     assert len(seen) == 4
 
 
-def test_a_digest_does_not_change_with_bytecode_or_place(tmp_path: Path) -> None:
+def test_a_digest_does_not_depend_on_bytecode_or_on_the_folders_path(tmp_path: Path) -> None:
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a").write_text("1")
@@ -57,7 +48,7 @@ def test_a_digest_does_not_change_with_bytecode_or_place(tmp_path: Path) -> None
     assert paths.digest(tmp_path / "here") == before == paths.digest(tmp_path / "there")
 
 
-@pytest.mark.parametrize("tool", toolbox.TOOLS.values(), ids=lambda tool: tool.name)
+@pytest.mark.parametrize("tool", ALL_TOOLS, ids=lambda tool: tool.name)
 def test_each_tool_is_pinned_with_checksums(tool: toolbox.Tool) -> None:
     assert tool.version.startswith("v")
     module = (tool.source / "go.mod").read_text()
@@ -66,21 +57,21 @@ def test_each_tool_is_pinned_with_checksums(tool: toolbox.Tool) -> None:
         assert (tool.source / "go.sum").stat().st_size > 0
 
 
-def test_a_tool_is_built_anew_when_its_flags_or_its_module_change() -> None:
+def test_a_change_of_flags_or_module_builds_the_tool_again() -> None:
     kind = toolbox.TOOLS["kind"]
     other = toolbox.Tool(kind.name, kind.module, kind.programs, kind.usually, tags="other")
     assert kind.home.name.startswith(f"kind-{kind.version}-")
     assert other.home != kind.home
-    assert toolbox.TOOLS["kubectl"].home != toolbox.TOOLS["kubernetes"].home
+    assert toolbox.TOOLS["kubectl"].home != nodetools.KUBERNETES.home
 
 
-def test_kubernetes_programs_are_told_their_version() -> None:
-    tool = toolbox.TOOLS["kubernetes"]
+def test_kubernetes_programs_are_linked_with_their_version() -> None:
+    tool = nodetools.KUBERNETES
     assert f"-X k8s.io/component-base/version.gitVersion={tool.version}" in tool.flags()[-1]
     assert "-X" not in toolbox.TOOLS["kind"].flags()[-1]
 
 
-def test_a_plain_machine_gets_no_special_settings() -> None:
+def test_kind_gets_no_special_settings_on_a_normal_machine() -> None:
     plain = json.loads(kindconfig.render(1, own_cni=False, cgroup_v1=False, restricted=False))
     assert [node["role"] for node in plain["nodes"]] == ["control-plane"]
     assert "containerdConfigPatches" not in plain
@@ -90,7 +81,7 @@ def test_a_plain_machine_gets_no_special_settings() -> None:
     assert "failCgroupV1" not in kubelet
 
 
-def test_a_restricted_cgroup_v1_machine_gets_them_and_three_nodes_are_three() -> None:
+def test_kind_gets_special_settings_on_a_restricted_cgroup_v1_machine_and_three_nodes() -> None:
     special = json.loads(kindconfig.render(3, own_cni=True, cgroup_v1=True, restricted=True))
     assert [node["role"] for node in special["nodes"]] == ["control-plane", "worker", "worker"]
     assert "restrict_oom_score_adj = true" in special["containerdConfigPatches"][0]
@@ -98,18 +89,18 @@ def test_a_restricted_cgroup_v1_machine_gets_them_and_three_nodes_are_three() ->
 
 
 @pytest.mark.parametrize(("bounds", "lacks"), [("000001ffffffffff", False), ("000001fffeffffff", True)])
-def test_a_missing_right_of_root_is_seen(bounds: str, lacks: bool) -> None:
-    assert machine.lacks_sys_resource(f"Name:\tx\nCapBnd:\t{bounds}\n") is lacks
+def test_a_root_without_cap_sys_resource_is_detected(bounds: str, lacks: bool) -> None:
+    assert docker.lacks_sys_resource(f"Name:\tx\nCapBnd:\t{bounds}\n") is lacks
 
 
-def test_our_engine_uses_the_restricted_runtime_only_where_it_must() -> None:
-    assert "runtimes" not in engine.daemon_config("kindler-x", restricted=False)
-    assert engine.daemon_config("kindler-x", restricted=True)["default-runtime"] == "restricted"
-    assert engine.daemon_config("kindler-x", restricted=False)["cgroup-parent"] == "/kindler-x"
+def test_the_sandbox_uses_the_restricted_runtime_only_without_cap_sys_resource() -> None:
+    assert "runtimes" not in dockerd.daemon_config("kindler-x", restricted=False)
+    assert dockerd.daemon_config("kindler-x", restricted=True)["default-runtime"] == "restricted"
+    assert dockerd.daemon_config("kindler-x", restricted=False)["cgroup-parent"] == "/kindler-x"
 
 
-def test_the_runtime_takes_the_right_out_of_the_specification(tmp_path: Path) -> None:
-    wrapper = (paths.ROOT / "hack" / "node" / "runc-restricted").read_text().replace("exec /usr/sbin/runc", "exec true")
+def test_the_restricted_runtime_removes_the_capability_from_the_specification(tmp_path: Path) -> None:
+    wrapper = dockerd.RESTRICTED_RUNC.read_text().replace("exec /usr/sbin/runc", "exec true")
     (tmp_path / "config.json").write_text(
         '{"bounding":["CAP_SYS_RESOURCE","CAP_KILL"],"permitted":["CAP_KILL","CAP_SYS_RESOURCE"]}'
     )
@@ -117,7 +108,7 @@ def test_the_runtime_takes_the_right_out_of_the_specification(tmp_path: Path) ->
     assert (tmp_path / "config.json").read_text() == '{"bounding":["CAP_KILL"],"permitted":["CAP_KILL"]}'
 
 
-def test_what_an_engine_changed_on_the_machine_is_put_back_once(
+def test_settings_of_the_machine_that_a_sandbox_changed_are_restored_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setting, made = tmp_path / "kernel" / "panic", tmp_path / "modules"
@@ -126,34 +117,34 @@ def test_what_an_engine_changed_on_the_machine_is_put_back_once(
     monkeypatch.setattr(machine, "SYSCTLS", ("kernel.panic",))
     monkeypatch.setattr(machine, "FOLDERS", (str(made),))
     monkeypatch.setattr(machine, "PROC_SYS", tmp_path)
-    monkeypatch.setattr(paths, "runs", lambda: tmp_path / "runs")
-    machine.remember()
+    monkeypatch.setattr(paths, "run_root", lambda: tmp_path / "runs")
+    machine.save_settings()
     setting.write_text("10")
     made.mkdir()
-    machine.remember()  # a second engine starts: the first one's changes are not the machine's
-    machine.restore()
+    machine.save_settings()  # a second sandbox starts: it must not save what the first one changed
+    machine.restore_settings()
     assert (setting.read_text(), made.exists()) == ("0", False)
     setting.write_text("7")
-    machine.restore()
+    machine.restore_settings()
     assert setting.read_text() == "7"
 
 
-def test_the_dns_of_a_closed_network_answers_other_names_at_once() -> None:
+def test_dns_in_a_closed_network_forwards_nothing() -> None:
     before = ".:53 {\n    ready\n    forward . /etc/resolv.conf {\n       max_concurrent 1000\n    }\n    cache 30\n}\n"
     after = network.closed_corefile(before)
     assert after == ".:53 {\n    ready\n    cache 30\n}\n"
 
 
-def test_each_node_gives_addresses_from_its_own_range() -> None:
+def test_each_node_assigns_addresses_from_its_own_range() -> None:
     file = json.loads(network.conflist(network.Node("n", "172.18.0.2", "10.244.2.0/23")))
     assert file["plugins"][0]["ipam"]["ranges"] == [[{"subnet": "10.244.2.0/23"}]]
 
 
-def test_the_second_command_hears_who_holds_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_command_names_the_holder_of_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "cache", lambda: tmp_path)
     with (
         lock.held("x", "hack up"),
-        pytest.raises(steps.Trouble, match=rf"`hack up` \(process {os.getpid()}\) holds the lock"),
+        pytest.raises(CommandError, match=rf"`hack up` \(process {os.getpid()}\) has held the lock"),
         lock.held("x", "hack down"),
     ):
         pass
@@ -161,7 +152,7 @@ def test_the_second_command_hears_who_holds_the_lock(tmp_path: Path, monkeypatch
         pass
 
 
-def test_a_killed_holder_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_is_released_when_its_holder_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "cache", lambda: tmp_path)
     program = f"""
 from pathlib import Path
@@ -176,7 +167,7 @@ with lock.held("x", "hack up"):
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(steps.Trouble), lock.held("x", "hack down"):
+        with pytest.raises(CommandError), lock.held("x", "hack down"):
             pass
         holder.kill()
         holder.wait()
@@ -185,20 +176,25 @@ with lock.held("x", "hack up"):
 
 
 @pytest.mark.parametrize(
-    ("holder", "says"),
+    ("holder", "expected"),
     [
-        ("12 1000 hack up", "`hack up` (process 12) holds the lock since 1 min 5 s"),
-        ("12 2000 hack up", "`hack up` (process 12) holds the lock since 0 s"),
-        ("", "another command holds the lock (it has just begun)"),
-        ("rubbish", "another command holds the lock (it has just begun)"),
+        ("12 1000 hack up", "`hack up` (process 12) has held the lock for 1 min 5 s"),
+        ("12 2000 hack up", "`hack up` (process 12) has held the lock for 0 s"),
+        ("", "another command holds the lock (it started a moment ago)"),
+        ("rubbish", "another command holds the lock (it started a moment ago)"),
     ],
 )
-def test_lock_messages(holder: str, says: str) -> None:
-    assert lock.message(holder, 1065) == says
+def test_the_message_of_a_held_lock(holder: str, expected: str) -> None:
+    assert lock.message(holder, 1065) == expected
 
 
-def test_a_child_dies_with_its_parent() -> None:
-    program = "from hack import shell; import sys; p = shell.start(['sleep', '600']); print(p.pid, flush=True); sys.stdin.read()"
+def test_a_child_ends_when_its_parent_is_killed() -> None:
+    program = """
+import sys
+from hack import shell
+print(shell.start(["sleep", "600"]).pid, flush=True)
+sys.stdin.read()
+"""
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=paths.ROOT
     ) as parent:
@@ -207,18 +203,18 @@ def test_a_child_dies_with_its_parent() -> None:
         parent.kill()
         parent.wait()
     try:
-        assert shell.gone(child, seconds=10)
+        assert shell.wait_for_exit(child, seconds=10)
     finally:
         os.close(child)
 
 
-def test_a_failing_program_shows_what_it_said_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_a_failed_program_shows_its_last_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "logs", lambda: tmp_path)
-    with pytest.raises(steps.Trouble, match=r"sh failed \(exit 3\)(.|\n)*it broke"):
-        shell.run(["sh", "-c", "echo it broke; exit 3"], "x")
+    with pytest.raises(CommandError, match=r"sh failed \(exit 3\)(.|\n)*no space left"):
+        shell.run(["sh", "-c", "echo no space left; exit 3"], "x")
 
 
-def test_an_archive_is_the_same_bytes_each_time_and_holds_what_was_said(tmp_path: Path) -> None:
+def test_an_archive_has_the_same_bytes_each_time_and_contains_the_given_files(tmp_path: Path) -> None:
     image = archive.Image(["localhost/a:1"], {"/bin/a": b"program"}, ["/bin/a"], {"/bin/b": "a"})
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -233,27 +229,29 @@ def test_an_archive_is_the_same_bytes_each_time_and_holds_what_was_said(tmp_path
     assert len(config["history"]) == len(config["rootfs"]["diff_ids"]) == 1
 
 
-def test_builds_get_the_settings_of_pip_that_mean_something_elsewhere() -> None:
+def test_builds_get_only_those_pip_settings_that_are_valid_in_another_file_system() -> None:
     listing = ":env:.find-links='/opt/wheels'\nglobal.index-url='https://a.invalid/simple'\n:env:.index-url='https://b.invalid/simple'\nglobal.cert='/x'"
-    assert builders.pip_settings(listing) == "[global]\nindex-url = https://b.invalid/simple\n"
+    assert builder.pip_settings(listing) == "[global]\nindex-url = https://b.invalid/simple\n"
 
 
-def test_the_products_image_changes_with_its_code_and_not_with_tests() -> None:
+def test_the_products_image_depends_on_its_code_and_not_on_tests() -> None:
     inputs = {str(path.relative_to(paths.ROOT)) for path in images.product().inputs}
     assert inputs == {"Dockerfile", ".dockerignore", "requirements.lock", "operator/kindler"}
 
 
-def test_leftovers_are_those_of_checkouts_that_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paths, "runs", lambda: tmp_path / "runs")
+def test_leftovers_belong_to_checkouts_that_do_not_exist_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "run_root", lambda: tmp_path / "runs")
     monkeypatch.setattr(paths, "cache", lambda: tmp_path / "cache")
     (tmp_path / "cache" / "engines").mkdir(parents=True)
-    for name, owner in (("kindler-lives", tmp_path), ("kindler-gone", tmp_path / "nowhere")):
+    for name, owner in (("kindler-exists", tmp_path), ("kindler-gone", tmp_path / "nowhere")):
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "owner").write_text(str(owner))
     (tmp_path / "cache" / "engines" / "kindler-data.owner").write_text(str(tmp_path / "nowhere"))
     assert leftovers.orphans() == ["kindler-data", "kindler-gone"]
 
 
-@pytest.mark.parametrize(("seconds", "says"), [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (425, "7 min 5 s")])
-def test_lengths_of_time_are_said_as_a_person_says_them(seconds: float, says: str) -> None:
-    assert steps.clock(seconds) == says
+@pytest.mark.parametrize(("seconds", "expected"), [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (425, "7 min 5 s")])
+def test_durations_are_printed_in_minutes_and_seconds(seconds: float, expected: str) -> None:
+    assert steps.duration(seconds) == expected

@@ -1,4 +1,4 @@
-{{/* The installation's name: begins the name of everything it owns, and is KINDLER_RELEASE in its processes. */}}
+{{/* Name of the installation: the names of all its objects begin with it. The processes read KINDLER_RELEASE. */}}
 {{- define "kindler.fullname" -}}
 {{- if contains "kindler" .Release.Name }}{{ .Release.Name }}{{ else }}{{ printf "%s-kindler" .Release.Name }}{{ end }}
 {{- end }}
@@ -11,19 +11,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
-{{/* Labels that tell one process's pods: (dict "root" $ "process" "controller"). */}}
+{{/* Labels that select the pods of one process. Argument: (dict "root" $ "process" "controller"). */}}
 {{- define "kindler.selector" -}}
 app.kubernetes.io/name: kindler
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .process }}
 {{- end }}
 
-{{/* Whether there is a metrics server: HPAs cannot read its metrics where `autoscaling.api` is none. */}}
+{{/* Names of the processes. With `autoscaling.api: none`, HPAs read no metrics, so there is no metrics server. */}}
 {{- define "kindler.processes" -}}
 {{- if eq .Values.autoscaling.api "none" }}controller activator{{ else }}controller activator metrics{{ end }}
 {{- end }}
 
-{{/* What every process is told. */}}
+{{/* Environment variables of all processes. */}}
 {{- define "kindler.commonEnv" -}}
 - name: KINDLER_NAMESPACES
   value: {{ join "," .Values.namespaces | quote }}
@@ -37,11 +37,13 @@ app.kubernetes.io/component: {{ .process }}
   value: {{ .Values.clusterDomain }}
 - name: KINDLER_LOG_LEVEL
   value: {{ .Values.logLevel }}
+- name: KINDLER_LOG_FORMAT
+  value: {{ .Values.logFormat }}
 - name: KINDLER_PEER_PORT
   value: "8081"
 {{- end }}
 
-{{/* Where the activators are and how they are asked: for the processes that read what they count. */}}
+{{/* Environment variables of the processes that read statistics from the activators. */}}
 {{- define "kindler.peerEnv" -}}
 - name: KINDLER_PEER_SELECTOR
   value: app.kubernetes.io/instance={{ .Release.Name }},app.kubernetes.io/component=activator
@@ -55,7 +57,10 @@ app.kubernetes.io/component: {{ .process }}
 {{- end }}
 {{- end }}
 
-{{/* Where a process's pod runs and who it is: the same for all, (dict "root" $ "process" "controller" "values" .Values.controller). */}}
+{{/*
+The common part of the pod spec of all processes: ServiceAccount, placement, security context, volumes.
+Argument: (dict "root" $ "process" "controller" "values" .Values.controller).
+*/}}
 {{- define "kindler.podSpec" -}}
 serviceAccountName: {{ include "kindler.fullname" .root }}-{{ .process }}
 automountServiceAccountToken: true
@@ -81,7 +86,7 @@ securityContext:
   runAsGroup: 0
   seccompProfile: {type: RuntimeDefault}
 volumes:
-  # Shown on the activator's peer port, and good for nothing else.
+  # Token for the peer port of the activator. Its audience makes it useless for other servers.
   - name: peer-token
     projected:
       sources:
@@ -92,7 +97,7 @@ volumes:
   {{- end }}
 {{- end }}
 
-{{/* The part of a process's container that is the same for all. */}}
+{{/* The common part of the container of all processes. */}}
 {{- define "kindler.container" -}}
 image: {{ .root.Values.image.repository }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
@@ -107,7 +112,7 @@ volumeMounts:
   {{- if .tls }}
   - {name: tls, mountPath: /var/run/secrets/kindler/tls, readOnly: true}
   {{- end }}
-# Alive: its loop moves. Ready: it knows what it needs to work.
+# healthz: the event loop runs. readyz: the process has the data that it needs to work.
 livenessProbe:
   httpGet: {path: /healthz, port: admin}
   periodSeconds: 10
@@ -122,7 +127,7 @@ readinessProbe:
   timeoutSeconds: 2
 {{- end }}
 
-{{/* A process's pod annotations. */}}
+{{/* Pod annotations of a process. */}}
 {{- define "kindler.podAnnotations" -}}
 {{- if .root.Values.metrics.annotations }}
 prometheus.io/scrape: "true"

@@ -1,6 +1,9 @@
-{{/* What each process may do where endpoints live. Never secrets, never a wildcard: read this to know what Kindler can do to a cluster. */}}
+{{/*
+Rights of each process in the namespaces with endpoints: no Secrets and no wildcards.
+Read this file to see what Kindler can do in a cluster.
+*/}}
 
-{{/* Of these, writing ReplicaSets, ControllerRevisions, Services and HorizontalPodAutoscalers is narrowed by policies: policy-controller.yaml. */}}
+{{/* policy-controller.yaml limits writes of ReplicaSets, ControllerRevisions, Services and HPAs. */}}
 {{- define "kindler.rights.controller" -}}
 - apiGroups: [serving.kindler.dev]
   resources: [models, endpointconfigs, endpoints]
@@ -8,7 +11,7 @@
 - apiGroups: [serving.kindler.dev]
   resources: [models/status, endpointconfigs/status, endpoints/status]
   verbs: [update]
-# Its children name the Endpoint as their owner: where OwnerReferencesPermissionEnforcement is on, that needs this right.
+# Owner references to an Endpoint need this right where the admission plugin OwnerReferencesPermissionEnforcement is on.
 - apiGroups: [serving.kindler.dev]
   resources: [endpoints/finalizers]
   verbs: [update]
@@ -33,7 +36,7 @@
 {{- include "kindler.rights.foreignMetrics" . }}
 {{- end }}
 
-{{/* Of these, patching pods, deleting pods and scaling ReplicaSets are narrowed by policies: policy-activator.yaml. */}}
+{{/* policy-activator.yaml limits patches and deletes of pods, and scaling of ReplicaSets. */}}
 {{- define "kindler.rights.activator" -}}
 - apiGroups: [serving.kindler.dev]
   resources: [endpoints]
@@ -56,7 +59,7 @@
 {{- include "kindler.rights.foreignMetrics" . }}
 {{- end }}
 
-{{/* Metrics of other servers that scaling policies may name. A Prometheus is asked without any right of the cluster. */}}
+{{/* External metrics that scaling policies may use. Queries to Prometheus need no rights in the cluster. */}}
 {{- define "kindler.rights.foreignMetrics" -}}
 {{- with .Values.autoscaling.externalMetrics }}
 - apiGroups: [external.metrics.k8s.io]

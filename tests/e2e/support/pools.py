@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hack.kubeapi import ApiError, KubeApi
-from tests.e2e.support import installation
 from tests.e2e.support.gateway import Answer
 from tests.e2e.support.installation import NAMESPACE
 from tests.e2e.support.journey import Journey
@@ -175,7 +174,8 @@ class Sampled:
 
 def counted(journey: Journey, endpoint: str) -> dict[str, float]:
     """The activator's metrics of an endpoint that have no more labels than its own, as Prometheus would scrape them."""
-    (pod,) = installation.running(journey.api, "activator")
+    selector = "app.kubernetes.io/component=activator"
+    (pod,) = [p for p in journey.api.items("pods", NAMESPACE, selector) if not p["metadata"].get("deletionTimestamp")]
     text: str = journey.api.call(
         "GET", journey.api.path("pods", NAMESPACE, f"{pod['metadata']['name']}:8082", "proxy") + "/metrics"
     )
@@ -197,7 +197,7 @@ def rescales(journey: Journey, name: str) -> set[int]:
 
 
 def keep_figures(name: str, begin: float, sampled: Sampled, watched: Watched, pool: str, facts: Json) -> None:
-    """The metric beside the sizes, in seconds since `begin`: what hack/scaling_plot.py draws."""
+    """The metric beside the sizes, in seconds since `begin`: what hack/bench/scaling_plot.py draws."""
     series = {
         "load": [(round(at - begin, 1), value) for at, value in sampled.points],
         "sizes": [(round(change.at - begin, 1), change.replicas) for change in watched.changes if change.pool == pool],

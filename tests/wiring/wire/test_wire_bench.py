@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hack.bench_warm.serve import serve
+from hack.bench.warm.serve import serve
 from tests.wiring.wire.models import HOST, Model, echo
 from tests.wiring.wire.rig import connect, post
 

@@ -13,6 +13,8 @@ from kindler.api.stats import Totals
 # Upper bounds in seconds; one more bucket holds larger values.
 REQUEST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 COLD_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 180.0)
+STATUS_CLASSES: Final = ("ok", "client_error", "model_error")  # of a model's responses: below 400, below 500, others
+_OK, _CLIENT_ERROR, _MODEL_ERROR = STATUS_CLASSES
 
 
 class Histogram:
@@ -67,7 +69,7 @@ class Counters:
         """A placed request ended."""
         _, _, _, outcome, status, received, sent, arrived, placed, ended = record
         if outcome is Outcome.ANSWERED:
-            key = "ok" if status < 400 else "client_error" if status < 500 else "model_error"
+            key = _OK if status < 400 else _CLIENT_ERROR if status < 500 else _MODEL_ERROR
         else:
             key = outcome.value
         self.outcomes[key] = self.outcomes.get(key, 0) + 1
@@ -114,7 +116,7 @@ class Counters:
         return Totals(
             load_seconds=self.load_seconds,
             invocations=ended + len(open_seconds),
-            client_errors=self.outcomes.get("client_error", 0),
+            client_errors=self.outcomes.get(_CLIENT_ERROR, 0),
             model_errors=sum(self.outcomes.get(outcome, 0) for outcome in _MODEL_ERRORS),
             provisioned=self.provisioned,
             spillover=self.spilled,
@@ -134,4 +136,4 @@ def _number(histogram: Histogram | None) -> int:
     return sum(histogram.counts) if histogram else 0
 
 
-_MODEL_ERRORS: Final = ("model_error", Outcome.BROKE_OFF.value, Outcome.TIMED_OUT.value)
+_MODEL_ERRORS: Final = (_MODEL_ERROR, Outcome.BROKE_OFF.value, Outcome.TIMED_OUT.value)

@@ -1,0 +1,15 @@
+"""Measurements. None of them is a test: they print figures, and write them as JSON and as plots.
+
+    coldstart/      how long the first request waits at zero instances
+    warm/           requests per second through the activator
+    hpa/            the real HPA beside the rule that AWS documents
+    simulate/       a day of requests in virtual time, for ways to provision concurrency
+    campaign        runs that take longer than CI may
+    scaling_plot    the figure of a warm pool that follows its load
+    plotting        what all figures have in common
+    commands        the commands behind `make bench-…`, `make campaign` and `make simulate`
+    tools           the benchmarks' own programs in Go
+
+What belongs here: what measures or compares. What does not: anything that a test or the cluster needs. `commands` and
+`tools` use the standard library alone; the rest runs in `.venv`.
+"""

@@ -1,0 +1,12 @@
+"""The HPA beside AWS's rule: the same series of loads through both, for docs/reference/hpa-and-aws.md.
+
+    cases     the series, and how the HPA of each is written
+    aws       the rule that Application Auto Scaling documents, minute by minute
+    script    a metrics server whose values follow the series
+    cluster   the real HPAs of the cluster
+    product   Kindler's own copy of the HPA's rule
+    page      the table in the docs
+
+AWS's rule is here and not in the product, because the product does not use it: it writes HPAs, and where no HPA can
+read metrics it computes what an HPA would (core/autoscaling/tracking.py).
+"""
