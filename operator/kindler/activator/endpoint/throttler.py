@@ -83,7 +83,8 @@ class EndpointThrottler:
         if backend is None:
             return self._hold(request)
         admission.run(request, backend, self._clock())
-        self._count_placement(route, backend)
+        if route.warm_pool:
+            self._count_placement(backend)
         return backend
 
     def gone(self, request: PendingRequest) -> None:
@@ -265,8 +266,8 @@ class EndpointThrottler:
         try:
             while admission.waiting and (backend := pools.placement.take()) is not None:
                 request = admission.run_next(backend, self._clock())
-                if not request.counted:
-                    self._count_placement(pools.route, backend)
+                if pools.route.warm_pool and not request.counted:
+                    self._count_placement(backend)
                 self._record_cold_start(request, backend)
                 request.dispatch(backend)
         finally:
@@ -283,17 +284,16 @@ class EndpointThrottler:
             for observer in self._observers:
                 observer.cold_start(self.identity, pod.facts.name, request.cold)
 
-    def _count_placement(self, route: Route, backend: Backend) -> None:
-        """Counts whether the request fitted into the warm pool, if there is one (also one of size 0).
+    def _count_placement(self, backend: Backend) -> None:
+        """Beside a warm pool (also one of size 0): counts whether the request fitted into it.
 
         The pod that took the request decides: the size in the config is not the actual one while the pool is scaled.
         Counted once per request, at its first placement: an unreachable pod is no lack of provisioned concurrency.
         """
-        if route.warm_pool:
-            if backend.pool == names.WARM:
-                self.counters.provisioned += 1
-            else:
-                self.counters.spilled += 1
+        if backend.pool == names.WARM:
+            self.counters.provisioned += 1
+        else:
+            self.counters.spilled += 1
 
     def _count_wasted_time(self, request: PendingRequest) -> None:
         """The request was admitted and ends without a response of a pod."""
