@@ -280,8 +280,8 @@ async def test_warm_pods_serve_first_and_idle_ones_carry_a_low_cost(rig: Rig, mo
 
     def cost() -> str | None:
         (pod,) = [p for p in rig.pods() if p["metadata"]["name"] == model.pod]
-        cost_: str | None = pod["metadata"].get("annotations", {}).get(names.ANNOTATION_DELETION_COST)
-        return cost_
+        value: str | None = pod["metadata"].get("annotations", {}).get(names.ANNOTATION_DELETION_COST)
+        return value
 
     await rig.server.until(lambda: cost() == str(LOW_COST))
     rig.gate.clear()

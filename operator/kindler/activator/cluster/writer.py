@@ -1,6 +1,7 @@
 """The one gate for the activator's writes to the cluster: sizes of pools, deletion costs, and deletes of stuck pods.
 
 Belongs here: every write of the activator. All other modules only read (watches, look-ups, keys of tokens).
+Does not belong here: the decision what to write (core.dataplane, activator.endpoint).
 
 One PATCH is in flight per pool and per pod, always with the newest number. A failed write is repeated until it
 succeeds or its object is gone. While the API server is unavailable nothing is lost: the newest number waits.

@@ -246,7 +246,7 @@ class PodPools:
         """
         size = self.demand_size()
         if size is None:
-            return  # update_size is followed by another call
+            return  # serve_held repeats this when the watch shows the ReplicaSet
         desired = self.desired_replicas(held)
         marked = [p for p in self.demand_pods() if p.marked]
         marked.sort(key=lambda p: (not p.usable, p.removing, -_last_used(p)))

@@ -33,7 +33,7 @@ class FinishedRequest(NamedTuple):
     request_id: bytes
     backend: Backend  # with pod, pool and revision
     outcome: Outcome
-    status: int  # HTTP status that the client got
+    status: int  # the model's HTTP status, or that of our local reply
     received: int  # from the client
     sent: int  # to the client
     arrived: float  # end of the request's head

@@ -54,10 +54,10 @@ def cannot_start(pods: Iterable[tuple[PodFacts, bool]]) -> PodFailure | None:
 
     Each pod comes with True if it ever answered a probe:
 
-        failure           never answered    answered before
-        none, or not final  may start       may start
-        final             cannot start      may start: its image and configuration work, and the kubelet restarts it.
-                                            Held requests wait for it, at most for the startup time.
+        failure             never answered    answered before
+        none, or not final  may start         may start
+        final               cannot start      may start: its image and configuration work, and the kubelet restarts
+                                              it. Held requests wait for it, at most for the startup time.
     """
     failures = [None if answered else facts.failure for facts, answered in pods]
     if not failures or not all(failure is not None and failure.final for failure in failures):

@@ -67,8 +67,8 @@ class Step:
 def decide(pool: DemandPool, idle_timeout: float, now: float) -> Step:
     """The next step towards the size that the load needs.
 
-    `replicas` is not lowered to zero before one idle timeout after `raised_at` (at the earliest the start of the
-    process).
+    Nothing is removed before one idle timeout after `raised_at` and after a pod's last use. Both are at the earliest
+    the start of the process.
     """
     removing = [p for p in pool.pods if p.removing]
     if removing and len(pool.pods) <= pool.replicas:
