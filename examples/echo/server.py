@@ -1,34 +1,41 @@
-"""The tests' model server: a SageMaker container whose behaviour is asked for by environment or by request. Standard library alone.
+"""The tests' model server: a SageMaker container whose behaviour is set by environment or by request.
 
-It listens on PORT (8080) and speaks the container contract: GET /ping, POST /invocations. GET /stats tells what the process has seen so far.
+It needs only the standard library. It listens on PORT (8080) and implements the container contract: GET /ping, POST
+/invocations. GET /stats returns counters of the process since its start.
 
-By environment, for the life of the process:
+Environment variables, for the life of the process:
 
-    START_SECONDS=n      listens only after n seconds: until then a connection is refused
-    CRASH_AT_START=true  ends with exit code 1 at once
-    CRASH_AFTER=n        ends with exit code 1 after n seconds
-    PING_STATUS=n        /ping answers n instead of 200
+    START_SECONDS=n      listens only after n seconds; until then connections are refused
+    CRASH_AT_START=true  exits with code 1 at once
+    CRASH_AFTER=n        exits with code 1 after n seconds
+    PING_STATUS=n        /ping responds with status n instead of 200
     PING_FAIL=true       the same as PING_STATUS=503
-    PING_SECONDS=n       /ping answers after n seconds
-    WORKERS=n            works on n requests at a time, pings too, as a server with n workers does; the others wait (0, the default: no limit)
-    IGNORE_SIGTERM=true  lives on after SIGTERM, until it is killed
-    DIE_ON_SIGTERM=true  ends at once on SIGTERM, requests in progress unanswered (default: answers them, takes no others, ends with 0)
+    PING_SECONDS=n       /ping responds after n seconds
+    WORKERS=n            runs n requests at a time, pings included, like a server with n workers; the others wait
+                         (0, the default: no limit)
+    IGNORE_SIGTERM=true  ignores SIGTERM; only SIGKILL ends the process
+    DIE_ON_SIGTERM=true  exits at once on SIGTERM without responses to requests in progress (default: completes them,
+                         accepts no new ones, exits with 0)
 
-By request, as query parameter (?sleep=1), as header (X-Echo-Sleep: 1) or as a key of a JSON object in the body; what stands later in this line wins:
+Options of a request: a query parameter (?sleep=1), a header (X-Echo-Sleep: 1), or a key of a JSON object in the body.
+The body overrides the header, and the header overrides the query parameter:
 
-    sleep=n              answers after n seconds
-    status=n             answers with this status
-    size=n               answers with n bytes; with chunks: n bytes in each chunk
-    chunks=n             answers in n chunks (Transfer-Encoding: chunked)
+    sleep=n              responds after n seconds
+    status=n             responds with this status
+    size=n               responds with n bytes; with chunks: n bytes in each chunk
+    chunks=n             responds in n chunks (Transfer-Encoding: chunked)
     interval=n           n seconds between chunks
-    echo=true            answers with the request's own body and content type
-    crash=true           ends the process with exit code 1, nothing answered
-    close=true           closes the connection, nothing answered
-    truncate=true        breaks off half-way: half of the announced length, or no last chunk
+    echo=true            responds with the request's own body and content type
+    crash=true           ends the process with exit code 1, without a response
+    close=true           closes the connection without a response
+    truncate=true        ends the response early: after half of the announced length, or without the last chunk
 
-Without `size`, `chunks` or `echo` the answer is a JSON object: `hostname`, `concurrent`, `maxConcurrent`, `served`, `method`, `path`, `headers` (names in lower
-case), `bytes` (the body's size). Every answer carries X-Echo-Hostname and X-Echo-Concurrent: the most requests that ran in this process at any moment while
-this one ran, itself included. A limit of one request a pod holds exactly when no answer says 2. A client that leaves does not stop its request.
+Without `size`, `chunks` or `echo`, the response is a JSON object: `hostname`, `concurrent`, `maxConcurrent`, `served`,
+`method`, `path`, `headers` (names in lower case), `bytes` (the size of the body).
+
+Every response has X-Echo-Hostname and X-Echo-Concurrent. The latter is the largest number of requests that ran in this
+process at the same time while this request ran, itself included. So a limit of one request per pod is kept if and only
+if no response has 2 or more. A request continues when its client disconnects.
 """
 
 from __future__ import annotations
@@ -48,13 +55,13 @@ from urllib.parse import parse_qsl, urlsplit
 HEAD_LIMIT = 64 * 1024
 
 
-def truth(value: object) -> bool:
+def is_true(value: object) -> bool:
     return str(value).lower() in ("true", "1", "yes")
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What the environment asks for."""
+    """The settings in the environment."""
 
     port: int
     start_seconds: float
@@ -71,13 +78,13 @@ class Behaviour:
         return cls(
             port=int(environ.get("PORT", "8080")),
             start_seconds=float(environ.get("START_SECONDS", "0")),
-            crash_at_start=truth(environ.get("CRASH_AT_START")),
+            crash_at_start=is_true(environ.get("CRASH_AT_START")),
             crash_after=float(environ.get("CRASH_AFTER", "0")),
-            ping_status=int(environ.get("PING_STATUS") or (503 if truth(environ.get("PING_FAIL")) else 200)),
+            ping_status=int(environ.get("PING_STATUS") or (503 if is_true(environ.get("PING_FAIL")) else 200)),
             ping_seconds=float(environ.get("PING_SECONDS", "0")),
             workers=int(environ.get("WORKERS", "0")),
-            ignore_sigterm=truth(environ.get("IGNORE_SIGTERM")),
-            die_on_sigterm=truth(environ.get("DIE_ON_SIGTERM")),
+            ignore_sigterm=is_true(environ.get("IGNORE_SIGTERM")),
+            die_on_sigterm=is_true(environ.get("DIE_ON_SIGTERM")),
         )
 
 
@@ -91,8 +98,8 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What one request asks for. `size` is None when it asks for the JSON answer."""
+class Options:
+    """The options of one request. Without `size`, the response is the JSON object."""
 
     sleep: float = 0.0
     status: int = 200
@@ -105,29 +112,31 @@ class Wish:
     truncate: bool = False
 
     @classmethod
-    def of(cls, request: Request) -> Wish:
-        """Raises ValueError or TypeError when a wish is no number."""
-        said: dict[str, object] = dict(parse_qsl(request.query))
-        said |= {
+    def of(cls, request: Request) -> Options:
+        """Reads the options. Raises ValueError or TypeError if the value of one is not a number."""
+        values: dict[str, object] = dict(parse_qsl(request.query))
+        values |= {
             name.removeprefix("x-echo-"): value for name, value in request.headers.items() if name.startswith("x-echo-")
         }
         with suppress(ValueError):
             body = json.loads(request.body)
-            said |= body if isinstance(body, dict) else {}
+            values |= body if isinstance(body, dict) else {}
         kinds = {"sleep": float, "status": int, "size": int, "chunks": int, "interval": float}
-        return cls(**{name: kinds.get(name, truth)(said[name]) for name in cls.__dataclass_fields__ if name in said})
+        return cls(
+            **{name: kinds.get(name, is_true)(values[name]) for name in cls.__dataclass_fields__ if name in values}
+        )
 
 
 @dataclass(eq=False)
 class Run:
-    """One invocation in progress; `peak` is the most that ran at once while it did."""
+    """One invocation in progress. `peak`: the largest number of invocations at the same time while it ran."""
 
     peak: int = 1
 
 
 @dataclass
-class Seen:
-    """What the process has seen so far."""
+class Counters:
+    """Counters of the process since its start."""
 
     running: set[Run] = field(default_factory=set)
     peak: int = 0
@@ -143,18 +152,21 @@ class Seen:
         return run
 
     def end(self, run: Run) -> None:
-        """Called before the last byte of an answer leaves, so that the client's next request never counts as an overlap."""
+        """Counts the invocation as completed.
+
+        Called before the last byte of the response is sent. Otherwise the client's next request could overlap with it.
+        """
         if run in self.running:
             self.running.remove(run)
             self.served += 1
 
 
 class BadRequest(Exception):
-    """The request cannot be read; the text says why."""
+    """The request cannot be parsed. The text is the reason."""
 
 
 async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request | None:
-    """The next request of a connection, None when the client is done. Raises BadRequest."""
+    """The next request of a connection. None if the client closed it. Raises BadRequest."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
@@ -182,7 +194,7 @@ async def read_body(reader: asyncio.StreamReader, headers: Mapping[str, str]) ->
             body += await reader.readexactly(size)
             await reader.readline()
         while (await reader.readline()).strip():
-            """A trailer: not used."""
+            """A trailer, which is ignored."""
         return body
     except (ValueError, asyncio.IncompleteReadError):
         raise BadRequest("the request's body is malformed or not complete") from None
@@ -195,15 +207,15 @@ def head(status: int, headers: Mapping[str, object]) -> bytes:
 
 
 class Server:
-    """One process. `serve()` lasts until SIGTERM has been obeyed."""
+    """The server of one process. `serve()` returns after SIGTERM, when all requests have completed."""
 
     def __init__(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
-        self.seen = Seen()
+        self.counters = Counters()
         self.hostname = socket.gethostname()
         self.workers = asyncio.Semaphore(behaviour.workers) if behaviour.workers else nullcontext()
         self.stopping = asyncio.Event()
-        self.connections: dict[asyncio.Task[None], bool] = {}  # True: in a request
+        self.connections: dict[asyncio.Task[None], bool] = {}  # True: a request is in progress
 
     async def serve(self) -> None:
         loop = asyncio.get_running_loop()
@@ -240,85 +252,85 @@ class Server:
         try:
             while (request := await read_request(reader, writer)) is not None:
                 self.connections[task] = True
-                if not await self.answer(request, writer) or self.stopping.is_set():
+                if not await self.respond(request, writer) or self.stopping.is_set():
                     break
                 self.connections[task] = False
-        except BadRequest as bad:
+        except BadRequest as error:
             with suppress(ConnectionError):
-                await self.send(writer, 400, str(bad).encode(), {"Connection": "close"})
+                await self.send(writer, 400, str(error).encode(), {"Connection": "close"})
         except (ConnectionError, asyncio.CancelledError):
-            """The client left, or we are stopping and the connection was idle."""
+            """The client disconnected, or the server stops and the connection was idle."""
         finally:
             del self.connections[task]
             writer.close()
 
-    async def answer(self, request: Request, writer: asyncio.StreamWriter) -> bool:
-        """True when the connection may carry another request."""
+    async def respond(self, request: Request, writer: asyncio.StreamWriter) -> bool:
+        """Responds to one request. True if the connection can be used for another request."""
         if request.path == "/ping":
             async with self.workers:
                 await asyncio.sleep(self.behaviour.ping_seconds)
-            self.seen.pings += 1
+            self.counters.pings += 1
             await self.send(writer, self.behaviour.ping_status, b"", {})
             return True
         if request.path == "/stats":
-            seen = self.seen
-            facts = {
-                "running": len(seen.running),
-                "maxConcurrent": seen.peak,
-                "served": seen.served,
-                "pings": seen.pings,
+            counters = self.counters
+            values = {
+                "running": len(counters.running),
+                "maxConcurrent": counters.peak,
+                "served": counters.served,
+                "pings": counters.pings,
             }
-            await self.send(writer, 200, json.dumps(facts).encode(), {"Content-Type": "application/json"})
+            await self.send(writer, 200, json.dumps(values).encode(), {"Content-Type": "application/json"})
             return True
         if request.path != "/invocations" or request.method != "POST":
             await self.send(
                 writer, 404, b"use GET /ping, POST /invocations or GET /stats\n", {"Content-Type": "text/plain"}
             )
             return True
-        run = self.seen.begin()
+        run = self.counters.begin()
         try:
             async with self.workers:
                 return await self.invocation(request, run, writer)
         finally:
-            self.seen.end(run)
+            self.counters.end(run)
 
     async def invocation(self, request: Request, run: Run, writer: asyncio.StreamWriter) -> bool:
         try:
-            wish = Wish.of(request)
-        except (ValueError, TypeError) as bad:
-            self.seen.end(run)
-            await self.send(writer, 400, f"{bad}\n".encode(), {"Content-Type": "text/plain"})
+            options = Options.of(request)
+        except (ValueError, TypeError) as error:
+            self.counters.end(run)
+            await self.send(writer, 400, f"{error}\n".encode(), {"Content-Type": "text/plain"})
             return True
-        await asyncio.sleep(wish.sleep)
-        if wish.crash:
+        await asyncio.sleep(options.sleep)
+        if options.crash:
             os._exit(1)
-        if wish.close:
+        if options.close:
             return False
         headers = {"X-Echo-Hostname": self.hostname, "X-Echo-Concurrent": run.peak}
-        if wish.chunks:
-            await self.stream(wish, run, headers, writer)
+        if options.chunks:
+            await self.stream(options, run, headers, writer)
         else:
-            body, kind = self.body(request, wish, run)
-            self.seen.end(run)
-            await self.send(writer, wish.status, body, {"Content-Type": kind} | headers, cut=wish.truncate)
-        return not wish.truncate
+            body, kind = self.body(request, options, run)
+            self.counters.end(run)
+            await self.send(writer, options.status, body, {"Content-Type": kind} | headers, cut=options.truncate)
+        return not options.truncate
 
-    def body(self, request: Request, wish: Wish, run: Run) -> tuple[bytes, str]:
-        if wish.echo:
+    def body(self, request: Request, options: Options, run: Run) -> tuple[bytes, str]:
+        if options.echo:
             return request.body, request.headers.get("content-type", "application/octet-stream")
-        if wish.size is not None:
-            return b"x" * wish.size, "application/octet-stream"
-        facts = {
+        if options.size is not None:
+            return b"x" * options.size, "application/octet-stream"
+        values = {
             "hostname": self.hostname,
             "concurrent": run.peak,
-            "maxConcurrent": self.seen.peak,
-            "served": self.seen.served,
+            "maxConcurrent": self.counters.peak,
+            "served": self.counters.served,
             "method": request.method,
             "path": request.path,
             "headers": request.headers,
             "bytes": len(request.body),
         }
-        return json.dumps(facts).encode(), "application/json"
+        return json.dumps(values).encode(), "application/json"
 
     def connection_header(self) -> dict[str, object]:
         return {"Connection": "close"} if self.stopping.is_set() else {}
@@ -332,28 +344,30 @@ class Server:
         )
         await writer.drain()
 
-    async def stream(self, wish: Wish, run: Run, headers: Mapping[str, object], writer: asyncio.StreamWriter) -> None:
+    async def stream(
+        self, options: Options, run: Run, headers: Mapping[str, object], writer: asyncio.StreamWriter
+    ) -> None:
         writer.write(
             head(
-                wish.status,
+                options.status,
                 self.connection_header() | {"Content-Type": "text/plain", "Transfer-Encoding": "chunked", **headers},
             )
         )
-        async for chunk in self.chunks(wish):
+        async for chunk in self.chunks(options):
             writer.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
             await writer.drain()
-        self.seen.end(run)
-        if not wish.truncate:
+        self.counters.end(run)
+        if not options.truncate:
             writer.write(b"0\r\n\r\n")
             await writer.drain()
 
-    async def chunks(self, wish: Wish) -> AsyncIterator[bytes]:
-        for number in range(wish.chunks):
+    async def chunks(self, options: Options) -> AsyncIterator[bytes]:
+        for number in range(options.chunks):
             if number:
-                await asyncio.sleep(wish.interval)
-            if wish.truncate and number >= wish.chunks / 2:
+                await asyncio.sleep(options.interval)
+            if options.truncate and number >= options.chunks / 2:
                 return
-            yield b"x" * wish.size if wish.size else f"chunk {number}\n".encode()
+            yield b"x" * options.size if options.size else f"chunk {number}\n".encode()
 
 
 def main() -> None:

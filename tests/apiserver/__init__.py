@@ -1,7 +1,9 @@
-"""A strict API server in memory, and a kubelet for it: what wiring tests run the real processes against.
+"""A strict API server in memory, and a kubelet for it. The wiring tests run the real processes against them.
 
-It does what the real one does, as far as Kindler can notice; `tests/wiring/test_apiserver_conformance.py` and `tests/e2e/test_conformance.py` hold both
-to the same cases. Lives here: stand-ins of Kubernetes. Must not live here: anything of Kindler.
+The server behaves like the real one in everything that Kindler depends on. `tests/wiring/test_apiserver_conformance.py`
+and `tests/e2e/test_conformance.py` run the same cases on both.
+
+Belongs here: substitutes for parts of Kubernetes. Does not belong here: anything of Kindler.
 """
 
 from tests.apiserver.faults import Fault, Faults, Request, matching

@@ -1,4 +1,7 @@
-"""APIServices as the API server completes and refuses them. Nothing here asks the services they name: their conditions are for a test to write."""
+"""Defaults and validation of APIServices.
+
+Nothing here calls the services that they name: a test writes their conditions itself.
+"""
 
 from __future__ import annotations
 

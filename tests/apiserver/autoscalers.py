@@ -1,4 +1,7 @@
-"""HorizontalPodAutoscalers as the API server completes and refuses them. Nothing here scales: a test writes sizes and conditions itself."""
+"""Defaults and validation of HorizontalPodAutoscalers.
+
+Nothing here scales: a test writes sizes and conditions itself.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ def complete(obj: dict[str, Any]) -> None:
             source["target"] for source in metric.values() if isinstance(source, dict) and "target" in source
         ):
             target |= {key: exact(str(target[key])) for key in ("value", "averageValue") if key in target}
-    if behavior := spec.get("behavior"):  # one side said: the other is completed too
+    if behavior := spec.get("behavior"):  # with one direction given, the server also sets defaults for the other
         up, down = behavior.setdefault("scaleUp", {}), behavior.setdefault("scaleDown", {})
         behavior["scaleUp"] = UP | {"policies": copy.deepcopy(UP_POLICIES)} | up
         behavior["scaleDown"] = {"selectPolicy": "Max", "policies": copy.deepcopy(DOWN_POLICIES)} | down
@@ -41,7 +44,7 @@ def complete(obj: dict[str, Any]) -> None:
 
 
 def refuse_zero(kind: Kind, obj: dict[str, Any]) -> None:
-    """For `Store.admission`: an older server, or one with the feature gate HPAScaleToZero off."""
+    """For `Store.admission`: behaves like an older server, or one without the feature gate HPAScaleToZero."""
     if kind.kind == "HorizontalPodAutoscaler" and obj["spec"]["minReplicas"] == 0:
         _check(obj["metadata"]["name"], ["spec.minReplicas: Invalid value: 0: must be greater than or equal to 1"])
 
@@ -72,7 +75,8 @@ def _replicas(spec: dict[str, Any]) -> list[str]:
         failures.append(f"spec.minReplicas: Invalid value: {low}: must be greater than or equal to 0")
     if low == 0 and not any(metric["type"] in ("Object", "External") for metric in spec["metrics"]):
         failures.append(
-            "spec.metrics: Forbidden: must specify at least one Object or External metric to support scaling to zero replicas"
+            "spec.metrics: Forbidden: must specify at least one Object or External metric to support scaling to zero"
+            " replicas"
         )
     if high < low:
         failures.append(f"spec.maxReplicas: Invalid value: {high}: must be greater than or equal to `minReplicas`")
@@ -94,7 +98,8 @@ def _metrics(spec: dict[str, Any]) -> list[str]:
         values = {k: source["target"][k] for k in ("value", "averageValue") if k in source.get("target", {})}
         if key in ("external", "object") and not values:
             failures.append(
-                f"{where}.target.averageValue: Required value: must set either a target value for metric or a per-pod target"
+                f"{where}.target.averageValue: Required value: must set either a target value for metric or a per-pod"
+                " target"
             )
         failures += [
             f'{where}.target.{k}: Invalid value: "{v}": must be positive'

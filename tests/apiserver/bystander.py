@@ -1,7 +1,8 @@
-"""Somebody else who writes to the namespace of a conformance case, as controllers and users do on a real cluster.
+"""A second writer in the namespace of a conformance case, like the controllers and users of a real cluster.
 
-A case must prove the same about its own objects with and without this writer (tests/wiring/test_apiserver_conformance.py runs both). It writes to the
-store directly, so that nothing depends on chance: after each change that a case makes, the next change of that kind is the bystander's.
+A case must prove the same about its own objects with and without this writer.
+tests/wiring/test_apiserver_conformance.py runs both. The bystander writes to the store directly, so that its order does
+not depend on timing: after each change that a case makes, the next change of that kind is the bystander's.
 """
 
 from __future__ import annotations
@@ -22,15 +23,23 @@ from kindler.clients.cluster import (
     SERVICES,
     Resource,
 )
-from tests.apiserver.conformance import CONFIG_MAPS, THINGS, config_map, model, pod, replica_set, thing
-from tests.apiserver.conformance_scaling import autoscaler
+from tests.apiserver.conformance.bodies import (
+    CONFIG_MAPS,
+    THINGS,
+    autoscaler,
+    config_map,
+    model,
+    pod,
+    replica_set,
+    thing,
+)
 from tests.apiserver.kinds import Kind
 from tests.apiserver.objects import Object
 from tests.apiserver.store import Change, Store
 
 NAME = "bystander"
-PREFIXES = ("a", "b", "m1", "z")  # before, between and behind the cases' own names in a list
-TICK_SECONDS = 0.005  # between changes while the case itself writes nothing
+PREFIXES = ("a", "b", "m1", "z")  # in a list: before, between and after the names that cases use
+TICK_SECONDS = 0.005  # between writes, while the case itself writes nothing
 
 
 def _bare(resource: Resource, **content: object) -> Callable[[str], Object]:
@@ -51,14 +60,17 @@ BODIES: dict[Resource, Callable[[str], Object]] = {
     SERVICES: _bare(SERVICES, spec={"type": "ExternalName", "externalName": "a.b"}),
     CONTROLLER_REVISIONS: _bare(CONTROLLER_REVISIONS, revision=1, data={"a": 1}),
     LEASES: _bare(LEASES, spec={"holderIdentity": NAME}),
-    EVENTS: _bare(EVENTS, reason="Started", note="by somebody else"),
+    EVENTS: _bare(EVENTS, reason="Started", note="by the bystander"),
     AUTOSCALERS: lambda name: autoscaler() | {"metadata": {"name": name}},
 }
 """Every namespaced kind that the cases write."""
 
 
 class Bystander:
-    """Creates, changes and deletes objects of its own, one write per step and kind; of each kind at least one exists at any time."""
+    """Creates, changes and deletes its own objects: one write per step and kind.
+
+    At least one object of each kind exists at any time.
+    """
 
     def __init__(self, store: Store, namespace: str) -> None:
         self._store, self._namespace = store, namespace
@@ -91,7 +103,7 @@ class Bystander:
             self._writing = False
 
     def _writes(self, resource: Resource, body: Callable[[str], Object]) -> Iterator[Object]:
-        """Each `next` is one write. The labels are those that the cases select by."""
+        """Each `next` is one write. The labels are the ones that cases use in selectors."""
         store, namespace, kind = self._store, self._namespace, self._store.kind(resource.plural, resource.group)
         before = ""
         for number in count():
@@ -108,7 +120,7 @@ class Bystander:
 
 @asynccontextmanager
 async def bystander(store: Store, namespace: str) -> AsyncIterator[Bystander]:
-    """One that writes until the block ends: after each change of others, and every few milliseconds."""
+    """A bystander that writes until the block ends: after each change of others, and every few milliseconds."""
     one = Bystander(store, namespace)
 
     async def write() -> None:

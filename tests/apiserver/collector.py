@@ -1,4 +1,7 @@
-"""Garbage collection, as the controller manager does it: dependents of what is gone go too; foreground deletion waits for them."""
+"""Garbage collection as in kube-controller-manager: it deletes the dependents of deleted objects.
+
+Foreground deletion removes the owner after its dependents.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,18 @@ from tests.apiserver.store import Change, Store
 
 
 class Collector:
-    """Collects soon after each change that can leave something to collect. `enabled` may be switched off: a bare API server has no collector."""
+    """Collects soon after each change that can leave dependents without an owner.
+
+    Set `enabled` to False to get an API server without a collector.
+    """
 
     def __init__(self, store: Store) -> None:
         self.enabled = True
         self._store = store
         self._due = False
-        store.listeners.append(self._heard)
+        store.listeners.append(self._on_change)
 
-    def _heard(self, change: Change) -> None:
+    def _on_change(self, change: Change) -> None:
         metadata = change.new["metadata"]
         orphan = change.old is None and metadata.get("ownerReferences")
         if self.enabled and not self._due and (change.deleted or orphan or "deletionTimestamp" in metadata):
@@ -45,12 +51,12 @@ class Collector:
             self._delete(*dependent)
         if not waiting_for:
             metadata = obj["metadata"]
-            left = [f for f in metadata["finalizers"] if f != "foregroundDeletion"]
+            finalizers = [f for f in metadata["finalizers"] if f != "foregroundDeletion"]
             self._store.merge_patch(
                 kind,
                 metadata.get("namespace", ""),
                 metadata["name"],
-                {"metadata": {"finalizers": left or None}},
+                {"metadata": {"finalizers": finalizers or None}},
                 manager="collector",
             )
 

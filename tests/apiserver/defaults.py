@@ -1,5 +1,7 @@
-"""What the API server adds to an object, or writes in another way, before it stores it: a controller that compares what it wants with what it finds
-must live with that. Only for the kinds and fields that Kindler writes.
+"""Defaults and canonical forms that the API server writes into an object before it stores it.
+
+A controller that compares its desired object with the stored one must handle these differences. Only the kinds and
+fields that Kindler writes are here.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from tests.apiserver.refusal import invalid
 
 
 def complete(kind: Kind, obj: dict[str, Any]) -> None:
-    """Fills in defaults, in place. Raises Refused (400, 422) for what no controller may get wrong."""
+    """Fills in defaults, in place. Raises Refused (400, 422) for invalid objects."""
     if kind.kind == "ReplicaSet":
         _replicaset(obj)
     elif kind.kind == "Pod":
@@ -27,7 +29,7 @@ def complete(kind: Kind, obj: dict[str, Any]) -> None:
 
 
 def unchangeable(kind: Kind, old: dict[str, Any], new: dict[str, Any]) -> None:
-    """Raises Refused (422) for a change of what cannot change."""
+    """Raises Refused (422) for a change of an immutable field."""
     name = new["metadata"]["name"]
     if kind.kind == "ReplicaSet" and old["spec"]["selector"] != new["spec"]["selector"]:
         raise invalid(kind.kind, name, "spec.selector: field is immutable")

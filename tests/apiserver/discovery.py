@@ -1,4 +1,4 @@
-"""Which kinds there are, as clients ask for it (kopf, kubectl)."""
+"""The discovery API: lists the kinds of the server for clients such as kopf and kubectl."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from tests.apiserver.kinds import Kind
 VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
 
 
-def answer(parts: list[str], kinds: list[Kind]) -> dict[str, Any] | None:
-    """The answer to /version, /api, /apis and the paths below them that name no kind; None for any other path."""
+def document(parts: list[str], kinds: list[Kind]) -> dict[str, Any] | None:
+    """The response for /version, /api, /apis and their sub-paths without a kind. None for any other path."""
     match parts:
         case ["version"]:
             return {"major": "1", "minor": "37", "gitVersion": "v1.37.0-in-memory", "platform": "linux/amd64"}

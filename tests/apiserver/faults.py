@@ -1,4 +1,4 @@
-"""Trouble on demand, and the log of what was asked."""
+"""Faults that a test injects, and the log of requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from tests.apiserver.refusal import Refused
 
 @dataclass(slots=True)
 class Request:
-    """One request as it arrived; `status` is what it was answered, None while it is not, 0 when the connection was dropped instead."""
+    """One request as received.
+
+    `status`: the status of its response; None before the response; 0 if the server dropped the connection instead.
+    """
 
     method: str
     path: str
@@ -30,7 +33,7 @@ class Request:
 
     @property
     def verb(self) -> str:
-        """get, list, watch, create, update, patch, delete; get for what is not about objects."""
+        """get, list, watch, create, update, patch or delete. get also for requests that are not about objects."""
         if self.method == "GET":
             return (
                 "watch"
@@ -47,13 +50,13 @@ class Request:
 
 
 When = Callable[[Request], bool]
-Deed = Literal["fail", "drop", "lose", "hold", "truncate"]
+Effect = Literal["fail", "drop", "lose", "hold", "truncate"]
 
 
 def matching(
     verb: str = "", resource: str = "", name: str = "", subresource: str | None = None, namespace: str = ""
 ) -> When:
-    """A predicate over requests; what is empty matches everything."""
+    """A predicate for requests. An empty argument matches everything."""
 
     def when(request: Request) -> bool:
         return (
@@ -69,9 +72,12 @@ def matching(
 
 @dataclass(slots=True, eq=False)
 class Fault:
-    """What happens to the next `times` requests that match. `met` counts those it happened to; `released` lets held requests go on."""
+    """Changes the next `times` requests that match. `met` counts the changed requests.
 
-    deed: Deed
+    Setting `released` lets held requests continue.
+    """
+
+    effect: Effect
     when: When
     times: float
     refusal: Refused | None = None
@@ -80,19 +86,20 @@ class Fault:
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def end(self) -> None:
-        """Happens to no further request, and lets held ones go on."""
+        """Changes no further request, and lets held requests continue."""
         self.times = 0
         self.released.set()
 
 
 class Faults:
-    """Faults by order of their making; the first that matches a request happens to it.
+    """Faults in the order of their creation. The first that matches a request changes it.
 
-    fail      answered with this status, not done
-    drop      connection closed, not done
-    lose      done, connection closed without an answer
-    hold      done and answered only after `released` was set (`arrived` is set when the first is held)
-    truncate  the answer (of a watch: its first event) is cut in the middle of a line
+    fail      the server responds with this status and does not execute the request
+    drop      the server closes the connection and does not execute the request
+    lose      the server executes the request, and closes the connection without a response
+    hold      the server executes the request and responds only after `released` is set (`arrived` is set when the first
+              request is held)
+    truncate  the server sends the response (of a watch: the next event) only up to the middle of a line
     """
 
     def __init__(self) -> None:
@@ -120,7 +127,7 @@ class Faults:
                 "fail",
                 when or matching(),
                 times,
-                Refused(status, name, message or f"a fault that a test made: {status}", retry_after),
+                Refused(status, name, message or f"a fault that a test injected: {status}", retry_after),
             )
         )
 
@@ -143,7 +150,7 @@ class Faults:
         self._active.clear()
 
     def of(self, request: Request) -> Fault | None:
-        """The fault that happens to this request; counts it."""
+        """The fault for this request, or None. Counts the request in `met`."""
         for fault in self._active:
             if fault.met < fault.times and fault.when(request):
                 fault.met += 1

@@ -1,4 +1,4 @@
-"""Which kinds the server knows: the built-in ones that Kindler touches, and whatever the CRD files define."""
+"""The kinds of the server: the built-in ones that Kindler uses, and those of the CRD files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ CRDS = Path(__file__).parents[2] / "crds"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kind:
-    """One kind. `unconditional`: may be PUT without a resourceVersion. `generation`: counts changes of anything but metadata and status."""
+    """One kind.
+
+    `unconditional`: PUT without a resourceVersion is allowed. `generation`: counts changes outside metadata and status.
+    """
 
     group: str
     version: str
@@ -36,7 +39,7 @@ class Kind:
 
     @property
     def qualified(self) -> str:
-        """As in messages: `replicasets.apps`."""
+        """The form in messages: `replicasets.apps`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
@@ -65,7 +68,7 @@ def builtin() -> list[Kind]:
     ]
 
 
-@cache  # parsing takes half a second, and tests make many servers
+@cache  # parsing takes half a second, and tests create many servers
 def custom(folder: Path = CRDS) -> list[Kind]:
     """The kinds of all CRD files in a folder, one per served version."""
     return [

@@ -1,7 +1,9 @@
 """A cluster behind the API server in memory: ReplicaSet controller, scheduler and kubelet, one small step at a time.
 
-created -> scheduled -> IP known -> running -> ready          and, at the step where it happens:
-           Unschedulable  ErrImagePull, ImagePullBackOff   exit 1, CrashLoopBackOff … | running for ever, never ready
+A pod goes through the states of the first line. The second line shows how each step can fail:
+
+    created -> scheduled -> IP known -> running -> ready
+               Unschedulable  ErrImagePull, ImagePullBackOff   exit 1, CrashLoopBackOff … | runs for ever, never ready
 """
 
 from __future__ import annotations
@@ -27,12 +29,13 @@ class Behaviour(enum.Enum):
 
 
 class Kubelet:
-    """Drives the pods of a server.
+    """Moves the pods of a server from state to state.
 
-    `behave(pod)`: what becomes of a pod; may change at any time. `address(pod)`: its IP, asked once, when the sandbox is made: start a listener there.
-    `lingers(pod)`: whether a pod that is being deleted still stays (its preStop hook waits). With `automatic`, steps are taken by themselves, each in a
-    turn of the loop of its own, after every change of a pod or ReplicaSet until nothing changes; else only by `tick`. After a change of `behave` or
-    `lingers`: `poke`.
+    `behave(pod)`: how the pod behaves; the result may change at any time. `address(pod)`: the pod's IP. Called once,
+    when the sandbox is created, so a test can start a listener there. `lingers(pod)`: True while a pod that is being
+    deleted still runs (its preStop hook waits). `automatic`: after every change of a pod or ReplicaSet, the kubelet
+    takes steps until nothing changes, each step in its own turn of the event loop. Otherwise only `tick` takes steps.
+    Call `poke` after a change of `behave` or `lingers`.
     """
 
     def __init__(self, server: ApiServer, automatic: bool = True) -> None:
@@ -40,18 +43,17 @@ class Kubelet:
         self.address: Callable[[Object], str] = self._next_address
         self.lingers: Callable[[Object], bool] = lambda _: False
         self.replica_sets = ReplicaSets(server.store)
-        self.crashes = (
-            3  # restarts after which a crash loop waits for a tick that never comes: its back-off is long by then
-        )
+        # After this many restarts, a crash loop restarts no more: its back-off is longer than any test.
+        self.crashes = 3
         self._store = server.store
         self._pods = server.store.kind("pods")
         self._addresses = 0
         self._automatic = automatic
         self._due = False
-        server.store.listeners.append(self._heard)
+        server.store.listeners.append(self._on_change)
 
     def tick(self) -> bool:
-        """One step of everything; whether anything changed."""
+        """One step of every ReplicaSet and pod. True if anything changed."""
         before = self._store.version
         self.replica_sets.step()
         for pod in self._store.all(self._pods):
@@ -59,26 +61,26 @@ class Kubelet:
         return self._store.version != before
 
     def settle(self) -> None:
-        """Steps until nothing changes."""
+        """Takes steps until nothing changes."""
         while self.tick():
             pass
 
     def poke(self) -> None:
-        """Looks again soon."""
+        """Schedules a step."""
         if not self._due:
             self._due = True
             asyncio.get_running_loop().call_soon(self._run)
 
     def crash(self, name: str, namespace: str = "default") -> None:
-        """The pod's container ends now; what follows is as it behaves."""
-        self._tell(
+        """Ends the pod's container now. `behave` decides what follows."""
+        self._write_status(
             self._store.get(self._pods, namespace, name),
             "Running",
             {"state": _terminated(), "started": False, "ready": False},
             ready=False,
         )
 
-    def _heard(self, change: Change) -> None:
+    def _on_change(self, change: Change) -> None:
         if self._automatic and (change.kind is self._pods or change.kind.plural == "replicasets"):
             self.poke()
 
@@ -108,7 +110,7 @@ class Kubelet:
         state, restarts = status.get("state", {}), status.get("restartCount", 0)
         waiting = state.get("waiting", {}).get("reason", "")
         if not status:
-            self._tell(pod, "Pending", {"state": {"waiting": {"reason": "ContainerCreating"}}})
+            self._write_status(pod, "Pending", {"state": {"waiting": {"reason": "ContainerCreating"}}})
         elif "podIP" not in pod["status"]:
             self._patch(pod, {"podIP": (ip := self.address(pod)), "podIPs": [{"ip": ip}], "hostIP": "10.0.0.1"})
         elif behaviour is Behaviour.IMAGE_MISSING and "running" not in state:
@@ -122,8 +124,13 @@ class Kubelet:
 
     def _schedule(self, pod: Object, behaviour: Behaviour) -> None:
         if behaviour is Behaviour.UNSCHEDULABLE:
-            why = {"reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient memory."}
-            self._patch(pod, {"conditions": _conditions(pod, PodScheduled=False, why=why)})
+            reason_and_message = {
+                "reason": "Unschedulable",
+                "message": "0/1 nodes are available: 1 Insufficient memory.",
+            }
+            self._patch(
+                pod, {"conditions": _conditions(pod, PodScheduled=False, reason_and_message=reason_and_message)}
+            )
             return
         self._store.merge_patch(
             self._pods,
@@ -144,7 +151,7 @@ class Kubelet:
             else f'Back-off pulling image "{image}"'
         )
         if reason != waiting:
-            self._tell(pod, "Pending", {"state": {"waiting": {"reason": reason, "message": message}}})
+            self._write_status(pod, "Pending", {"state": {"waiting": {"reason": reason, "message": message}}})
 
     def _start(self, pod: Object, status: Object, restarts: int) -> None:
         last = (
@@ -152,27 +159,28 @@ class Kubelet:
             if "terminated" in status.get("state", {})
             else {k: status[k] for k in ("lastState",) if k in status}
         )
-        again = restarts + 1 if last else restarts
-        self._tell(
+        restart_count = restarts + 1 if last else restarts
+        self._write_status(
             pod,
             "Running",
-            {"state": {"running": {"startedAt": now()}}, "restartCount": again, "imageID": _image_id(pod)} | last,
+            {"state": {"running": {"startedAt": now()}}, "restartCount": restart_count, "imageID": _image_id(pod)}
+            | last,
             ready=False,
         )
 
     def _started(self, pod: Object, status: Object, behaviour: Behaviour) -> None:
         if behaviour is Behaviour.CRASHES:
             back_off = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}}
-            self._tell(pod, "Running", status | {"state": back_off, "lastState": _terminated()}, ready=False)
+            self._write_status(pod, "Running", status | {"state": back_off, "lastState": _terminated()}, ready=False)
         elif behaviour is not Behaviour.NEVER_PINGS:
-            self._tell(pod, "Running", status | {"started": True, "ready": True}, ready=True)
+            self._write_status(pod, "Running", status | {"started": True, "ready": True}, ready=True)
 
-    # What a step tells
+    # Writing the status
 
-    def _tell(self, pod: Object, phase: str, container: Object, ready: bool | None = None) -> None:
+    def _write_status(self, pod: Object, phase: str, container: Object, ready: bool | None = None) -> None:
         first = {"name": pod["spec"]["containers"][0]["name"], "image": pod["spec"]["containers"][0]["image"]}
-        told: Object = first | {"ready": False, "started": False, "restartCount": 0, "imageID": ""} | container
-        patch: Object = {"phase": phase, "containerStatuses": [told]}
+        written: Object = first | {"ready": False, "started": False, "restartCount": 0, "imageID": ""} | container
+        patch: Object = {"phase": phase, "containerStatuses": [written]}
         if ready is not None:
             patch["conditions"] = _conditions(pod, Initialized=True, Ready=ready, ContainersReady=ready)
         self._patch(pod, patch)
@@ -180,20 +188,22 @@ class Kubelet:
     def _patch(self, pod: Object, status: Object) -> None:
         kind: Kind = self._pods
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        present = self._store.get(kind, namespace, name)
+        current = self._store.get(kind, namespace, name)
         self._store.update(
-            kind, namespace, name, present | {"status": merged(present["status"], status)}, "status", "kubelet"
+            kind, namespace, name, current | {"status": merged(current["status"], status)}, "status", "kubelet"
         )
 
 
-def _conditions(pod: Object, why: dict[str, str] | None = None, **states: bool) -> list[Object]:
-    """The pod's conditions with these; a transition time moves only with the status."""
-    found = {c["type"]: c for c in pod["status"].get("conditions", [])}
+def _conditions(pod: Object, reason_and_message: dict[str, str] | None = None, **states: bool) -> list[Object]:
+    """The pod's conditions with these changes. lastTransitionTime changes only if the status does."""
+    conditions = {c["type"]: c for c in pod["status"].get("conditions", [])}
     for name, value in states.items():
         status = "True" if value else "False"
-        if found.get(name, {}).get("status") != status:
-            found[name] = {"type": name, "status": status, "lastTransitionTime": now()} | (why or {})
-    return list(found.values())
+        if conditions.get(name, {}).get("status") != status:
+            conditions[name] = {"type": name, "status": status, "lastTransitionTime": now()} | (
+                reason_and_message or {}
+            )
+    return list(conditions.values())
 
 
 def _terminated() -> Object:

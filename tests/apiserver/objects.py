@@ -1,4 +1,4 @@
-"""What can be said of one object, or of one and a request: no state."""
+"""Functions of one object, or of one object and a request. No state."""
 
 from __future__ import annotations
 
@@ -66,25 +66,26 @@ def content(obj: Object) -> Object:
 def same_type(kind: Kind, body: Object) -> None:
     if body.get("kind", kind.kind) != kind.kind or body.get("apiVersion", kind.api_version) != kind.api_version:
         raise bad_request(
-            f"the object provided is unrecognized: {body.get('apiVersion')} {body.get('kind')}, not {kind.api_version} {kind.kind}"
+            f"the object provided is unrecognized: {body.get('apiVersion')} {body.get('kind')}, not {kind.api_version}"
+            f" {kind.kind}"
         )
 
 
-def preconditions(kind: Kind, obj: Object, told: Object, prefix: str = "") -> None:
+def preconditions(kind: Kind, obj: Object, required: Object, prefix: str = "") -> None:
     metadata = obj["metadata"]
-    if told.get("uid") not in (None, metadata["uid"]):
+    if required.get("uid") not in (None, metadata["uid"]):
         raise conflict(
             kind.qualified,
             metadata["name"],
-            f"Precondition failed: UID in precondition: {told['uid']}, UID in object meta: {metadata['uid']}",
+            f"Precondition failed: UID in precondition: {required['uid']}, UID in object meta: {metadata['uid']}",
         )
-    if told.get("resourceVersion") not in (None, "", metadata["resourceVersion"]):
+    if required.get("resourceVersion") not in (None, "", metadata["resourceVersion"]):
         raise conflict(kind.qualified, metadata["name"])
 
 
 def grace_of(kind: Kind, obj: Object, options: Object) -> int:
-    """Only a pod that was given to a node goes gracefully."""
+    """The grace period of a deletion in seconds. Only a pod on a node has one."""
     if kind.kind != "Pod" or not obj["spec"].get("nodeName"):
         return 0
-    asked = options.get("gracePeriodSeconds")
-    return int(obj["spec"].get("terminationGracePeriodSeconds", 30) if asked is None else asked)
+    requested = options.get("gracePeriodSeconds")
+    return int(obj["spec"].get("terminationGracePeriodSeconds", 30) if requested is None else requested)

@@ -1,7 +1,7 @@
-"""Who owns which field, and what that means for a write: server-side apply as far as Kindler uses it. Pure functions over JSON.
+"""Field ownership and server-side apply, as far as Kindler uses them. Pure functions of JSON.
 
-A path is a tuple: a key of an object, or, for an item of a list that has merge keys, a tuple of (key, value) pairs. Owners are
-{(manager, "Apply" | "Update", subresource): set of paths}.
+A path is a tuple. Each part is a key of an object, or, for an item of a list with merge keys, a tuple of (key, value)
+pairs. Owners are {(manager, "Apply" | "Update", subresource): set of paths}.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Path = tuple[Any, ...]
 Manager = tuple[str, str, str]
 Owners = dict[Manager, frozenset[Path]]
 
-# Lists that are merged by key, by field name; every other list is replaced as a whole.
+# Field names of lists that are merged by key, with their keys. Every other list is replaced as a whole.
 LIST_KEYS: dict[str, tuple[str, ...]] = {
     "conditions": ("type",),
     "containers": ("name",),
@@ -44,58 +44,61 @@ _UNOWNED = {
 
 
 def fields(obj: dict[str, Any]) -> frozenset[Path]:
-    """Every path of an object that somebody can own."""
+    """Every path of an object that a manager can own."""
     owned = {k: v for k, v in obj.items() if k not in ("apiVersion", "kind", "metadata")}
     metadata = {k: v for k, v in obj.get("metadata", {}).items() if k not in _UNOWNED}
     return frozenset(path for path, _ in _leaves(owned | ({"metadata": metadata} if metadata else {}), ()) if path)
 
 
 def updated(owners: Owners, manager: Manager, old: dict[str, Any], new: dict[str, Any]) -> Owners:
-    """After a write that is not an apply: what it changed is the writer's alone; what is gone is nobody's."""
+    """Owners after a write that is not an apply: only the writer owns what it changed; removed fields have no owner."""
     before, after = dict(_leaves(old, ())), dict(_leaves(new, ()))
-    exist = fields(new)
-    changed = frozenset(p for p in exist if p not in before or before[p] != after[p])
-    kept = {m: (paths - changed) & exist for m, paths in owners.items()}
-    kept[manager] = kept.get(manager, frozenset()) | changed
-    return {m: paths for m, paths in kept.items() if paths}
+    existing = fields(new)
+    changed = frozenset(p for p in existing if p not in before or before[p] != after[p])
+    result = {m: (paths - changed) & existing for m, paths in owners.items()}
+    result[manager] = result.get(manager, frozenset()) | changed
+    return {m: paths for m, paths in result.items() if paths}
 
 
 def applied(
-    owners: Owners, manager: Manager, live: dict[str, Any], wanted: dict[str, Any], force: bool
+    owners: Owners, manager: Manager, live: dict[str, Any], desired: dict[str, Any], force: bool
 ) -> tuple[dict[str, Any], Owners]:
-    """The object and its owners after an apply of `wanted`. Raises Refused (409) where another manager owns a field with another value."""
-    said = fields(wanted)
-    now, then = dict(_leaves(wanted, ())), dict(_leaves(live, ()))
-    differs = frozenset(p for p in said if p in then and then[p] != now[p])
+    """The object and its owners after an apply of `desired`.
+
+    Raises Refused (409) without `force`, if another manager owns one of the fields with another value.
+    """
+    applied_paths = fields(desired)
+    new_values, live_values = dict(_leaves(desired, ())), dict(_leaves(live, ()))
+    differs = frozenset(p for p in applied_paths if p in live_values and live_values[p] != new_values[p])
     others = {m: paths for m, paths in owners.items() if m != manager}
     taken = {m: paths & differs for m, paths in others.items() if paths & differs}
     if taken and not force:
-        told = "; ".join(
-            f'conflict with "{m[0]}": {", ".join(sorted(map(_told, paths)))}' for m, paths in taken.items()
+        conflicts = "; ".join(
+            f'conflict with "{m[0]}": {", ".join(sorted(map(_text, paths)))}' for m, paths in taken.items()
         )
-        raise Refused(409, "Conflict", f"Apply failed with {sum(map(len, taken.values()))} conflict(s): {told}")
+        raise Refused(409, "Conflict", f"Apply failed with {sum(map(len, taken.values()))} conflict(s): {conflicts}")
     others = {m: paths - differs for m, paths in others.items()}
-    result = _merge(copy.deepcopy(live), wanted, "")
-    wanted_by_any = {path[:n] for path in said.union(*others.values()) for n in range(1, len(path) + 1)}
-    for path in sorted(owners.get(manager, frozenset()) - said, key=len):
-        # With it goes the largest object around it in which nobody wants anything: defaults beside it go too.
-        gone = next((path[:n] for n in range(1, len(path) + 1) if path[:n] not in wanted_by_any), None)
-        if gone:
-            _remove(result, gone)
-    exist = fields(result)
-    after = {m: paths & exist for m, paths in others.items()} | {manager: said}
+    result = _merge(copy.deepcopy(live), desired, "")
+    owned_by_any = {path[:n] for path in applied_paths.union(*others.values()) for n in range(1, len(path) + 1)}
+    for path in sorted(owners.get(manager, frozenset()) - applied_paths, key=len):
+        # Removes the largest enclosing object in which no manager owns a field. So defaults beside the field go too.
+        unowned = next((path[:n] for n in range(1, len(path) + 1) if path[:n] not in owned_by_any), None)
+        if unowned:
+            _remove(result, unowned)
+    existing = fields(result)
+    after = {m: paths & existing for m, paths in others.items()} | {manager: applied_paths}
     return result, {m: paths for m, paths in after.items() if paths}
 
 
 def rendered(owners: Owners, api_version: str, time: str) -> list[dict[str, Any]]:
-    """`metadata.managedFields`."""
+    """The owners as `metadata.managedFields`."""
     entries = []
     for (manager, operation, subresource), paths in owners.items():
         tree: dict[str, Any] = {}
         for path in sorted(paths, key=str):
-            at = tree
+            position = tree
             for part in path:
-                at = at.setdefault(f"f:{part}" if isinstance(part, str) else "k:" + _told((part,)), {})
+                position = position.setdefault(f"f:{part}" if isinstance(part, str) else "k:" + _text((part,)), {})
         entry = {
             "manager": manager,
             "operation": operation,
@@ -109,7 +112,10 @@ def rendered(owners: Owners, api_version: str, time: str) -> list[dict[str, Any]
 
 
 def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """What can be owned, with its value: scalars, empty objects, lists without merge keys, and each item of a list that has some (value None)."""
+    """Every path that can be owned, with its value.
+
+    These are scalars, empty objects, lists without merge keys, and each item of a list with merge keys (value None).
+    """
     if isinstance(value, dict) and value:
         for key, inner in value.items():
             yield from _leaves(inner, (*path, key))
@@ -135,25 +141,25 @@ def _part(item: dict[str, Any], keys: tuple[str, ...]) -> tuple[tuple[str, Any],
     return tuple((key, item.get(key, "TCP" if key == "protocol" else None)) for key in keys)
 
 
-def _merge(live: Any, wanted: Any, name: str) -> Any:
-    if isinstance(live, dict) and isinstance(wanted, dict):
-        for key, value in wanted.items():
+def _merge(live: Any, desired: Any, name: str) -> Any:
+    if isinstance(live, dict) and isinstance(desired, dict):
+        for key, value in desired.items():
             live[key] = _merge(live[key], value, key) if key in live else copy.deepcopy(value)
         return live
-    if isinstance(live, list) and isinstance(wanted, list) and (keys := _keys(name, wanted or live)):
-        places = {_part(item, keys): i for i, item in enumerate(live)}
-        for item in wanted:
-            at = places.get(_part(item, keys))
-            if at is None:
+    if isinstance(live, list) and isinstance(desired, list) and (keys := _keys(name, desired or live)):
+        positions = {_part(item, keys): i for i, item in enumerate(live)}
+        for item in desired:
+            position = positions.get(_part(item, keys))
+            if position is None:
                 live.append(copy.deepcopy(item))
             else:
-                live[at] = _merge(live[at], item, "")
+                live[position] = _merge(live[position], item, "")
         return live
-    return copy.deepcopy(wanted)
+    return copy.deepcopy(desired)
 
 
 def _remove(value: Any, path: Path) -> None:
-    """Takes out what is at a path, and the objects around it that this leaves empty."""
+    """Removes the value at a path, and every enclosing object that becomes empty."""
     head, *rest = path
     if isinstance(head, str):
         if not isinstance(value, dict) or head not in value:
@@ -172,5 +178,5 @@ def _remove(value: Any, path: Path) -> None:
             return
 
 
-def _told(path: Path) -> str:
+def _text(path: Path) -> str:
     return "".join(f".{p}" if isinstance(p, str) else "[" + ",".join(f'{k}="{v}"' for k, v in p) + "]" for p in path)

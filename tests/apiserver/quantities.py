@@ -1,4 +1,4 @@
-"""Quantities in their canonical form, in which the API server stores them: 1024Mi is 1Gi, 1.5 is 1500m, 2000 is 2k."""
+"""Canonical form of quantities, as the API server stores them: 1024Mi is 1Gi, 1.5 is 1500m, 2000 is 2k."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DECIMAL = {
 
 
 def rounded(text: str) -> str:
-    """Of a container's resources: nothing finer than a thousandth, 0.0579 is 58m."""
+    """A quantity of a container's resources, rounded up to thousandths: 0.0579 is 58m."""
     m = re.fullmatch(r"([0-9.]+)(|[mkMG]|[KMGT]i)", text)
     if not m:
         return text
@@ -31,11 +31,12 @@ def rounded(text: str) -> str:
 
 
 def exact(text: str) -> str:
-    """Of a metric: 0.70 is 700m, 0.0001 is 100u. Raises Refused (400) for what is none."""
+    """A quantity of a metric: 0.70 is 700m, 0.0001 is 100u. Raises Refused (400) if it is not a quantity."""
     m = re.fullmatch(r"([+-]?[0-9.]+)(|[numkMG])", text)
     if not m:
         raise bad_request(
-            "cannot be handled: quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+            "cannot be handled: quantities must match the regular expression"
+            " '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
         )
     return _decimal(Decimal(m[1]) * _DECIMAL[m[2]])
 

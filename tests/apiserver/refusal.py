@@ -1,4 +1,4 @@
-"""How the API server says no."""
+"""Error responses of the API server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Refused(Exception):
-    """An answer that is a Status."""
+    """Raised to send a Status object as the response."""
 
     def __init__(self, code: int, reason: str, message: str, retry_after: int | None = None) -> None:
         super().__init__(message)
@@ -14,14 +14,14 @@ class Refused(Exception):
 
     def status(self) -> dict[str, Any]:
         details = {} if self.retry_after is None else {"retryAfterSeconds": self.retry_after}
-        told = {
+        content = {
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
             "details": details,
             "code": self.code,
         }
-        return {"kind": "Status", "apiVersion": "v1", "metadata": {}, **told}
+        return {"kind": "Status", "apiVersion": "v1", "metadata": {}, **content}
 
 
 def bad_request(message: str) -> Refused:
@@ -44,8 +44,8 @@ def conflict(
     return Refused(409, "Conflict", f'Operation cannot be fulfilled on {what} "{name}": {why}')
 
 
-def expired(asked: str) -> Refused:
-    return Refused(410, "Expired", f"too old resource version: {asked}")
+def expired(version: str) -> Refused:
+    return Refused(410, "Expired", f"too old resource version: {version}")
 
 
 def invalid(kind: str, name: str, why: str) -> Refused:

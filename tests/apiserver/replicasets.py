@@ -1,4 +1,7 @@
-"""The ReplicaSet controller: as many pods as wanted, and which of them goes first. Called step by step by the kubelet's clock (kubelet.py)."""
+"""The ReplicaSet controller: creates missing pods and deletes surplus ones in the real order.
+
+The kubelet (kubelet.py) calls it at each step.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ COST = "controller.kubernetes.io/pod-deletion-cost"
 
 
 class ReplicaSets:
-    """`refuse(replica set)` says why no pod may be created for it (a quota, say), or None."""
+    """`refuse(replica set)`: the reason why no pod can be created for it (for example a quota), or None."""
 
     def __init__(self, store: Store) -> None:
         self.refuse: Callable[[Object], str | None] = lambda _: None
@@ -20,13 +23,13 @@ class ReplicaSets:
         self._pods = store.kind("pods")
 
     def step(self) -> None:
-        """Looks at every ReplicaSet once: creates or deletes pods, tells its status."""
+        """Handles every ReplicaSet once: creates or deletes pods, and writes its status."""
         for replica_set in self._store.all(self._kind):
             if "deletionTimestamp" not in replica_set["metadata"]:
-                self._look(replica_set)
+                self._reconcile(replica_set)
 
     def pods_of(self, replica_set: Object) -> list[Object]:
-        """Its pods that count: neither going nor ended."""
+        """Its pods, without those that are being deleted or have ended."""
         uid, namespace = replica_set["metadata"]["uid"], replica_set["metadata"]["namespace"]
         return [
             pod
@@ -36,16 +39,16 @@ class ReplicaSets:
             and pod["status"]["phase"] not in ("Succeeded", "Failed")
         ]
 
-    def _look(self, replica_set: Object) -> None:
+    def _reconcile(self, replica_set: Object) -> None:
         pods = self.pods_of(replica_set)
         surplus = len(pods) - replica_set["spec"]["replicas"]
         why = self.refuse(replica_set) if surplus < 0 else None
         if surplus < 0 and why is None:
             for _ in range(-surplus):
                 self._create(replica_set)
-        for pod in sorted(pods, key=_first_to_go)[: max(0, surplus)]:
+        for pod in sorted(pods, key=_deletion_order)[: max(0, surplus)]:
             self._store.delete(self._pods, pod["metadata"]["namespace"], pod["metadata"]["name"])
-        self._tell(replica_set, why)
+        self._write_status(replica_set, why)
 
     def _create(self, replica_set: Object) -> None:
         metadata, template = replica_set["metadata"], replica_set["spec"]["template"]
@@ -64,7 +67,7 @@ class ReplicaSets:
         }
         self._store.create(self._pods, metadata["namespace"], body, "kube-controller-manager")
 
-    def _tell(self, replica_set: Object, why: str | None) -> None:
+    def _write_status(self, replica_set: Object, why: str | None) -> None:
         pods = self.pods_of(replica_set)
         ready = sum(is_ready(pod) for pod in pods)
         status: Object = {"replicas": len(pods), "observedGeneration": replica_set["metadata"]["generation"]}
@@ -87,8 +90,8 @@ def is_ready(pod: Object) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
 
 
-def _first_to_go(pod: Object) -> tuple[bool, bool, bool, int, int]:
-    """Without a node, pending, not ready, then the lower deletion cost, then the youngest."""
+def _deletion_order(pod: Object) -> tuple[bool, bool, bool, int, int]:
+    """Sort key: first pods without a node, then pending, not ready, lower deletion cost, younger."""
     cost = int(pod["metadata"].get("annotations", {}).get(COST, "0"))
     age = int(pod["metadata"]["resourceVersion"])
     return bool(pod["spec"].get("nodeName")), pod["status"]["phase"] != "Pending", is_ready(pod), cost, -age

@@ -1,4 +1,7 @@
-"""A custom resource against its structural schema: unknown fields go, defaults come, the rest must fit. CEL rules are left to the real server."""
+"""Applies a structural schema to a custom resource: drops unknown fields, sets defaults, validates the rest.
+
+CEL rules are not evaluated: only the real server does that.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _META = ("apiVersion", "kind", "metadata")
 
 
 def conform(kind: Kind, obj: dict[str, Any]) -> None:
-    """Prunes and completes the object in place; raises Refused (422) when it breaks the schema."""
+    """Drops unknown fields and sets defaults, in place. Raises Refused (422) if the rest is invalid."""
     _shape(obj, kind.schema | {"properties": {k: v for k, v in kind.schema["properties"].items() if k not in _META}})
     for error in sorted(_validator(kind).iter_errors(obj), key=lambda e: [str(p) for p in e.absolute_path]):
         where = ".".join(str(p) for p in error.absolute_path) or "<root>"
@@ -50,16 +53,16 @@ def _validator(kind: Kind) -> jsonschema.Draft202012Validator:
 
 
 def _plain(schema: Any) -> Any:
-    """The schema in JSON Schema's words: `nullable` and `x-kubernetes-int-or-string` are Kubernetes' own."""
+    """The schema as JSON Schema, without Kubernetes' extensions `nullable` and `x-kubernetes-int-or-string`."""
     if isinstance(schema, list):
         return [_plain(s) for s in schema]
     if not isinstance(schema, dict):
         return schema
-    told = {
+    plain = {
         k: {name: _plain(s) for name, s in v.items()} if k == "properties" else _plain(v)
         for k, v in schema.items()
         if k not in ("nullable", "x-kubernetes-int-or-string", "default", "description")
     }
     if schema.get("nullable") and isinstance(schema.get("type"), str):
-        told["type"] = [schema["type"], "null"]
-    return told
+        plain["type"] = [schema["type"], "null"]
+    return plain

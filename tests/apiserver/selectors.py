@@ -1,4 +1,4 @@
-"""Label and field selectors, as in query strings."""
+"""Label and field selectors of query strings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EXISTS = re.compile(r"^(?P<no>!?)\s*(?P<key>[^\s!=,()]+)$")
 
 
 def matcher(label_selector: str, field_selector: str) -> Match:
-    """Whether an object is selected. Raises Refused (400) for a selector that cannot be parsed."""
+    """A predicate: True for objects that both selectors match. Raises Refused (400) for an invalid selector."""
     terms = [_label_term(t) for t in _split(label_selector)] + [_field_term(t) for t in _split(field_selector)]
     return lambda obj: all(term(obj) for term in terms)
 
@@ -30,14 +30,14 @@ def _label_term(term: str) -> Match:
         return obj["metadata"].get("labels") or {}
 
     if m := _SET.match(term):
-        key, wanted, values = m["key"], m["op"] == "in", {v.strip() for v in m["values"].split(",")}
-        return lambda obj: (labels(obj).get(key) in values) is wanted
+        key, expected, values = m["key"], m["op"] == "in", {v.strip() for v in m["values"].split(",")}
+        return lambda obj: (labels(obj).get(key) in values) is expected
     if m := _EQUAL.match(term):
-        key, wanted, value = m["key"], m["op"] != "!=", m["value"]
-        return lambda obj: (labels(obj).get(key) == value) is wanted
+        key, expected, value = m["key"], m["op"] != "!=", m["value"]
+        return lambda obj: (labels(obj).get(key) == value) is expected
     if m := _EXISTS.match(term):
-        key, wanted = m["key"], not m["no"]
-        return lambda obj: (key in labels(obj)) is wanted
+        key, expected = m["key"], not m["no"]
+        return lambda obj: (key in labels(obj)) is expected
     raise bad_request(f"unable to parse requirement: {term!r}")
 
 
@@ -45,14 +45,14 @@ def _field_term(term: str) -> Match:
     m = re.match(r"^([^!=]+)(==|=|!=)(.*)$", term)
     if not m:
         raise bad_request(f"invalid field selector: {term!r}")
-    path, wanted, value = m[1].split("."), m[2] != "!=", m[3]
+    path, expected, value = m[1].split("."), m[2] != "!=", m[3]
     if m[1] not in ("metadata.name", "metadata.namespace", "spec.nodeName", "status.phase"):
         raise bad_request(f"field label not supported: {m[1]}")
 
     def match(obj: dict[str, Any]) -> bool:
-        found: Any = obj
+        content: Any = obj
         for part in path:
-            found = (found or {}).get(part)
-        return ((found or "") == value) is wanted
+            content = (content or {}).get(part)
+        return ((content or "") == value) is expected
 
     return match

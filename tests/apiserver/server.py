@@ -1,4 +1,4 @@
-"""The HTTP side: paths to objects, refusals to Status, faults in between."""
+"""The HTTP part: maps paths to objects and errors to Status responses, and injects faults."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ MERGE, APPLY = "application/merge-patch+json", "application/apply-patch+yaml"
 
 
 class ApiServer:
-    """A strict API server in this process, on the loopback, over plain HTTP unless given `tls`.
+    """A strict API server in this process, on the loopback interface. Plain HTTP, or HTTPS with `tls`.
 
-    It knows the kinds of the repository's own CRD files, and those of `crds`.
+    It has the kinds of the repository's own CRD files and those of `crds`.
 
     async with ApiServer() as server:
-        server.store               objects, to look at and to change behind everybody's back; its `admission` refuses (autoscalers.refuse_zero, say)
-        server.faults              trouble for the next requests
-        server.watches             trouble for open watches
+        server.store               objects, to read and to change without a request; functions in its `admission` can
+                                   reject writes, for example autoscalers.refuse_zero
+        server.faults              faults for the next requests
+        server.watches             faults for open watches
         server.log                 every request so far
-        await server.until(...)    waits for something that a change or a request brings about
-        server.kubeconfig(folder)  a file for $KUBECONFIG
+        await server.until(...)    waits until a change or a request makes a condition true
+        server.kubeconfig(folder)  writes a file for $KUBECONFIG
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class ApiServer:
         self._pages: dict[str, tuple[list[Object], int]] = {}
         for name in dict.fromkeys(("default", "kube-system", "kindler-system", *namespaces)):
             self.namespace(name)
-        self.store.listeners.append(lambda _: self._something_happened())
+        self.store.listeners.append(lambda _: self._wake_waiters())
 
     @property
     def url(self) -> str:
@@ -93,23 +94,23 @@ class ApiServer:
         self.store.create(self.store.kind("namespaces"), "", {"metadata": {"name": name}})
 
     async def until(self, condition: Callable[[], Any]) -> Any:
-        """Waits until `condition` holds, looking after each change and each request; returns what it gave."""
-        while not (found := condition()):
+        """Waits until `condition` is true, checking after each change and each request. Returns its result."""
+        while not (result := condition()):
             event = asyncio.Event()
             self._waiting.add(event)
             try:
                 await event.wait()
             finally:
                 self._waiting.discard(event)
-        return found
+        return result
 
     def compact(self) -> None:
-        """Forgets history: watches from earlier versions, and lists that are being paged, get a 410."""
+        """Drops the history: watches from earlier versions and later pages of open lists get a 410."""
         self.store.compact()
         self._pages.clear()
 
     async def up(self) -> None:
-        """Listens; after `down`, on the same port and with the same objects."""
+        """Starts listening. After `down`: on the same port, with the same objects."""
         app = web.Application(client_max_size=16 * 2**20)
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0)
@@ -119,7 +120,7 @@ class ApiServer:
         self.port = self._runner.addresses[0][1]
 
     async def down(self) -> None:
-        """Stops listening and breaks every connection off."""
+        """Stops listening and closes every connection."""
         self.watches.cut()
         self.faults.clear()
         if self._runner is not None:
@@ -139,21 +140,21 @@ class ApiServer:
         request = await _read(http)
         kind = self._locate(request)
         self.log.append(request)
-        self._something_happened()
+        self._wake_waiters()
         fault = self.faults.of(request)
-        if fault is not None and fault.deed == "drop":
+        if fault is not None and fault.effect == "drop":
             return self._drop(http, request)
         try:
             if fault is not None and fault.refusal is not None:
                 raise fault.refusal
-            if fault is not None and fault.deed == "hold":
+            if fault is not None and fault.effect == "hold":
                 await fault.released.wait()
             answer = await self._answer(http, request, kind, fault)
         except Refused as refusal:
             request.status = refusal.code
             headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
             return web.json_response(refusal.status(), status=refusal.code, headers=headers)
-        if fault is not None and fault.deed == "lose":
+        if fault is not None and fault.effect == "lose":
             return self._drop(http, request)
         request.status = answer.status
         return answer
@@ -170,19 +171,23 @@ class ApiServer:
         if kind is None:
             if request.path in self.raw and request.method == "GET":
                 return web.Response(body=self.raw[request.path])
-            told = discovery.answer(_parts(request), self.store.kinds)
-            if told is None:
+            document = discovery.document(_parts(request), self.store.kinds)
+            if document is None:
                 raise Refused(404, "NotFound", "the server could not find the requested resource")
-            return web.json_response(told)
+            return web.json_response(document)
         if request.verb == "watch":
             match = matcher(request.query.get("labelSelector", ""), request.query.get("fieldSelector", ""))
             watch = Watch(
-                request, kind, request.namespace or None, match, truncate=fault is not None and fault.deed == "truncate"
+                request,
+                kind,
+                request.namespace or None,
+                match,
+                truncate=fault is not None and fault.effect == "truncate",
             )
             return await self.watches.serve(http, watch)
         value, status = self._do(kind, request)
         body = json.dumps(value).encode()
-        if fault is not None and fault.deed == "truncate":
+        if fault is not None and fault.effect == "truncate":
             response = web.StreamResponse(
                 headers={"Content-Type": "application/json", "Content-Length": str(len(body))}
             )
@@ -192,7 +197,7 @@ class ApiServer:
         return web.Response(body=body, status=status, content_type="application/json")
 
     def _locate(self, request: Request) -> Kind | None:
-        """The kind that the path is about, None for any other path; fills in what else it names."""
+        """The kind in the request's path, or None for another path. Sets the request's fields from the path."""
         parts = _parts(request)
         group, version, rest = (
             ("", parts[1:2], parts[2:]) if parts[0] == "api" else ("".join(parts[1:2]), parts[2:3], parts[3:])
@@ -214,7 +219,7 @@ class ApiServer:
         return None
 
     def _do(self, kind: Kind, request: Request) -> tuple[Object, int]:
-        """Anything but a watch: the body and status of the answer."""
+        """Executes any request but a watch. Returns the body and status of the response."""
         store, ns, name = self.store, request.namespace, request.name
         manager = request.query.get("fieldManager") or request.user_agent.partition("/")[0]
         match request.verb, request.subresource:
@@ -227,12 +232,12 @@ class ApiServer:
             case "create", "" if not name:
                 return store.create(kind, ns, request.body, manager), 201
             case (("update" | "patch"), "scale"):
-                wanted = (
+                scale = (
                     request.body
                     if request.verb == "update"
                     else merged(scale_of(store.get(kind, ns, name)), _merge_only(request))
                 )
-                return store.scale(kind, ns, name, wanted, manager), 200
+                return store.scale(kind, ns, name, scale, manager), 200
             case "update", _:
                 return store.update(kind, ns, name, request.body, request.subresource, manager), 200
             case "patch", _ if request.content_type == APPLY:
@@ -250,27 +255,27 @@ class ApiServer:
         if token := request.query.get("continue"):
             if token not in self._pages:
                 raise expired("the provided continue parameter is too old")
-            left, version = self._pages.pop(token)
+            items, version = self._pages.pop(token)
         else:
-            left, version = (
+            items, version = (
                 [obj for obj in self.store.all(kind, request.namespace or None) if match(obj)],
                 self.store.version,
             )
-        limit = int(request.query.get("limit") or 0) or len(left)
+        limit = int(request.query.get("limit") or 0) or len(items)
         metadata: dict[str, Any] = {"resourceVersion": str(version)}
-        page, left = left[:limit], left[limit:]
-        if left:
+        page, rest = items[:limit], items[limit:]
+        if rest:
             last = page[-1]["metadata"]
             token = base64.urlsafe_b64encode(
                 json.dumps([kind.plural, version, last.get("namespace", ""), last["name"]]).encode()
             ).decode()
-            self._pages[token] = left, version
-            metadata |= {"continue": token, "remainingItemCount": len(left)}
-        if not kind.custom:  # items of built-in lists don't say what they are
+            self._pages[token] = rest, version
+            metadata |= {"continue": token, "remainingItemCount": len(rest)}
+        if not kind.custom:  # items in lists of built-in kinds have no kind field
             page = [{k: v for k, v in obj.items() if k not in ("apiVersion", "kind")} for obj in page]
         return {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata, "items": page}
 
-    def _something_happened(self) -> None:
+    def _wake_waiters(self) -> None:
         for event in self._waiting:
             event.set()
 
@@ -304,5 +309,5 @@ def _merge_only(request: Request) -> Object:
             f"the body of the request was in an unknown format - accepted media types include: {MERGE}, {APPLY}",
         )
     if not isinstance(request.body, dict):
-        raise bad_request("a merge patch of an object is an object")
+        raise bad_request("a merge patch of an object must be an object")
     return request.body

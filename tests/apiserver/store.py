@@ -1,6 +1,8 @@
-"""What the API server keeps, and what each write does to it. No I/O: the server (server.py) brings requests here, tests and the kubelet call it directly.
+"""The stored objects, and the effect of each write.
 
-Objects are never changed once stored, so that whoever was handed one keeps what was true at that moment.
+No I/O: the server (server.py), tests and the kubelet call it directly.
+
+A stored object is never modified; a write replaces it. So a caller that holds an object keeps its state of that time.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ class Change:
     deleted: bool = False
 
     def seen_through(self, match: Match) -> tuple[str, Object] | None:
-        """The event for a watch that selects by `match`; None when it sees nothing."""
+        """The event for a watch that selects by `match`. None if the watch gets no event."""
         before = self.old is not None and match(self.old)
         after = not self.deleted and match(self.new)
         if not before and not after:
@@ -72,17 +74,16 @@ class Store:
     def __init__(self, kinds: list[Kind], history: int = 5000) -> None:
         self.kinds = kinds
         self.version = 1
-        self.forgotten = 0  # changes up to this version can no longer be watched
+        self.forgotten = 0  # the history no longer has changes up to this version
         self.listeners: list[Callable[[Change], None]] = []
-        self.admission: list[
-            Callable[[Kind, Object], None]
-        ] = []  # each is shown what is to be stored, and may raise Refused
+        # Each is called with the object to store, and may raise Refused.
+        self.admission: list[Callable[[Kind, Object], None]] = []
         self._rows: dict[Kind, dict[Key, _Row]] = {kind: {} for kind in kinds}
         self._history: deque[Change] = deque()
         self._bound = history
 
     def kind(self, plural: str, group: str | None = None) -> Kind:
-        """By plural, and by group where two groups have it; KeyError when there is none."""
+        """The kind with this plural; `group` is needed if two groups have it. Raises KeyError if there is none."""
         for kind in self.kinds:
             if kind.plural == plural and group in (None, kind.group):
                 return kind
@@ -98,20 +99,20 @@ class Store:
         return self._row(kind, namespace, name).value
 
     def all(self, kind: Kind, namespace: str | None = None) -> list[Object]:
-        """By namespace and name, as the real server lists them."""
+        """All objects, sorted by namespace and name like the real server's lists."""
         return [row.value for key, row in sorted(self._rows[kind].items()) if namespace in (None, key[0])]
 
     def everything(self) -> list[tuple[Kind, Object]]:
         return [(kind, row.value) for kind, rows in self._rows.items() for row in rows.values()]
 
     def since(self, kind: Kind, version: int) -> list[Change]:
-        """Changes of a kind after a version. Raises Refused (410) when the history does not reach back that far."""
+        """Changes of a kind after a version. Raises Refused (410) if the history begins later."""
         if version < self.forgotten:
             raise expired(f"{version} ({self.forgotten + 1})")
         return [c for c in self._history if c.kind is kind and c.version > version]
 
     def compact(self) -> None:
-        """Forgets all history: a watch from any earlier version gets a 410."""
+        """Drops all history: a watch from any earlier version gets a 410."""
         self.version += 1
         self.forgotten = self.version
         self._history.clear()
@@ -170,25 +171,27 @@ class Store:
         force: bool = False,
         subresource: str = "",
     ) -> tuple[Object, bool]:
-        """Server-side apply; also whether it created the object."""
+        """Server-side apply. Returns the object, and whether it was created."""
         if not manager:
             raise invalid("PatchOptions", "", "fieldManager: Required value: is required for apply patch")
         if (body.get("apiVersion"), body.get("kind")) != (kind.api_version, kind.kind):
             raise bad_request(f"an apply needs apiVersion and kind: {kind.api_version} {kind.kind}")
-        wanted = body | {"metadata": {k: v for k, v in (body.get("metadata") or {}).items() if k not in _SET_BY_SERVER}}
-        who = (manager, "Apply", subresource)
+        desired = body | {
+            "metadata": {k: v for k, v in (body.get("metadata") or {}).items() if k not in _SET_BY_SERVER}
+        }
+        owner = (manager, "Apply", subresource)
         row = self._rows[kind].get((namespace, name))
         if row is None:
             self._namespace_must_exist(kind, namespace)
-            blank = {"metadata": {"name": name} | ({"namespace": namespace} if kind.namespaced else {})}
-            new, owners = ownership.applied({}, who, blank, wanted, force)
+            empty = {"metadata": {"name": name} | ({"namespace": namespace} if kind.namespaced else {})}
+            new, owners = ownership.applied({}, owner, empty, desired, force)
             return self._make(kind, namespace, name, new, owners, None), True
         preconditions(kind, row.value, body.get("metadata") or {})
-        new, owners = ownership.applied(row.owners, who, row.value, wanted, force)
+        new, owners = ownership.applied(row.owners, owner, row.value, desired, force)
         return self._change(kind, row, new, subresource, None, owners), False
 
     def scale(self, kind: Kind, namespace: str, name: str, scale: Object, manager: str = "test") -> Object:
-        """Takes the replicas of a Scale (PUT, or the outcome of a patch)."""
+        """Writes the replicas of a Scale (from a PUT, or the result of a patch)."""
         row = self._row(kind, namespace, name)
         preconditions(kind, row.value, scale.get("metadata") or {})
         replicas = (scale.get("spec") or {}).get("replicas", 0)
@@ -200,7 +203,10 @@ class Store:
         return scale_of(self._change(kind, row, body, "", (manager, "Update", "scale")))
 
     def delete(self, kind: Kind, namespace: str, name: str, options: Object | None = None) -> Object:
-        """The object as it is then: gone, or going (finalizers, a pod's grace period)."""
+        """Deletes the object, or marks it as being deleted if it has finalizers or a grace period.
+
+        Returns its last state.
+        """
         options = options or {}
         row = self._row(kind, namespace, name)
         preconditions(kind, row.value, options.get("preconditions") or {}, "Precondition failed: ")
@@ -210,17 +216,17 @@ class Store:
             finalizers.append("foregroundDeletion")
         grace = grace_of(kind, row.value, options)
         if not finalizers and grace == 0:
-            return self._gone(kind, row)
-        going = {k: v for k, v in metadata.items() if k != "finalizers"} | (
+            return self._remove(kind, row)
+        deleting = {k: v for k, v in metadata.items() if k != "finalizers"} | (
             {"finalizers": finalizers} if finalizers else {}
         )
         if "deletionTimestamp" not in metadata:
-            going |= {"deletionTimestamp": now(), "deletionGracePeriodSeconds": grace}
+            deleting |= {"deletionTimestamp": now(), "deletionGracePeriodSeconds": grace}
             if "generation" in metadata:
-                going["generation"] = metadata["generation"] + 1
-        if going == metadata:
+                deleting["generation"] = metadata["generation"] + 1
+        if deleting == metadata:
             return row.value
-        return self._store(kind, row, row.value | {"metadata": going}, row.owners)
+        return self._store(kind, row, row.value | {"metadata": deleting}, row.owners)
 
     # Parts of a write
 
@@ -236,8 +242,8 @@ class Store:
 
     def _admit(self, kind: Kind, new: Object) -> None:
         complete(kind, new)
-        for look in self.admission:
-            look(kind, new)
+        for check in self.admission:
+            check(kind, new)
 
     def _make(
         self,
@@ -246,7 +252,7 @@ class Store:
         name: str,
         body: Object,
         owners: ownership.Owners,
-        who: ownership.Manager | None,
+        owner: ownership.Manager | None,
     ) -> Object:
         metadata = {k: v for k, v in (body.get("metadata") or {}).items() if k not in _SET_BY_SERVER}
         metadata |= {"name": name, "uid": str(uuid.uuid4()), "creationTimestamp": now()}
@@ -263,7 +269,7 @@ class Store:
         self._admit(kind, new)
         row = _Row(new)
         self._rows[kind][(namespace, name)] = row
-        return self._store(kind, row, new, ownership.updated({}, who, {}, new) if who else owners, made=True)
+        return self._store(kind, row, new, ownership.updated({}, owner, {}, new) if owner else owners, created=True)
 
     def _change(
         self,
@@ -271,7 +277,7 @@ class Store:
         row: _Row,
         body: Object,
         subresource: str,
-        who: ownership.Manager | None,
+        owner: ownership.Manager | None,
         owners: ownership.Owners | None = None,
     ) -> Object:
         old = row.value
@@ -279,43 +285,45 @@ class Store:
         if subresource == "status":
             new = old | {"status": new.get("status", {})}
         else:
-            kept = {k: old["metadata"][k] for k in _SET_BY_SERVER if k in old["metadata"]} | {
+            server_set = {k: old["metadata"][k] for k in _SET_BY_SERVER if k in old["metadata"]} | {
                 "name": old["metadata"]["name"]
             }
-            kept |= {"namespace": old["metadata"]["namespace"]} if kind.namespaced else {}
-            new["metadata"] = {k: v for k, v in (new.get("metadata") or {}).items() if k not in _SET_BY_SERVER} | kept
+            server_set |= {"namespace": old["metadata"]["namespace"]} if kind.namespaced else {}
+            new["metadata"] = {
+                k: v for k, v in (new.get("metadata") or {}).items() if k not in _SET_BY_SERVER
+            } | server_set
             new |= {"apiVersion": kind.api_version, "kind": kind.kind}
             if kind.status:
                 new.pop("status", None)
                 new |= {"status": old["status"]} if "status" in old else {}
         self._admit(kind, new)
         defaults.unchangeable(kind, old, new)
-        owners = ownership.updated(row.owners, who, old, new) if who else owners or {}
+        owners = ownership.updated(row.owners, owner, old, new) if owner else owners or {}
         if new == old and owners == row.owners:
             return old
         if kind.generation and content(new) != content(old):
             new["metadata"]["generation"] = old["metadata"]["generation"] + 1
         if "deletionTimestamp" in new["metadata"] and not new["metadata"].get("finalizers") and kind.kind != "Pod":
-            return self._gone(kind, row, new)
+            return self._remove(kind, row, new)
         return self._store(kind, row, new, owners)
 
-    def _store(self, kind: Kind, row: _Row, new: Object, owners: ownership.Owners, made: bool = False) -> Object:
+    def _store(self, kind: Kind, row: _Row, new: Object, owners: ownership.Owners, created: bool = False) -> Object:
         self.version += 1
         fields = ownership.rendered(owners, kind.api_version, now())
         metadata = new["metadata"] | {"resourceVersion": str(self.version), "managedFields": fields}
-        old, row.value, row.owners = (None if made else row.value), new | {"metadata": metadata}, owners
-        self._tell(Change(kind, self.version, old, row.value))
+        old, row.value, row.owners = (None if created else row.value), new | {"metadata": metadata}, owners
+        self._publish(Change(kind, self.version, old, row.value))
         return row.value
 
-    def _gone(self, kind: Kind, row: _Row, last: Object | None = None) -> Object:
+    def _remove(self, kind: Kind, row: _Row, last: Object | None = None) -> Object:
         old, last = row.value, last or row.value
         self.version += 1
         del self._rows[kind][(old["metadata"].get("namespace", ""), old["metadata"]["name"])]
         final = last | {"metadata": last["metadata"] | {"resourceVersion": str(self.version)}}
-        self._tell(Change(kind, self.version, old, final, deleted=True))
+        self._publish(Change(kind, self.version, old, final, deleted=True))
         return final
 
-    def _tell(self, change: Change) -> None:
+    def _publish(self, change: Change) -> None:
         self._history.append(change)
         while len(self._history) > self._bound:
             self.forgotten = self._history.popleft().version

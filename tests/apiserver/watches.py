@@ -1,4 +1,4 @@
-"""Streams of changes: replay from a resourceVersion, live events, bookmarks, and the ways in which a stream goes wrong."""
+"""Watch streams: replay from a resourceVersion, live events, bookmarks, and the ways in which a stream can fail."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.apiserver.selectors import Match
 from tests.apiserver.store import Change, Store
 
 Event = tuple[str, dict[str, Any]]
-END = None  # of a stream, in a queue
+END = None  # in a queue: the end of the stream
 
 
 @dataclass(slots=True, eq=False)
 class Watch:
-    """One open stream. `hushed`: its events wait, nothing is sent (a half-open connection)."""
+    """One open stream. While `audible` is not set, events wait and nothing is sent (like a half-open connection)."""
 
     request: Request
     kind: Kind
@@ -32,7 +32,7 @@ class Watch:
     transport: asyncio.Transport | None = None
     truncate: bool = False
 
-    def hear(self, change: Change) -> None:
+    def on_change(self, change: Change) -> None:
         if change.kind is self.kind and self.namespace in (None, change.new["metadata"].get("namespace")):
             event = change.seen_through(self.match)
             if event is not None:
@@ -46,29 +46,29 @@ class Watches:
         self.open: list[Watch] = []
         self._store = store
         self._bookmark_seconds = bookmark_seconds
-        store.listeners.append(self._hear)
+        store.listeners.append(self._on_change)
 
-    def _hear(self, change: Change) -> None:
+    def _on_change(self, change: Change) -> None:
         for watch in self.open:
-            watch.hear(change)
+            watch.on_change(change)
 
     def of(self, resource: str = "") -> list[Watch]:
         return [w for w in self.open if resource in ("", w.kind.plural)]
 
     def bookmark(self, resource: str = "") -> None:
-        """Sends a bookmark on each stream that allows it."""
+        """Sends a bookmark on each stream that allows bookmarks."""
         for watch in self.of(resource):
             if watch.request.query.get("allowWatchBookmarks") in ("true", "1"):
                 watch.queue.put_nowait(("BOOKMARK", self._mark(watch.kind)))
 
     def cut(self, resource: str = "") -> None:
-        """Breaks the connections off."""
+        """Aborts the connections."""
         for watch in self.of(resource):
             if watch.transport is not None:
                 watch.transport.abort()
 
     def end(self, resource: str = "") -> None:
-        """Ends the streams as the server does when their time is over."""
+        """Ends the streams like the server does after their timeout."""
         for watch in self.of(resource):
             watch.queue.put_nowait(END)
 
@@ -79,22 +79,22 @@ class Watches:
             watch.queue.put_nowait(END)
 
     def truncate(self, resource: str = "") -> None:
-        """The next event of each stream is cut in the middle of its line, and the stream ends as if all were well."""
+        """Sends only half of the line of each stream's next event, and then ends the stream without an error."""
         for watch in self.of(resource):
             watch.truncate = True
 
     def hush(self, resource: str = "") -> None:
-        """Nothing is sent any more on the streams that are open now, and they stay open."""
+        """Stops sending on the streams that are open now. They stay open."""
         for watch in self.of(resource):
             watch.audible.clear()
 
     def speak(self, resource: str = "") -> None:
-        """Hushed streams send what has waited."""
+        """Lets hushed streams send the events that have waited."""
         for watch in self.of(resource):
             watch.audible.set()
 
     async def serve(self, http: web.Request, watch: Watch) -> web.StreamResponse:
-        """Answers one watch until it ends."""
+        """Serves one watch until it ends."""
         self._replay(watch)
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()
@@ -115,15 +115,14 @@ class Watches:
         ends = loop.time() + float(watch.request.query.get("timeoutSeconds") or 1800)
         marks = watch.request.query.get("allowWatchBookmarks") in ("true", "1")
         while True:
-            left = ends - loop.time()
+            seconds_left = ends - loop.time()
             try:
-                async with asyncio.timeout(
-                    max(0.0, min(left, self._bookmark_seconds))
-                ):  # wait_for of 3.11 may swallow a cancellation
+                # Not wait_for: in Python 3.11 it can swallow a cancellation.
+                async with asyncio.timeout(max(0.0, min(seconds_left, self._bookmark_seconds))):
                     event = await watch.queue.get()
             except TimeoutError:
                 event = ("BOOKMARK", self._mark(watch.kind)) if marks else None
-                if not marks and left > self._bookmark_seconds:
+                if not marks and seconds_left > self._bookmark_seconds:
                     continue
             await watch.audible.wait()
             if event is END:
@@ -133,11 +132,14 @@ class Watches:
                 await response.write(line[: len(line) // 2])
                 return
             await response.write(line)
-            if left <= 0:
+            if seconds_left <= 0:
                 return
 
     def _replay(self, watch: Watch) -> None:
-        """What happened since the version asked for; all objects as new ones when none was. Too old: an ERROR event, as the real server says it."""
+        """Queues the changes after the requested version; without a version, all objects as ADDED.
+
+        A version that is too old gives an ERROR event, as on the real server.
+        """
         version = watch.request.query.get("resourceVersion", "")
         if version in ("", "0"):
             for obj in self._store.all(watch.kind, watch.namespace):
@@ -146,7 +148,7 @@ class Watches:
             return
         try:
             for change in self._store.since(watch.kind, int(version)):
-                watch.hear(change)
+                watch.on_change(change)
         except Refused as refusal:
             watch.queue.put_nowait(("ERROR", refusal.status()))
             watch.queue.put_nowait(END)

@@ -1,6 +1,9 @@
-"""The ground under every journey: one installation by helm for the whole run, one namespace per journey, and a folder of evidence when one fails.
+"""Fixtures of all journeys: one installation by Helm for the whole run, and one namespace per journey.
 
-Run inside the cluster's network (`python3 -m hack run pytest tests/e2e`): KUBECONFIG names the cluster, KINDLER_GATEWAY the activator's address.
+If a journey fails, its logs, events and objects are saved in a folder.
+
+Run inside the cluster's network: `python3 -m hack run pytest tests/e2e`. KUBECONFIG names the cluster, KINDLER_GATEWAY
+is the activator's address.
 """
 
 from __future__ import annotations
@@ -20,10 +23,15 @@ from tests.e2e.support.kubectl import Kubectl
 
 FAILED = pytest.StashKey[bool]()
 
+# Seconds after which a journey is ended because it hangs. It is no measurement: with 14 runnable tasks per core beside
+# them, journeys that take 30 s on an idle machine took more than 120 s.
+HANG_SECONDS = 1200
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.journey)
+        item.add_marker(pytest.mark.timeout(HANG_SECONDS))
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -45,17 +53,20 @@ def gateway() -> Gateway:
 
 @pytest.fixture(scope="session")
 def system(api: KubeApi, gateway: Gateway) -> Iterator[Kubectl]:
-    """kubectl in the namespace of the installed product."""
+    """kubectl in the namespace of the installed Kindler."""
     yield from installation.installed(api, gateway)
 
 
 @pytest.fixture(scope="session")
 def leftovers(api: KubeApi) -> Iterator[list[str]]:
-    """Namespaces whose removal was asked for: all must be gone when the run ends. Removing them one after the other would double the time."""
+    """Namespaces that are being deleted. The end of the run waits until none is left.
+
+    Waiting for each one in turn would double the time.
+    """
     names: list[str] = []
     yield names
     api.until_all(
-        "namespaces", None, lambda found: not {n["metadata"]["name"] for n in found} & set(names), timeout=180
+        "namespaces", None, lambda objects: not {n["metadata"]["name"] for n in objects} & set(names), timeout=180
     )
 
 
@@ -63,7 +74,7 @@ def leftovers(api: KubeApi) -> Iterator[list[str]]:
 def journeys(
     request: pytest.FixtureRequest, api: KubeApi, gateway: Gateway, system: Kubectl, leftovers: list[str]
 ) -> Iterator[Callable[[], Journey]]:
-    """Makes journeys, each in a namespace of its own."""
+    """Creates journeys, each in a namespace of its own."""
     made: list[Journey] = []
     stem = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).removeprefix("test-")[:40].strip("-")
 
@@ -81,7 +92,7 @@ def journeys(
         request.node.add_report_section("teardown", "evidence", f"logs, events and objects: {folder}")
         print(f"\nlogs, events and objects of the failed journey: {folder}")
     for journey in made:
-        with suppress(ApiError):  # a journey may remove its own
+        with suppress(ApiError):  # a journey may delete its own namespace
             api.call("DELETE", api.path("namespaces", None, journey.namespace))
 
 

@@ -1,4 +1,7 @@
-"""When what measures or decides is away: sizes hold, bounds act all the same, status says so, and nothing that was missed is lost."""
+"""Autoscaling while the metrics process or the controller is stopped.
+
+Sizes stay, changed bounds still apply, status shows the state, and a missed scheduled action is applied later.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import pytest
 
 from hack.kubeapi import KubeApi
 from tests.e2e.support import pools, rows
-from tests.e2e.support.gateway import Answer, Load
+from tests.e2e.support.gateway import Load, Response
 from tests.e2e.support.journey import Journey
 from tests.e2e.support.kubectl import CommandError, Kubectl
 from tests.e2e.support.manifests import action, scaling, tracking
@@ -26,11 +29,11 @@ POLICY = tracking(0.7, cooldown=0)
 
 @pytest.fixture
 def processes(system: Kubectl, api: KubeApi) -> Iterator[Scale]:
-    """Sets how many pods of a component of Kindler's run, and waits until it is so; back to one at the end."""
-    away: set[str] = set()
+    """Sets the number of pods of one of Kindler's processes and waits for it. Restores one pod after the test."""
+    stopped: set[str] = set()
 
     def scale(component: str, count: int) -> None:
-        (away.discard if count else away.add)(component)
+        (stopped.discard if count else stopped.add)(component)
         system("scale", "deployment", f"kindler-{component}", f"--replicas={count}")
         selector = f"app.kubernetes.io/component={component}"
         api.until_all(
@@ -42,7 +45,7 @@ def processes(system: Kubectl, api: KubeApi) -> Iterator[Scale]:
         )
 
     yield scale
-    for component in sorted(away):
+    for component in sorted(stopped):
         scale(component, 1)
 
 
@@ -51,28 +54,31 @@ def ready(pod: Json) -> bool:
 
 
 def reason(journey: Journey, status: str, timeout: float = 150) -> str:
-    """Waits for a status of ScalingActive, as a user does; its reason."""
+    """Waits for a status of ScalingActive with `kubectl wait`. Returns its reason."""
     journey.kubectl.wait("kep", "echo", f"condition=ScalingActive={status}", timeout)
     return str(rows.condition(journey.endpoint(), "ScalingActive")["reason"])
 
 
-@pytest.mark.timeout(400)  # minutes of average
-def test_without_metrics_the_size_holds_and_bounds_act(journey: Journey, processes: Scale) -> None:
-    """No metrics process: no scaling in, but a raised minimum acts. No controller: a moment that passes meanwhile is made good. Both back: all as before."""
+def test_without_metrics_the_size_stays_and_changed_bounds_apply(journey: Journey, processes: Scale) -> None:
+    """Without the metrics process, pools do not scale in, but a raised minimum applies.
 
-    def gentle() -> Answer:
-        answer = journey.invoke(body={"sleep": 0.05})
-        time.sleep(0.1)  # one pod is enough for a third of its time
-        return answer
+    Without the controller, a scheduled action is missed; the next controller applies it. With both, scaling works
+    again.
+    """
+
+    def invoke_and_pause() -> Response:
+        response = journey.invoke(body={"sleep": 0.05})
+        time.sleep(0.1)  # the load needs only a third of one pod
+        return response
 
     pool = pools.name_of(journey.serving(limit=5, warm=3, scaling=scaling(3, 4, POLICY)))
-    with Watched(journey.api, journey.namespace) as watched, Load(1, gentle) as load:
+    with Watched(journey.api, journey.namespace) as watched, Load(1, invoke_and_pause) as load:
         assert reason(journey, "True") == "MetricsAvailable"
         processes("metrics", 0)
         assert reason(journey, "False") == "NoMetrics"
         assert "The size holds" in rows.condition(journey.endpoint(), "ScalingActive")["message"]
         journey.kubectl.patch("kep", "echo", {"spec": scaling(1, 4, POLICY)})
-        journey.api.until("horizontalpodautoscalers", journey.namespace, "echo-warm", looked)
+        journey.api.until("horizontalpodautoscalers", journey.namespace, "echo-warm", has_new_minimum_and_no_metric)
         journey.kubectl.patch("kep", "echo", {"spec": scaling(4, 4, POLICY)})
         pools.reached(journey, "echo", 4)
         journey.kubectl.patch("kep", "echo", {"spec": scaling(1, 4, POLICY)})
@@ -85,9 +91,8 @@ def test_without_metrics_the_size_holds_and_bounds_act(journey: Journey, process
             "echo",
             {"spec": scaling(1, 4, POLICY, actions=(action("missed", f"at({missed:%Y-%m-%dT%H:%M:%S})", high=2),))},
         )
-        time.sleep(
-            max(0.0, (missed - datetime.now(UTC)).total_seconds())
-        )  # nothing tells that a moment has passed which nobody saw
+        # No event shows that the time of the action has passed, because no controller runs.
+        time.sleep(max(0.0, (missed - datetime.now(UTC)).total_seconds()))
         processes("controller", 1)
         pools.reached(journey, "echo", 2)
         assert (
@@ -99,15 +104,15 @@ def test_without_metrics_the_size_holds_and_bounds_act(journey: Journey, process
         processes("metrics", 1)
         assert reason(journey, "True", 150) == "MetricsAvailable"
         pools.reached(journey, "echo", 1)
-    assert watched.sizes(pool) == [3, 4, 2, 1], "held at 3 while nothing was known"
-    assert pools.not_fitting(load.answers) == []
+    assert watched.sizes(pool) == [3, 4, 2, 1], "the size must stay at 3 while the HPA has no metric"
+    assert pools.not_served_warm(load.responses) == []
 
 
-def looked(found: Json | None) -> bool:
-    """The HPA has seen its new minimum, and has no metric."""
-    if found is None or found["spec"]["minReplicas"] != 1:
+def has_new_minimum_and_no_metric(obj: Json | None) -> bool:
+    """True if the HPA has its new minimum and cannot read its metric."""
+    if obj is None or obj["spec"]["minReplicas"] != 1:
         return False
-    known = {c["type"]: c["status"] for c in found["status"].get("conditions", [])}
+    known = {c["type"]: c["status"] for c in obj["status"].get("conditions", [])}
     return known.get("ScalingActive") == "False"
 
 
@@ -134,7 +139,7 @@ OLDER: Json = {
         ],
     },
 }
-"""Makes the API server say what it says by default before 1.37."""
+"""Makes the API server reject a minimum of 0 with the message that it has by default before 1.37."""
 
 PROBE: Json = {
     "apiVersion": "autoscaling/v2",
@@ -143,7 +148,7 @@ PROBE: Json = {
     "spec": {
         "minReplicas": 0,
         "maxReplicas": 1,
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "nobody"},
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "no-such-pool"},
         "metrics": [
             {
                 "type": "External",
@@ -155,8 +160,11 @@ PROBE: Json = {
 
 
 @pytest.fixture
-def older_cluster(journey: Journey, processes: Scale) -> Iterator[None]:
-    """In the journey's namespace no HPA may have a minimum of 0. Afterwards the controller begins anew: it does not forget what it has learnt."""
+def cluster_without_minimum_zero(journey: Journey, processes: Scale) -> Iterator[None]:
+    """In the journey's namespace, the API server rejects HPAs with a minimum of 0.
+
+    Afterwards the controller is restarted, because it remembers for its lifetime that 0 was rejected.
+    """
     name = OLDER["metadata"]["name"]
     here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": journey.namespace}}}
     spec = {"policyName": name, "validationActions": ["Deny"], "matchResources": here}
@@ -169,14 +177,14 @@ def older_cluster(journey: Journey, processes: Scale) -> Iterator[None]:
             "spec": spec,
         },
     )
-    until_refused(journey, PROBE)
+    until_rejected(journey, PROBE)
     yield
     journey.kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", name)
     processes("controller", 0)
 
 
-def test_where_no_hpa_may_have_a_minimum_of_zero_the_controller_covers_it(
-    journey: Journey, older_cluster: None
+def test_the_controller_scales_to_zero_where_hpas_cannot_have_a_minimum_of_zero(
+    journey: Journey, cluster_without_minimum_zero: None
 ) -> None:
     journey.create(limit=3, warm=1, idle=300, scaling=scaling(0, 2, POLICY))
     pool = pools.name_of(journey.reaches("echo", rows.IN_SERVICE))
@@ -188,15 +196,15 @@ def test_where_no_hpa_may_have_a_minimum_of_zero_the_controller_covers_it(
         with Load(1, lambda: journey.invoke(body={"sleep": 0.3})) as load:
             pools.reached(journey, "echo", 1)
         assert load.failed() == []
-    assert watched.sizes(pool) == [1, 0, 1], "to zero when nothing asks, and back for load"
+    assert watched.sizes(pool) == [1, 0, 1], "the controller must scale to zero without load, and up again with load"
 
 
-def until_refused(journey: Journey, probe: Json) -> None:
-    """A new policy takes effect within seconds, and nothing tells when."""
+def until_rejected(journey: Journey, probe: Json) -> None:
+    """Waits until the new policy is in effect. That takes seconds, and no event shows it."""
     while True:
         try:
             journey.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(probe))
         except CommandError as refusal:
-            assert "spec.minReplicas" in refusal.said
+            assert "spec.minReplicas" in refusal.stderr
             return
         time.sleep(0.3)

@@ -1,12 +1,14 @@
-"""Other metrics servers in the cluster: the API that is free is used, what is somebody else's is never taken, and without either the controller computes."""
+"""Other metrics servers in the cluster.
+
+Kindler serves its metrics by an API that is free, and never takes over an API of another server. If both APIs are
+taken, the controller computes the sizes itself.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
-
-import pytest
 
 from hack.aggregated import ForeignMetricsServer
 from tests.e2e.support import pools, rows
@@ -22,12 +24,12 @@ CUSTOM = ("custom.metrics.k8s.io", "v1beta2")
 
 
 class Shop:
-    """A foreign server's one metric, queue_depth, as the journey sets it."""
+    """The only metric of a foreign server, queue_depth. The journey sets its value."""
 
     queue_depth = 0.0
 
-    def answer(self, parts: list[str]) -> Json | None:
-        """External metrics API: namespaces/NAMESPACE/METRIC."""
+    def response(self, parts: list[str]) -> Json | None:
+        """The response of the external metrics API to namespaces/NAMESPACE/METRIC."""
         if parts[0] != "namespaces" or parts[2:] != ["queue_depth"]:
             return None
         item = {"metricName": "queue_depth", "metricLabels": {}, "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
@@ -36,20 +38,20 @@ class Shop:
 
 
 def hpa_until(journey: Journey, name: str, ready: Callable[[Json], bool], timeout: float = 60) -> None:
-    """Waits for what an endpoint's HPA says."""
+    """Waits until `ready` is true for the endpoint's HPA."""
     journey.api.until(
         "horizontalpodautoscalers",
         journey.namespace,
         f"{name}-warm",
-        lambda found: found is not None and ready(found),
+        lambda obj: obj is not None and ready(obj),
         timeout,
     )
 
 
 def reads(kind: str) -> Callable[[Json], bool]:
-    """Whether the HPA reads its metric by this kind of source."""
+    """A predicate: True if the HPA reads its metric from this type of source."""
 
-    def judge(hpa: Json) -> bool:
+    def matches(hpa: Json) -> bool:
         active = any(
             c["type"] == "ScalingActive" and c["status"] == "True" for c in hpa["status"].get("conditions", [])
         )
@@ -57,11 +59,11 @@ def reads(kind: str) -> Callable[[Json], bool]:
             m["type"] for m in hpa["status"].get("currentMetrics") or ()
         }
 
-    return judge
+    return matches
 
 
-def misses_the_queue(hpa: Json) -> bool:
-    """Whether the HPA cannot read its metric, and says of which that is so."""
+def has_no_queue_metric(hpa: Json) -> bool:
+    """True if the HPA cannot read its metric, and its message names the metric."""
     conditions = hpa["status"].get("conditions", [])
     return any(
         c["type"] == "ScalingActive" and c["status"] == "False" and "queue_depth" in c["message"] for c in conditions
@@ -69,29 +71,32 @@ def misses_the_queue(hpa: Json) -> bool:
 
 
 def active(journey: Journey, name: str, status: str, reason: str, timeout: float = 150) -> str:
-    """Waits for the condition; its message."""
+    """Waits for this status and reason of ScalingActive. Returns its message."""
 
-    def says(found: Json | None) -> bool:
-        condition = rows.condition(found, "ScalingActive")
+    def matches(obj: Json | None) -> bool:
+        condition = rows.condition(obj, "ScalingActive")
         return (condition.get("status"), condition.get("reason")) == (status, reason)
 
     return str(
-        rows.condition(journey.api.until("endpoints", journey.namespace, name, says, timeout), "ScalingActive")[
+        rows.condition(journey.api.until("endpoints", journey.namespace, name, matches, timeout), "ScalingActive")[
             "message"
         ]
     )
 
 
 def spec_of(journey: Journey, group: str, version: str) -> Json:
-    found = journey.api.get("apiservices", None, f"{version}.{group}")
-    assert found is not None
-    spec: Json = found["spec"]
+    obj = journey.api.get("apiservices", None, f"{version}.{group}")
+    assert obj is not None
+    spec: Json = obj["spec"]
     return spec
 
 
-@pytest.mark.timeout(400)  # minutes of average
-def test_metrics_apis_of_others_are_left_alone(journey: Journey) -> None:
-    """External taken: custom is used, and customized metrics come from the foreign server. Both taken: the controller computes. Both free: as at first."""
+def test_kindler_never_takes_the_metrics_api_of_another_server(journey: Journey) -> None:
+    """Another server takes first one and then both metrics APIs, and gives them back.
+
+    External taken: Kindler uses custom, and customized metrics come from the foreign server. Both taken: the controller
+    computes the sizes. Both free again: as before.
+    """
     shop = Shop()
     journey.create(
         "queue", limit=4, warm=1, scaling=scaling(1, 4, tracking(10, name="short-queue", metric="queue_depth"))
@@ -100,14 +105,15 @@ def test_metrics_apis_of_others_are_left_alone(journey: Journey) -> None:
     for name in ("queue", "busy"):
         journey.reaches(name, rows.IN_SERVICE)
     hpa_until(journey, "busy", reads("External"))
-    hpa_until(journey, "queue", misses_the_queue)  # ours is the only external metrics server, and has no such metric
+    # Kindler is the only external metrics server, and it does not have this metric.
+    hpa_until(journey, "queue", has_no_queue_metric)
 
-    with ForeignMetricsServer(journey.api, journey.namespace, shop.answer) as foreign:
+    with ForeignMetricsServer(journey.api, journey.namespace, shop.response) as foreign:
         external = foreign.register(*EXTERNAL)
         for name in ("queue", "busy"):
             hpa_until(journey, name, reads("Object"))
             active(journey, name, "True", "MetricsAvailable")
-        shop.queue_depth = 20  # twice the target, however large the pool is
+        shop.queue_depth = 20  # twice the target, independent of the pool's size
         pools.reached(journey, "queue", 4)
         shop.queue_depth = 2.5
         pools.reached(journey, "queue", 1)
@@ -122,11 +128,13 @@ def test_metrics_apis_of_others_are_left_alone(journey: Journey) -> None:
                 journey, "computed", lambda hpa: (hpa["spec"]["minReplicas"], hpa["spec"]["maxReplicas"]) == (3, 3)
             )
         assert load.failed() == []
-        assert (spec_of(journey, *EXTERNAL), spec_of(journey, *CUSTOM)) == (external, custom), "neither was taken back"
+        assert (spec_of(journey, *EXTERNAL), spec_of(journey, *CUSTOM)) == (external, custom), (
+            "Kindler must not take an API of another server"
+        )
 
     hpa_until(journey, "computed", reads("External"))
     hpa_until(journey, "computed", lambda hpa: (hpa["spec"]["minReplicas"], hpa["spec"]["maxReplicas"]) == (1, 3))
     active(journey, "computed", "True", "MetricsAvailable")
     assert spec_of(journey, *EXTERNAL)["service"] == {"namespace": NAMESPACE, "name": "kindler-metrics", "port": 443}, (
-        "free again: ours"
+        "Kindler must take the external API again when it is free"
     )

@@ -1,4 +1,4 @@
-"""Children come back as they should be; what is not ours stays as it is; what users wrote is never changed."""
+"""Kindler restores its child objects, leaves foreign objects alone, and never changes what users wrote."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from tests.e2e.support.journey import LABEL, Journey
 Json = dict[str, Any]
 
 
-def test_deleted_and_edited_children_come_back(journey: Journey) -> None:
-    found = journey.serving(idle=1, warm=1)
-    route = found["status"]["route"]
+def is_replacement_of(old: Json) -> Callable[[Json | None], bool]:
+    """A predicate: True for an object that is not `old`."""
+    return lambda new: new is not None and new["metadata"]["uid"] != old["metadata"]["uid"]
+
+
+def test_deleted_and_edited_children_are_restored(journey: Journey) -> None:
+    endpoint = journey.serving(idle=1, warm=1)
+    route = endpoint["status"]["route"]
     demand, warm = route["pools"]["demand"], route["pools"]["warm"]
     revision = f"echo-{route['revision']}"
     for kind, name in (
@@ -29,8 +34,8 @@ def test_deleted_and_edited_children_come_back(journey: Journey) -> None:
             kind,
             journey.namespace,
             name,
-            lambda new, old=old: new is not None and new["metadata"]["uid"] != old["metadata"]["uid"],
-        )  # type: ignore[misc]
+            is_replacement_of(old),
+        )
     target = journey.kubectl.get("service", "echo")["spec"]["externalName"]
     journey.kubectl.patch("service", "echo", {"spec": {"externalName": "elsewhere.invalid"}})
     journey.api.until(
@@ -44,14 +49,14 @@ def test_deleted_and_edited_children_come_back(journey: Journey) -> None:
         "replicasets",
         journey.namespace,
         warm,
-        lambda found: found is not None and found["status"].get("availableReplicas") == 1,
+        lambda obj: obj is not None and obj["status"].get("availableReplicas") == 1,
         90,
     )
     journey.reaches("echo", rows.IN_SERVICE)
     assert journey.invoke().status == 200
 
 
-def test_a_pod_that_somebody_deletes_is_replaced(journey: Journey) -> None:
+def test_a_pod_that_a_user_deletes_is_replaced(journey: Journey) -> None:
     journey.serving(idle=300, warm=1)
     (pod,) = journey.pods()
     journey.kubectl.delete("pod", pod["metadata"]["name"])
@@ -60,14 +65,17 @@ def test_a_pod_that_somebody_deletes_is_replaced(journey: Journey) -> None:
     journey.reaches("echo", rows.IN_SERVICE)
 
 
-def test_a_foreign_object_under_our_name_stays_as_it_is(journey: Journey) -> None:
-    """A pool's name is taken by somebody else's ReplicaSet: the creation fails and says so; it is neither changed nor removed."""
+def test_a_foreign_object_with_the_name_of_a_child_is_never_changed(journey: Journey) -> None:
+    """A ReplicaSet that is not Kindler's has the name of a pool.
+
+    The creation fails with this reason. The ReplicaSet is neither changed nor deleted.
+    """
     route = journey.serving(idle=300)["status"]["route"]
     journey.kubectl("delete", "kep", "echo")
-    journey.asleep()
+    journey.until_scaled_to_zero()
     name = route["pools"]["demand"]
-    journey.api.until("replicasets", journey.namespace, name, lambda found: found is None)
-    labels = {"app": "somebody-else"}
+    journey.api.until("replicasets", journey.namespace, name, lambda obj: obj is None)
+    labels = {"app": "not-kindler"}
     template: Json = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "x", "image": manifests.ECHO}]}}
     spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
     journey.kubectl.apply({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": name}, "spec": spec})
@@ -75,54 +83,55 @@ def test_a_foreign_object_under_our_name_stays_as_it_is(journey: Journey) -> Non
         "replicasets",
         journey.namespace,
         name,
-        lambda found: found is not None and found["status"].get("observedGeneration") == 1,
+        lambda obj: obj is not None and obj["status"].get("observedGeneration") == 1,
     )
     before = journey.kubectl.get("replicaset", name)
     journey.kubectl.apply(manifests.endpoint("echo"))
-    found = journey.reaches("echo", rows.FAILED, reason="NameTaken")
-    assert name in found["status"]["failureReason"]
+    endpoint = journey.reaches("echo", rows.FAILED, reason="NameTaken")
+    assert name in endpoint["status"]["failureReason"]
     journey.kubectl("delete", "kep", "echo")
     assert journey.kubectl.get("replicaset", name) == before
 
 
-def test_specs_are_never_written(journey: Journey) -> None:
+def test_kindler_never_writes_the_spec_of_a_users_object(journey: Journey) -> None:
     journey.serving(idle=1)
     assert journey.invoke().status == 200
-    journey.asleep()
+    journey.until_scaled_to_zero()
     for plural in ("models", "endpointconfigs", "endpoints"):
-        found = journey.api.get(plural, journey.namespace, "echo")
-        assert found is not None
-        assert found["metadata"]["generation"] == 1
+        obj = journey.api.get(plural, journey.namespace, "echo")
+        assert obj is not None
+        assert obj["metadata"]["generation"] == 1
         writers = {
-            (f["manager"], f.get("subresource"))
-            for f in found["metadata"]["managedFields"]
-            if "f:spec" in f["fieldsV1"]
+            (f["manager"], f.get("subresource")) for f in obj["metadata"]["managedFields"] if "f:spec" in f["fieldsV1"]
         }
         assert writers == {("kubectl-client-side-apply", None)}, writers
-        assert not found["metadata"].get("finalizers")
+        assert not obj["metadata"].get("finalizers")
 
 
-def test_namespaces_do_not_meet(journeys: Callable[[], Journey]) -> None:
-    """The same names in three namespaces, sixteen endpoints each: all answer; one namespace's end touches nothing in the others."""
-    places = [journeys() for _ in range(3)]
+def test_endpoints_of_the_same_name_in_other_namespaces_are_independent(journeys: Callable[[], Journey]) -> None:
+    """Three namespaces have sixteen endpoints each, with the same names.
+
+    Deleting the endpoints of one namespace does not change the others, and these still serve.
+    """
+    teams = [journeys() for _ in range(3)]
     names = [f"echo-{number}" for number in range(16)]
-    for place in places:
+    for team in teams:
         endpoints = [manifests.endpoint(name, config="echo") for name in names]
-        place.kubectl.apply(manifests.model("echo"), manifests.config("echo", limit=2, idle=5), endpoints)
-    for place in places:
-        place.kubectl("wait", "kep", "--all", "--for=condition=Ready", "--timeout=300s", timeout=330)
-    for place in places:
-        place.asleep(None, timeout=180)
-    children = [child for place in places[1:] for child in children_of_all(place)]
-    places[0].kubectl("delete", "kep", "--all")
-    for place in places[1:]:
-        assert {place.invoke(name).status for name in names[:4]} == {200}
-        assert {place.endpoint(name)["status"]["endpointStatus"] for name in names} == {"InService"}
-    assert children == [child for place in places[1:] for child in children_of_all(place)]
-    assert places[0].invoke(names[0]).status == 404
+        team.kubectl.apply(manifests.model("echo"), manifests.config("echo", limit=2, idle=5), endpoints)
+    for team in teams:
+        team.kubectl("wait", "kep", "--all", "--for=condition=Ready", "--timeout=300s", timeout=330)
+    for team in teams:
+        team.until_scaled_to_zero(None, timeout=180)
+    children = [child for team in teams[1:] for child in children_of_all(team)]
+    teams[0].kubectl("delete", "kep", "--all")
+    for team in teams[1:]:
+        assert {team.invoke(name).status for name in names[:4]} == {200}
+        assert {team.endpoint(name)["status"]["endpointStatus"] for name in names} == {"InService"}
+    assert children == [child for team in teams[1:] for child in children_of_all(team)]
+    assert teams[0].invoke(names[0]).status == 404
 
 
-def children_of_all(place: Journey) -> list[str]:
-    """The uids of the ReplicaSets and Services that Kindler has made in a namespace."""
-    found = [each for kind in ("replicasets", "services") for each in place.api.items(kind, place.namespace, LABEL)]
-    return sorted(each["metadata"]["uid"] for each in found)
+def children_of_all(team: Journey) -> list[str]:
+    """The uids of the ReplicaSets and Services that Kindler created in a namespace."""
+    children = [each for kind in ("replicasets", "services") for each in team.api.items(kind, team.namespace, LABEL)]
+    return sorted(each["metadata"]["uid"] for each in children)

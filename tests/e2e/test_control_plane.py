@@ -1,4 +1,7 @@
-"""The control plane may be restarted, doubled or gone at any moment: requests are answered, and nothing is written needlessly or twice."""
+"""The control plane can be restarted, doubled or stopped at any time.
+
+Requests still succeed, and Kindler writes nothing without need and nothing twice.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +25,13 @@ KINDS = ("models", "endpointconfigs", "endpoints")
 WATCHED = (*KINDS, "replicasets", "services", "controllerrevisions", "pods", "events")
 CONTROLLER = "kindler-controller"
 SELECTOR = "app.kubernetes.io/component=controller"
-RETRY, SLACK = 2, 3  # seconds between tries (the chart's default), and for a busy machine
+RETRY, SLACK = 2, 3  # seconds: between attempts to get the Lease (the chart's default); extra time for a busy machine
 COST = "controller.kubernetes.io/pod-deletion-cost"
 
 
 @pytest.fixture
 def controllers(system: Kubectl, api: KubeApi) -> Iterator[Callable[[int], None]]:
-    """Sets how many controllers run, and waits until it is so; back to one at the end."""
+    """Sets the number of controllers and waits for it. Restores one after the test."""
 
     def scale(count: int) -> None:
         system("scale", "deployment", CONTROLLER, f"--replicas={count}")
@@ -49,42 +52,47 @@ def ready(pod: Json) -> bool:
 
 
 def writes(journey: Journey, seconds: float) -> list[str]:
-    """Every change within the next seconds that Kindler makes to any object of the namespace, or that nobody else signs to an object of Kindler's.
+    """Kindler's changes of objects in the namespace within the next seconds.
 
-    Changes that another field manager signs are not Kindler's: the kubelet and kube-controller-manager write statuses and Events when they want to.
+    These are changes by a field manager of Kindler to any object, and changes without a new field manager to an object
+    of Kindler. Changes by other field managers do not count: the kubelet and kube-controller-manager write statuses and
+    Events at any time.
     """
 
     def changes(plural: str) -> Iterator[str]:
         listed = journey.api.call("GET", journey.api.path(plural, journey.namespace))
-        last = {item["metadata"]["uid"]: signatures(item) for item in listed["items"]}
-        for kind, found in journey.api.follow(
+        last = {item["metadata"]["uid"]: manager_entries(item) for item in listed["items"]}
+        for kind, obj in journey.api.follow(
             plural, journey.namespace, listed["metadata"]["resourceVersion"], {}, seconds
         ):
-            metadata, signed = found["metadata"], signatures(found)
-            writers = {manager for manager, *_ in signed - last.get(metadata["uid"], set())}
-            last[metadata["uid"]] = signed
-            ours = plural in KINDS or LABEL in (metadata.get("labels") or {})
-            if any(writer.startswith("kindler") for writer in writers) or (ours and not writers):
+            metadata, entries = obj["metadata"], manager_entries(obj)
+            writers = {manager for manager, *_ in entries - last.get(metadata["uid"], set())}
+            last[metadata["uid"]] = entries
+            of_kindler = plural in KINDS or LABEL in (metadata.get("labels") or {})
+            if any(writer.startswith("kindler") for writer in writers) or (of_kindler and not writers):
                 yield f"{kind} {plural}/{metadata['name']} by {', '.join(sorted(writers)) or '?'}"
 
     with ThreadPoolExecutor(len(WATCHED)) as pool:
         return [line for lines in pool.map(lambda plural: list(changes(plural)), WATCHED) for line in lines]
 
 
-def signatures(found: Json) -> set[tuple[str, ...]]:
-    """Who wrote the object, how and when (whole seconds): a new write adds one. A deletion is not signed."""
-    fields = found["metadata"].get("managedFields", [])
+def manager_entries(obj: Json) -> set[tuple[str, ...]]:
+    """The writers of the object, with operation and time in whole seconds.
+
+    A new write adds an entry. A deletion adds none.
+    """
+    fields = obj["metadata"].get("managedFields", [])
     return {(each["manager"], each["operation"], each.get("subresource", ""), each.get("time", "")) for each in fields}
 
 
-def counts(found: Json | None) -> tuple[int, int]:
-    """Pods as the status tells them: on demand, warm."""
-    (variant,) = (found or {})["status"]["productionVariants"]
+def counts(obj: Json | None) -> tuple[int, int]:
+    """The numbers of demand and warm pods in status."""
+    (variant,) = (obj or {})["status"]["productionVariants"]
     return variant.get("demandInstanceCount", 0), variant.get("warmInstanceCount", 0)
 
 
 def kill(pod: Json) -> None:
-    """kill -9 of the pod's process: no farewell of any kind."""
+    """Kills the pod's process with SIGKILL, so that it cannot do anything before its end."""
     container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
     command(
         "docker",
@@ -102,33 +110,39 @@ def kill(pod: Json) -> None:
 
 
 def holder(api: KubeApi, system: Kubectl) -> str:
-    """The pod that holds the controllers' Lease; "" when nobody does."""
+    """The pod that holds the controllers' Lease, or ""."""
     lease = api.get("leases", system.namespace, CONTROLLER)
     return str(lease["spec"].get("holderIdentity") or "") if lease else ""
 
 
-def test_a_restart_writes_nothing_when_nothing_is_to_do(journey: Journey, system: Kubectl) -> None:
+def test_a_restarted_controller_writes_nothing_if_nothing_changed(journey: Journey, system: Kubectl) -> None:
     journey.serving("asleep", idle=1)
     journey.serving("warm", idle=1, warm=1)
     journey.create("waiting", model="nobody")
     journey.create("failed", image="localhost:5000/ECHO:1")
     journey.reaches("waiting", rows.CREATING, reason="ModelNotFound")
     journey.reaches("failed", rows.FAILED)
-    journey.asleep("asleep")
+    journey.until_scaled_to_zero("asleep")
     uid = journey.endpoint("failed")["metadata"]["uid"]
     journey.kubectl.delete("kep", "failed")
-    journey.leaves_nothing(uid, "failed")  # the garbage collector deletes the children in any order
+    journey.until_nothing_is_left(uid, "failed")  # the garbage collector deletes the children in no fixed order
     system("rollout", "restart", "deployment", CONTROLLER)
     system("rollout", "status", "deployment", CONTROLLER, "--timeout=90s")
     journey.reaches("warm", rows.IN_SERVICE)
-    # What is written late by intention: counts of pods at most each 10 s, and the low deletion cost of a warm pod that was idle for 5 s.
+    # Kindler delays two writes: counts of pods (at most every 10 s), and the low deletion cost of a warm pod (after 5 s
+    # without a request).
     for name, demand, warm in (("asleep", 0, 0), ("warm", 0, 1)):
-        journey.api.until("endpoints", journey.namespace, name, lambda found: counts(found) == (demand, warm))  # noqa: B023
+        journey.api.until(
+            "endpoints",
+            journey.namespace,
+            name,
+            lambda obj, expected=(demand, warm): counts(obj) == expected,  # type: ignore[misc]
+        )
     journey.until_pods(lambda pods: all(COST in pod["metadata"].get("annotations", {}) for pod in pods), None)
     assert writes(journey, 30) == []
 
 
-def test_the_second_controller_takes_over_and_nothing_happens_twice(
+def test_a_second_controller_takes_over_and_does_nothing_twice(
     journey: Journey, api: KubeApi, system: Kubectl, controllers: Callable[[int], None]
 ) -> None:
     journey.serving("before", idle=300)
@@ -141,40 +155,45 @@ def test_the_second_controller_takes_over_and_nothing_happens_twice(
         "leases",
         system.namespace,
         CONTROLLER,
-        lambda found: found is not None and found["spec"]["holderIdentity"] not in ("", first),
+        lambda obj: obj is not None and obj["spec"]["holderIdentity"] not in ("", first),
         60,
     )
     taken = time.monotonic() - begin
     journey.reaches("after", rows.IN_SERVICE, timeout=60)
     assert lease is not None
-    assert taken < lease["spec"]["leaseDurationSeconds"] + RETRY + SLACK, "expired, found at the next try"
+    assert taken < lease["spec"]["leaseDurationSeconds"] + RETRY + SLACK, (
+        "the Lease must change its holder at the first attempt after it expired"
+    )
     for name in ("before", "after"):
         uid = journey.endpoint(name)["metadata"]["uid"]
         assert len([child for child in journey.children(uid) if child.startswith("replicasets/")]) == 1
         reasons = [event["reason"] for event in journey.events(name)]
-        assert len(reasons) == len(set(reasons)), f"said twice: {reasons}"
+        assert len(reasons) == len(set(reasons)), f"an Event was written twice: {reasons}"
         assert all(event.get("count", 1) == 1 for event in journey.events(name))
 
 
-def test_without_a_controller_endpoints_wake_sleep_and_serve(
+def test_endpoints_scale_from_and_to_zero_without_a_controller(
     journey: Journey, controllers: Callable[[int], None]
 ) -> None:
     journey.serving(idle=1)
-    journey.asleep()
+    journey.until_scaled_to_zero()
     controllers(0)
-    assert journey.invoke().status == 200, "wakes"
-    journey.asleep()
+    assert journey.invoke().status == 200, "the activator must scale up from zero without a controller"
+    journey.until_scaled_to_zero()
     assert journey.invoke().status == 200
     journey.kubectl.apply(manifests.config("bigger", model="echo", memory=2048, idle=1))
     journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "bigger"}})
     controllers(1)
     assert journey.reaches("echo", rows.IN_SERVICE, timeout=120)["status"]["endpointConfigName"] == "bigger", (
-        "what was missed is caught up with"
+        "the new controller must apply the change that was made while none ran"
     )
 
 
-def test_a_controller_that_dies_in_the_middle_changes_no_end(journey: Journey, api: KubeApi, system: Kubectl) -> None:
-    """Killed (-9) during a creation and again during an update under load: the end is the same and no request fails."""
+def test_a_killed_controller_does_not_change_the_result(journey: Journey, api: KubeApi, system: Kubectl) -> None:
+    """The controller is killed during a creation, and again during an update under load.
+
+    Both still complete, and no request fails.
+    """
     journey.create(environment={"START_SECONDS": "4"}, idle=300, limit=4)
     journey.reaches("echo", rows.CREATING)
     (controller,) = running(api, "controller")
@@ -185,36 +204,44 @@ def test_a_controller_that_dies_in_the_middle_changes_no_end(journey: Journey, a
         journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "bigger"}})
         journey.reaches("echo", rows.UPDATING)
         kill(running(api, "controller")[0])
-        found = journey.reaches("echo", rows.IN_SERVICE, timeout=120)
-        others = f"{LABEL}=echo,serving.kindler.dev/revision!={found['status']['route']['revision']}"
-        journey.api.until_all("pods", journey.namespace, lambda pods: not pods, selector=others, timeout=120)
+        endpoint = journey.reaches("echo", rows.IN_SERVICE, timeout=120)
+        selector = f"{LABEL}=echo,serving.kindler.dev/revision!={endpoint['status']['route']['revision']}"
+        journey.api.until_all("pods", journey.namespace, lambda pods: not pods, selector=selector, timeout=120)
     assert load.failed() == []
 
 
-def test_the_activator_comes_back_and_knows_everything(journey: Journey, system: Kubectl) -> None:
-    """A restarted activator finds routes and pods by looking, and scales nothing in before an idle timeout has passed."""
+def test_a_restarted_activator_knows_all_routes_and_pods(journey: Journey, system: Kubectl) -> None:
+    """A restarted activator reads routes and pods from the cluster.
+
+    It deletes no pod before an idle timeout has passed.
+    """
     journey.serving(idle=300)
     pods = {pod["metadata"]["uid"] for pod in journey.pods()}
     system("rollout", "restart", "deployment", "kindler-activator")
     system("rollout", "status", "deployment", "kindler-activator", "--timeout=120s")
-    answer = journey.invoke()
-    assert answer.status == 200, answer
-    assert "x-kindler-cold-start" not in answer.headers
+    response = journey.invoke()
+    assert response.status == 200, response
+    assert "x-kindler-cold-start" not in response.headers
     assert {pod["metadata"]["uid"] for pod in journey.pods()} == pods
 
 
-def test_ready_pods_serve_while_the_api_server_is_away(journey: Journey, api: KubeApi) -> None:
-    """The API server is stopped (not killed) for a while: requests to pods that are there go on; afterwards all is as before."""
+def test_ready_pods_serve_while_the_api_server_is_paused(journey: Journey, api: KubeApi) -> None:
+    """The API server is paused for some time. Ready pods still serve requests.
+
+    After it continues, new endpoints can be created as before.
+    """
     journey.serving(idle=300, warm=1)
     node = api.items("nodes")[0]["metadata"]["name"]
     server = "pidof kube-apiserver"
     with Load(1, lambda: journey.invoke(body={"sleep": 0.2}, timeout=20)) as load:
         command("docker", "exec", node, "sh", "-c", f"kill -STOP $({server})")
         try:
-            answers = [journey.invoke(body={"sleep": 0.5}, timeout=20) for _ in range(20)]
+            responses = [journey.invoke(body={"sleep": 0.5}, timeout=20) for _ in range(20)]
         finally:
             command("docker", "exec", node, "sh", "-c", f"kill -CONT $({server})")
-    assert {answer.status for answer in answers} == {200}, [str(answer) for answer in answers if answer.status != 200]
+    assert {response.status for response in responses} == {200}, [
+        str(response) for response in responses if response.status != 200
+    ]
     assert load.failed() == []
     journey.kubectl.apply(manifests.endpoint("second", config="echo"))
     journey.reaches("second", rows.IN_SERVICE, timeout=120)

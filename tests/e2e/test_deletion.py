@@ -1,4 +1,8 @@
-"""An endpoint that is deleted: what is in flight gets its answer, what is held is told at once, and a new one of the same name starts clean."""
+"""Deletion of an endpoint.
+
+Requests in flight complete, held requests are rejected at once, and a new endpoint of the same name starts without old
+state.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +11,23 @@ from tests.e2e.support.gateway import later, together
 from tests.e2e.support.journey import LABEL, Journey, owned_by
 
 
-def test_in_flight_is_answered_and_held_is_told(journey: Journey) -> None:
-    """One pod runs a request, the second one that was raised starts too slowly: its request is held when the endpoint goes."""
+def test_deletion_completes_requests_in_flight_and_rejects_held_ones(journey: Journey) -> None:
+    """One pod runs a request. The second pod starts slowly, so its request is still held when the endpoint is
+    deleted."""
     journey.serving(environment={"START_SECONDS": "8"}, idle=300, limit=2)
     running = later(lambda: journey.invoke(body={"sleep": 6}))
     journey.until_pods(lambda pods: len(pods) == 1)
     held = later(lambda: journey.invoke(body={"sleep": 0}))
     journey.until_pods(lambda pods: len(pods) == 2)
     journey.kubectl("delete", "kep", "echo")
-    told, answered = held.result(), running.result()
-    assert told.status == 404, told
-    assert told.done < answered.done, "told at once"
-    assert answered.status == 200, answered
-    journey.asleep()
+    rejected, received = held.result(), running.result()
+    assert rejected.status == 404, rejected
+    assert rejected.done < received.done, "the held request must be rejected before the running one completes"
+    assert received.status == 200, received
+    journey.until_scaled_to_zero()
 
 
-def test_the_same_name_again_starts_clean(journey: Journey) -> None:
+def test_a_new_endpoint_of_the_same_name_has_no_old_state(journey: Journey) -> None:
     old = journey.serving(idle=300, limit=1)
     journey.kubectl("delete", "kep", "echo")
     assert journey.invoke().status == 404
@@ -30,17 +35,20 @@ def test_the_same_name_again_starts_clean(journey: Journey) -> None:
     new = journey.reaches("echo", rows.IN_SERVICE, timeout=120)
     assert new["metadata"]["uid"] != old["metadata"]["uid"]
     assert journey.invoke().status == 200
-    uid, ours = new["metadata"]["uid"], f"{LABEL}=echo"
+    uid, selector = new["metadata"]["uid"], f"{LABEL}=echo"
     sets = journey.api.until_all(
-        "replicasets", journey.namespace, lambda found: all(owned_by(each, uid) for each in found), selector=ours
+        "replicasets",
+        journey.namespace,
+        lambda objects: all(owned_by(each, uid) for each in objects),
+        selector=selector,
     )
     assert len(sets) == 1
 
 
-def test_delete_of_a_namespace_takes_everything(journey: Journey) -> None:
+def test_deleting_a_namespace_deletes_everything_in_it(journey: Journey) -> None:
     journey.serving("one", idle=300)
     journey.serving("two", idle=300, warm=1)
-    assert [answer.status for answer in together(2, lambda n: journey.invoke(("one", "two")[n]))] == [200, 200]
+    assert [response.status for response in together(2, lambda n: journey.invoke(("one", "two")[n]))] == [200, 200]
     journey.kubectl("delete", "namespace", journey.namespace, "--wait=false")
-    journey.api.until("namespaces", None, journey.namespace, lambda found: found is None, timeout=120)
+    journey.api.until("namespaces", None, journey.namespace, lambda obj: obj is None, timeout=120)
     assert journey.invoke("one").status == 404

@@ -1,4 +1,4 @@
-"""What cannot start says why, in words that name the cause, and is healed by what the user does about it."""
+"""An endpoint that cannot start reports the cause, and recovers when the cause is removed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.e2e.support.journey import Journey
 from tests.e2e.support.kubectl import Kubectl
 
 CRASHING = {"CRASH_AT_START": "true"}
-MUTE = {"PING_FAIL": "true"}
+NO_PING = {"PING_FAIL": "true"}
 
 
 @pytest.fixture
-def full_cluster(api: KubeApi, system: Kubectl) -> Iterator[Callable[[bool], None]]:
-    """A switch: True closes all nodes for new pods, False opens them; open again in any case at the end."""
+def cordoned_nodes(api: KubeApi, system: Kubectl) -> Iterator[Callable[[bool], None]]:
+    """A function: True cordons all nodes, False uncordons them. They are always uncordoned after the test."""
     nodes = [node["metadata"]["name"] for node in api.items("nodes")]
 
     def switch(full: bool) -> None:
@@ -28,40 +28,43 @@ def full_cluster(api: KubeApi, system: Kubectl) -> Iterator[Callable[[bool], Non
     switch(False)
 
 
-def test_what_the_user_must_mend(journey: Journey) -> None:
-    """Image missing, image name malformed, crash at start, a ping that never answers: side by side, each Failed with its cause; a good config heals."""
+def test_endpoints_that_the_user_must_correct_fail_with_their_cause(journey: Journey) -> None:
+    """Four endpoints fail: missing image, invalid image name, crash at start, no response to pings.
+
+    Each is Failed and reports its cause. Each recovers with a valid config.
+    """
     journey.create("missing", image="localhost:5000/echo:never-pushed")
     journey.create("malformed", image="localhost:5000/ECHO:1")
     journey.create("crashing", environment=CRASHING)
-    journey.create("mute", environment=MUTE, startup=60)
+    journey.create("no-ping", environment=NO_PING, startup=60)
     journey.kubectl.apply(manifests.model("good"), manifests.config("good", idle=300))
     causes = {
         "missing": "localhost:5000/echo:never-pushed",
         "malformed": "localhost:5000/ECHO:1",
         "crashing": "exit code 1",
-        "mute": "/ping",
+        "no-ping": "/ping",
     }
     for name, cause in causes.items():
-        found = journey.reaches(name, rows.FAILED, timeout=150)
-        assert cause in found["status"]["failureReason"], found["status"]["failureReason"]
-        assert rows.condition(found, "Ready")["message"] == found["status"]["failureReason"]
-        refused = journey.invoke(name)
-        assert refused.status == 503, refused
+        endpoint = journey.reaches(name, rows.FAILED, timeout=150)
+        assert cause in endpoint["status"]["failureReason"], endpoint["status"]["failureReason"]
+        assert rows.condition(endpoint, "Ready")["message"] == endpoint["status"]["failureReason"]
+        rejected = journey.invoke(name)
+        assert rejected.status == 503, rejected
         journey.api.until_all(
             "events",
             journey.namespace,
-            lambda events: any(warns_of(event, name) for event in events),  # noqa: B023
+            lambda events: any(is_warning_about(event, name) for event in events),  # noqa: B023
         )
     for name in causes:
         journey.kubectl.patch("kep", name, {"spec": {"endpointConfigName": "good"}})
     for name in causes:
-        healed = journey.reaches(name, rows.IN_SERVICE, timeout=150)
-        assert "failureReason" not in healed["status"]
+        recovered = journey.reaches(name, rows.IN_SERVICE, timeout=150)
+        assert "failureReason" not in recovered["status"]
         assert journey.invoke(name).status == 200
 
 
 def limit(journey: Journey, what: str, count: int) -> None:
-    """A quota in the journey's namespace, in force when this returns."""
+    """Creates a quota in the journey's namespace, and waits until it is in force."""
     journey.kubectl.apply(
         {
             "apiVersion": "v1",
@@ -74,15 +77,17 @@ def limit(journey: Journey, what: str, count: int) -> None:
         "resourcequotas",
         journey.namespace,
         "limit",
-        lambda found: found is not None and bool(found.get("status", {}).get("used")),
+        lambda obj: obj is not None and bool(obj.get("status", {}).get("used")),
     )
 
 
-def test_what_the_cluster_lacks_heals_by_itself(
-    journeys: Callable[[], Journey], full_cluster: Callable[[bool], None]
+def test_endpoints_recover_when_the_cluster_has_what_was_missing(
+    journeys: Callable[[], Journey], cordoned_nodes: Callable[[bool], None]
 ) -> None:
-    """No quota for pods, no node with room, an image that is pushed later, an update that a quota refuses: side by side, each says its cause, and is in
-    service when what was lacking is there, without a change by the user."""
+    """Four endpoints fail: a quota allows no pods, no node has room, an image is missing, a quota rejects an update.
+
+    Each reports its cause. Each is in service after the cause is removed, without a change of the endpoint by the user.
+    """
     quota, room, late, update = (journeys() for _ in range(4))
     update.serving(idle=300)
     limit(update, "count/replicasets.apps", 1)
@@ -91,7 +96,7 @@ def test_what_the_cluster_lacks_heals_by_itself(
     late.create(image=f"localhost:5000/{late.namespace}:1")
     late.reaches("echo", rows.FAILED, timeout=120)
     limit(quota, "pods", 0)
-    full_cluster(True)
+    cordoned_nodes(True)
     quota.create(startup=60)
     room.create(startup=60)
     for journey, row, cause in (
@@ -99,10 +104,10 @@ def test_what_the_cluster_lacks_heals_by_itself(
         (quota, rows.FAILED, "quota"),
         (room, rows.FAILED, "node"),
     ):
-        found = journey.reaches("echo", row, timeout=120)
-        assert cause in found["status"]["failureReason"], found["status"]["failureReason"]
-    assert update.invoke().status == 200, "the old one serves on"
-    full_cluster(False)
+        endpoint = journey.reaches("echo", row, timeout=120)
+        assert cause in endpoint["status"]["failureReason"], endpoint["status"]["failureReason"]
+    assert update.invoke().status == 200, "the old configuration must stay in service"
+    cordoned_nodes(False)
     quota.kubectl.delete("resourcequota", "limit")
     update.kubectl.delete("resourcequota", "limit")
     registry.copy("echo:1", f"{late.namespace}:1")
@@ -113,12 +118,15 @@ def test_what_the_cluster_lacks_heals_by_itself(
 
 
 def test_a_private_image_needs_its_secret(journey: Journey) -> None:
-    """Without the Secret: Failed, and the reason names the image; at once in service when the Secret appears."""
+    """Without the Secret, the endpoint is Failed and the reason names the image.
+
+    It is in service soon after the Secret is created.
+    """
     registry.copy("echo:1", "echo:1", private=True)
     model = manifests.model("echo", image="localhost:5001/echo:1", imagePullSecrets=[{"name": "registry"}])
     journey.kubectl.apply(model, manifests.config("echo", idle=300), manifests.endpoint("echo"))
-    found = journey.reaches("echo", rows.FAILED, timeout=120)
-    assert "localhost:5001/echo:1" in found["status"]["failureReason"]
+    endpoint = journey.reaches("echo", rows.FAILED, timeout=120)
+    assert "localhost:5001/echo:1" in endpoint["status"]["failureReason"]
     words = [
         "--docker-server=localhost:5001",
         f"--docker-username={registry.USER}",
@@ -129,8 +137,8 @@ def test_a_private_image_needs_its_secret(journey: Journey) -> None:
     assert journey.invoke().status == 200
 
 
-def warns_of(event: dict[str, Any], name: str) -> bool:
-    """Whether `kubectl describe kep NAME` shows this event as a warning."""
+def is_warning_about(event: dict[str, Any], name: str) -> bool:
+    """True if `kubectl describe kep NAME` shows this event as a warning."""
     return bool(
         event["type"] == "Warning"
         and event["involvedObject"].get("kind") == "Endpoint"

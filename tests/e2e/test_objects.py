@@ -1,4 +1,5 @@
-"""The three kinds as a user meets them: what the API server accepts and refuses, with which words, and what kubectl shows of them."""
+"""The three kinds in the cluster: which objects the API server accepts or rejects, its messages, and kubectl's
+output."""
 
 from __future__ import annotations
 
@@ -11,15 +12,18 @@ import pytest
 
 from kindler.api.ignored import SPECS
 from kindler.api.kinds import KINDS, Kind
-from tests.e2e.objects.ask import Asker, asking
 from tests.e2e.objects.case import REFUSED, Case
+from tests.e2e.objects.client import Client, connected
 from tests.e2e.objects.table import CASES, complaint
 from tests.e2e.support.kubectl import Kubectl, command
 
 
 @pytest.fixture(scope="module")
 def namespace(system: Kubectl) -> Iterator[str]:
-    """A namespace for objects that nobody serves. (`system`: the CRDs and the warning policy come with the chart.)"""
+    """A namespace for objects that are not served.
+
+    It needs `system`, because the chart installs the CRDs and the warning policy.
+    """
     name = f"objects-{os.urandom(2).hex()}"
     system("create", "namespace", name)
     yield name
@@ -27,34 +31,34 @@ def namespace(system: Kubectl) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def asker(namespace: str) -> Iterator[Asker]:
-    with asking(namespace) as found:
-        yield found
+def client(namespace: str) -> Iterator[Client]:
+    with connected(namespace) as connection:
+        yield connection
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_api_server_says_what_the_user_must_see(asker: Asker, case: Case) -> None:
-    answer = asker.ask(case)
-    assert complaint(case, answer) is None
+def test_the_api_server_accepts_or_rejects_with_the_expected_message(client: Client, case: Case) -> None:
+    response = client.send(case)
+    assert complaint(case, response) is None
     if case.verdict == REFUSED or case.change is not None:
         return
-    assert answer.stored is not None
-    assert SPECS[case.kind].parse(answer.stored["spec"]) == SPECS[case.kind].parse(case.spec or {}), (
-        "defaults of the schema and of the code differ"
+    assert response.stored is not None
+    assert SPECS[case.kind].parse(response.stored["spec"]) == SPECS[case.kind].parse(case.spec or {}), (
+        "the defaults of the schema and of the code must be equal"
     )
-    assert answer.stored["status"] == {"observedGeneration": -1}, "a new object must not look as if it were done"
+    assert response.stored["status"] == {"observedGeneration": -1}, "a new object must not look ready"
 
 
-def test_the_api_server_finds_the_rules_cheap_enough(system: Kubectl) -> None:
-    """Creating a CRD is refused when its rules could cost too much; so is applying it again."""
-    said = system("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "crds/")
-    assert said.count("serverside-applied") == len(KINDS)
+def test_the_rules_of_the_crds_are_within_the_cost_limit(system: Kubectl) -> None:
+    """The API server rejects a CRD whose rules could cost too much, when it is created and when it is applied again."""
+    output = system("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "crds/")
+    assert output.count("serverside-applied") == len(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 def test_a_crd_is_structural_and_established(system: Kubectl, kind: Kind) -> None:
-    found = json.loads(system("get", "crd", f"{kind.plural}.serving.kindler.dev", "-o", "json"))
-    conditions = {c["type"]: c["status"] for c in found["status"]["conditions"]}
+    obj = json.loads(system("get", "crd", f"{kind.plural}.serving.kindler.dev", "-o", "json"))
+    conditions = {c["type"]: c["status"] for c in obj["status"]["conditions"]}
     assert conditions.get("Established") == "True"
     assert "NonStructuralSchema" not in conditions
 
@@ -77,10 +81,9 @@ def test_a_crd_is_structural_and_established(system: Kubectl, kind: Kind) -> Non
     ],
 )
 def test_kubectl_explains_a_field(system: Kubectl, tmp_path: Path, path: str, words: str) -> None:
-    said = system(
-        "explain", path, f"--cache-dir={tmp_path}"
-    )  # else kubectl may still go by what it saw before the CRDs came
-    assert words in " ".join(said.split())
+    # With its default cache, kubectl could still use what it read before the CRDs were installed.
+    output = system("explain", path, f"--cache-dir={tmp_path}")
+    assert words in " ".join(output.split())
 
 
 def test_short_names_and_the_category_find_the_kinds(namespace: str) -> None:

@@ -1,4 +1,4 @@
-"""What a model's pod looks like, seen on the cluster in a namespace that enforces Pod Security `restricted`."""
+"""Model pods in a namespace that enforces Pod Security `restricted`, and the requests that they get."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.e2e.support import manifests
 from tests.e2e.support.journey import Journey
 
 
-def test_a_pod_is_as_the_contract_says(journey: Journey) -> None:
+def test_a_pod_has_the_documented_spec(journey: Journey) -> None:
     journey.serving(environment={"MODEL_FLAVOUR": "plain"}, memory=3072, idle=300)
     (pod,) = journey.pods()
     spec = pod["spec"]
@@ -26,8 +26,8 @@ def test_a_pod_is_as_the_contract_says(journey: Journey) -> None:
     assert (
         spec["securityContext"] | {"runAsUser": 10001, "runAsGroup": 0, "runAsNonRoot": True} == spec["securityContext"]
     )
-    answer = journey.invoke(body={"echo": True})
-    assert answer.status == 200
+    response = journey.invoke(body={"echo": True})
+    assert response.status == 200
     image = container["image"]
     assert image.startswith("localhost:5000/echo@sha256:") or image == manifests.ECHO
     (deployed,) = journey.endpoint()["status"]["productionVariants"][0]["deployedImages"]
@@ -35,15 +35,18 @@ def test_a_pod_is_as_the_contract_says(journey: Journey) -> None:
     assert deployed["resolvedImage"].startswith("localhost:5000/echo@sha256:")
 
 
-def test_dozens_of_the_largest_fit(journey: Journey) -> None:
+def test_twenty_four_pods_of_the_largest_size_run(journey: Journey) -> None:
     journey.serving(memory=6144, warm=24, limit=24, idle=300)
     pods = journey.pods()
     assert len(pods) == 24
     assert all(pod["status"]["phase"] == "Running" for pod in pods)
 
 
-def test_requests_and_answers_pass_unchanged(journey: Journey) -> None:
-    """Bodies of every kind and size, streams, the model's own errors; hop-by-hop and forged headers do not pass."""
+def test_requests_and_responses_pass_without_change(journey: Journey) -> None:
+    """Bodies of all kinds and sizes, streams and the model's own errors pass without change.
+
+    The activator removes hop-by-hop and forged headers.
+    """
     journey.serving(idle=300)
     at = f"/namespaces/{journey.namespace}/endpoints/echo/invocations"
     post = journey.gateway.request
@@ -69,13 +72,13 @@ def test_requests_and_answers_pass_unchanged(journey: Journey) -> None:
     assert (model_error.status, model_error.headers["x-amzn-errortype"]) == (424, "ModelError")
     assert post("POST", at, b"x" * (4 * 2**20 + 1)).status == 413
     cut = post("POST", at, b"", {"X-Echo-Size": "1000", "X-Echo-Truncate": "true"})
-    assert cut.status in (0, 502), f"a truncated answer never looks whole: {cut}"
+    assert cut.status in (0, 502), f"a truncated response must not look complete: {cut}"
     crashed = post("POST", at, b"", {"X-Echo-Crash": "true"})
     assert crashed.status == 502, crashed
-    assert post("POST", at, b"{}").status == 200, "the pod is replaced or restarted"
+    assert post("POST", at, b"{}").status == 200, "the crashed pod must be replaced or restarted"
 
 
-def test_the_models_time_is_limited(journey: Journey) -> None:
+def test_the_invocation_timeout_limits_the_model(journey: Journey) -> None:
     journey.serving(idle=300, seconds=2, limit=1)
     late = journey.invoke(body={"sleep": 5})
     assert late.status == 504, late

@@ -1,4 +1,7 @@
-"""What the activator's ServiceAccount may do is what it needs and no more: RBAC cannot say "this annotation only", the chart's policies do."""
+"""The activator's ServiceAccount has only the permissions that it needs.
+
+RBAC cannot allow a change of only one annotation. Therefore the chart's admission policies restrict the activator.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def pod_spec() -> Json:
     }
     container["securityContext"] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     security = {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
-    # Bound to no node: nothing runs, and the pod can still be patched and deleted.
+    # The pod gets no node: nothing runs, but the pod can be patched and deleted.
     return {
         "containers": [container],
         "securityContext": security,
@@ -66,7 +69,7 @@ class Activator:
         return self.kubectl.patch(kind, name, change, self.who, *options)
 
     def scale(self, name: str, replicas: int) -> None:
-        """By one bare PATCH, as the activator does it: kubectl would read the Scale first, which it may not."""
+        """Sends one PATCH, as the activator does. kubectl would first read the Scale, which the activator may not."""
         api = self.journey.api
         api.call(
             "PATCH",
@@ -76,7 +79,10 @@ class Activator:
         )
 
     def may(self, verb: str, resource: str) -> bool:
-        """What `kubectl auth can-i` answers; it takes `a/b` for a name, so a subresource is said apart."""
+        """The result of `kubectl auth can-i`.
+
+        The subresource is a separate option, because kubectl takes `a/b` for a resource and a name.
+        """
         plural, _, sub = resource.partition("/")
         try:
             return self.kubectl("auth", "can-i", verb, plural, f"--subresource={sub}", self.who).strip() == "yes"
@@ -86,13 +92,13 @@ class Activator:
 
 @pytest.fixture
 def activator(journey: Journey, system: Kubectl) -> Activator:
-    journey.kubectl.apply(pod("ours", OURS | {"role": "model"}), pod("foreign", {"app": "somebody"}))
+    journey.kubectl.apply(pod("ours", OURS | {"role": "model"}), pod("foreign", {"app": "foreign"}))
     return Activator(journey, system)
 
 
 @pytest.fixture(autouse=True)
-def let_go(journey: Journey, activator: Activator) -> Any:
-    """The pods' finalizers are there to be tampered with; the namespace could not go with them."""
+def remove_finalizers(journey: Journey, activator: Activator) -> Any:
+    """Removes the finalizers that the tests need. With them, the namespace could not be deleted."""
     yield
     for name in ("ours", "foreign"):
         journey.kubectl(
@@ -100,13 +106,13 @@ def let_go(journey: Journey, activator: Activator) -> Any:
         )
 
 
-def refused(message: str, act: Any, *words: Any) -> None:
+def rejected(message: str, act: Any, *words: Any) -> None:
     with pytest.raises((CommandError, ApiError)) as caught:
         act(*words)
     assert message in str(caught.value)
 
 
-def test_of_a_pod_only_the_deletion_cost_may_change(journey: Journey, activator: Activator) -> None:
+def test_the_activator_may_change_only_the_deletion_cost_of_a_pod(journey: Journey, activator: Activator) -> None:
     before = journey.kubectl.get("pod", "ours")
     (container,) = before["spec"]["containers"]
     other = [container | {"image": "example.org/evil:1"}]
@@ -129,7 +135,7 @@ def test_of_a_pod_only_the_deletion_cost_may_change(journey: Journey, activator:
         },
         {"spec": {"activeDeadlineSeconds": 1}},
     ):
-        refused(CHANGE, activator.patch, "pod", "ours", change)
+        rejected(CHANGE, activator.patch, "pod", "ours", change)
     after = journey.kubectl.get("pod", "ours")
     assert (after["metadata"]["resourceVersion"], after["spec"]) == (
         before["metadata"]["resourceVersion"],
@@ -140,41 +146,41 @@ def test_of_a_pod_only_the_deletion_cost_may_change(journey: Journey, activator:
         assert journey.kubectl.get("pod", "ours")["metadata"]["annotations"].get(COST) == value
 
 
-def test_a_foreign_pod_is_neither_changed_nor_deleted(journey: Journey, activator: Activator) -> None:
-    refused(TOUCH, activator.patch, "pod", "foreign", {"metadata": {"annotations": {COST: "1"}}})
-    refused(TOUCH, activator.patch, "pod", "foreign", {"metadata": {"labels": OURS}})
-    refused(TOUCH, activator.kubectl, "delete", "pod", "foreign", "--wait=false", activator.who)
+def test_the_activator_may_not_change_or_delete_foreign_pods(journey: Journey, activator: Activator) -> None:
+    rejected(TOUCH, activator.patch, "pod", "foreign", {"metadata": {"annotations": {COST: "1"}}})
+    rejected(TOUCH, activator.patch, "pod", "foreign", {"metadata": {"labels": OURS}})
+    rejected(TOUCH, activator.kubectl, "delete", "pod", "foreign", "--wait=false", activator.who)
     assert "deletionTimestamp" not in journey.kubectl.get("pod", "foreign")["metadata"]
     activator.kubectl("delete", "pod", "ours", "--wait=false", activator.who)
     assert "deletionTimestamp" in journey.kubectl.get("pod", "ours")["metadata"]
 
 
-def test_only_demand_pools_of_ours_are_scaled(journey: Journey, activator: Activator) -> None:
+def test_the_activator_may_scale_only_demand_pools_of_endpoints(journey: Journey, activator: Activator) -> None:
     lookalike = {f"x{LABEL}": "mine"}
     journey.kubectl.apply(
         pool("mine-1-demand", OURS),
         pool("mine-1-warm", OURS),
-        pool("other-demand", {"app": "somebody"}),
+        pool("other-demand", {"app": "foreign"}),
         pool("lookalike-demand", lookalike),
     )
-    refused(DEMAND, activator.scale, "mine-1-warm", 1)
-    refused(SCALE, activator.scale, "other-demand", 1)
-    refused(SCALE, activator.scale, "lookalike-demand", 1)
-    refused("cannot patch resource", activator.patch, "replicaset", "mine-1-demand", {"spec": {"replicas": 1}})
+    rejected(DEMAND, activator.scale, "mine-1-warm", 1)
+    rejected(SCALE, activator.scale, "other-demand", 1)
+    rejected(SCALE, activator.scale, "lookalike-demand", 1)
+    rejected("cannot patch resource", activator.patch, "replicaset", "mine-1-demand", {"spec": {"replicas": 1}})
     activator.scale("mine-1-demand", 1)
-    wanted = {"mine-1-demand": 1, "mine-1-warm": 0, "other-demand": 0, "lookalike-demand": 0}
-    assert {name: journey.kubectl.get("replicaset", name)["spec"]["replicas"] for name in wanted} == wanted
+    expected = {"mine-1-demand": 1, "mine-1-warm": 0, "other-demand": 0, "lookalike-demand": 0}
+    assert {name: journey.kubectl.get("replicaset", name)["spec"]["replicas"] for name in expected} == expected
     activator.scale("mine-1-demand", 0)
 
 
-def test_others_are_not_bound(journey: Journey) -> None:
+def test_the_policies_do_not_restrict_other_users(journey: Journey) -> None:
     journey.kubectl.patch("pod", "foreign", {"metadata": {"labels": {"changed": "by-its-owner"}}})
     journey.kubectl.patch("pod", "ours", {"metadata": {"annotations": {"own": "x"}}})
     assert journey.kubectl.get("pod", "foreign")["metadata"]["labels"]["changed"] == "by-its-owner"
     assert journey.kubectl.get("pod", "ours")["metadata"]["annotations"]["own"] == "x"
 
 
-def test_the_roads_to_more_power_are_closed(activator: Activator) -> None:
+def test_the_activator_cannot_get_more_permissions(activator: Activator) -> None:
     for verb, resource in (
         ("get", "pods"),
         ("patch", "pods"),

@@ -1,4 +1,5 @@
-"""What the controller's ServiceAccount may do is what it needs and no more: it touches only what Endpoints own."""
+"""The controller's ServiceAccount has only the permissions that it needs: it changes only objects that Endpoints
+own."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import pytest
 from hack.kubeapi import ApiError
 from tests.e2e.support.journey import LABEL, Journey
 from tests.e2e.support.kubectl import Kubectl
-from tests.e2e.test_policies import pool, refused
+from tests.e2e.test_policies import pool, rejected
 
 Json = dict[str, Any]
 
@@ -38,11 +39,14 @@ class Controller:
         self.journey, self.kubectl, self.api = journey, journey.kubectl, journey.api
 
     def create(self, plural: str, body: Json) -> None:
-        """By one bare POST, which is not kept: an owner that does not exist would have it collected."""
+        """Sends one POST as a dry run.
+
+        A stored object would be deleted by the garbage collector, because its owner does not exist.
+        """
         self.api.call("POST", f"{self.api.path(plural, self.journey.namespace)}?dryRun=All", body, user=self.user)
 
     def apply(self, name: str, spec: Json) -> None:
-        """An APIService, by server-side apply, as the controller does it; not kept."""
+        """Applies an APIService on the server side, as the controller does, but as a dry run."""
         version, _, group = name.partition(".")
         body = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": name}}
         body["spec"] = {"group": group, "version": version, "groupPriorityMinimum": 100, "versionPriority": 100} | spec
@@ -71,21 +75,23 @@ def service(**spec: Any) -> Json:
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "mine"}, "spec": spec}
 
 
-def test_it_makes_only_what_an_endpoint_owns(controller: Controller) -> None:
+def test_the_controller_may_create_only_objects_that_an_endpoint_owns(controller: Controller) -> None:
     controller.create("replicasets", owned(pool("mine-1-demand", OURS)))
-    refused(OWNED, controller.create, "replicasets", pool("mine-1-demand", OURS))
+    rejected(OWNED, controller.create, "replicasets", pool("mine-1-demand", OURS))
     controller.create("services", owned(service(type="ExternalName", externalName="activator.example")))
-    refused(OWNED, controller.create, "services", service(type="ExternalName", externalName="activator.example"))
-    refused(NAMES, controller.create, "services", owned(service(ports=[{"port": 80}], selector={"app": "somebody"})))
+    rejected(OWNED, controller.create, "services", service(type="ExternalName", externalName="activator.example"))
+    rejected(NAMES, controller.create, "services", owned(service(ports=[{"port": 80}], selector={"app": "foreign"})))
 
 
-def test_it_changes_scales_and_deletes_nothing_of_others(journey: Journey, controller: Controller) -> None:
-    journey.kubectl.apply(pool("other", {"app": "somebody"}))
+def test_the_controller_may_not_change_scale_or_delete_foreign_objects(
+    journey: Journey, controller: Controller
+) -> None:
+    journey.kubectl.apply(pool("other", {"app": "foreign"}))
     for change in (OURS, {"own": "x"}):
-        refused(
+        rejected(
             OWNED, controller.kubectl.patch, "replicaset", "other", {"metadata": {"labels": change}}, controller.who
         )
-    refused(
+    rejected(
         OWNED,
         controller.kubectl.patch,
         "replicaset",
@@ -93,10 +99,10 @@ def test_it_changes_scales_and_deletes_nothing_of_others(journey: Journey, contr
         {"metadata": {"ownerReferences": [OWNER]}},
         controller.who,
     )
-    refused(OWNED, controller.kubectl, "delete", "replicaset", "other", "--wait=false", controller.who)
-    refused(SCALE, controller.scale, "other", 1)
-    found = journey.kubectl.get("replicaset", "other")
-    assert (found["spec"]["replicas"], found["metadata"].get("ownerReferences")) == (0, None)
+    rejected(OWNED, controller.kubectl, "delete", "replicaset", "other", "--wait=false", controller.who)
+    rejected(SCALE, controller.scale, "other", 1)
+    obj = journey.kubectl.get("replicaset", "other")
+    assert (obj["spec"]["replicas"], obj["metadata"].get("ownerReferences")) == (0, None)
 
 
 def autoscaler(target: str, kind: str = "ReplicaSet") -> Json:
@@ -109,28 +115,32 @@ def autoscaler(target: str, kind: str = "ReplicaSet") -> Json:
     }
 
 
-def test_its_autoscalers_size_warm_pools_of_endpoints_alone(journey: Journey, controller: Controller) -> None:
+def test_the_controllers_autoscalers_may_scale_only_warm_pools_of_endpoints(
+    journey: Journey, controller: Controller
+) -> None:
     controller.create("horizontalpodautoscalers", owned(autoscaler("mine-1-warm")))
-    refused(OWNED, controller.create, "horizontalpodautoscalers", autoscaler("mine-1-warm"))
-    for target, kind in (("mine-1-demand", "ReplicaSet"), ("somebodys-warm", "Deployment")):
-        refused(WARM, controller.create, "horizontalpodautoscalers", owned(autoscaler(target, kind)))
+    rejected(OWNED, controller.create, "horizontalpodautoscalers", autoscaler("mine-1-warm"))
+    for target, kind in (("mine-1-demand", "ReplicaSet"), ("foreign-warm", "Deployment")):
+        rejected(WARM, controller.create, "horizontalpodautoscalers", owned(autoscaler(target, kind)))
     journey.kubectl.apply(autoscaler("other-1-warm") | {"metadata": {"name": "other"}})
-    refused(OWNED, controller.kubectl.patch, "hpa", "other", {"spec": {"maxReplicas": 2}}, controller.who)
-    refused(OWNED, controller.kubectl, "delete", "hpa", "other", controller.who)
+    rejected(OWNED, controller.kubectl.patch, "hpa", "other", {"spec": {"maxReplicas": 2}}, controller.who)
+    rejected(OWNED, controller.kubectl, "delete", "hpa", "other", controller.who)
 
 
-def test_it_serves_no_api_but_that_of_its_own_metrics(controller: Controller, system: Kubectl) -> None:
+def test_the_controllers_api_services_may_only_use_its_own_metrics_server(
+    controller: Controller, system: Kubectl
+) -> None:
     ours = {"service": {"namespace": system.namespace, "name": "kindler-metrics", "port": 443}}
-    others = {"service": {"namespace": controller.journey.namespace, "name": "kindler-metrics", "port": 443}}
+    foreign = {"service": {"namespace": controller.journey.namespace, "name": "kindler-metrics", "port": 443}}
     controller.apply("v1beta2.custom.metrics.k8s.io", ours)
-    refused(LEADS, controller.apply, "v1beta2.custom.metrics.k8s.io", others)
-    refused(LEADS, controller.apply, "v1beta1.external.metrics.k8s.io", others)
+    rejected(LEADS, controller.apply, "v1beta2.custom.metrics.k8s.io", foreign)
+    rejected(LEADS, controller.apply, "v1beta1.external.metrics.k8s.io", foreign)
     for name in ("v1beta1.metrics.k8s.io", "v1.apps"):
-        refused("cannot patch resource", controller.apply, name, ours)
-    refused("cannot create resource", controller.create, "apiservices", {})
+        rejected("cannot patch resource", controller.apply, name, ours)
+    rejected("cannot create resource", controller.create, "apiservices", {})
 
 
-def test_what_became_somebody_elses_it_may_only_disown(controller: Controller) -> None:
+def test_the_controller_may_only_remove_owners_from_a_foreign_api_service(controller: Controller) -> None:
     group = "v1beta1.custom.metrics.k8s.io"
     spec = {
         "group": "custom.metrics.k8s.io",
@@ -143,19 +153,20 @@ def test_what_became_somebody_elses_it_may_only_disown(controller: Controller) -
     path = controller.api.path("apiservices", None, group)
     body = {"metadata": {"name": group, "annotations": {"a": "b"}}, "spec": spec | {"service": service}}
     controller.api.call("POST", controller.api.path("apiservices"), body)
-    steering: tuple[Json, ...] = (
-        {"ownerReferences": [OWNER]},  # nobody: the APIService would be collected, and its group free
+    forbidden: tuple[Json, ...] = (
+        # This owner does not exist: the garbage collector would delete the APIService.
+        {"ownerReferences": [OWNER]},
         {"annotations": {"cert-manager.io/inject-ca-from": "x/y"}},
         {"annotations": {"a": None}},
         {"labels": {"app": "mine"}},
         {"finalizers": ["example.com/mine"]},
     )
     try:
-        for metadata in steering:
+        for metadata in forbidden:
             with pytest.raises(ApiError, match=DISOWN):
                 controller.api.call("PATCH", path, {"metadata": metadata}, user=controller.user)
         controller.api.call("PATCH", path, {"metadata": {"ownerReferences": None}}, user=controller.user)
-        refused(
+        rejected(
             LEADS,
             controller.apply,
             group,

@@ -1,4 +1,7 @@
-"""Provisioned concurrency without autoscaling: a warm pool of n, filled before InService, used first, never asleep."""
+"""Provisioned concurrency without autoscaling.
+
+The warm pool has its full size before InService, gets requests first, and never scales to zero.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +12,29 @@ from tests.e2e.support.journey import LABEL, Journey, started
 POOL = "serving.kindler.dev/pool"
 
 
-def test_warm_pods_are_there_before_in_service_and_used_first(journey: Journey) -> None:
-    found = journey.serving(warm=2, limit=4, idle=2)
-    assert found["status"]["productionVariants"][0]["currentServerlessConfig"]["provisionedConcurrency"] == 2
+def test_warm_pods_start_before_in_service_and_get_requests_first(journey: Journey) -> None:
+    endpoint = journey.serving(warm=2, limit=4, idle=2)
+    assert endpoint["status"]["productionVariants"][0]["currentServerlessConfig"]["provisionedConcurrency"] == 2
     warm = {
         pod["metadata"]["name"] for pod in journey.pods() if pod["metadata"]["labels"][POOL] == "warm" and started(pod)
     }
-    assert len(warm) == 2, "filled before InService"
+    assert len(warm) == 2, "the warm pool must have its full size before InService"
 
     two = together(2, lambda _: journey.invoke(body={"sleep": 1}))
-    assert {answer.headers["x-echo-hostname"] for answer in two} == warm, "used first"
-    assert all("x-kindler-cold-start" not in answer.headers for answer in two)
+    assert {response.headers["x-echo-hostname"] for response in two} == warm, "warm pods must get requests first"
+    assert all("x-kindler-cold-start" not in response.headers for response in two)
     four = together(4, lambda _: journey.invoke(body={"sleep": 10}))
-    assert [answer.status for answer in four] == [200] * 4
-    assert len({answer.headers["x-echo-hostname"] for answer in four} - warm) == 2, "what does not fit spills over"
+    assert [response.status for response in four] == [200] * 4
+    assert len({response.headers["x-echo-hostname"] for response in four} - warm) == 2, (
+        "requests that do not fit into the warm pool must use demand pods"
+    )
 
     selector = f"{LABEL}=echo,{POOL}=demand"
     journey.api.until_all("pods", journey.namespace, lambda pods: not pods, selector=selector, timeout=60)
-    assert {pod["metadata"]["name"] for pod in journey.pods()} == warm, "the warm pool does not sleep"
+    assert {pod["metadata"]["name"] for pod in journey.pods()} == warm, "the warm pool must not scale to zero"
 
 
-def test_more_or_less_of_it_without_a_restart(journey: Journey) -> None:
+def test_provisioned_concurrency_changes_without_a_restart(journey: Journey) -> None:
     journey.serving(warm=1, idle=300)
     first = {pod["metadata"]["uid"] for pod in journey.pods()}
     for count in (3, 1):
@@ -39,7 +44,7 @@ def test_more_or_less_of_it_without_a_restart(journey: Journey) -> None:
         journey.api.until_all(
             "pods",
             journey.namespace,
-            lambda pods, expected=count: len(pods) == expected,
+            lambda pods, expected=count: len(pods) == expected,  # type: ignore[misc]
             selector=f"{LABEL}=echo,{POOL}=warm",
         )
         assert journey.invoke().status == 200

@@ -1,4 +1,4 @@
-"""References by name, in any order, and names that are wanted twice."""
+"""References by name, manifests in any order, and objects with the same SageMaker name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.e2e.support import manifests, rows
 from tests.e2e.support.journey import Journey
 
 
-def test_any_order_of_manifests_comes_to_the_same_end(journey: Journey) -> None:
+def test_manifests_can_be_applied_in_any_order(journey: Journey) -> None:
     journey.kubectl.apply(manifests.endpoint("echo"))
     missing = journey.reaches("echo", rows.CREATING, reason="EndpointConfigNotFound")
     assert "echo" in rows.condition(missing, "Ready")["message"]
@@ -17,7 +17,7 @@ def test_any_order_of_manifests_comes_to_the_same_end(journey: Journey) -> None:
     assert journey.invoke().status == 200
 
 
-def test_references_go_by_sagemaker_name(journey: Journey) -> None:
+def test_references_use_sagemaker_names(journey: Journey) -> None:
     journey.kubectl.apply(
         manifests.model("object-a", modelName="My-Model"),
         manifests.config("object-b", model="My-Model", endpointConfigName="My-Config", idle=300),
@@ -28,10 +28,10 @@ def test_references_go_by_sagemaker_name(journey: Journey) -> None:
     assert (
         journey.gateway.request("POST", "/invocations", b"{}", {"Host": f"object-c.{journey.namespace}"}).status == 200
     )
-    assert journey.invoke("my-endpoint").status == 404, "invoked exactly as it is named"
+    assert journey.invoke("my-endpoint").status == 404, "the name of an endpoint in a request is case-sensitive"
 
 
-def test_what_is_deleted_or_made_anew_while_in_use_disturbs_nothing(journey: Journey) -> None:
+def test_an_endpoint_keeps_serving_when_its_model_and_config_are_deleted_or_replaced(journey: Journey) -> None:
     before = journey.serving(idle=300)
     pods = {pod["metadata"]["uid"] for pod in journey.pods()}
     journey.kubectl("delete", "kmodel,kepc", "echo")
@@ -40,22 +40,24 @@ def test_what_is_deleted_or_made_anew_while_in_use_disturbs_nothing(journey: Jou
     journey.kubectl.apply(
         manifests.model("echo", environment={"OTHER": "1"}), manifests.config("echo", memory=3072, idle=300)
     )
-    journey.let_its_second_pass("models", "echo")
+    journey.wait_for_a_later_timestamp("models", "echo")
     journey.api.until(
         "endpointconfigs",
         journey.namespace,
         "echo",
-        lambda found: found is not None and found["status"].get("observedGeneration") == 1,
+        lambda obj: obj is not None and obj["status"].get("observedGeneration") == 1,
     )
     assert journey.invoke().status == 200
     after = journey.reaches("echo", rows.IN_SERVICE)
-    assert after["status"]["route"] == before["status"]["route"], "until spec.endpointConfigName changes"
+    assert after["status"]["route"] == before["status"]["route"], (
+        "the route must not change before spec.endpointConfigName does"
+    )
     assert {pod["metadata"]["uid"] for pod in journey.pods()} == pods
 
 
-def test_the_oldest_owns_a_name_and_leaves_it_to_the_next(journey: Journey) -> None:
+def test_the_oldest_object_owns_a_name_until_it_is_deleted(journey: Journey) -> None:
     journey.kubectl.apply(manifests.model("echo", modelName="shared"))
-    journey.let_its_second_pass("models", "echo")
+    journey.wait_for_a_later_timestamp("models", "echo")
     journey.kubectl.apply(manifests.model("younger", modelName="shared", environment={"OTHER": "1"}))
     journey.kubectl.wait("kmodel", "younger", "condition=Stalled=True")
     assert rows.condition(journey.api.get("models", journey.namespace, "younger"), "Stalled")["reason"] == "NameTaken"

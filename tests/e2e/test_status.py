@@ -1,4 +1,4 @@
-"""The status table, row by row: reached on the cluster, found by `kubectl wait`, judged by kstatus's rules."""
+"""Every row of the status table: reached on a cluster, found by `kubectl wait`, checked with kstatus's rules."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ SLOW = {"START_SECONDS": "6"}
 def test_creating_then_in_service_then_updating(journey: Journey) -> None:
     journey.create(environment=SLOW, idle=300)
     journey.reaches("echo", rows.CREATING)
-    found = journey.reaches("echo", rows.IN_SERVICE)
-    status = found["status"]
+    endpoint = journey.reaches("echo", rows.IN_SERVICE)
+    status = endpoint["status"]
     assert status["endpointConfigName"] == "echo"
     assert status["productionVariants"][0]["currentServerlessConfig"]["memorySizeInMB"] == 1024
     assert "failureReason" not in status
@@ -24,14 +24,14 @@ def test_creating_then_in_service_then_updating(journey: Journey) -> None:
     journey.kubectl.apply(manifests.config("bigger", model="echo", memory=2048))
     journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "bigger"}})
     updating = journey.reaches("echo", rows.UPDATING)
-    assert updating["status"]["endpointConfigName"] == "echo", "the old one still serves"
+    assert updating["status"]["endpointConfigName"] == "echo", "the old configuration must serve during the update"
     assert updating["status"]["pendingDeploymentSummary"]["endpointConfigName"] == "bigger"
     updated = journey.reaches("echo", rows.IN_SERVICE)
     assert updated["status"]["endpointConfigName"] == "bigger"
     assert updated["status"]["productionVariants"][0]["currentServerlessConfig"]["memorySizeInMB"] == 2048
 
 
-def test_a_failed_update_and_the_way_back(journey: Journey) -> None:
+def test_an_update_fails_and_is_reverted(journey: Journey) -> None:
     journey.serving(idle=300)
     pods = {pod["metadata"]["uid"] for pod in journey.pods()}
     journey.kubectl.apply(
@@ -41,32 +41,34 @@ def test_a_failed_update_and_the_way_back(journey: Journey) -> None:
     failed = journey.reaches("echo", rows.UPDATE_FAILED, timeout=120)
     assert failed["status"]["endpointConfigName"] == "echo"
     assert "localhost:5000/echo:never-pushed" in failed["status"]["failureReason"]
-    assert journey.invoke().status == 200, "the old one serves on"
+    assert journey.invoke().status == 200, "the old configuration must stay in service"
 
     journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "echo"}})
     back = journey.reaches("echo", rows.IN_SERVICE)
     assert "failureReason" not in back["status"]
-    journey.until_pods(
-        lambda found: {pod["metadata"]["uid"] for pod in found} == pods
-    )  # nothing of the broken one stays
+    # No pod of the broken revision may stay.
+    journey.until_pods(lambda objects: {pod["metadata"]["uid"] for pod in objects} == pods)
 
 
-def test_an_update_that_names_what_is_missing_waits_for_it(journey: Journey) -> None:
+def test_an_update_waits_for_a_missing_config_and_a_missing_model(journey: Journey) -> None:
     journey.serving(idle=300)
     journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "later"}})
     journey.reaches("echo", rows.UPDATE_WAITS, reason="EndpointConfigNotFound")
     journey.kubectl.apply(manifests.config("later", memory=2048))
-    found = journey.reaches("echo", rows.UPDATE_WAITS, reason="ModelNotFound")
-    assert "later" in rows.condition(found, "Ready")["message"], "names the model that is missing"
+    endpoint = journey.reaches("echo", rows.UPDATE_WAITS, reason="ModelNotFound")
+    assert "later" in rows.condition(endpoint, "Ready")["message"], "the message must name the missing Model"
     assert journey.invoke().status == 200
     journey.kubectl.apply(manifests.model("later"))
     assert journey.reaches("echo", rows.IN_SERVICE)["status"]["endpointConfigName"] == "later"
 
 
-def test_in_service_but_pods_cannot_start_when_woken(journey: Journey) -> None:
-    """Quota takes the room away while the endpoint sleeps: it says so, and is well again when the quota goes."""
+def test_an_endpoint_in_service_reports_that_its_pods_cannot_start(journey: Journey) -> None:
+    """While the endpoint has zero pods, a quota forbids new ones.
+
+    Status reports it for the next request, and is normal again after the quota is deleted.
+    """
     journey.serving(idle=1, startup=60)
-    journey.asleep()
+    journey.until_scaled_to_zero()
     journey.kubectl.apply(
         {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
     )
@@ -77,15 +79,15 @@ def test_in_service_but_pods_cannot_start_when_woken(journey: Journey) -> None:
         lambda quota: quota is not None and "hard" in quota.get("status", {}),
     )
     held = later(journey.invoke)
-    found = journey.reaches("echo", rows.CANNOT_WAKE)
-    assert "quota" in rows.condition(found, "Ready")["message"], found["status"]
+    endpoint = journey.reaches("echo", rows.CANNOT_START)
+    assert "quota" in rows.condition(endpoint, "Ready")["message"], endpoint["status"]
     journey.kubectl.delete("resourcequota", "none")
     assert held.result().status == 200, held.result()
     journey.reaches("echo", rows.IN_SERVICE)
 
 
-def test_autoscaling_that_cannot_work_is_told_and_disturbs_nothing(journey: Journey) -> None:
-    """What the API server cannot know: the config's variant, the metrics there are, the time zones there are."""
+def test_invalid_autoscaling_is_reported_and_does_not_disturb_serving(journey: Journey) -> None:
+    """Errors that the API server cannot detect: unknown variant, unknown metric, unknown time zone."""
     journey.serving(warm=1)
     evening = {
         "scheduledActionName": "evening",
@@ -109,8 +111,8 @@ def test_autoscaling_that_cannot_work_is_told_and_disturbs_nothing(journey: Jour
         (manifests.scaling(1, 2, actions=(evening,))["autoscaling"], "Europe/Atlantis", "Europe/"),
     ):
         journey.kubectl.patch("kep", "echo", {"spec": {"autoscaling": entries}})
-        found = journey.reaches("echo", rows.SCALING_INVALID, reason="InvalidAutoscaling")
-        message = rows.condition(found, "Ready")["message"]
+        endpoint = journey.reaches("echo", rows.SCALING_INVALID, reason="InvalidAutoscaling")
+        message = rows.condition(endpoint, "Ready")["message"]
         assert wrong in message, message
         assert right in message, message
         assert journey.invoke().status == 200
@@ -118,7 +120,7 @@ def test_autoscaling_that_cannot_work_is_told_and_disturbs_nothing(journey: Jour
     journey.reaches("echo", rows.IN_SERVICE)
 
 
-def test_a_taken_sagemaker_name_and_a_taken_child(journey: Journey) -> None:
+def test_a_used_sagemaker_name_and_a_used_child_name_are_reported(journey: Journey) -> None:
     journey.serving("first", idle=300)
     foreign = {
         "apiVersion": "v1",
@@ -134,14 +136,14 @@ def test_a_taken_sagemaker_name_and_a_taken_child(journey: Journey) -> None:
 
     younger = journey.reaches("younger", rows.FAILED, reason="NameTaken")
     assert "first" in younger["status"]["failureReason"]
-    assert not journey.children(younger["metadata"]["uid"]), "the younger one gets nothing"
-    assert rows.seen(journey.endpoint("first")) == rows.IN_SERVICE, "the older one is not disturbed"
+    assert not journey.children(younger["metadata"]["uid"]), "the younger Endpoint must have no children"
+    assert rows.seen(journey.endpoint("first")) == rows.IN_SERVICE, "the older Endpoint must stay in service"
 
     second = journey.reaches("second", rows.UPDATE_FAILED, reason="NameTaken", timeout=120)
     assert "second" in rows.condition(second, "Ready")["message"]
-    assert journey.invoke("second").status == 200, "serving goes on without the Service"
+    assert journey.invoke("second").status == 200, "the endpoint must serve without its Service"
     assert journey.kubectl.get("service", "second")["spec"]["externalName"] == "example.invalid", (
-        "what is not ours is not touched"
+        "Kindler must not change a foreign Service"
     )
 
     journey.kubectl.delete("kep", "first")
@@ -150,28 +152,28 @@ def test_a_taken_sagemaker_name_and_a_taken_child(journey: Journey) -> None:
     journey.reaches("second", rows.IN_SERVICE)
 
 
-def test_deleting_is_seen_under_foreground_deletion(journey: Journey) -> None:
+def test_foreground_deletion_shows_deleting(journey: Journey) -> None:
     journey.serving(idle=300)
     running = later(lambda: journey.invoke(body={"sleep": 6}))
     journey.until_pods(lambda pods: len(pods) == 1)
     journey.kubectl("delete", "kep", "echo", "--cascade=foreground", "--wait=false")
-    found = journey.api.until(
+    obj = journey.api.until(
         "endpoints", journey.namespace, "echo", lambda kep: kep is None or kep["status"]["endpointStatus"] == "Deleting"
     )
-    assert rows.seen(found) == rows.DELETING
-    assert running.result().status == 200, "a request in flight gets its answer"
+    assert rows.seen(obj) == rows.DELETING
+    assert running.result().status == 200, "a request in flight must complete"
     journey.api.until("endpoints", journey.namespace, "echo", lambda kep: kep is None)
 
 
-def test_model_and_config_say_that_they_are_accepted_and_used(journey: Journey) -> None:
+def test_model_and_config_report_that_they_are_accepted_and_used(journey: Journey) -> None:
     journey.kubectl.apply(
         manifests.model("echo", executionRoleARN="arn:aws:iam::123456789012:role/x"), manifests.config("echo", idle=300)
     )
     for kind, name, count in (("kmodel", "models", 1), ("kepc", "endpointconfigs", 0)):
         journey.kubectl.wait(kind, "echo", "condition=Ready")
-        journey.api.until(name, journey.namespace, "echo", lambda found: used_by(found) == count)  # noqa: B023
+        journey.api.until(name, journey.namespace, "echo", lambda obj: used_by(obj) == count)  # noqa: B023
     journey.kubectl.apply(manifests.endpoint("one", config="echo"), manifests.endpoint("two", config="echo"))
-    config = journey.api.until("endpointconfigs", journey.namespace, "echo", lambda found: used_by(found) == 2)
+    config = journey.api.until("endpointconfigs", journey.namespace, "echo", lambda obj: used_by(obj) == 2)
     assert config is not None
     assert config["status"]["usedBy"]["first"] == ["one", "two"]
     model = journey.api.get("models", journey.namespace, "echo")
@@ -179,7 +181,7 @@ def test_model_and_config_say_that_they_are_accepted_and_used(journey: Journey) 
     assert "executionRoleARN" in str(model["status"]["ignoredFields"])
 
 
-def used_by(found: dict[str, Any] | None) -> int | None:
-    """How many objects name this one; None until it says."""
-    count: int | None = (found or {}).get("status", {}).get("usedBy", {}).get("count")
+def used_by(obj: dict[str, Any] | None) -> int | None:
+    """The number of objects that refer to this one. None while status does not have it."""
+    count: int | None = (obj or {}).get("status", {}).get("usedBy", {}).get("count")
     return count

@@ -1,4 +1,4 @@
-"""The chart as helm renders it, for tests."""
+"""Helpers for chart tests: the objects that Helm renders."""
 
 from __future__ import annotations
 
@@ -20,37 +20,45 @@ CHART = Path(__file__).parents[2] / "charts" / "kindler"
 
 
 def helm() -> str:
-    """The program: HELM, else the one that `make` built, else that on PATH. Skips the test where there is none and HELM does not claim one."""
+    """The path of helm: HELM, else the one that `make` built, else the one on PATH.
+
+    Skips the test if there is none.
+    """
     built = TOOLS["helm"].path()
-    found = os.environ.get("HELM") or (str(built) if built.exists() else shutil.which("helm"))
-    if not found:
+    match = os.environ.get("HELM") or (str(built) if built.exists() else shutil.which("helm"))
+    if not match:
         pytest.skip("no helm: `make check` builds it, or set HELM")
-    return found
+    return match
 
 
 @functools.cache
-def run(*words: str) -> tuple[int, str, str]:
-    """Exit status, standard output and standard error of `helm WORDS`."""
-    done = subprocess.run([helm(), *words], capture_output=True, text=True, check=False, timeout=60)
-    return done.returncode, done.stdout, done.stderr
+def run(*arguments: str) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of `helm ARGUMENTS`."""
+    result = subprocess.run([helm(), *arguments], capture_output=True, text=True, check=False, timeout=60)
+    return result.returncode, result.stdout, result.stderr
 
 
 def rendered(*settings: str, release: str = "kindler", namespace: str = "kindler-system") -> list[Json]:
-    """All objects of an installation, without the CRDs. `settings` as for `helm --set`."""
-    status, out, said = run(
-        "template", release, str(CHART), "-n", namespace, *(word for setting in settings for word in ("--set", setting))
+    """All objects of an installation, without the CRDs. `settings` have the form of `helm --set`."""
+    status, out, errors = run(
+        "template",
+        release,
+        str(CHART),
+        "-n",
+        namespace,
+        *(argument for setting in settings for argument in ("--set", setting)),
     )
-    assert status == 0, said
+    assert status == 0, errors
     return [document for document in yaml.safe_load_all(out) if document]
 
 
 def only(objects: list[Json], kind: str, name: str) -> Json:
-    (found,) = [o for o in objects if (o["kind"], o["metadata"]["name"]) == (kind, name)]
-    return found
+    (match,) = [o for o in objects if (o["kind"], o["metadata"]["name"]) == (kind, name)]
+    return match
 
 
 def environment(deployment: Json) -> dict[str, str]:
-    """The container's variables; one that comes from a field reads as `$path`."""
+    """The container's environment variables. The value of one that comes from a field is `$path`."""
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     return {
         e["name"]: e["value"] if "value" in e else f"${e['valueFrom']['fieldRef']['fieldPath']}"

@@ -1,6 +1,6 @@
-"""Every field that AWS's own controller (ACK) has on the three kinds is in ours, with the same type.
+"""Kindler's three kinds have every field of AWS's controller (ACK), with the same type.
 
-The list was read off ACK's CRDs. Lists are `[…]`, objects nest, and the words are those of JSON Schema.
+The table was read from ACK's CRDs. A list is `[…]`, an object is a dict, and the type names are those of JSON Schema.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ ACK: dict[str, dict[str, Any]] = {
 
 
 def _types(node: dict[str, Any]) -> Any:
-    """A schema in the shape of the list above."""
+    """A schema in the form of the table above."""
     if "additionalProperties" in node:
         return {"*": _types(node["additionalProperties"])}
     if "properties" in node:
@@ -142,33 +142,35 @@ def _types(node: dict[str, Any]) -> Any:
     return [_types(node["items"])] if "items" in node else node["type"]
 
 
-def _lacking(theirs: Any, ours: Any, path: str) -> list[str]:
-    """Paths that are missing in ours or have another type there."""
+def _differences(theirs: Any, ours: Any, path: str) -> list[str]:
+    """Paths that are missing in Kindler's schema or have another type there."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
-        return [text for name, below in theirs.items() for text in _lacking(below, ours.get(name), f"{path}.{name}")]
+        return [
+            text for name, below in theirs.items() for text in _differences(below, ours.get(name), f"{path}.{name}")
+        ]
     if isinstance(theirs, list) and isinstance(ours, list):
-        return _lacking(theirs[0], ours[0], f"{path}[]")
+        return _differences(theirs[0], ours[0], f"{path}[]")
     return [] if theirs == ours else [f"{path}: {ours} instead of {theirs}"]
 
 
 @pytest.mark.parametrize("kind", ACK)
-def test_every_field_of_ack_is_here_with_its_type(kind: str) -> None:
-    assert _lacking(ACK[kind], _types(schema(SPECS[kind])), "spec") == []
+def test_kindler_has_every_field_of_ack_with_its_type(kind: str) -> None:
+    assert _differences(ACK[kind], _types(schema(SPECS[kind])), "spec") == []
 
 
-def _said(value: Any, path: str) -> set[str]:
+def _paths(value: Any, path: str) -> set[str]:
     if isinstance(value, dict) and value:
-        return set().union(*(_said(below, f"{path}.{name}") for name, below in value.items()))
+        return set().union(*(_paths(below, f"{path}.{name}") for name, below in value.items()))
     if isinstance(value, list) and value:
-        return set().union(*(_said(below, f"{path}[]") for below in value))
+        return set().union(*(_paths(below, f"{path}[]") for below in value))
     return {path}
 
 
 @pytest.mark.parametrize("kind", ACK)
-def test_the_manifests_that_the_api_server_is_asked_about_use_every_field(kind: str) -> None:
-    """But asyncInferenceConfig, which must not be there, and containers, which is said otherwise."""
-    said = set().union(*(_said(m["spec"], "spec") for m in MANIFESTS if m["kind"] == kind))
-    wanted = _said({k: v for k, v in ACK[kind].items() if k not in ("asyncInferenceConfig", "containers")}, "spec")
-    plain = {path.replace("environment.A", "environment.*") for path in said}
-    covered = plain | {f"{path}[]" for path in said}
-    assert wanted - covered == set()
+def test_the_ack_manifests_use_every_field(kind: str) -> None:
+    """Except asyncInferenceConfig, which is not allowed, and containers, which primaryContainer replaces."""
+    used = set().union(*(_paths(m["spec"], "spec") for m in MANIFESTS if m["kind"] == kind))
+    expected = _paths({k: v for k, v in ACK[kind].items() if k not in ("asyncInferenceConfig", "containers")}, "spec")
+    plain = {path.replace("environment.A", "environment.*") for path in used}
+    covered = plain | {f"{path}[]" for path in used}
+    assert expected - covered == set()

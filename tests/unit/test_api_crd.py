@@ -1,4 +1,4 @@
-"""The generated schemas: what must hold of every field, and that nothing slips through unknown."""
+"""The generated schemas: rules for every field, and errors for types and markers that are not supported."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ RULES = [
 
 
 @pytest.mark.parametrize(("path", "node"), [f for f in SPEC_FIELDS + STATUS_FIELDS if not f[0].endswith("[]")])
-def test_kubectl_explain_has_something_to_say_of_each_field(path: str, node: dict[str, Any]) -> None:
+def test_every_field_has_a_description_for_kubectl_explain(path: str, node: dict[str, Any]) -> None:
     words = node["description"].split()
     assert len(words) >= 2, f"{path}: {node['description']!r}"
     assert node["description"].endswith(".") or node["description"].endswith("@sha256:…")
@@ -56,7 +56,7 @@ def test_kubectl_explain_has_something_to_say_of_each_field(path: str, node: dic
 
 
 @pytest.mark.parametrize(("path", "node"), SPEC_FIELDS)
-def test_everything_below_spec_is_bounded_so_that_rules_stay_cheap(path: str, node: dict[str, Any]) -> None:
+def test_every_field_of_spec_has_a_size_limit_so_that_rules_stay_cheap(path: str, node: dict[str, Any]) -> None:
     if node["type"] == "string" and "enum" not in node:
         assert "maxLength" in node, path
     if node["type"] == "array":
@@ -66,7 +66,7 @@ def test_everything_below_spec_is_bounded_so_that_rules_stay_cheap(path: str, no
 
 
 @pytest.mark.parametrize(("path", "node"), SPEC_FIELDS + STATUS_FIELDS)
-def test_schemas_hold_only_what_a_structural_schema_may(path: str, node: dict[str, Any]) -> None:
+def test_schemas_have_only_keywords_of_structural_schemas(path: str, node: dict[str, Any]) -> None:
     known = {
         "description",
         "type",
@@ -85,14 +85,14 @@ def test_schemas_hold_only_what_a_structural_schema_may(path: str, node: dict[st
 
 
 @pytest.mark.parametrize(("path", "rule"), RULES)
-def test_a_rule_tells_the_field_and_what_to_do(path: str, rule: dict[str, str]) -> None:
+def test_a_rules_message_is_short_and_names_a_remedy(path: str, rule: dict[str, str]) -> None:
     assert ";" in rule["message"], f"{path}: no remedy after a semicolon: {rule['message']}"
-    assert rule["message"][0].islower(), "the API server puts it after a colon"
-    assert len(rule["message"]) < 300, "a sentence, not a page"
+    assert rule["message"][0].islower(), "the API server writes the message after a colon"
+    assert len(rule["message"]) < 300, "a message must be short"
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=_IDS)
-def test_what_a_rule_points_to_is_there(kind: Kind) -> None:
+def test_the_field_path_of_a_rule_exists(kind: Kind) -> None:
     for path, node in _walk(ROOTS[kind.kind], ""):
         for rule in node.get("x-kubernetes-validations", ()):
             target = node
@@ -102,12 +102,12 @@ def test_what_a_rule_points_to_is_there(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=_IDS)
-def test_the_two_tables_of_kinds_agree(kind: Kind) -> None:
+def test_both_tables_of_kinds_have_the_same_specs(kind: Kind) -> None:
     assert SPECS[kind.kind] is kind.spec
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=_IDS)
-def test_a_kind_is_named_and_shown_as_designed(kind: Kind) -> None:
+def test_a_crd_has_the_documented_names_and_subresources(kind: Kind) -> None:
     document = crd(kind)
     version = document["spec"]["versions"][0]
     assert document["metadata"]["name"] == f"{kind.plural}.{names.GROUP}"
@@ -117,12 +117,12 @@ def test_a_kind_is_named_and_shown_as_designed(kind: Kind) -> None:
     assert document["spec"]["names"]["categories"] == ["kindler"]
     assert document["spec"]["scope"] == "Namespaced"
     assert version["subresources"] == {"status": {}}
-    assert ROOTS[kind.kind]["required"] == ["spec"], "else removing spec skips every rule"
+    assert ROOTS[kind.kind]["required"] == ["spec"], "without it, removing spec would skip every rule"
     assert ROOTS[kind.kind]["properties"]["status"]["default"] == {"observedGeneration": -1}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=_IDS)
-def test_printer_columns_point_to_fields_that_are_there(kind: Kind) -> None:
+def test_printer_columns_use_existing_fields_of_their_type(kind: Kind) -> None:
     for column in kind.columns:
         if column.path.startswith(".metadata"):
             continue
@@ -132,7 +132,7 @@ def test_printer_columns_point_to_fields_that_are_there(kind: Kind) -> None:
         assert node["type"] == column.type, column
 
 
-def test_the_endpoint_shows_its_columns_in_order() -> None:
+def test_the_columns_of_an_endpoint_are_in_order() -> None:
     endpoint = next(kind for kind in KINDS if kind.kind == "Endpoint")
     assert [c.name for c in endpoint.columns] == [
         "Status",
@@ -150,22 +150,25 @@ def test_the_endpoint_shows_its_columns_in_order() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=_IDS)
-def test_every_field_of_an_immutable_kind_has_its_rule_but_tags(kind: Kind) -> None:
+def test_every_field_of_an_immutable_kind_except_tags_has_a_rule(kind: Kind) -> None:
     fields = set(ROOTS[kind.kind]["properties"]["spec"]["properties"])
-    ruled = {rule.field for rule in immutable(kind)}
-    assert ruled == ({f".{field}" for field in fields - {"tags"}} if kind.kind != "Endpoint" else set())
+    with_rule = {rule.field for rule in immutable(kind)}
+    assert with_rule == ({f".{field}" for field in fields - {"tags"}} if kind.kind != "Endpoint" else set())
 
 
 def test_defaults_never_change() -> None:
-    """A changed default would make `kubectl replace` of an immutable object fail, and restart what runs: a new field gets a new default, never an old one."""
-    found = {path: node["default"] for path, node in SPEC_FIELDS if "default" in node and ".containers" not in path}
+    """A changed default would make `kubectl replace` of an immutable object fail, and would restart running pods.
+
+    A new field can get a default; the default of an old field must stay.
+    """
+    defaults = {path: node["default"] for path, node in SPEC_FIELDS if "default" in node and ".containers" not in path}
     container, variant, target = (
         "Model.spec.primaryContainer",
         "EndpointConfig.spec.productionVariants[]",
         "Endpoint.spec.autoscaling[]",
     )
     tracking = f"{target}.scalingPolicies[].targetTrackingScalingPolicyConfiguration"
-    assert found == {
+    assert defaults == {
         f"{container}.args": ["serve"],
         f"{container}.port": 8080,
         f"{container}.healthPath": "/ping",
@@ -193,12 +196,12 @@ def test_defaults_never_change() -> None:
 
 
 @pytest.mark.parametrize("warm", ["iris-abc-warm", None])
-def test_status_route_has_a_place_for_all_of_a_route(warm: str | None) -> None:
+def test_the_schema_of_status_route_has_every_field_of_a_route(warm: str | None) -> None:
     route = Route(
         "AllTraffic", "abc", "iris-abc-demand", warm, 5, 1, 0, 2048, 300, 60, 180, 8080, "/ping", "/invocations"
     ).to_json()
     node = ROOTS["Endpoint"]["properties"]["status"]["properties"]["route"]
-    assert set(route) == set(node["properties"]), "what the schema does not know is dropped when status is written"
+    assert set(route) == set(node["properties"]), "the API server drops fields that the schema does not have"
     assert set(route["pools"]) <= set(node["properties"]["pools"]["properties"])
     assert set(node["properties"]["pools"]["required"]) <= set(route["pools"])
 
@@ -211,59 +214,59 @@ class _Set(Block):
     """Lists are lists, never sets."""
 
     field: set[str]
-    """A field of a type without place."""
+    """A field of a type that is not supported."""
 
 
 class _Pair(Block):
     """Tuples have one kind of item."""
 
     field: tuple[int, str]
-    """A field of a type without place."""
+    """A field of a type that is not supported."""
 
 
 class _Exclusive(Block):
     """Bounds are inclusive."""
 
     field: Annotated[int, Gt(0)]
-    """A field with a marker without place."""
+    """A field with a marker that is not supported."""
 
 
 class _Union(Block):
     """A field has one type."""
 
     field: int | str
-    """A field of a type without place."""
+    """A field of a type that is not supported."""
 
 
 class _Mixed(Block):
     """Values of an enum are of one type."""
 
     field: Literal[1, "one"]
-    """A field of a type without place."""
+    """A field of a type that is not supported."""
 
 
 class _Anything(Block):
     """A field has a type."""
 
     field: Any
-    """A field of a type without place."""
+    """A field of a type that is not supported."""
 
 
 class _Date(Block):
-    """Only moments have a form."""
+    """Only datetime has a format."""
 
     field: date
-    """A field of a type without place."""
+    """A field of a type that is not supported."""
 
 
 class _Keys(Block):
     """Maps have text for keys."""
 
     field: dict[int, str]
-    """A field of a type without place."""
+    """A field of a type that is not supported."""
 
 
-class _Silent(Block):
+class _Undocumented(Block):
     """Fields are documented."""
 
     field: str
@@ -273,17 +276,19 @@ class _Default(Block):
     """Defaults are plain."""
 
     field: tuple[int, ...] = (1,)
-    """A field with a default without place."""
+    """A field with a default that is not supported."""
 
 
-@pytest.mark.parametrize("block", [_Set, _Pair, _Exclusive, _Union, _Mixed, _Anything, _Date, _Keys, _Silent, _Default])
-def test_what_has_no_place_in_a_structural_schema_is_refused_with_its_field(block: type[Block]) -> None:
+@pytest.mark.parametrize(
+    "block", [_Set, _Pair, _Exclusive, _Union, _Mixed, _Anything, _Date, _Keys, _Undocumented, _Default]
+)
+def test_an_unsupported_type_marker_or_default_is_an_error_that_names_the_field(block: type[Block]) -> None:
     with pytest.raises(Unsupported, match=rf"{block.__name__}\.field"):
         schema(block)
 
 
 class _Fine(Block):
-    """Everything that has a place."""
+    """Everything that is supported."""
 
     text: Annotated[str, MaxLen(9)] | None = None
     """Some text."""
@@ -296,12 +301,12 @@ class _Fine(Block):
     moment: datetime | None = None
     """A moment."""
     worded: Annotated[datetime, FormByRule(40)] | None = None
-    """A moment that a rule judges."""
+    """A moment that a rule checks."""
 
 
 def test_types_and_markers_become_a_structural_schema() -> None:
     assert schema(_Fine) == {
-        "description": "Everything that has a place.",
+        "description": "Everything that is supported.",
         "type": "object",
         "required": ["nested"],
         "properties": {
@@ -316,6 +321,6 @@ def test_types_and_markers_become_a_structural_schema() -> None:
             "number": {"type": "number", "default": 0.5, "description": "A number."},
             "nested": {"type": "object", "properties": {}, "description": "Something nested."},
             "moment": {"type": "string", "format": "date-time", "description": "A moment."},
-            "worded": {"type": "string", "maxLength": 40, "description": "A moment that a rule judges."},
+            "worded": {"type": "string", "maxLength": 40, "description": "A moment that a rule checks."},
         },
     }

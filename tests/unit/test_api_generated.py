@@ -1,4 +1,4 @@
-"""Generated files are what their sources say, and a stale one is noticed."""
+"""Generated files match their sources, and the check finds one that does not."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def test_the_same_models_give_the_same_text() -> None:
     assert [o.render() for o in OUTPUTS] == [o.render() for o in OUTPUTS]
 
 
-def test_the_chart_carries_the_same_crds() -> None:
+def test_the_chart_has_the_same_crds() -> None:
     for kind in KINDS:
         name = f"serving.kindler.dev_{kind.plural}.yaml"
         assert (ROOT / "crds" / name).read_bytes() == (ROOT / "charts/kindler/crds" / name).read_bytes()
 
 
-def test_no_other_file_stands_among_generated_crds() -> None:
+def test_the_folders_of_crds_have_no_other_files() -> None:
     for folder in ("crds", "charts/kindler/crds"):
-        found = {f"{folder}/{path.name}" for path in (ROOT / folder).iterdir()}
-        assert found == {o.path for o in OUTPUTS if o.path.startswith(f"{folder}/")}
+        result = {f"{folder}/{path.name}" for path in (ROOT / folder).iterdir()}
+        assert result == {o.path for o in OUTPUTS if o.path.startswith(f"{folder}/")}
 
 
 def test_a_missing_and_an_edited_file_are_stale_until_written(tmp_path: Path) -> None:
@@ -52,43 +52,43 @@ def test_check_names_the_stale_file_and_the_remedy(
     monkeypatch.setattr(generate, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["generate", "--check"])
     assert generate.main() == 1
-    said = capsys.readouterr().err
-    assert "crds/serving.kindler.dev_models.yaml" in said
-    assert "make generate" in said
-    assert not list(tmp_path.iterdir()), "a check writes nothing"
+    output = capsys.readouterr().err
+    assert "crds/serving.kindler.dev_models.yaml" in output
+    assert "make generate" in output
+    assert not list(tmp_path.iterdir()), "a check must not write files"
 
 
-def test_it_runs_as_a_command() -> None:
-    done = subprocess.run(
+def test_the_check_runs_as_a_command() -> None:
+    result = subprocess.run(
         [sys.executable, "-m", "hack.generate", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    assert "up to date" in done.stdout
+    assert result.returncode == 0, result.stderr
+    assert "up to date" in result.stdout
 
 
-def _worth_a_warning(block: type[Block], path: str) -> set[str]:
-    found = set()
+def _fields_with_warning(block: type[Block], path: str) -> set[str]:
+    result = set()
     for info in block.model_fields.values():
-        place = f"{path}.{info.alias}"
-        kept = next((m for m in markers(info) if isinstance(m, Kept)), None)
-        if kept and kept.warn:
-            found.add(place)
-        elif not kept and (below := children(info)):
-            found |= _worth_a_warning(below, place)
-    return found
+        field = f"{path}.{info.alias}"
+        marker = next((m for m in markers(info) if isinstance(m, Kept)), None)
+        if marker and marker.warn:
+            result.add(field)
+        elif not marker and (below := children(info)):
+            result |= _fields_with_warning(below, field)
+    return result
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=[kind.kind for kind in KINDS])
-def test_the_warning_policy_warns_of_each_such_field_and_refuses_nothing(kind: Kind) -> None:
+def test_the_policy_warns_about_each_marked_field_and_rejects_nothing(kind: Kind) -> None:
     policy, binding = warn_policy(kind, "kindler")
-    said = {v["message"].split(" has no effect: ")[0].replace("[]", "") for v in policy["spec"]["validations"]}
-    assert said == _worth_a_warning(kind.spec, "spec")
+    warned = {v["message"].split(" has no effect: ")[0].replace("[]", "") for v in policy["spec"]["validations"]}
+    assert warned == _fields_with_warning(kind.spec, "spec")
     assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Warn"]}
     assert policy["spec"]["failurePolicy"] == "Ignore"
     assert policy["spec"]["matchConstraints"]["resourceRules"][0]["resources"] == [kind.plural]
 
 
-def test_names_of_policies_carry_the_release_since_they_belong_to_the_whole_cluster() -> None:
+def test_names_of_policies_begin_with_the_release_because_they_are_cluster_scoped() -> None:
     documents = list(yaml.safe_load_all((ROOT / "charts/kindler/templates/policy-warnings.yaml").read_text()))
     assert len(documents) == 2 * len(KINDS)
     assert all(d["metadata"]["name"].startswith("{{ .Release.Name }}-") for d in documents)

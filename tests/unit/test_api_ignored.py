@@ -1,4 +1,4 @@
-"""What status.ignoredFields lists: kept fields that say something, with the reason."""
+"""status.ignoredFields: lists the fields without effect that are set, with the reason."""
 
 from __future__ import annotations
 
@@ -120,24 +120,26 @@ VARIANT = {
         ("Endpoint", {"endpointConfigName": "iris", "tags": [{"key": "a", "value": "b"}]}, []),
     ],
 )
-def test_kept_fields_that_are_set_are_listed(kind: str, spec: dict[str, object], fields: list[str]) -> None:
-    found = ignored_fields(kind, spec, {})
-    assert [f.field for f in found] == fields
-    assert all(f.reason for f in found)
+def test_fields_without_effect_are_listed_if_they_are_set(
+    kind: str, spec: dict[str, object], fields: list[str]
+) -> None:
+    ignored = ignored_fields(kind, spec, {})
+    assert [f.field for f in ignored] == fields
+    assert all(f.reason for f in ignored)
 
 
-def test_annotations_for_ack_are_listed_and_others_are_not() -> None:
+def test_only_annotations_for_ack_are_listed() -> None:
     annotations = {
         "services.k8s.aws/read-only": "true",
         "services.k8s.aws/deletion-policy": "retain",
         "example.com/other": "x",
     }
-    found = ignored_fields("Endpoint", {"endpointConfigName": "iris"}, annotations)
-    assert [f.field for f in found] == [
+    ignored = ignored_fields("Endpoint", {"endpointConfigName": "iris"}, annotations)
+    assert [f.field for f in ignored] == [
         "metadata.annotations[services.k8s.aws/deletion-policy]",
         "metadata.annotations[services.k8s.aws/read-only]",
     ]
-    assert found[0].to_json() == {"field": found[0].field, "reason": found[0].reason}
+    assert ignored[0].to_json() == {"field": ignored[0].field, "reason": ignored[0].reason}
 
 
 def test_another_kind_is_an_error() -> None:

@@ -1,4 +1,7 @@
-"""The table of objects without a cluster: that its committed pages are in step, and that code and API server agree on what is good."""
+"""The table of objects, without a cluster.
+
+The committed pages match the table, and Kindler's code and the API server accept the same objects.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ def _rows(path: str) -> dict[str, str]:
 
 
 ROWS = {name: line for path in PAGES for name, line in _rows(path).items()}
-GOOD = [case for case in CASES if case.verdict != REFUSED and case.change is None]
-# Python reads these as the number that was meant; only the API server is strict about them.
+VALID = [case for case in CASES if case.verdict != REFUSED and case.change is None]
+# Python converts these to the intended number. Only the API server rejects them.
 _LENIENT = {"config-memory-text", "config-max-text", "model-port-text", "config-weight-text", "scaling-start-epoch"}
 _LENIENT |= {f"scaling-{what}-text" for what in ("minimum", "maximum", "sets-minimum", "sets-maximum", "target-value")}
 _LENIENT |= {
@@ -28,7 +31,8 @@ _LENIENT |= {
     for flag in ("suspended-in", "suspended-out", "suspended-schedules", "scale-in-off")
     for how in ("text", "number")
 }
-# Refused for a type, a bound, an enum or a missing field: these rules stand on both sides. Rules in CEL are the API server's alone.
+# Rejected for a type, a bound, an enum or a missing field: both sides check these. Only the API server evaluates CEL
+# rules.
 _BOTH = re.compile(r"Required value(?!:)|Too (?:long|many)|Unsupported value|in body (?:should|must)")
 
 
@@ -36,41 +40,41 @@ def _ids(cases: list[Case]) -> list[str]:
     return [case.name for case in cases]
 
 
-def test_there_are_many_objects_each_with_a_name_of_its_own() -> None:
+def test_there_are_many_objects_with_unique_names() -> None:
     assert len(CASES) >= 500
     assert len([case for case in CASES if case.name.startswith("scaling-") and case.verdict == REFUSED]) >= 200
     assert len({case.name for case in CASES}) == len(CASES)
     assert {case.verdict for case in CASES} == {ACCEPTED, WARNED, REFUSED}
 
 
-def test_every_refusal_and_warning_has_words_that_the_user_must_see() -> None:
+def test_every_rejection_and_warning_has_an_expected_message() -> None:
     assert [case.name for case in CASES if case.verdict != ACCEPTED and not case.words] == []
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_committed_page_shows_its_objects_and_no_others(path: str) -> None:
+def test_a_committed_page_has_exactly_its_objects(path: str) -> None:
     assert set(_rows(path)) - {"object", "---"} == {case.name for case in PAGES[path]}, (
         "run `python -m tests.e2e.objects --write` against a cluster"
     )
 
 
 @pytest.mark.parametrize("case", CASES, ids=_ids(list(CASES)))
-def test_the_committed_page_shows_the_verdict_and_the_words(case: Case) -> None:
+def test_the_committed_page_has_the_verdict_and_the_message(case: Case) -> None:
     row = ROWS[case.name]
     assert f" | {case.verdict} | " in row
     assert [word for word in case.words if word not in row and not row.endswith("… |")] == []
 
 
-@pytest.mark.parametrize("case", GOOD, ids=_ids(GOOD))
-def test_what_the_api_server_accepts_can_be_read(case: Case) -> None:
+@pytest.mark.parametrize("case", VALID, ids=_ids(VALID))
+def test_every_object_that_the_api_server_accepts_can_be_parsed(case: Case) -> None:
     assert case.spec is not None
     SPECS[case.kind].parse(case.spec)
 
 
 @pytest.mark.parametrize(
-    "case", [c for c in GOOD if c.verdict == WARNED], ids=_ids([c for c in GOOD if c.verdict == WARNED])
+    "case", [c for c in VALID if c.verdict == WARNED], ids=_ids([c for c in VALID if c.verdict == WARNED])
 )
-def test_what_is_warned_of_stands_in_ignored_fields_too(case: Case) -> None:
+def test_every_field_with_a_warning_is_in_ignored_fields(case: Case) -> None:
     assert case.spec is not None
     listed = {re.sub(r"\[\d+\]", "[]", f.field) for f in ignored_fields(case.kind, case.spec, {})}
     warned = set(re.findall(r"(spec\S*) has no effect", ROWS[case.name]))
@@ -78,14 +82,14 @@ def test_what_is_warned_of_stands_in_ignored_fields_too(case: Case) -> None:
     assert warned <= listed
 
 
-def _refused_on_both_sides() -> list[Case]:
-    found = [c for c in CASES if c.verdict == REFUSED and c.change is None and c.spec is not None]
-    return [c for c in found if _BOTH.search(ROWS[c.name]) and c.name not in _LENIENT]
+def _rejected_on_both_sides() -> list[Case]:
+    rejected = [c for c in CASES if c.verdict == REFUSED and c.change is None and c.spec is not None]
+    return [c for c in rejected if _BOTH.search(ROWS[c.name]) and c.name not in _LENIENT]
 
 
-@pytest.mark.parametrize("case", _refused_on_both_sides(), ids=_ids(_refused_on_both_sides()))
+@pytest.mark.parametrize("case", _rejected_on_both_sides(), ids=_ids(_rejected_on_both_sides()))
 def test_types_and_bounds_are_the_same_on_both_sides(case: Case) -> None:
-    with pytest.raises(ValidationError) as refusal:
+    with pytest.raises(ValidationError) as error:
         SPECS[case.kind].parse(case.spec or {})
-    fields = {str(error["loc"][-1]) for error in refusal.value.errors()}
+    fields = {str(detail["loc"][-1]) for detail in error.value.errors()}
     assert any(field in ROWS[case.name] for field in fields), fields

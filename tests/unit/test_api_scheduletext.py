@@ -1,4 +1,7 @@
-"""The API server's patterns for schedules refuse what the controller could not read, and nothing else: only the calendar is the controller's alone."""
+"""The API server's patterns reject exactly those schedules that the controller's parser rejects.
+
+Only the calendar (days that do not exist) is checked by the controller alone.
+"""
 
 from __future__ import annotations
 
@@ -13,36 +16,36 @@ from kindler.api.base import Rule
 from kindler.api.scheduletext import MOMENT, SCHEDULE_RULES
 from kindler.core.autoscaling.schedule.schedule import ScheduleError, parse
 
-# The shape of every rule but the one about leap years: "unless it is of this form, it must be of that one".
+# The form of every rule except the one about leap years: "unless it matches one pattern, it must match the other".
 _SHAPE: Final = re.compile(r"(?:!self\.matches\(r'(?P<unless>[^']*)'\) \|\| )?self\.matches\(r'(?P<form>[^']*)'\)")
 _SHAPED: Final = tuple((rule, match) for rule in SCHEDULE_RULES if (match := _SHAPE.fullmatch(rule.rule)))
-# What takes more than one field to see, in the controller's words.
+# The controller's messages about errors that need more than one field to detect.
 _CALENDAR: Final = re.compile("no such day comes|skip this time|use a range that rises|day is out of range")
 
 
-def _refusals(text: str) -> list[Rule]:
-    """The rules that refuse a schedule, read as the API server reads them."""
-    wrong = []
+def _rejecting_rules(text: str) -> list[Rule]:
+    """The rules that reject a schedule, evaluated like in the API server."""
+    invalid = []
     for rule, match in _SHAPED:
         if (match["unless"] is None or re.search(match["unless"], text)) and not re.search(match["form"], text):
-            wrong.append(rule)
-    return wrong
+            invalid.append(rule)
+    return invalid
 
 
-def _trouble(text: str) -> str:
-    """What the controller says to a schedule; nothing when it reads it."""
+def _parse_error(text: str) -> str:
+    """The controller's error message for a schedule. Empty if it can parse it."""
     try:
         parse(text)
-    except ScheduleError as wrong:
-        return str(wrong)
+    except ScheduleError as invalid:
+        return str(invalid)
     return ""
 
 
-def test_all_rules_but_one_are_read_here() -> None:
+def test_all_rules_except_one_are_evaluated_here() -> None:
     assert len(_SHAPED) == len(SCHEDULE_RULES) - 1
 
 
-# Of each field what both readers take, and what neither does.
+# For each field: values that both parsers accept, and values that both reject.
 _FIELDS: Final = tuple(
     (good.split(), bad.split())
     for good, bad in (
@@ -62,34 +65,34 @@ _FIELDS: Final = tuple(
 )
 
 
-def _random_cron(chance: random.Random) -> str:
-    fields = [chance.choice(good if chance.random() < 0.9 else bad) for good, bad in _FIELDS]
-    if chance.random() < 0.8:
-        fields[chance.choice((2, 4))] = "?"
-    if chance.random() < 0.2:
-        fields.insert(0, chance.choice(("0", "59", "00", "60", "*", "0/5")))
-    if chance.random() < 0.1:
-        del fields[chance.randrange(len(fields))]
+def _random_cron(rng: random.Random) -> str:
+    fields = [rng.choice(good if rng.random() < 0.9 else bad) for good, bad in _FIELDS]
+    if rng.random() < 0.8:
+        fields[rng.choice((2, 4))] = "?"
+    if rng.random() < 0.2:
+        fields.insert(0, rng.choice(("0", "59", "00", "60", "*", "0/5")))
+    if rng.random() < 0.1:
+        del fields[rng.randrange(len(fields))]
     return f"cron({' '.join(fields)})"
 
 
-def test_both_readers_of_cron_agree_but_for_the_calendar() -> None:
-    chance = random.Random(5)
-    texts = {_random_cron(chance) for _ in range(6000)}
-    readable = {text for text in texts if not (failure := _trouble(text)) or _CALENDAR.search(failure)}
-    assert 0.2 < len(readable) / len(texts) < 0.8, "both sorts must be many"
-    assert {text for text in texts if not _refusals(text)} == readable
+def test_both_parsers_of_cron_agree_except_about_the_calendar() -> None:
+    rng = random.Random(5)
+    texts = {_random_cron(rng) for _ in range(6000)}
+    readable = {text for text in texts if not (failure := _parse_error(text)) or _CALENDAR.search(failure)}
+    assert 0.2 < len(readable) / len(texts) < 0.8, "there must be many valid and many invalid schedules"
+    assert {text for text in texts if not _rejecting_rules(text)} == readable
 
 
-@pytest.mark.parametrize("place", range(6))
-def test_a_wrong_field_is_told_by_the_rule_of_that_field_alone(place: int) -> None:
+@pytest.mark.parametrize("position", range(6))
+def test_only_the_rule_of_a_field_rejects_its_invalid_value(position: int) -> None:
     names = ("minutes", "hours", "day-of-month", "month", "day-of-week", "year")
-    for wrong in (text for text in _FIELDS[place][1] if "?" not in text):
-        fields = ["0", "8", "?", "*", "MON", "*"] if place == 4 else ["0", "8", "1", "*", "?", "*"]
-        fields[place] = wrong
-        said = [rule.message for rule in _refusals(f"cron({' '.join(fields)})")]
-        assert len(said) == 1, (wrong, said)
-        assert f"a wrong {names[place]} field" in said[0]
+    for invalid in (text for text in _FIELDS[position][1] if "?" not in text):
+        fields = ["0", "8", "?", "*", "MON", "*"] if position == 4 else ["0", "8", "1", "*", "?", "*"]
+        fields[position] = invalid
+        messages = [rule.message for rule in _rejecting_rules(f"cron({' '.join(fields)})")]
+        assert len(messages) == 1, (invalid, messages)
+        assert f"a wrong {names[position]} field" in messages[0]
 
 
 _RATES: Final = [
@@ -143,14 +146,14 @@ _OTHERS: Final = [
         *_OTHERS,
     ],
 )
-def test_both_readers_of_the_other_forms_agree(text: str) -> None:
-    assert bool(_refusals(text)) == bool(_trouble(text)), (_refusals(text), _trouble(text))
+def test_both_parsers_of_the_other_forms_agree(text: str) -> None:
+    assert bool(_rejecting_rules(text)) == bool(_parse_error(text)), (_rejecting_rules(text), _parse_error(text))
 
 
 @pytest.mark.parametrize(
     "text",
     ["1970-01-01T00:00:00Z", "2027-01-31T08:00:00Z", "2027-01-31T08:00:00.123456789Z", "2199-12-31T23:59:59+14:00"],
 )
-def test_a_moment_that_the_api_server_accepts_is_read(text: str) -> None:
+def test_a_point_in_time_that_the_api_server_accepts_can_be_parsed(text: str) -> None:
     assert re.search(MOMENT, text)
     assert datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)).tzinfo is not None

@@ -1,4 +1,4 @@
-"""Reading specs: JSON names, defaults, the one container and the one variant."""
+"""Parsing of specs: JSON names, defaults, the one container and the one variant."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ VARIANT = {
         ("url", "url"),
     ],
 )
-def test_json_names_are_spelt_as_ack_spells_them(attribute: str, name: str) -> None:
+def test_json_names_have_the_casing_of_ack(attribute: str, name: str) -> None:
     assert json_name(attribute) == name
 
 
-def test_a_model_that_only_names_an_image_runs_as_on_sagemaker() -> None:
+def test_a_model_with_only_an_image_has_the_defaults_of_sagemaker() -> None:
     container = ModelSpec.parse({"primaryContainer": {"image": "echo:1"}}).container
     assert (container.image, container.command, container.args) == ("echo:1", None, ("serve",))
     assert (container.port, container.health_path, container.invocations_path) == (8080, "/ping", "/invocations")
@@ -59,11 +59,11 @@ def test_a_model_that_only_names_an_image_runs_as_on_sagemaker() -> None:
         {"containers": [{"image": "echo:1"}]},
     ],
 )
-def test_the_container_is_found_wherever_it_was_written(spec: dict[str, Any]) -> None:
+def test_the_container_is_found_in_either_field(spec: dict[str, Any]) -> None:
     assert ModelSpec.parse(spec).container.image == "echo:1"
 
 
-def test_a_config_without_more_is_on_demand_with_sagemakers_limits() -> None:
+def test_a_minimal_config_is_on_demand_with_the_limits_of_sagemaker() -> None:
     variant = EndpointConfigSpec.parse({"productionVariants": [VARIANT]}).variant
     config = variant.serverless_config
     assert (config.memory_size_in_mb, config.max_concurrency, config.provisioned_concurrency) == (2048, 5, None)
@@ -89,21 +89,21 @@ def test_a_config_without_more_is_on_demand_with_sagemakers_limits() -> None:
 )
 def test_an_absent_sagemaker_name_is_metadata_name(kind: Any, least: dict[str, Any], field: str) -> None:
     assert kind.parse(least).name("from-metadata") == "from-metadata"
-    assert kind.parse(least | {field: "Said"}).name("from-metadata") == "Said"
+    assert kind.parse(least | {field: "From-Spec"}).name("from-metadata") == "From-Spec"
 
 
-def test_what_was_read_cannot_be_changed_and_equals_its_like() -> None:
+def test_a_parsed_spec_is_frozen_and_comparable() -> None:
     one = EndpointSpec.parse({"endpointConfigName": "iris"})
     assert one == EndpointSpec.parse({"endpointConfigName": "iris"})
     with pytest.raises(ValidationError, match="frozen"):
         one.endpoint_config_name = "other"
 
 
-def test_fields_of_a_newer_schema_are_passed_over() -> None:
+def test_fields_of_a_newer_schema_are_ignored() -> None:
     assert EndpointSpec.parse({"endpointConfigName": "iris", "autoscaling": []}).endpoint_config_name == "iris"
 
 
-def test_objects_that_no_api_server_lets_pass_say_what_is_missing() -> None:
+def test_errors_about_incomplete_objects_name_the_missing_field() -> None:
     with pytest.raises(ValueError, match=r"set spec\.primaryContainer"):
         _ = ModelSpec.parse({}).container
     with pytest.raises(ValueError, match=r"set spec\.productionVariants"):

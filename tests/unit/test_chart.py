@@ -1,4 +1,4 @@
-"""The chart says what the program reads: every setting once, with the same default, described; and helm refuses what makes no sense."""
+"""The chart sets every setting of the program, with the same default and a description. Helm rejects invalid values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READ = {"controller": controller_settings, "activator": activator_settings, "met
 
 
 def read_by_the_program() -> dict[str, set[str]]:
-    """The variables that settings.py reads, per process."""
+    """The environment variables that settings.py reads, by process."""
     source = SETTINGS.read_text()
     parts = {
         name: re.findall(r'"(KINDLER_\w+)"', body)
@@ -29,19 +29,19 @@ def read_by_the_program() -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("process", PROCESSES)
 def test_the_chart_sets_every_variable_that_the_program_reads_and_no_other(process: str) -> None:
-    told = environment(only(rendered(), "Deployment", f"kindler-{process}"))
-    assert set(told) == read_by_the_program()[process]
+    variables = environment(only(rendered(), "Deployment", f"kindler-{process}"))
+    assert set(variables) == read_by_the_program()[process]
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-def test_the_charts_defaults_are_the_programs(process: str) -> None:
-    told = environment(only(rendered(), "Deployment", f"kindler-{process}"))
-    assert told.pop("KINDLER_POD_NAME") == "$metadata.name"
-    told.pop("KINDLER_PEER_SELECTOR", None)  # more exact in the chart: the next test
-    assert READ[process](told) == READ[process]({})
+def test_the_defaults_of_chart_and_program_are_equal(process: str) -> None:
+    variables = environment(only(rendered(), "Deployment", f"kindler-{process}"))
+    assert variables.pop("KINDLER_POD_NAME") == "$metadata.name"
+    variables.pop("KINDLER_PEER_SELECTOR", None)  # the chart's selector has more labels: see the next test
+    assert READ[process](variables) == READ[process]({})
 
 
-def test_the_peer_selector_finds_the_activators_pods_alone() -> None:
+def test_the_peer_selector_matches_only_pods_of_the_activator() -> None:
     objects = rendered(release="one")
     selector = dict(
         term.split("=")
@@ -67,7 +67,7 @@ def leaves(value: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return [path]
 
 
-# Said by Kubernetes itself: the same words as in a pod.
+# Fields of Kubernetes with the same meaning as in a pod: they need no description.
 KUBERNETES_OWN = {
     "resources",
     "podAnnotations",
@@ -80,7 +80,7 @@ KUBERNETES_OWN = {
 }
 
 
-def test_every_value_is_described_where_it_stands() -> None:
+def test_every_value_has_a_comment_in_the_line_before() -> None:
     text = (CHART / "values.yaml").read_text().splitlines()
     for path in leaves(yaml.safe_load("\n".join(text))):
         if path[-1] in KUBERNETES_OWN:
@@ -112,11 +112,13 @@ def test_every_value_is_described_where_it_stands() -> None:
         ("clusterDomain=example.org", "KINDLER_ACTIVATOR_SERVICE", "kindler-activator.kindler-system.svc.example.org"),
     ],
 )
-def test_values_arrive_as_the_program_reads_them(setting: str, variable: str, value: str) -> None:
-    told = {process: environment(only(rendered(setting), "Deployment", f"kindler-{process}")) for process in PROCESSES}
-    assert value in {each.get(variable) for each in told.values()}
+def test_the_chart_passes_values_in_the_form_that_the_program_reads(setting: str, variable: str, value: str) -> None:
+    variables = {
+        process: environment(only(rendered(setting), "Deployment", f"kindler-{process}")) for process in PROCESSES
+    }
+    assert value in {each.get(variable) for each in variables.values()}
     for process in PROCESSES:
-        READ[process](told[process])
+        READ[process](variables[process])
 
 
 @pytest.mark.parametrize(
@@ -140,13 +142,13 @@ def test_values_arrive_as_the_program_reads_them(setting: str, variable: str, va
         ("nonsense=1", "nonsense"),
     ],
 )
-def test_helm_refuses_what_makes_no_sense_and_names_it(setting: str, words: str) -> None:
-    status, _, said = run("template", "kindler", str(CHART), "--set", setting)
+def test_helm_rejects_an_invalid_value_and_names_its_path(setting: str, words: str) -> None:
+    status, _, errors = run("template", "kindler", str(CHART), "--set", setting)
     assert status != 0
-    assert words in said
+    assert words in errors
 
 
-def test_the_release_begins_every_name() -> None:
+def test_every_name_begins_with_the_release() -> None:
     for release, begin in (("kindler", "kindler"), ("my-kindler", "my-kindler"), ("prod", "prod")):
         objects = rendered(release=release)
         assert {o["metadata"]["name"] for o in objects if not o["metadata"]["name"].startswith(f"{begin}-")} == set()
@@ -158,13 +160,13 @@ def test_the_release_begins_every_name() -> None:
 
 def test_two_installations_share_no_object() -> None:
     def keys(release: str, namespace: str) -> set[tuple[str, str, str]]:
-        found = rendered(release=release, namespace=namespace)
-        return {(o["kind"], o["metadata"].get("namespace", ""), o["metadata"]["name"]) for o in found}
+        objects = rendered(release=release, namespace=namespace)
+        return {(o["kind"], o["metadata"].get("namespace", ""), o["metadata"]["name"]) for o in objects}
 
     assert not keys("one", "system") & keys("two", "system")
 
 
-def test_the_service_leads_to_the_activator_at_port_80() -> None:
+def test_the_service_routes_port_80_to_the_activator() -> None:
     objects = rendered("activator.service.type=NodePort", "activator.service.nodePort=30080")
     service, deployment = (
         only(objects, "Service", "kindler-activator"),
@@ -176,30 +178,32 @@ def test_the_service_leads_to_the_activator_at_port_80() -> None:
         port["name"]: str(port["containerPort"])
         for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
     }
-    told = environment(deployment)
+    variables = environment(deployment)
     assert ports == {
-        "http": told["KINDLER_PUBLIC_PORT"],
-        "peer": told["KINDLER_PEER_PORT"],
-        "admin": told["KINDLER_ADMIN_PORT"],
+        "http": variables["KINDLER_PUBLIC_PORT"],
+        "peer": variables["KINDLER_PEER_PORT"],
+        "admin": variables["KINDLER_ADMIN_PORT"],
     }
 
 
-def test_the_metrics_server_is_reached_where_the_controller_says_it_is() -> None:
+def test_the_metrics_server_has_the_names_that_the_controller_uses() -> None:
     objects = rendered(release="one", namespace="models")
     service, deployment = (
         only(objects, "Service", "one-kindler-metrics"),
         only(objects, "Deployment", "one-kindler-metrics"),
     )
-    told = environment(deployment)
+    variables = environment(deployment)
     release = environment(only(objects, "Deployment", "one-kindler-controller"))["KINDLER_RELEASE"]
     assert (
         names.metrics_name(release)
         == service["metadata"]["name"]
-        == only(objects, "ConfigMap", told["KINDLER_METRICS_CONFIGMAP"])["metadata"]["name"]
+        == only(objects, "ConfigMap", variables["KINDLER_METRICS_CONFIGMAP"])["metadata"]["name"]
     )
-    assert only(objects, "ClusterRole", names.metrics_name(release)), "owner of the APIService"
-    assert told["KINDLER_METRICS_SERVICE"] == "one-kindler-metrics.models.svc", (
-        "the name that the API server looks for in the certificate"
+    assert only(objects, "ClusterRole", names.metrics_name(release)), (
+        "the ClusterRole that owns the APIService must exist"
+    )
+    assert variables["KINDLER_METRICS_SERVICE"] == "one-kindler-metrics.models.svc", (
+        "the API server checks that the certificate has this name"
     )
     assert service["spec"]["ports"] == [{"name": "https", "port": 443, "targetPort": "https"}]
     assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
@@ -207,17 +211,17 @@ def test_the_metrics_server_is_reached_where_the_controller_says_it_is() -> None
         port["name"]: str(port["containerPort"])
         for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
     }
-    assert ports == {"https": told["KINDLER_METRICS_API_PORT"], "admin": told["KINDLER_METRICS_PORT"]}
+    assert ports == {"https": variables["KINDLER_METRICS_API_PORT"], "admin": variables["KINDLER_METRICS_PORT"]}
 
 
-def test_the_metrics_server_may_be_several_on_nodes_of_their_own() -> None:
+def test_replicas_of_the_metrics_server_are_spread_over_nodes() -> None:
     spec = only(rendered("metricsServer.replicas=2"), "Deployment", "kindler-metrics")["spec"]
     assert spec["replicas"] == 2
     (spread,) = spec["template"]["spec"]["topologySpreadConstraints"]
     assert spread["labelSelector"]["matchLabels"] == spec["selector"]["matchLabels"]
 
 
-def test_without_a_metrics_api_nothing_of_its_server_is_there() -> None:
+def test_without_a_metrics_api_there_are_no_objects_of_its_server() -> None:
     for settings in (
         ("autoscaling.api=none",),
         ("autoscaling.api=none", "namespaces={a}", "autoscaling.externalMetrics={q}"),
@@ -233,7 +237,7 @@ def test_without_a_metrics_api_nothing_of_its_server_is_there() -> None:
 
 
 @pytest.mark.parametrize("issuer", ["", "company"])
-def test_cert_manager_issues_for_the_same_name_and_the_files_are_where_they_are_read(issuer: str) -> None:
+def test_the_cert_manager_certificate_has_the_servers_name_and_is_mounted_where_it_is_read(issuer: str) -> None:
     objects = rendered(
         "autoscaling.certManager.enabled=true",
         *([f"autoscaling.certManager.issuerRef.name={issuer}"] if issuer else []),
@@ -242,33 +246,33 @@ def test_cert_manager_issues_for_the_same_name_and_the_files_are_where_they_are_
         only(objects, "Certificate", "kindler-metrics"),
         only(objects, "Deployment", "kindler-metrics"),
     )
-    told, spec = environment(deployment), deployment["spec"]["template"]["spec"]
+    variables, spec = environment(deployment), deployment["spec"]["template"]["spec"]
     assert (
         certificate["metadata"]["name"]
         == environment(only(objects, "Deployment", "kindler-controller"))["KINDLER_METRICS_CERTIFICATE"]
     )
-    assert certificate["spec"]["dnsNames"] == [told["KINDLER_METRICS_SERVICE"]]
+    assert certificate["spec"]["dnsNames"] == [variables["KINDLER_METRICS_SERVICE"]]
     (volume,) = [v for v in spec["volumes"] if "secret" in v]
     assert volume["secret"]["secretName"] == certificate["spec"]["secretName"]
-    assert {"name": volume["name"], "mountPath": told["KINDLER_TLS_DIRECTORY"], "readOnly": True} in spec["containers"][
-        0
-    ]["volumeMounts"]
+    assert {"name": volume["name"], "mountPath": variables["KINDLER_TLS_DIRECTORY"], "readOnly": True} in spec[
+        "containers"
+    ][0]["volumeMounts"]
     assert certificate["spec"]["issuerRef"]["name"] == (issuer or "kindler-metrics")
     assert len([o for o in objects if o["kind"] == "Issuer"]) == (0 if issuer else 1)
 
 
-def test_a_pod_has_time_to_answer_what_it_has() -> None:
+def test_the_grace_period_is_ten_seconds_longer_than_the_shutdown_grace() -> None:
     for setting, seconds in (("activator.shutdownGraceSeconds=90", 100), ("activator.shutdownGraceSeconds=12.5", 23)):
         spec = only(rendered(setting), "Deployment", "kindler-activator")["spec"]
         assert spec["template"]["spec"]["terminationGracePeriodSeconds"] == seconds
         assert (spec["replicas"], spec["strategy"]["rollingUpdate"]["maxSurge"]) == (1, 0)
 
 
-def test_the_notes_name_what_to_type_next() -> None:
-    status, out, said = run(
+def test_the_notes_show_the_next_commands() -> None:
+    status, out, errors = run(
         "install", "prod", str(CHART), "-n", "system", "--dry-run=client", "--set", "namespaces={models}"
     )
-    assert status == 0, said
+    assert status == 0, errors
     notes = out[out.index("NOTES:") :]
     for words in (
         "kubectl apply -n models -f examples/iris/",
@@ -280,7 +284,7 @@ def test_the_notes_name_what_to_type_next() -> None:
         assert words in notes
 
 
-def test_the_chart_is_of_the_programs_version_and_carries_all_three_kinds() -> None:
+def test_the_chart_has_the_programs_version_and_all_three_crds() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     project = (CHART.parents[1] / "pyproject.toml").read_text()
     assert f'version = "{chart["appVersion"]}"' in project

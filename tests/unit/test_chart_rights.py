@@ -1,4 +1,4 @@
-"""What Kindler may do to a cluster, as the chart grants it: least privilege, written per process; and pods that pass Pod Security `restricted`."""
+"""The permissions that the chart grants: least privilege for each process. The pods pass Pod Security `restricted`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kindler.api import names
 from tests.unit.charts import Json, only, rendered
 
 PROCESSES = ("controller", "activator", "metrics")
-SECRETS_AND_OTHER_ROADS_TO_POWER = {
+PRIVILEGED_RESOURCES = {
     "secrets",
     "serviceaccounts",
     "serviceaccounts/token",
@@ -23,17 +23,17 @@ SECRETS_AND_OTHER_ROADS_TO_POWER = {
     "pods/ephemeralcontainers",
     "nodes",
 }
-THE_CLUSTERS_OWN = {"system:service-account-issuer-discovery", "extension-apiserver-authentication-reader"}
+BUILT_IN_ROLES = {"system:service-account-issuer-discovery", "extension-apiserver-authentication-reader"}
 
 
 def grants(objects: list[Json], process: str) -> set[tuple[str, str, str, str]]:
-    """(namespace or "*", API group, resource, verb) of everything that the process's ServiceAccount may do by the chart's own roles."""
-    found = set()
+    """All permissions that the chart's own roles grant to the process's ServiceAccount.
+
+    Each is (namespace or "*", API group, resource, verb).
+    """
+    granted = set()
     for binding in objects:
-        if (
-            binding["kind"] not in ("RoleBinding", "ClusterRoleBinding")
-            or binding["roleRef"]["name"] in THE_CLUSTERS_OWN
-        ):
+        if binding["kind"] not in ("RoleBinding", "ClusterRoleBinding") or binding["roleRef"]["name"] in BUILT_IN_ROLES:
             continue
         if [subject["name"] for subject in binding["subjects"]] == [f"kindler-{process}"]:
             role = only(within(objects, binding), binding["roleRef"]["kind"], binding["roleRef"]["name"])
@@ -41,12 +41,12 @@ def grants(objects: list[Json], process: str) -> set[tuple[str, str, str, str]]:
             for rule in role["rules"]:
                 named = [f"/{name}" for name in rule.get("resourceNames", ())] or [""]
                 resources = [f"{resource}{name}" for resource, name in product(rule["resources"], named)]
-                found |= {(where, *words) for words in product(rule["apiGroups"], resources, rule["verbs"])}
-    return found
+                granted |= {(where, *permission) for permission in product(rule["apiGroups"], resources, rule["verbs"])}
+    return granted
 
 
 def within(objects: list[Json], binding: Json) -> list[Json]:
-    """What a binding can name: roles of its own namespace, or of the cluster."""
+    """The objects that a binding can refer to: those of its own namespace, or cluster-scoped ones."""
     namespace = binding["metadata"].get("namespace") if binding["roleRef"]["kind"] == "Role" else None
     return [o for o in objects if o["metadata"].get("namespace") == namespace]
 
@@ -70,13 +70,13 @@ CONTROLLER = {
     ("events.k8s.io", "events"): "create",
 }
 METRICS = {("serving.kindler.dev", "endpoints"): "get list watch"}
-LEADING = {
+LEADER_ELECTION = {
     ("coordination.k8s.io", "leases"): "create",
     ("coordination.k8s.io", "leases/kindler-controller"): "get update",
     ("", "pods"): "list",
 }
-AT_HOME = LEADING | {("", "configmaps/kindler-metrics"): "list watch"}
-METRICS_AT_HOME = {("", "pods"): "list", ("", "configmaps/kindler-metrics"): "get patch"}
+IN_SYSTEM_NAMESPACE = LEADER_ELECTION | {("", "configmaps/kindler-metrics"): "list watch"}
+METRICS_IN_SYSTEM_NAMESPACE = {("", "pods"): "list", ("", "configmaps/kindler-metrics"): "get patch"}
 METRICS_API = {
     **{
         ("apiregistration.k8s.io", f"apiservices/{version}.metrics.k8s.io"): "get create patch delete"
@@ -86,63 +86,67 @@ METRICS_API = {
 }
 
 
-def spelled(rights: dict[tuple[str, str], str], where: str) -> set[tuple[str, str, str, str]]:
+def expanded(rights: dict[tuple[str, str], str], where: str) -> set[tuple[str, str, str, str]]:
     return {(where, group, resource, verb) for (group, resource), verbs in rights.items() for verb in verbs.split()}
 
 
-def test_rights_in_all_namespaces() -> None:
+def test_permissions_in_all_namespaces() -> None:
     objects = rendered()
-    assert grants(objects, "activator") == spelled(ACTIVATOR, "*")
-    assert grants(objects, "controller") == spelled(CONTROLLER, "*") | spelled(AT_HOME, "kindler-system") | spelled(
-        METRICS_API, "*"
+    assert grants(objects, "activator") == expanded(ACTIVATOR, "*")
+    assert grants(objects, "controller") == expanded(CONTROLLER, "*") | expanded(
+        IN_SYSTEM_NAMESPACE, "kindler-system"
+    ) | expanded(METRICS_API, "*")
+    assert grants(objects, "metrics") == expanded(METRICS, "*") | expanded(
+        METRICS_IN_SYSTEM_NAMESPACE, "kindler-system"
     )
-    assert grants(objects, "metrics") == spelled(METRICS, "*") | spelled(METRICS_AT_HOME, "kindler-system")
 
 
-def test_with_a_list_of_namespaces_there_is_no_right_in_any_other() -> None:
+def test_with_a_list_of_namespaces_there_are_no_permissions_in_others() -> None:
     objects = rendered("namespaces={one,two,kindler-system}")
-    places = ("one", "two", "kindler-system")
+    namespaces = ("one", "two", "kindler-system")
 
-    def everywhere(rights: dict[tuple[str, str], str]) -> set[tuple[str, str, str, str]]:
-        return set().union(*(spelled(rights, place) for place in places))
+    def in_each_namespace(rights: dict[tuple[str, str], str]) -> set[tuple[str, str, str, str]]:
+        return set().union(*(expanded(rights, namespace) for namespace in namespaces))
 
-    assert grants(objects, "activator") == everywhere(ACTIVATOR)
-    assert grants(objects, "controller") == everywhere(CONTROLLER) | spelled(AT_HOME, "kindler-system") | spelled(
-        METRICS_API, "*"
+    assert grants(objects, "activator") == in_each_namespace(ACTIVATOR)
+    assert grants(objects, "controller") == in_each_namespace(CONTROLLER) | expanded(
+        IN_SYSTEM_NAMESPACE, "kindler-system"
+    ) | expanded(METRICS_API, "*")
+    assert grants(objects, "metrics") == in_each_namespace(METRICS) | expanded(
+        METRICS_IN_SYSTEM_NAMESPACE, "kindler-system"
     )
-    assert grants(objects, "metrics") == everywhere(METRICS) | spelled(METRICS_AT_HOME, "kindler-system")
     keys = [(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in objects]
     assert len(keys) == len(set(keys))
 
 
 @pytest.mark.parametrize(("process", "module"), [("controller", controller_process), ("metrics", metrics_process)])
-def test_a_process_says_itself_what_it_needs(process: str, module: ModuleType) -> None:
-    said = (module.__doc__ or "").partition("Rights")[2]
+def test_the_docstring_of_a_process_lists_its_permissions(process: str, module: ModuleType) -> None:
+    documented = (module.__doc__ or "").partition("Rights")[2]
     for _, group, resource, verb in grants(rendered("autoscaling.externalMetrics={queue_length}"), process):
-        assert group in said
-        assert any(word in said for word in (resource.partition("/")[0], "installation allows"))
-        assert verb in said
+        assert group in documented
+        assert any(name in documented for name in (resource.partition("/")[0], "installation allows"))
+        assert verb in documented
 
 
-def test_without_a_metrics_api_there_is_no_right_for_it() -> None:
+def test_without_a_metrics_api_there_are_no_permissions_for_it() -> None:
     objects = rendered("autoscaling.api=none")
-    assert grants(objects, "controller") == spelled(CONTROLLER, "*") | spelled(LEADING, "kindler-system")
+    assert grants(objects, "controller") == expanded(CONTROLLER, "*") | expanded(LEADER_ELECTION, "kindler-system")
     assert grants(objects, "metrics") == set()
 
 
-def test_metrics_of_others_are_read_by_name() -> None:
+def test_external_metrics_are_read_only_by_name() -> None:
     objects = rendered("autoscaling.externalMetrics={queue_length,s0-prometheus}", "namespaces={one}")
     named = {
         ("external.metrics.k8s.io", "queue_length"): "get list",
         ("external.metrics.k8s.io", "s0-prometheus"): "get list",
     }
     for process in ("controller", "metrics"):
-        assert {grant for grant in grants(objects, process) if grant[1] == "external.metrics.k8s.io"} == spelled(
+        assert {grant for grant in grants(objects, process) if grant[1] == "external.metrics.k8s.io"} == expanded(
             named, "one"
         )
 
 
-def test_our_metrics_are_read_by_those_who_scale_and_by_admins() -> None:
+def test_only_the_hpa_controller_and_admins_may_read_kindlers_metrics() -> None:
     role = only(rendered(), "ClusterRole", "kindler-metrics-reader")
     assert {label.rpartition("-")[2] for label in role["metadata"]["labels"] if "aggregate" in label} == {"admin"}
     metrics = (names.METRIC_EXECUTIONS, names.METRIC_CUSTOMIZED)
@@ -160,12 +164,12 @@ def test_our_metrics_are_read_by_those_who_scale_and_by_admins() -> None:
     ]
 
 
-def test_no_wildcard_no_secret_no_road_to_more_power() -> None:
+def test_no_role_has_wildcards_secrets_or_privilege_escalation() -> None:
     for role in (o for o in rendered() if o["kind"] in ("Role", "ClusterRole")):
         for rule in role["rules"]:
             assert "*" not in (*rule["apiGroups"], *rule["resources"], *rule["verbs"])
-            powerful = SECRETS_AND_OTHER_ROADS_TO_POWER & set(rule["resources"])
-            assert not powerful or (powerful, rule["verbs"], rule["resourceNames"]) == (
+            privileged = PRIVILEGED_RESOURCES & set(rule["resources"])
+            assert not privileged or (privileged, rule["verbs"], rule["resourceNames"]) == (
                 {"clusterroles"},
                 ["get"],
                 ["kindler-metrics"],
@@ -173,7 +177,7 @@ def test_no_wildcard_no_secret_no_road_to_more_power() -> None:
             assert not {"escalate", "bind", "impersonate"} & set(rule["verbs"])
 
 
-def test_users_get_the_three_kinds_by_the_clusters_own_roles() -> None:
+def test_the_built_in_view_and_edit_roles_include_the_three_kinds() -> None:
     kinds = {names.MODELS, names.ENDPOINT_CONFIGS, names.ENDPOINTS}
     for name, into in (("view", {"view", "edit", "admin"}), ("edit", {"edit", "admin"})):
         role = only(rendered(), "ClusterRole", f"kindler-{name}")
@@ -203,7 +207,7 @@ def test_pods_pass_pod_security_restricted(process: str) -> None:
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-def test_the_peer_token_is_for_the_peer_port_alone(process: str) -> None:
+def test_the_peer_token_has_the_audience_of_the_peer_port(process: str) -> None:
     spec = only(rendered(), "Deployment", f"kindler-{process}")["spec"]["template"]["spec"]
     (volume,) = spec["volumes"]
     (source,) = volume["projected"]["sources"]
@@ -212,7 +216,7 @@ def test_the_peer_token_is_for_the_peer_port_alone(process: str) -> None:
     assert f"{mount['mountPath']}/{source['serviceAccountToken']['path']}" == "/var/run/secrets/kindler/peer/token"
 
 
-def test_policies_hold_the_controller_to_its_own() -> None:
+def test_policies_restrict_the_controller_to_its_own_objects() -> None:
     objects = rendered(release="prod", namespace="models")
     policies = [
         o
@@ -244,7 +248,7 @@ def test_policies_hold_the_controller_to_its_own() -> None:
     assert "service.name == 'prod-kindler-metrics' && object.spec.service.namespace == 'models'" in text
 
 
-def test_policies_bind_the_activator_of_this_release_and_nobody_else() -> None:
+def test_policies_restrict_only_the_activator_of_this_release() -> None:
     objects = rendered(release="prod", namespace="models")
     for name in ("prod-kindler-activator-pods", "prod-kindler-activator-scale"):
         policy = only(objects, "ValidatingAdmissionPolicy", name)

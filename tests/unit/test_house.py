@@ -1,4 +1,4 @@
-"""What the house must be like, whatever is built in it."""
+"""Structure of the repository: rules that every part of the code must follow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_operator_is_a_source_root_and_no_package() -> None:
-    """An operator/__init__.py would shadow the standard library's `operator` for everything that runs from the repository's root."""
+def test_the_operator_folder_is_not_a_package() -> None:
+    """An operator/__init__.py would shadow the standard library's `operator`.
+
+    It would do so for every program that runs in the repository's root.
+    """
     assert not (ROOT / "operator" / "__init__.py").exists()
     assert operator.itemgetter(0)("ab") == "a"

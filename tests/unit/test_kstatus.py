@@ -46,9 +46,12 @@ def test_a_row_is_unknown_until_the_generation_was_observed() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"conditions": [{"type": "Ready", "status": "True", "observedGeneration": 1}] * 2}, "stands twice"),
+        ({"conditions": [{"type": "Ready", "status": "True", "observedGeneration": 1}] * 2}, "appears twice"),
         ({"conditions": [{"type": "Ready", "status": "True", "observedGeneration": 0}]}, "kubectl wait would hang"),
-        ({"conditions": [{"type": "Stalled", "status": "False", "observedGeneration": 1}]}, "only be there while True"),
+        (
+            {"conditions": [{"type": "Stalled", "status": "False", "observedGeneration": 1}]},
+            "must be present only while True",
+        ),
     ],
 )
 def test_what_a_status_must_never_show(change: dict[str, Any], words: str) -> None:

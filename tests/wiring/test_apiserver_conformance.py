@@ -1,4 +1,4 @@
-"""The API server in memory does what a real one does (tests/e2e/test_conformance.py runs the same cases against that)."""
+"""The API server in memory behaves like a real one. tests/e2e/test_conformance.py runs the same cases on a real one."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ import pytest
 from kindler.clients.cluster import AUTOSCALERS, Cluster, Invalid
 from tests.apiserver import ApiServer, autoscalers
 
-pytest.register_assert_rewrite("tests.apiserver.conformance", "tests.apiserver.conformance_scaling")
+pytest.register_assert_rewrite("tests.apiserver.conformance")
 
 from tests.apiserver.bystander import NAME, bystander  # noqa: E402
-from tests.apiserver.conformance import CONFIG_MAPS, THINGS_CRD, Case, World, config_map  # noqa: E402
-from tests.apiserver.conformance_scaling import CASES, autoscaler  # noqa: E402
+from tests.apiserver.conformance import CASES, Case, World  # noqa: E402
+from tests.apiserver.conformance.bodies import CONFIG_MAPS, THINGS_CRD, autoscaler, config_map  # noqa: E402
 
 
-@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside-a-bystander"])
+@pytest.mark.parametrize("with_bystander", [False, True], ids=["alone", "with-a-bystander"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-async def test_in_memory(case: Case, beside: bool, tmp_path: Path) -> None:
-    """Each case twice: alone in its namespace, and while somebody else creates, changes and deletes objects of the same kinds there."""
+async def test_case_passes_on_the_server_in_memory(case: Case, with_bystander: bool, tmp_path: Path) -> None:
+    """Each case runs twice: alone in its namespace, and beside a second writer of the same kinds."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(
             ApiServer(namespaces=("conformance",), crds=(THINGS_CRD,), history=100_000)
         )
-        if beside:
+        if with_bystander:
             await stack.enter_async_context(bystander(server.store, "conformance"))
         kubeconfig = server.kubeconfig(tmp_path)
         cluster = Cluster()
         await cluster.connect(kubeconfig)
         stack.push_async_callback(cluster.close)
-        await case(World(cluster, kubeconfig, "conformance", collects=True, forget=server.compact))
+        await case(World(cluster, kubeconfig, "conformance", has_collector=True, drop_history=server.compact))
 
 
 async def test_a_bystander_writes_between_any_two_changes_of_a_case(tmp_path: Path) -> None:
-    """Otherwise the cases that run beside it would prove nothing."""
+    """Otherwise the runs with a bystander would prove nothing."""
     async with (
         ApiServer(namespaces=("conformance",), crds=(THINGS_CRD,)) as server,
         bystander(server.store, "conformance"),
@@ -56,7 +56,7 @@ async def test_a_bystander_writes_between_any_two_changes_of_a_case(tmp_path: Pa
         assert len(own) == 3 and all(NAME in names[index + 1] for index in own)
 
 
-async def test_an_older_server_refuses_a_minimum_of_zero_in_its_own_words(tmp_path: Path) -> None:
+async def test_an_older_server_rejects_a_minimum_of_zero_with_the_real_message(tmp_path: Path) -> None:
     async with ApiServer(namespaces=("conformance",)) as server:
         cluster = Cluster()
         await cluster.connect(server.kubeconfig(tmp_path))

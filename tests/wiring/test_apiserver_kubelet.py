@@ -1,4 +1,4 @@
-"""The cluster behind the API server in memory goes through a pod's life as a real one does."""
+"""The cluster behind the API server in memory moves pods through the same states as a real one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def waiting(pod: Object) -> str:
     return str(pod["status"]["containerStatuses"][0]["state"].get("waiting", {}).get("reason", ""))
 
 
-async def test_a_replica_set_gets_ready_pods_and_says_so() -> None:
+async def test_a_replica_set_gets_ready_pods_and_reports_them() -> None:
     async with ApiServer() as server:
         Kubelet(server)
         replica_set(server, 2)
@@ -36,7 +36,7 @@ async def test_a_replica_set_gets_ready_pods_and_says_so() -> None:
         assert found and len({pod["status"]["podIP"] for pod in pods(server)}) == 2
 
 
-async def test_phases_come_one_at_a_time() -> None:
+async def test_a_pod_goes_through_its_states_one_by_one() -> None:
     async with ApiServer() as server:
         kubelet = Kubelet(server, automatic=False)
         replica_set(server, 1)
@@ -72,7 +72,9 @@ async def test_phases_come_one_at_a_time() -> None:
         (Behaviour.NEVER_PINGS, "Running", ""),
     ],
 )
-async def test_what_goes_wrong_stays_until_it_is_mended(behaviour: Behaviour, phase: str, reason: str | None) -> None:
+async def test_a_failing_pod_stays_so_until_the_cause_is_removed(
+    behaviour: Behaviour, phase: str, reason: str | None
+) -> None:
     async with ApiServer() as server:
         kubelet = Kubelet(server, automatic=False)
         kubelet.behave = lambda _: behaviour
@@ -86,7 +88,7 @@ async def test_what_goes_wrong_stays_until_it_is_mended(behaviour: Behaviour, ph
         assert pod["status"]["containerStatuses"][0]["ready"]
 
 
-async def test_the_cheapest_ready_pod_goes_first_and_lingers_while_it_must() -> None:
+async def test_the_ready_pod_with_the_lowest_deletion_cost_is_deleted_first_and_can_linger() -> None:
     async with ApiServer() as server:
         kubelet = Kubelet(server, automatic=False)
         replica_set(server, 3)
@@ -103,7 +105,7 @@ async def test_the_cheapest_ready_pod_goes_first_and_lingers_while_it_must() -> 
         assert sorted(pod["metadata"]["name"] for pod in pods(server)) == sorted({*names} - {names[1]})
 
 
-async def test_a_refused_pod_is_told_on_the_replica_set() -> None:
+async def test_the_replica_set_reports_a_pod_that_cannot_be_created() -> None:
     async with ApiServer() as server:
         kubelet = Kubelet(server, automatic=False)
         kubelet.replica_sets.refuse = lambda _: 'pods "r-" is forbidden: exceeded quota: small'

@@ -1,4 +1,5 @@
-"""What a user says and what we answer: the three kinds, their names, conditions, routes, settings, and the CRD generator.
+"""The API that users see: the three kinds with spec and status, names, conditions, routes, settings, CRD generation.
 
-Lives here: frozen values and schemas. Must not live here: I/O, clocks, decisions, any import of another room.
+Belongs here: frozen values and schemas. Does not belong here: I/O, clocks, decisions, imports of any other package of
+Kindler.
 """

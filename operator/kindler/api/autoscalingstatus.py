@@ -1,7 +1,8 @@
-"""What the controller answers about `spec.autoscaling[]`: the bounds in force with what they come from, and the last scaling activities.
+"""The schema of status for `spec.autoscaling[]`: the bounds in force with their origin, and the last scaling
+activities.
 
-`boundsSince`, `registered`, `base` and `scheduledScalingSuspended` are the controller's memory: from them, the actions and the time of day the bounds in force
-follow, so that a restarted controller comes to the same.
+`boundsSince`, `registered`, `base` and `scheduledScalingSuspended` are the controller's memory. It computes the bounds
+in force from them, the scheduled actions and the current time. So a restarted controller computes the same bounds.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pydantic import Field
 from kindler.api.base import Block
 
 ACTIVITIES = 10
-"""How many scaling activities are kept."""
+"""How many scaling activities status lists."""
 
 
 class BoundsStatus(Block):
@@ -75,7 +76,8 @@ class ScalingActivity(Block):
     to: int
     """Provisioned concurrency that it asked for."""
     result: str
-    """InProgress until the instances have answered, then Successful; Overridden by a later one; Failed when instances cannot come up."""
+    """InProgress until the instances have answered, then Successful; Overridden by a later one; Failed when instances
+    cannot come up."""
     status_message: str | None = None
     """More about the result; absent when there is nothing to add."""
 

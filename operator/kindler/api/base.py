@@ -1,15 +1,17 @@
-"""What the three specs are built of: JSON names, markers on fields, and the pieces that kinds share.
+"""The parts of the three specs: JSON names, markers on fields, and the types that several kinds use.
 
-A field's type says what the API server accepts, its docstring is what `kubectl explain` shows, its markers say the rest:
+A field's type defines which values the API server accepts. Its docstring is the text of `kubectl explain`. Its markers
+define the rest:
 
-    Rule              a CEL rule with the sentence that a person sees
-    Kept              SageMaker has the field, Kindler does not act on it: reported in status.ignoredFields; its values are
-                      not judged, so that what a newer SageMaker takes still applies
-    RequiredByRule    needed, but a Rule says so (with a better sentence than "Required value")
-    FormByRule        of a form, but a Rule says so (with a better sentence than "must be of type date-time")
-    ListMap           a list whose items are told apart by one field
+    Rule              a CEL rule and the message that a user gets when it fails
+    Kept              SageMaker has the field, but Kindler does not act on it: status.ignoredFields lists it. Its values
+                      are not validated, so that values of a newer SageMaker are accepted too
+    RequiredByRule    required, but by a Rule (its message is better than "Required value")
+    FormByRule        has a required format, but by a Rule (its message is better than "must be of type date-time")
+    ListMap           a list whose items are identified by one field
 
-The API server is the judge. Parsing here only gives types to what it let pass, so types and bounds are all that both sides check.
+The API server validates objects. Parsing here only converts accepted objects to Python types. Therefore only types and
+bounds are checked on both sides.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import Annotated, Any, ClassVar, Final, Self
 from annotated_types import MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-# Words that AWS's controller for SageMaker (ACK) writes in capitals, unless they begin a name.
+# Parts of names that AWS's controller for SageMaker (ACK) writes in capitals, except at the start of a name.
 _CAPITALS: Final = {
     "arn": "ARN",
     "gb": "GB",
@@ -35,7 +37,10 @@ _CAPITALS: Final = {
 
 
 def json_name(attribute: str) -> str:
-    """The JSON name of an attribute, in ACK's casing: `memory_size_in_mb` is memorySizeInMB, `s3_uri` is s3URI, `type_` is type_."""
+    """The JSON name of an attribute, in ACK's casing.
+
+    `memory_size_in_mb` becomes memorySizeInMB, `s3_uri` becomes s3URI, `type_` stays type_.
+    """
     first, *rest = attribute.rstrip("_").split("_")
     return (
         first
@@ -53,7 +58,11 @@ EXCLUDED: Final = "not available on serverless endpoints, as on SageMaker"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A CEL rule: true for good values. `field` moves the error from the place of the rule to one of its sub-fields (JSON path, `.name`)."""
+    """A CEL rule: true for valid values.
+
+    The API server reports an error at the field that has the rule; `field` (JSON path, `.name`) moves it to a
+    sub-field.
+    """
 
     rule: str
     message: str
@@ -63,7 +72,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The field has no effect, for this reason. `warn`: somebody who sets it should be told at once, by an admission warning."""
+    """The field has no effect; `why` is the reason. `warn`: an admission warning tells the user when the field is
+    set."""
 
     why: str
     warn: bool = False
@@ -71,25 +81,28 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class RequiredByRule:
-    """Not in the schema's `required`: a Rule refuses its absence."""
+    """Not in the schema's `required` list: a Rule rejects an object without the field."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormByRule:
-    """Text of at most `max_length` characters without the schema's `format`: a Rule refuses what is not of the form."""
+    """Text of at most `max_length` characters, without `format` in the schema: a Rule checks the format."""
 
     max_length: int
 
 
 @dataclass(frozen=True, slots=True)
 class ListMap:
-    """Items are told apart by `key` (JSON name): no two alike, and server-side apply merges them."""
+    """Items are identified by `key` (JSON name): keys are unique, and server-side apply merges items by key."""
 
     key: str
 
 
 class Block(BaseModel):
-    """One JSON object of a spec or status: frozen, snake_case attributes, ACK's names in JSON. Unknown fields are passed over (a newer schema)."""
+    """One JSON object of a spec or status: frozen, snake_case attributes, ACK's names in JSON.
+
+    Unknown fields are ignored: a newer version of the schema may have written them.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -97,28 +110,29 @@ class Block(BaseModel):
         alias_generator=json_name,
         populate_by_name=True,
         use_attribute_docstrings=True,
-        protected_namespaces=(),  # model_name is a field of ours
+        protected_namespaces=(),  # pydantic reserves the prefix model_, but model_name is a field here
     )
 
     RULES: ClassVar[tuple[Rule, ...]] = ()
 
     @classmethod
     def parse(cls, value: dict[str, Any]) -> Self:
-        """Reads the JSON object as the API server stores it; raises pydantic's ValidationError, a ValueError, when it is not one."""
+        """Reads the JSON object as the API server stores it. Raises pydantic's ValidationError (a ValueError)."""
         return cls.model_validate(value)
 
 
 def unreadable(failure: Exception) -> str:
-    """What `parse` stumbled over first, for a person: "scalingPolicies[0].policyName is 7: Input should be a valid string"."""
+    """The first error of `parse` as text: "scalingPolicies[0].policyName is 7: Input should be a valid string"."""
     if not isinstance(failure, ValidationError):
         return " ".join(str(failure).split())
     first = failure.errors(include_url=False)[0]
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
     value = f" is {first['input']!r:.100}" if isinstance(first["input"], str | int | float) else ""
-    return f"{place}{value}: {first['msg']}".lstrip(": ")
+    return f"{path}{value}: {first['msg']}".lstrip(": ")
 
 
-# --- Types that several kinds use. Everything that a rule reaches is bounded: the API server prices rules by the largest value.
+# --- Types that several kinds use. Every value that a rule reads has a size limit, because the API server estimates the
+# cost of a rule from the largest possible value.
 
 NAME_PATTERN: Final = "^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?$"
 
@@ -126,11 +140,12 @@ NAME_PATTERN: Final = "^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?$"
 def name_rule(field: str) -> Rule:
     return Rule(
         f"self.matches('{NAME_PATTERN}')",
-        f"{field} may hold letters, digits and hyphens, and must begin and end with a letter or digit, as my-name-1; choose such a name",
+        f"{field} may hold letters, digits and hyphens, and must begin and end with a letter or digit, as my-name-1;"
+        " choose such a name",
     )
 
 
-Name = Annotated[str, MaxLen(63)]  # with name_rule, which also refuses the empty name
+Name = Annotated[str, MaxLen(63)]  # always with name_rule, which also rejects the empty name
 ShortText = Annotated[str, MaxLen(256)]
 Text = Annotated[str, MaxLen(1024)]
 Arn = Annotated[str, MaxLen(2048)]
@@ -153,7 +168,8 @@ class VPCConfig(Block):
 
     RULES = (
         Rule(
-            "(!has(self.securityGroupIDs) || size(self.securityGroupIDs) == 0) && (!has(self.subnets) || size(self.subnets) == 0)",
+            "(!has(self.securityGroupIDs) || size(self.securityGroupIDs) == 0) && (!has(self.subnets) ||"
+            " size(self.subnets) == 0)",
             f"vpcConfig is {EXCLUDED}, and would be without effect; remove it, and limit traffic with a NetworkPolicy",
             FORBIDDEN,
         ),
@@ -167,6 +183,7 @@ class VPCConfig(Block):
 
 NETWORK_ISOLATION_RULE: Final = Rule(
     "!self",
-    f"enableNetworkIsolation is {EXCLUDED}: the container would not be isolated; remove it, and limit traffic with a NetworkPolicy",
+    f"enableNetworkIsolation is {EXCLUDED}: the container would not be isolated; remove it, and limit traffic with a"
+    " NetworkPolicy",
     FORBIDDEN,
 )

@@ -1,4 +1,4 @@
-"""The words of status: condition types, statuses and reasons, SageMaker's endpointStatus, and the Condition value."""
+"""Constants of status: condition types, statuses and reasons, SageMaker's endpointStatus; and the Condition value."""
 
 from __future__ import annotations
 
@@ -6,41 +6,46 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-# Types. Reconciling and Stalled stand only while True: kstatus takes their presence for the sign.
-READY: Final = "Ready"  # the present spec is fully in effect
-AVAILABLE: Final = "Available"  # the endpoint answers requests, also from zero
-RECONCILING: Final = "Reconciling"  # under way
-STALLED: Final = "Stalled"  # waits for the user
-SCALING_ACTIVE: Final = "ScalingActive"  # only with spec.autoscaling: provisioned concurrency follows its metrics and schedules; does not touch Ready
+# Types. Reconciling and Stalled are present only while True, because kstatus checks their presence.
+READY: Final = "Ready"  # the current spec is fully in effect
+AVAILABLE: Final = "Available"  # the endpoint serves requests, also when it is scaled to zero
+RECONCILING: Final = "Reconciling"  # the controller or the pods still have work to do
+STALLED: Final = "Stalled"  # the user must change something
+# Only with spec.autoscaling: provisioned concurrency follows its metrics and schedules. Does not influence Ready.
+SCALING_ACTIVE: Final = "ScalingActive"
 
 TRUE: Final = "True"
 FALSE: Final = "False"
 UNKNOWN: Final = "Unknown"
 
-# Reasons, for all kinds and types.
+# Reasons of all kinds and types.
 ACCEPTED: Final = "Accepted"  # Ready of a Model or EndpointConfig
 ENDPOINT_CONFIG_NOT_FOUND: Final = "EndpointConfigNotFound"
 MODEL_NOT_FOUND: Final = "ModelNotFound"
-NAME_TAKEN: Final = "NameTaken"  # an older object has the SageMaker name, or somebody else's object the name of a child
-INVALID: Final = "Invalid"  # stored under older rules, or refused by the API server as a child
+# An older object has the same SageMaker name, or an object that is not Kindler's has the name of a child.
+NAME_TAKEN: Final = "NameTaken"
+INVALID: Final = "Invalid"  # stored before a rule existed, or the API server rejects a child
 CREATION_FAILED: Final = "CreationFailed"
 UPDATE_FAILED: Final = "UpdateFailed"
-CANNOT_START: Final = "CannotStart"  # in service, but pods do not come up when woken
-INVALID_AUTOSCALING: Final = "InvalidAutoscaling"  # spec.autoscaling names a variant, schedule or metric that cannot be served; the valid rest acts
+CANNOT_START: Final = "CannotStart"  # in service, but pods do not start when a request needs them
+# spec.autoscaling names a variant, schedule or metric that cannot be used. The valid entries remain in effect.
+INVALID_AUTOSCALING: Final = "InvalidAutoscaling"
 
-# Reasons of ScalingActive, each with the status it goes with.
+# Reasons of ScalingActive, each with the status that it belongs to.
 METRICS_AVAILABLE: Final = "MetricsAvailable"  # True: the HPA reads the metric of every policy
-COMPUTED: Final = "Computed"  # True: the controller computes the size, for no metrics API is free, or the pool is at 0 and an HPA would leave it there
-SCHEDULED: Final = "Scheduled"  # True: there are no policies, the size is held within the bounds in force
-MAXIMUM_IS_ZERO: Final = (
-    "MaximumIsZero"  # True: the maximum in force is 0, so nothing is provisioned and no policy acts
-)
-NO_METRICS: Final = "NoMetrics"  # False: the metric of a policy cannot be read, or no policy can be followed; the size holds, and is not scaled in
-SUSPENDED: Final = "Suspended"  # False: spec suspends scaling out and in, the size moves by bounds alone
+# True: the controller computes the size, because no metrics API is free, or because the pool is at 0 (an HPA does not
+# scale a pool up from 0).
+COMPUTED: Final = "Computed"
+SCHEDULED: Final = "Scheduled"  # True: there are no policies; the size stays within the bounds in force
+# True: the maximum in force is 0, so nothing is provisioned and no policy acts.
+MAXIMUM_IS_ZERO: Final = "MaximumIsZero"
+# False: the metric of a policy cannot be read, or no policy can be applied. The size stays and is not scaled in.
+NO_METRICS: Final = "NoMetrics"
+SUSPENDED: Final = "Suspended"  # False: spec suspends scaling out and in; only the bounds change the size
 CANNOT_SCALE: Final = "CannotScale"  # False: the HPA cannot be written, or cannot scale its ReplicaSet
-NOT_SCALED_YET: Final = "NotScaledYet"  # Unknown: the HPA stands and has not looked at its metrics yet
+NOT_SCALED_YET: Final = "NotScaledYet"  # Unknown: the HPA exists but has not read its metrics yet
 
-# endpointStatus, SageMaker's words. Each of the first four is also the reason of conditions at that moment.
+# endpointStatus: SageMaker's values. Each of the first four is also the reason of conditions at that time.
 CREATING: Final = "Creating"
 UPDATING: Final = "Updating"
 IN_SERVICE: Final = "InService"
@@ -51,10 +56,10 @@ ROLLING_BACK: Final = "RollingBack"
 SYSTEM_UPDATING: Final = "SystemUpdating"
 UPDATE_ROLLBACK_FAILED: Final = "UpdateRollbackFailed"
 
-# Results of a scaling activity, Application Auto Scaling's words (FAILED, above, is the fourth).
-IN_PROGRESS: Final = "InProgress"  # instances have not answered yet
+# Results of a scaling activity, as in Application Auto Scaling. FAILED (above) is the fourth.
+IN_PROGRESS: Final = "InProgress"  # instances have not responded yet
 SUCCESSFUL: Final = "Successful"  # the size is reached
-OVERRIDDEN: Final = "Overridden"  # a later change came before it was reached
+OVERRIDDEN: Final = "Overridden"  # a later change replaced it before the size was reached
 
 ENDPOINT_STATUSES: Final = (
     OUT_OF_SERVICE,
@@ -71,7 +76,8 @@ ENDPOINT_STATUSES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One entry of status.conditions. `last_transition_time` is RFC 3339 in UTC, whole seconds: when `status` last changed."""
+    """One entry of status.conditions. `last_transition_time`: when `status` last changed (RFC 3339, UTC, whole
+    seconds)."""
 
     type: str
     status: str
@@ -81,7 +87,7 @@ class Condition:
     last_transition_time: str
 
     def to_json(self) -> dict[str, Any]:
-        """The object as it stands in status.conditions."""
+        """The object as stored in status.conditions."""
         return {
             "type": self.type,
             "status": self.status,
@@ -93,7 +99,10 @@ class Condition:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Condition:
-        """Reads one entry, also one that others wrote (ACK's have neither observedGeneration nor, always, a reason). Raises KeyError without type or status."""
+        """Reads one entry, also one that another controller wrote. Raises KeyError without type or status.
+
+        ACK's conditions have no observedGeneration, and some have no reason.
+        """
         return cls(
             type=str(value["type"]),
             status=str(value["status"]),
@@ -104,13 +113,16 @@ class Condition:
         )
 
 
-def carried(wanted: Iterable[Condition], found: Iterable[Condition]) -> tuple[Condition, ...]:
-    """The conditions to write: as wanted, but with the found lastTransitionTime where the status did not change. What is not wanted goes."""
-    before = {c.type: c for c in found}
-    return tuple(_carry(c, before.get(c.type)) for c in wanted)
+def carried(desired: Iterable[Condition], stored: Iterable[Condition]) -> tuple[Condition, ...]:
+    """The conditions to write: the desired ones, with the stored lastTransitionTime where the status did not change.
+
+    Stored conditions that are not desired are dropped.
+    """
+    by_type = {c.type: c for c in stored}
+    return tuple(_with_stored_time(c, by_type.get(c.type)) for c in desired)
 
 
-def _carry(wanted: Condition, found: Condition | None) -> Condition:
-    if found is None or found.status != wanted.status or not found.last_transition_time:
-        return wanted
-    return replace(wanted, last_transition_time=found.last_transition_time)
+def _with_stored_time(desired: Condition, stored: Condition | None) -> Condition:
+    if stored is None or stored.status != desired.status or not stored.last_transition_time:
+        return desired
+    return replace(desired, last_transition_time=stored.last_transition_time)

@@ -27,7 +27,8 @@ _Environment = Annotated[
     MaxLen(100),
     Rule(
         "self.all(k, size(k) <= 1024 && k.matches('^[a-zA-Z_][a-zA-Z0-9_]*$'))",
-        "names of environment variables may hold letters, digits and underscores, must not begin with a digit, and have at most 1024 characters; rename them",
+        "names of environment variables may hold letters, digits and underscores, must not begin with a digit, and have"
+        " at most 1024 characters; rename them",
     ),
     Rule(
         "self.map(k, size(bytes(k)) + size(bytes(self[k]))).sum() <= 32768",
@@ -46,7 +47,8 @@ _Mode = Annotated[
     ShortText,
     Rule(
         "self == 'SingleModel'",
-        f"mode must be SingleModel: multi-model endpoints are {EXCLUDED}; remove mode, and make one Endpoint for each model",
+        f"mode must be SingleModel: multi-model endpoints are {EXCLUDED}; remove mode, and make one Endpoint for each"
+        " model",
         FORBIDDEN,
     ),
 ]
@@ -54,7 +56,8 @@ _ModelCacheSetting = Annotated[
     ShortText,
     Rule(
         "self in ['', 'Disabled']",
-        f"multiModelConfig must stay off: multi-model endpoints are {EXCLUDED}; remove it, and make one Endpoint for each model",
+        f"multiModelConfig must stay off: multi-model endpoints are {EXCLUDED}; remove it, and make one Endpoint for"
+        " each model",
         FORBIDDEN,
     ),
 ]
@@ -63,15 +66,16 @@ _User = Annotated[
     Le(2147483647),
     Rule(
         "self > 0",
-        "runAsUser must be 1 or more: model containers never run as root (0); choose such an id, or leave it out to run as 10001",
+        "runAsUser must be 1 or more: model containers never run as root (0); choose such an id, or leave it out to run"
+        " as 10001",
         FORBIDDEN,
     ),
 ]
-_Words = Annotated[tuple[Annotated[str, MaxLen(4096)], ...], MaxLen(64)]
+_Arguments = Annotated[tuple[Annotated[str, MaxLen(4096)], ...], MaxLen(64)]
 
 
 def _path(field: str, example: str) -> Rule:
-    """A path as RFC 3986 has it: activators put it into the request line as it stands."""
+    """A path according to RFC 3986: activators copy it into the request line without change."""
     return Rule(
         r"self.matches('^/[-A-Za-z0-9._~!$&()*+,;=:@%/]*$')",
         f"{field} must begin with / and hold no blanks, query or fragment, as {example}; correct it",
@@ -82,7 +86,8 @@ class RepositoryAuthConfig(Block):
     """SageMaker's credentials for a private registry."""
 
     repository_credentials_provider_arn: Arn | None = None
-    """ARN of a Lambda function that gives registry credentials. Without effect here: name a Secret in spec.imagePullSecrets instead."""
+    """ARN of a Lambda function that gives registry credentials. Without effect here: name a Secret in
+    spec.imagePullSecrets instead."""
 
 
 class ImageConfig(Block):
@@ -91,7 +96,8 @@ class ImageConfig(Block):
     repository_access_mode: (
         Annotated[ShortText, Kept("the node pulls the image from wherever its name points to")] | None
     ) = None
-    """Platform for ECR, Vpc for a private registry. Without effect here: the node pulls the image from wherever its name points to."""
+    """Platform for ECR, Vpc for a private registry. Without effect here: the node pulls the image from wherever its
+    name points to."""
     repository_auth_config: (
         Annotated[RepositoryAuthConfig, Kept("credentials for the registry come from spec.imagePullSecrets", warn=True)]
         | None
@@ -110,7 +116,8 @@ class S3DataSource(Block):
     """A place in S3 that holds model files."""
 
     s3_uri: Text | None = None
-    """s3://bucket/prefix of the files, or s3://bucket/key of one archive. Kept with modelDataSource, which is not acted on yet."""
+    """s3://bucket/prefix of the files, or s3://bucket/key of one archive. Kept with modelDataSource, which is not acted
+    on yet."""
     s3_data_type: Literal["S3Prefix", "S3Object"] | None = None
     """S3Prefix: every object below s3URI. S3Object: the one object that s3URI names."""
     compression_type: Literal["None", "Gzip"] | None = None
@@ -130,11 +137,13 @@ class MultiModelConfig(Block):
     """Settings of SageMaker's multi-model endpoints, which serverless endpoints do not have."""
 
     model_cache_setting: _ModelCacheSetting | None = None
-    """Whether a multi-model container keeps models in memory. Serverless endpoints serve one model each: only Disabled is accepted."""
+    """Whether a multi-model container keeps models in memory. Serverless endpoints serve one model each: only Disabled
+    is accepted."""
 
 
 class SecurityContext(Block):
-    """Who the container runs as. Everything else of a pod's security is fixed by Kindler (Pod Security "restricted")."""
+    """Who the container runs as. Everything else of a pod's security is fixed by Kindler (Pod Security
+    "restricted")."""
 
     run_as_user: _User = 10001
     """User id of the container, never 0 (root). Default 10001: serverless platforms run images as an arbitrary user."""
@@ -156,45 +165,55 @@ class Container(Block):
         ),
         Rule(
             "has(self.image) || !has(self.modelPackageName)",
-            "image is missing: modelPackageName alone is not served, since model packages are not looked up; set image to the image of that package",
+            "image is missing: modelPackageName alone is not served, since model packages are not looked up; set image"
+            " to the image of that package",
             REQUIRED,
             ".image",
         ),
     )
 
     container_hostname: Annotated[ShortText, Kept("a pod's host name is its own name")] | None = None
-    """DNS host name of the container on SageMaker. Without effect here; SageMaker too ignores it for a single container."""
+    """DNS host name of the container on SageMaker. Without effect here; SageMaker too ignores it for a single
+    container."""
     image: _Image
-    """Image of the container: registry/repository with a tag or digest. It is started with the argument `serve`, listens on port 8080, and answers
-    GET /ping and POST /invocations, as on SageMaker. The digest that runs is reported in the Endpoint's status (deployedImages)."""
+    """Image of the container: registry/repository with a tag or digest. It is started with the argument `serve`,
+    listens on port 8080, and answers GET /ping and POST /invocations, as on SageMaker. The digest that runs is reported
+    in the Endpoint's status (deployedImages)."""
     environment: _Environment | None = None
-    """Environment variables of the container: at most 100, name and value at most 1024 characters each, 32 KiB in all, as on SageMaker."""
+    """Environment variables of the container: at most 100, name and value at most 1024 characters each, 32 KiB in all,
+    as on SageMaker."""
     model_data_url: _ModelDataURL | None = None
-    """Where the model's files (one .tar.gz) come from, to be unpacked into /opt/ml/model. Not acted on yet: build the files into the image."""
+    """Where the model's files (one .tar.gz) come from, to be unpacked into /opt/ml/model. Not acted on yet: build the
+    files into the image."""
     model_data_source: Annotated[ModelDataSource, _NO_FILES] | None = None
-    """Where the model's files come from, in SageMaker's longer form. Not acted on yet: build the files into the image."""
+    """Where the model's files come from, in SageMaker's longer form. Not acted on yet: build the files into the
+    image."""
     inference_specification_name: Annotated[ShortText, _NO_PACKAGES] | None = None
     """Inference specification of the model package. Without effect here: image says what runs."""
     model_package_name: Annotated[ShortText, _NO_PACKAGES] | None = None
-    """Model package (name or ARN) in SageMaker's registry. Without effect here beside image, and not enough without it."""
+    """Model package (name or ARN) in SageMaker's registry. Without effect here beside image, and not enough without
+    it."""
     image_config: ImageConfig | None = None
-    """Whether SageMaker pulls from ECR or a private registry. Without effect here: name a Secret in spec.imagePullSecrets."""
+    """Whether SageMaker pulls from ECR or a private registry. Without effect here: name a Secret in
+    spec.imagePullSecrets."""
     mode: _Mode | None = None
     """SingleModel, which is also what absence means. MultiModel is not available on serverless endpoints."""
     multi_model_config: MultiModelConfig | None = None
     """Settings of multi-model endpoints, which serverless endpoints do not have: only off values are accepted."""
-    command: _Words | None = None
+    command: _Arguments | None = None
     """Added by Kindler: replaces the image's ENTRYPOINT. Absent: the image's own, as on SageMaker."""
-    args: _Words = ("serve",)
+    args: _Arguments = ("serve",)
     """Added by Kindler: replaces the image's CMD. Default ["serve"], as on SageMaker."""
     port: Annotated[int, Ge(1), Le(65535)] = 8080
     """Added by Kindler: the port on which the container listens. Default 8080, as on SageMaker."""
     health_path: Annotated[str, MaxLen(256), _path("healthPath", "/ping")] = "/ping"
-    """Added by Kindler: the path that answers 200 to GET as soon as the model can serve. Default /ping, as on SageMaker."""
+    """Added by Kindler: the path that answers 200 to GET as soon as the model can serve. Default /ping, as on
+    SageMaker."""
     invocations_path: Annotated[str, MaxLen(256), _path("invocationsPath", "/invocations")] = "/invocations"
     """Added by Kindler: the path to which requests are posted. Default /invocations, as on SageMaker."""
     drain: Literal["Connections", "Sleep"] = "Connections"
-    """Added by Kindler: how a pod that must go waits for the request in it. Connections (default): it goes once no connection is open on its port.
-    Sleep: for images without a shell; it stays for invocationTimeoutInSeconds."""
+    """Added by Kindler: how a pod that must go waits for the request in it. Connections (default): it goes once no
+    connection is open on its port. Sleep: for images without a shell; it stays for invocationTimeoutInSeconds."""
     security_context: SecurityContext = SecurityContext()
-    """Added by Kindler: user, group and read-only files of the container. Default: user 10001, group 0, writable files; never root."""
+    """Added by Kindler: user, group and read-only files of the container. Default: user 10001, group 0, writable files;
+    never root."""

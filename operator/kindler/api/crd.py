@@ -1,6 +1,7 @@
-"""CustomResourceDefinitions from the models: Python types and markers in, structural schemas out.
+"""Generates CustomResourceDefinitions from the models: Python types and markers in, structural schemas out.
 
-A type or marker that is not in the tables below is refused, so that a new one cannot slip through as something that the API server reads otherwise.
+Generation fails for a type or marker that is not in the tables below. Otherwise a new one could get a schema that the
+API server interprets differently.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ _SCALARS: Final[dict[Any, Schema]] = {
     float: {"type": "number"},
     datetime: {"type": "string", "format": "date-time"},
 }
-# How a length is called, by the schema's type.
+# The second part of the keywords minLength, maxItems ..., by the schema's type.
 _LENGTHS: Final = {"string": "Length", "array": "Items", "object": "Properties"}
 
 
 class Unsupported(TypeError):
-    """A model uses a type, marker or default that has no place in a structural schema (or none yet: teach this module)."""
+    """A model uses a type, marker or default that structural schemas do not support, or that this module does not
+    yet."""
 
 
 def crd(kind: Kind) -> Schema:
@@ -83,14 +85,14 @@ def _root(kind: Kind) -> Schema:
     return {
         "description": kind.description,
         "type": "object",
-        # Without this, removing spec would skip every rule below it.
+        # Without this, a user could remove spec, and the API server would then skip all rules inside it.
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string", "description": f"Always {names.API_VERSION}."},
             "kind": {"type": "string", "description": f"Always {kind.kind}."},
             "metadata": {"type": "object"},
             "spec": spec,
-            # So that a client which waits for status does not take "nothing there yet" for "all is well".
+            # Without this default, a client that waits for status could treat an empty status as success.
             "status": schema(kind.status) | {"default": {"observedGeneration": -1}},
         },
         "x-kubernetes-validations": [_rule(r) for r in kind.rules],
@@ -98,7 +100,7 @@ def _root(kind: Kind) -> Schema:
 
 
 def immutable(kind: Kind) -> tuple[Rule, ...]:
-    """One rule for each field of spec that must stay as it was created: changed, added or removed is refused."""
+    """One rule for each immutable field of spec: it rejects a change, an addition and a removal."""
     if kind.mutable is None:
         return ()
     fields = [str(info.alias) for info in kind.spec.model_fields.values() if info.alias not in kind.mutable]
@@ -106,7 +108,8 @@ def immutable(kind: Kind) -> tuple[Rule, ...]:
     return tuple(
         Rule(
             f"has(self.{f}) == has(oldSelf.{f}) && (!has(self.{f}) || self.{f} == oldSelf.{f})",
-            f"{f} is immutable, as is all of {_article(kind.kind)} but for {may}: what refers to it must not change under it; create a new one for a change",
+            f"{f} is immutable, as is all of {_article(kind.kind)} but for {may}: what refers to it must not change"
+            " under it; create a new one for a change",
             FORBIDDEN,
             f".{f}",
         )
@@ -172,9 +175,9 @@ def _bare(kind: Any, where: str) -> Schema:
     raise Unsupported(f"{where}: the type {kind!r} has no place in a structural schema")
 
 
-def _bound(word: str) -> Callable[[Schema, Any], None]:
+def _bound(side: str) -> Callable[[Schema, Any], None]:
     def apply(result: Schema, mark: Any) -> None:
-        result[f"{word}{_LENGTHS[result['type']]}"] = mark.max_length if word == "max" else mark.min_length
+        result[f"{side}{_LENGTHS[result['type']]}"] = mark.max_length if side == "max" else mark.min_length
 
     return apply
 
@@ -211,7 +214,7 @@ def _rule(rule: Rule) -> Schema:
 
 def _default(value: Any, where: str) -> Any:
     if isinstance(value, Block) and value == type(value)():
-        return {}  # the fields' own defaults fill it
+        return {}  # the API server then fills in the defaults of the fields
     if isinstance(value, tuple) and all(isinstance(v, str) for v in value):
         return list(value)
     if isinstance(value, str | int | float):

@@ -88,14 +88,17 @@ class EndpointSpec(Block):
     """An address that serves one EndpointConfig."""
 
     endpoint_name: Annotated[Name, name_rule("endpointName")] | None = None
-    """SageMaker's name of the endpoint, by which clients invoke it. Unique in the namespace whatever its case; absent means metadata.name. Immutable."""
+    """SageMaker's name of the endpoint, by which clients invoke it. Unique in the namespace whatever its case; absent
+    means metadata.name. Immutable."""
     endpoint_config_name: Annotated[Name, name_rule("endpointConfigName")]
-    """The endpointConfigName (else metadata.name) of an EndpointConfig in this namespace: what this endpoint serves. Change it to update the endpoint
-    (SageMaker's UpdateEndpoint): the old configuration serves until the new one is ready. It may be created later: the Endpoint then waits for it."""
+    """The endpointConfigName (else metadata.name) of an EndpointConfig in this namespace: what this endpoint serves.
+    Change it to update the endpoint (SageMaker's UpdateEndpoint): the old configuration serves until the new one is
+    ready. It may be created later: the Endpoint then waits for it."""
     deployment_config: Annotated[DeploymentConfig, Kept(_GUARDRAILS, warn=True)] | None = None
     """Canary, linear and rolling updates with alarms. Without effect: serverless endpoints update all at once."""
     autoscaling: Annotated[tuple[ScalableTarget, ...], ListMap("variantName"), MaxLen(10)] | None = None
-    """Added by Kindler: provisioned concurrency that scales itself, by target metrics and schedules, in the words of Application Auto Scaling."""
+    """Added by Kindler: provisioned concurrency that scales itself, by target metrics and schedules, in the words of
+    Application Auto Scaling."""
     tags: Tags | None = None
     """Keys and values for your own use: stored, and not interpreted. May be changed at any time; at most 50."""
 

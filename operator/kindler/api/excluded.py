@@ -1,4 +1,7 @@
-"""Data capture and asynchronous inference: SageMaker has them, but not on serverless endpoints. In the schema so that off values pass."""
+"""Data capture and asynchronous inference: SageMaker has them, but not for serverless endpoints.
+
+The schema has their fields so that manifests which switch them off are accepted.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the things that a user wrote have no effect, and why: the content of status.ignoredFields."""
+"""Which fields and annotations of an object have no effect, and why: the content of status.ignoredFields."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ACK: Final = "it speaks to AWS's controller (ACK)"
 
 @dataclass(frozen=True, slots=True)
 class IgnoredField:
-    """One thing without effect. `field`: its path, as `spec.productionVariants[0].instanceType`."""
+    """One field or annotation without effect. `field`: its path, as `spec.productionVariants[0].instanceType`."""
 
     field: str
     reason: str
@@ -36,34 +36,35 @@ class IgnoredField:
 
 
 def ignored_fields(kind: str, spec: Mapping[str, Any], annotations: Mapping[str, str]) -> tuple[IgnoredField, ...]:
-    """The kept fields that are set in the raw `spec` of a `kind` (Model, EndpointConfig or Endpoint), in schema order, then annotations meant for ACK.
+    """Fields marked Kept that are set in the raw `spec`, in schema order, then the annotations for ACK.
 
-    A value that says nothing (empty, false, the default) is not listed. Raises KeyError for another kind.
+    `kind` is Model, EndpointConfig or Endpoint; another one raises KeyError. A field with an empty value, false or its
+    default is not listed.
     """
     fields = _walk(SPECS[kind], spec, "spec")
-    notes = (
+    ack = (
         IgnoredField(f"metadata.annotations[{key}]", _ACK) for key in sorted(annotations) if key.startswith(ACK_PREFIX)
     )
-    return (*fields, *notes)
+    return (*fields, *ack)
 
 
 def _walk(block: type[Block], value: Mapping[str, Any], path: str) -> Iterator[IgnoredField]:
     for info in block.model_fields.values():
-        found: Any = value.get(str(info.alias))
-        place = f"{path}.{info.alias}"
-        if not _says_something(found, info):
+        content: Any = value.get(str(info.alias))
+        field = f"{path}.{info.alias}"
+        if not _is_set(content, info):
             continue
-        if kept := next((m for m in markers(info) if isinstance(m, Kept)), None):
-            yield IgnoredField(place, kept.why)
+        if marker := next((m for m in markers(info) if isinstance(m, Kept)), None):
+            yield IgnoredField(field, marker.why)
         elif below := children(info):
             items = (
-                [(f"{place}[{i}]", item) for i, item in enumerate(found)]
-                if isinstance(found, list)
-                else [(place, found)]
+                [(f"{field}[{i}]", item) for i, item in enumerate(content)]
+                if isinstance(content, list)
+                else [(field, content)]
             )
-            for item_place, item in items:
-                yield from _walk(below, item, item_place)
+            for item_field, item in items:
+                yield from _walk(below, item, item_field)
 
 
-def _says_something(value: Any, info: FieldInfo) -> bool:
+def _is_set(value: Any, info: FieldInfo) -> bool:
     return bool(value) and value != info.default

@@ -1,4 +1,4 @@
-"""The three kinds as data: names, schemas, printer columns, and the rules that need the whole object."""
+"""The three kinds as data: names, schemas, printer columns, and the CEL rules that read more than spec."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kindler.api.status import EndpointConfigStatus, EndpointStatus, ModelStatus
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of `kubectl get`; `priority` 1 shows it with -o wide only."""
+    """A column of `kubectl get`. Columns with `priority` 1 are shown only with -o wide."""
 
     name: str
     path: str
@@ -26,7 +26,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind. `mutable`: fields of spec that may change; None: all. `rules` see the whole object."""
+    """One kind. `mutable`: the fields of spec that may change; None means all. `rules` can read the whole object."""
 
     kind: str
     plural: str
@@ -49,8 +49,10 @@ _AGE = Column("Age", ".metadata.creationTimestamp", "Since when it exists.", "da
 
 def _named_by_metadata(field: str) -> Rule:
     return Rule(
-        f"has(self.spec.{field}) || (size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'))",
-        f"metadata.name stands in for an absent spec.{field}, so it must have at most 63 letters, digits and hyphens; set spec.{field}, or choose such a name",
+        f"has(self.spec.{field}) || (size(self.metadata.name) <= 63 &&"
+        " self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'))",
+        f"metadata.name stands in for an absent spec.{field}, so it must have at most 63 letters, digits and hyphens;"
+        f" set spec.{field}, or choose such a name",
     )
 
 
@@ -62,7 +64,10 @@ KINDS: Final = (
         plural=names.MODELS,
         singular="model",
         short_name="kmodel",
-        description="A Model says what runs: an image and how to run it. An EndpointConfig refers to it by name. Immutable but for tags.",
+        description=(
+            "A Model says what runs: an image and how to run it. An EndpointConfig refers to it by name. Immutable but"
+            " for tags."
+        ),
         spec=ModelSpec,
         status=ModelStatus,
         columns=(
@@ -80,7 +85,10 @@ KINDS: Final = (
         plural=names.ENDPOINT_CONFIGS,
         singular="endpointconfig",
         short_name="kepc",
-        description="An EndpointConfig says how a Model is served: memory and concurrency. An Endpoint refers to it by name. Immutable but for tags.",
+        description=(
+            "An EndpointConfig says how a Model is served: memory and concurrency. An Endpoint refers to it by name."
+            " Immutable but for tags."
+        ),
         spec=EndpointConfigSpec,
         status=EndpointConfigStatus,
         columns=(
@@ -116,7 +124,10 @@ KINDS: Final = (
         plural=names.ENDPOINTS,
         singular="endpoint",
         short_name="kep",
-        description="An Endpoint is an address that serves the EndpointConfig it names. It sleeps at zero pods and wakes when a request comes.",
+        description=(
+            "An Endpoint is an address that serves the EndpointConfig it names. It sleeps at zero pods and wakes when a"
+            " request comes."
+        ),
         spec=EndpointSpec,
         status=EndpointStatus,
         columns=(
@@ -142,12 +153,14 @@ KINDS: Final = (
         rules=(
             Rule(
                 "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 63",
-                "metadata.name names the endpoint's Service, and must have at most 63 lower-case letters, digits and hyphens, beginning with a letter; "
-                "choose such a name, and put another name for SageMaker's clients into spec.endpointName",
+                "metadata.name names the endpoint's Service, and must have at most 63 lower-case letters, digits and"
+                " hyphens, beginning with a letter; choose such a name, and put another name for SageMaker's clients"
+                " into spec.endpointName",
             ),
             Rule(
                 f"{_COMPUTED_NAME.format('self')} == {_COMPUTED_NAME.format('oldSelf')}",
-                "endpointName is immutable, and absent it is metadata.name: clients know the endpoint by it; create a new one to rename it",
+                "endpointName is immutable, and absent it is metadata.name: clients know the endpoint by it; create a"
+                " new one to rename it",
                 FORBIDDEN,
                 ".spec.endpointName",
             ),

@@ -1,4 +1,4 @@
-"""`Model`: an image and how to run it (SageMaker's CreateModel). Immutable but for its tags."""
+"""`Model`: an image and how to run it (SageMaker's CreateModel). Immutable except for its tags."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ class ImagePullSecret(Block):
 
 
 class ModelSpec(Block):
-    """What runs: one container. Immutable but for tags: create a new Model for a change, and a new EndpointConfig that names it."""
+    """What runs: one container. Immutable but for tags: create a new Model for a change, and a new EndpointConfig that
+    names it."""
 
     RULES = (
         Rule(
@@ -57,23 +58,26 @@ class ModelSpec(Block):
         ),
         Rule(
             "!has(self.containers) || size(self.containers) <= 1",
-            f"containers holds more than one container: inference pipelines are {EXCLUDED}; keep one, and make a Model for each other",
+            f"containers holds more than one container: inference pipelines are {EXCLUDED}; keep one, and make a Model"
+            " for each other",
             FORBIDDEN,
             ".containers",
         ),
     )
 
     model_name: Annotated[Name, name_rule("modelName")] | None = None
-    """SageMaker's name of the model, by which an EndpointConfig refers to it. Unique in the namespace; absent means metadata.name. Immutable."""
+    """SageMaker's name of the model, by which an EndpointConfig refers to it. Unique in the namespace; absent means
+    metadata.name. Immutable."""
     primary_container: Container | None = None
     """The container that serves the model. Set this, or containers with one item."""
     containers: Annotated[tuple[Container, ...], MaxLen(15)] | None = None
-    """SageMaker's other spelling of primaryContainer: a list with exactly one container. More would be an inference pipeline, which serverless endpoints do
-    not have."""
+    """SageMaker's other spelling of primaryContainer: a list with exactly one container. More would be an inference
+    pipeline, which serverless endpoints do not have."""
     image_pull_secrets: Annotated[tuple[ImagePullSecret, ...], MaxLen(16), ListMap("name")] | None = None
     """Added by Kindler: Secrets in the Model's namespace with credentials for the registry of the image."""
     enable_network_isolation: Annotated[bool, NETWORK_ISOLATION_RULE] | None = None
-    """Cuts the container off the network. Not available on serverless endpoints: only false is accepted. A NetworkPolicy can limit traffic."""
+    """Cuts the container off the network. Not available on serverless endpoints: only false is accepted. A
+    NetworkPolicy can limit traffic."""
     vpc_config: VPCConfig | None = None
     """Subnets and security groups. Not available on serverless endpoints: only empty lists are accepted."""
     execution_role_arn: Annotated[Arn, Kept("pods run without an AWS role")] | None = None
@@ -87,11 +91,11 @@ class ModelSpec(Block):
 
     @property
     def container(self) -> Container:
-        """The one container, wherever it was written. Raises ValueError where there is none (the API server lets no such Model pass)."""
-        found = self.primary_container or next(iter(self.containers or ()), None)
-        if found is None:
+        """The one container, from either field. Raises ValueError without one (the API server rejects such a Model)."""
+        container = self.primary_container or next(iter(self.containers or ()), None)
+        if container is None:
             raise ValueError("the Model has no container: set spec.primaryContainer")
-        return found
+        return container
 
     def name(self, metadata_name: str) -> str:
         """SageMaker's name: modelName, else metadata.name."""

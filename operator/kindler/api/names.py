@@ -1,4 +1,4 @@
-"""Every name, label and annotation that Kindler gives or reads, built in this one place."""
+"""Every name, label and annotation that Kindler writes or reads. No other module builds names."""
 
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ ANNOTATION_DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
 
 CONTAINER: Final = "model"  # the name of the one container of a model pod
 
-# Field managers: a child is created by POST under CREATOR and then applied, without `replicas`, under APPLIER (architecture.md section 5). So managedFields
-# tell who gave a pool its size: the controller, the activator, or kube-controller-manager for an HPA.
+# Field managers. The controller creates a child by POST as CREATOR, and then applies it without `replicas` as APPLIER
+# (architecture.md section 5). So managedFields show who set a pool's size: the controller, the activator, or
+# kube-controller-manager for an HPA.
 CREATOR: Final = "kindler-create"
 APPLIER: Final = "kindler"
 SCALER: Final = "kindler-scale"
 WAKER: Final = "kindler-activator"
 
-# Audience of the projected ServiceAccount token that a caller shows on the activator's peer port.
+# Audience of the projected ServiceAccount token that a caller sends to the activator's peer port.
 PEER_AUDIENCE: Final = "kindler-peer"
 
 
 def revision_name(endpoint: str, revision: str) -> str:
-    """Name of the ControllerRevision that keeps what the user said."""
+    """Name of the ControllerRevision that stores the user's settings for this revision."""
     return f"{endpoint}-{revision}"
 
 
@@ -55,20 +56,19 @@ def service_name(endpoint: str) -> str:
 
 
 def endpoint_url(endpoint: str, namespace: str) -> str:
-    """Where a client in the cluster sends requests."""
+    """The URL to which a client in the cluster sends requests."""
     return f"http://{service_name(endpoint)}.{namespace}/invocations"
 
 
-# What HPAs read. One fixed metric name each, so that rights to read them need no wildcard; which endpoint and policy is meant stands in the selector.
+# The metrics that HPAs read. The metric names are fixed, so that RBAC rules can list them without a wildcard. The
+# selector names the endpoint and the policy.
 EXTERNAL_METRICS: Final = "external.metrics.k8s.io"
 CUSTOM_METRICS: Final = "custom.metrics.k8s.io"
-METRIC_EXECUTIONS: Final = (
-    "concurrent-executions"  # of the predefined type: executions and held requests, spill-over included
-)
-METRIC_CUSTOMIZED: Final = (
-    "customized-metric"  # of a customized one: its value times the provisioned concurrency that stands
-)
-LABEL_POLICY: Final = f"{GROUP}/policy"  # policy_key, beside LABEL_ENDPOINT
+# For the predefined metric type: executions and held requests, spillover included.
+METRIC_EXECUTIONS: Final = "concurrent-executions"
+# For a customized metric: its value multiplied by the provisioned concurrency that is ready now.
+METRIC_CUSTOMIZED: Final = "customized-metric"
+LABEL_POLICY: Final = f"{GROUP}/policy"  # its value is a policy_key; selectors use it together with LABEL_ENDPOINT
 
 
 def autoscaler_name(endpoint: str) -> str:
@@ -77,12 +77,15 @@ def autoscaler_name(endpoint: str) -> str:
 
 
 def policy_key(policy: str) -> str:
-    """A scaling policy's name as a label value: itself where it is one, else a hash."""
+    """A scaling policy's name as a label value: the name itself if it is a valid label value, else a hash of it."""
     if re.fullmatch("[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?", policy):
         return policy
     return hashlib.sha256(policy.encode()).hexdigest()[:32]
 
 
 def metrics_name(release: str) -> str:
-    """Name of all that belongs to an installation's metrics server: Deployment, Service, ServiceAccount, ClusterRole, ConfigMap of its certificates."""
+    """Name of every object of an installation's metrics server.
+
+    These are Deployment, Service, ServiceAccount, ClusterRole, and the ConfigMap with its certificates.
+    """
     return f"{release}-metrics"

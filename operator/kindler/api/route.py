@@ -1,4 +1,7 @@
-"""`status.route`: what activators serve for one Endpoint. Written by the controller alone; moving it is the atomic switch of an update."""
+"""`status.route`: what activators serve for one Endpoint.
+
+Only the controller writes it. Changing it is the atomic switch of an update.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One serving revision and its limits. Times in whole seconds, as in the EndpointConfig.
+    """One serving revision and its limits. Times are whole seconds, as in the EndpointConfig.
 
-    `warm_pool` is None when no concurrency is provisioned; `provisioned_concurrency` is then 0.
+    Without provisioned concurrency, `warm_pool` is None and `provisioned_concurrency` is 0.
     """
 
     variant_name: str
@@ -29,7 +32,7 @@ class Route:
     invocations_path: str
 
     def to_json(self) -> dict[str, Any]:
-        """The object as it stands in `status.route`."""
+        """The object as stored in `status.route`."""
         pools = {"demand": self.demand_pool} | ({"warm": self.warm_pool} if self.warm_pool else {})
         return {
             "variantName": self.variant_name,
@@ -49,7 +52,7 @@ class Route:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Route:
-        """Reads `status.route`; raises KeyError, TypeError or ValueError when it is not one."""
+        """Reads `status.route`. Raises KeyError, TypeError or ValueError if it is not valid."""
         pools = value["pools"]
         return cls(
             variant_name=str(value["variantName"]),

@@ -1,7 +1,8 @@
-"""What the API server says of moments and schedules: their form, and the range of each field.
+"""CEL rules for points in time and schedules: the API server checks their form and the range of each field.
 
-What takes more (a moment that has passed, a day that comes in none of the months named, a time zone that nobody knows) is told by the controller.
-The patterns are read by RE2 in the API server; each is held to the controller's own reading by the tests.
+The controller reports what needs more than a pattern: a time in the past, a day that does not exist in any of the
+listed months, an unknown time zone. The API server evaluates the patterns with RE2. Tests compare each pattern with the
+controller's own parser.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from typing import Final
 from kindler.api.base import Rule
 
 _YEAR: Final = "(?:19[789][0-9]|2[01][0-9][0-9])"
-_DATE: Final = f"{_YEAR}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))"
+_DATE: Final = (
+    f"{_YEAR}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    "|02-(?:0[1-9]|[12][0-9]))"
+)
 _TIME: Final = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 MOMENT: Final = f"^{_DATE}T{_TIME}(?:[.][0-9]{{1,9}})?(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])$"
 
 
 def _leap_year(start: int) -> str:
-    """Whether the four digits from `start` are a year with a 29th of February."""
+    """CEL: true if the four digits from position `start` are a leap year."""
     year = f"int(self.substring({start}, {start + 4}))"
     return f"({year} % 4 == 0 && ({year} % 100 != 0 || {year} % 400 == 0))"
 
@@ -33,7 +37,7 @@ _EXAMPLE: Final = "cron(0 8 ? * MON-FRI *) is 08:00 from Monday to Friday"
 
 
 def _items(value: str, step: str) -> str:
-    """A comma-separated list of `value`s, ranges and `*`, each with or without a step."""
+    """Pattern of a comma-separated list of `value`s, ranges and `*`, each with or without a step."""
     item = rf"(?:\*|{value}(?:-{value})?)(?:/(?:{step}))?"
     return f"{item}(?:,{item})*"
 
@@ -45,7 +49,8 @@ _WEEKDAY: Final = "(?:[1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)"
 _ALONE_OF_MONTH: Final = rf"\?|L(?:-(?:[12]?[0-9]|30))?W?|{_DAY}W"
 _ALONE_OF_WEEK: Final = rf"\?|L|{_WEEKDAY}(?:L|#[1-5])"
 
-# Name, pattern, how many fields come after it, what it may hold. The first of seven, the seconds, is optional and a number.
+# Name, pattern, number of fields after it, allowed values. If there are seven fields, the first is the seconds, a
+# number.
 _FIELDS: Final = (
     (
         "minutes",
@@ -81,7 +86,8 @@ _CRON: Final = r"^cron\(\S+(?: +\S+){5,6}\)$"
 def _field_rule(name: str, pattern: str, after: int, holds: str) -> Rule:
     rest = rf"(?: +\S+){{{after}}}" if after else ""
     return Rule(
-        rf"!self.matches(r'{_CRON}') || self.matches(r'(?i)^cron\((?:\S+ +){{{5 - after},{6 - after}}}{pattern}{rest}\)$')",
+        rf"!self.matches(r'{_CRON}') || self.matches(r'(?i)^cron\((?:\S+"
+        rf" +){{{5 - after},{6 - after}}}{pattern}{rest}\)$')",
         f"schedule has a wrong {name} field: it holds {holds}; write one of these there, {_EXAMPLE}",
     )
 
@@ -89,42 +95,50 @@ def _field_rule(name: str, pattern: str, after: int, holds: str) -> Rule:
 SCHEDULE_RULES: Final = (
     Rule(
         r"self.matches(r'^(?:at|rate|cron)\(\S(?:.*\S)?\)$')",
-        "schedule is neither at(…), rate(…) nor cron(…), in small letters, and no blanks before or after what stands within; "
-        "write it as at(2027-01-31T08:00:00), rate(5 minutes) or cron(0 8 ? * MON-FRI *)",
+        "schedule is neither at(…), rate(…) nor cron(…), in small letters, and no blanks before or after what stands"
+        " within; write it as at(2027-01-31T08:00:00), rate(5 minutes) or cron(0 8 ? * MON-FRI *)",
     ),
     Rule(
         rf"!self.matches(r'^at\(.*\)$') || self.matches(r'^at\({_DATE}T{_TIME}\)$')",
-        "schedule with at holds no moment of 1970 to 2199 as yyyy-mm-ddThh:mm:ss without a zone; write it as at(2027-01-31T08:00:00), the zone into timezone",
+        "schedule with at holds no moment of 1970 to 2199 as yyyy-mm-ddThh:mm:ss without a zone; write it as"
+        " at(2027-01-31T08:00:00), the zone into timezone",
     ),
     Rule(
         rf"!self.matches(r'^at\([0-9]{{4}}-02-29T') || {_leap_year(3)}",
-        "schedule with at names the 29th of February of a year that has none; write another day, as at(2028-02-29T08:00:00)",
+        "schedule with at names the 29th of February of a year that has none; write another day, as"
+        " at(2028-02-29T08:00:00)",
     ),
     Rule(
         r"!self.matches(r'^rate\(.*\)$') || self.matches(r'^rate\([0-9]+ +(?:minute|hour|day)s?\)$')",
-        "schedule with rate holds no whole number and unit (minutes, hours or days); write it as rate(5 minutes), rate(1 hour) or rate(7 days)",
+        "schedule with rate holds no whole number and unit (minutes, hours or days); write it as rate(5 minutes),"
+        " rate(1 hour) or rate(7 days)",
     ),
     Rule(
         r"!self.matches(r'^rate\([0-9]+ +(?:minute|hour|day)s?\)$') || self.matches(r'^rate\([1-9][0-9]{0,5} ')",
-        "schedule with rate has a value that is not within 1 to 999999; write it as rate(5 minutes), without zeros before it",
+        "schedule with rate has a value that is not within 1 to 999999; write it as rate(5 minutes), without zeros"
+        " before it",
     ),
     Rule(
-        r"!self.matches(r'^rate\([1-9][0-9]* +(?:minute|hour|day)s?\)$') || self.matches(r'^rate\((?:1 +[a-z]+[^s]|(?:[2-9]|[1-9][0-9]+) +[a-z]+s)\)$')",
-        "schedule with rate says minute, hour or day with 1, and minutes, hours or days with more; write it as rate(1 minute) or rate(5 minutes)",
+        r"!self.matches(r'^rate\([1-9][0-9]* +(?:minute|hour|day)s?\)$') || self.matches(r'^rate\((?:1"
+        r" +[a-z]+[^s]|(?:[2-9]|[1-9][0-9]+) +[a-z]+s)\)$')",
+        "schedule with rate says minute, hour or day with 1, and minutes, hours or days with more; write it as rate(1"
+        " minute) or rate(5 minutes)",
     ),
     Rule(
         rf"!self.matches(r'^cron\(.*\)$') || self.matches(r'{_CRON}')",
-        "schedule with cron needs six fields: minutes hours day-of-month month day-of-week year (one more before them, seconds, is allowed); "
-        f"write them all, {_EXAMPLE}",
+        "schedule with cron needs six fields: minutes hours day-of-month month day-of-week year (one more before them,"
+        f" seconds, is allowed); write them all, {_EXAMPLE}",
     ),
     *(_field_rule(*field) for field in _FIELDS),
     Rule(
         rf"!self.matches(r'{_CRON}') || self.matches(r'^cron\((?:[0-5]?[0-9] +)?(?:\S+ +){{5}}\S+\)$')",
-        f"schedule with cron has seven fields, and the first of them, seconds, is no number of 0 to 59; leave it out, {_EXAMPLE}",
+        "schedule with cron has seven fields, and the first of them, seconds, is no number of 0 to 59; leave it out,"
+        f" {_EXAMPLE}",
     ),
     Rule(
-        rf"!self.matches(r'{_CRON}') || self.matches(r'^cron\((?:\S+ +){{2,3}}(?:\? +\S+ +[^? ]+|[^? ]+ +\S+ +\?) +\S+\)$')",
-        "schedule with cron needs ? in exactly one of its day fields: the day is given by the other; "
-        "write cron(0 8 1 * ? *) for a day of the month, cron(0 8 ? * MON-FRI *) for days of the week, cron(0 8 * * ? *) for every day",
+        rf"!self.matches(r'{_CRON}') || self.matches(r'^cron\((?:\S+ +){{2,3}}(?:\? +\S+ +[^? ]+|[^? ]+ +\S+ +\?)"
+        r" +\S+\)$')",
+        "schedule with cron needs ? in exactly one of its day fields: the day is given by the other; write cron(0 8 1 *"
+        " ? *) for a day of the month, cron(0 8 ? * MON-FRI *) for days of the week, cron(0 8 * * ? *) for every day",
     ),
 )

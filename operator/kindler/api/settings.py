@@ -1,4 +1,7 @@
-"""Settings of the three processes: environment in, frozen values out. The chart sets every variable named here; defaults are those of the chart."""
+"""Settings of the three processes: reads environment variables into frozen values.
+
+The chart sets every variable named here. The defaults are equal to the chart's.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +12,24 @@ from typing import TypeVar
 
 T = TypeVar("T", int, float)
 
-METRICS_APIS = (
-    "auto",
-    "external",
-    "custom",
-    "none",
-)  # by which HPAs read our metrics; auto: the first of external and custom that nobody else serves
+# The metrics API through which HPAs read Kindler's metrics. auto: the first of external and custom that no other server
+# provides.
+METRICS_APIS = ("auto", "external", "custom", "none")
 
 LOG_FORMATS = ("auto", "json", "text")  # auto: text if standard output is a terminal, else JSON lines
 
 
 class SettingsError(ValueError):
-    """A variable holds a value that cannot be used. The message names variable, value and remedy."""
+    """A variable has an invalid value. The message names the variable, the value and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What every process needs.
+    """Settings of every process.
 
-    `namespaces`: the namespaces to watch; empty means all. `system_namespace`: where Kindler itself runs. `release`: the installation's name, so that
-    several fit into one cluster. `pod_name`: this replica.
+    `namespaces`: the namespaces to watch; empty means all. `system_namespace`: the namespace of Kindler itself.
+    `release`: the installation's name, so that one cluster can have several. `pod_name`: this replica. `log_format`: one
+    of LOG_FORMATS.
     """
 
     namespaces: tuple[str, ...]
@@ -42,9 +43,10 @@ class Common:
 
 @dataclass(frozen=True, slots=True)
 class Prometheus:
-    """Who answers for metrics that are not Kindler's. `url` empty: the cluster's external metrics API.
+    """The source of metrics that are not Kindler's. `url` empty: the cluster's external metrics API.
 
-    `namespace_label`: every query is held to series in which this label is the Endpoint's namespace; empty: to none.
+    `namespace_label`: every query selects only series in which this label is the Endpoint's namespace. Empty: queries
+    are not restricted.
     """
 
     url: str = ""
@@ -53,13 +55,15 @@ class Prometheus:
 
 @dataclass(frozen=True, slots=True)
 class ControllerSettings:
-    """The controller's own. Ratios multiply a limit to get its request (1 = request equals limit); `mb_per_vcpu`: MB of memory that bring one vCPU.
+    """Settings of the controller.
 
-    `activator_service`: DNS name that per-endpoint Services point to. `peer_selector`: label selector of activator pods in the system namespace;
-    `peer_port`: their peer port; `peer_token_path`: the projected token shown there. `resync_seconds`: each key is looked at again at least this often.
-    `metrics_api`: one of METRICS_APIS. `metrics_certificate`: the cert-manager Certificate of the metrics server, in the system namespace; empty: it makes
-    its own.
-    `prometheus`: who answers for metrics that are not Kindler's, where the controller computes sizes itself.
+    A resource request is its limit multiplied by a ratio (1: request equals limit). `mb_per_vcpu`: a pod gets one vCPU
+    per this many MB of memory. `activator_service`: the DNS name that per-endpoint Services point to. `peer_selector`:
+    label selector of activator pods in the system namespace. `peer_port`: their peer port. `peer_token_path`: the
+    projected token for that port. `resync_seconds`: the controller reconciles each object at least this often.
+    `metrics_api`: one of METRICS_APIS. `metrics_certificate`: the cert-manager Certificate of the metrics server, in
+    the system namespace. Empty: the metrics server creates its own certificate. `prometheus`: the source of metrics
+    that are not Kindler's, used where the controller computes sizes itself.
     """
 
     common: Common
@@ -84,11 +88,19 @@ class ControllerSettings:
 
 @dataclass(frozen=True, slots=True)
 class ActivatorSettings:
-    """The activator's own. Seconds unless named otherwise, bytes for sizes.
+    """Settings of the activator. Times in seconds, sizes in bytes.
 
-    Deadlines: `client_idle_seconds` between requests, `head_seconds` for a whole request head, `body_idle_seconds` without body progress,
-    `connect_seconds` to a pod, `answer_idle_seconds` without progress of a started answer, `client_write_seconds` without the client taking bytes.
-    The model's time is the route's invocation timeout. `pod_idle_seconds`: how long a kept connection to a pod is reused.
+    Deadlines:
+
+        client_idle_seconds     between two requests on a connection
+        head_seconds            for a whole request head
+        body_idle_seconds       without progress of the request body
+        connect_seconds         to connect to a pod
+        answer_idle_seconds     without progress of a response that has started
+        client_write_seconds    without the client reading bytes
+        pod_idle_seconds        how long an idle connection to a pod can be reused
+
+    The deadline for the model's response is not here: it is the route's invocation timeout.
     """
 
     common: Common
@@ -116,10 +128,11 @@ class ActivatorSettings:
 
 @dataclass(frozen=True, slots=True)
 class MetricsSettings:
-    """The metrics process's own. Peer settings as the controller's.
+    """Settings of the metrics process. Peer settings have the same meaning as the controller's.
 
-    `api_port`: HTTPS, for the API server alone; `metrics_port`: plain, for probes and Prometheus. `service`: the DNS name that the API server calls.
-    `config_map`: where the certificate is published. `tls_directory`: holds tls.crt and tls.key of somebody else's making; empty: we make our own.
+    `api_port`: HTTPS, only for the API server. `metrics_port`: plain HTTP, for probes and Prometheus. `service`: the
+    DNS name that the API server calls. `config_map`: where the process publishes its certificate. `tls_directory`: has
+    tls.crt and tls.key from another issuer. Empty: the process creates its own certificate.
     """
 
     common: Common
@@ -164,29 +177,31 @@ class _Reader:
         value = self.text(name, default)
         if re.fullmatch(r"[1-9][0-9]*(Ki|Mi|Gi|Ti|k|M|G|T)?", value):
             return value
-        raise SettingsError(f"{name}={value!r} is no size: use a whole number of bytes, or one with a unit, as 64Mi")
+        raise SettingsError(f"{name}={value!r} is not a size: use a whole number of bytes, or one with a unit, as 64Mi")
 
     def url(self, name: str) -> str:
         value = self.text(name, "").rstrip("/")
         if not value or re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
             return value
         raise SettingsError(
-            f"{name}={value!r} is no address: use http://host:port or https://host:port, with a path where it needs one"
+            f"{name}={value!r} is not a URL: use http://host:port or https://host:port, with a path if needed"
         )
 
     def label(self, name: str, default: str) -> str:
-        """A label of Prometheus; `-` means none."""
+        """A label name of Prometheus; `-` means none."""
         value = self.text(name, default)
         if value == "-" or re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", value):
             return value.strip("-")
-        raise SettingsError(f"{name}={value!r} is no label of Prometheus: use letters, digits and _, or - for none")
+        raise SettingsError(
+            f"{name}={value!r} is not a label name of Prometheus: use letters, digits and _, or - for none"
+        )
 
-    def choice(self, name: str, words: tuple[str, ...]) -> str:
-        """One of the words; the first is the default."""
-        value = self.text(name, words[0])
-        if value in words:
+    def choice(self, name: str, options: tuple[str, ...]) -> str:
+        """One of the options; the first is the default."""
+        value = self.text(name, options[0])
+        if value in options:
             return value
-        raise SettingsError(f"{name}={value!r} is none of {', '.join(words)}")
+        raise SettingsError(f"{name}={value!r} is not one of {', '.join(options)}")
 
     def flag(self, name: str, default: bool) -> bool:
         raw = self.environ.get(name, "").strip().lower()

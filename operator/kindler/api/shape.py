@@ -1,4 +1,4 @@
-"""Reading a Block's fields: the type, markers and nested Block of each, with `| None` and Annotated taken apart."""
+"""Reads a Block's fields: the type, markers and nested Block of each, without `| None` and Annotated."""
 
 from __future__ import annotations
 
@@ -25,12 +25,16 @@ def bare(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def markers(info: FieldInfo) -> tuple[Any, ...]:
-    """All markers of a field: pydantic keeps those of a plain Annotated in the field's metadata, those of an optional one in the annotation."""
+    """All markers of a field.
+
+    pydantic puts the markers of `Annotated[X, ...]` into the field's metadata, and leaves those of
+    `Annotated[X, ...] | None` in the annotation.
+    """
     return (*bare(info.annotation)[1], *info.metadata)
 
 
 def children(info: FieldInfo) -> type[Block] | None:
-    """The Block that a field holds, itself or as items of a list; None where it holds none."""
+    """The Block that a field holds, directly or as items of a list. None if the field holds no Block."""
     return next(_blocks(bare(info.annotation)[0]), None)
 
 

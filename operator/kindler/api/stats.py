@@ -1,4 +1,4 @@
-"""The body of the activator's `/stats` (peer port): what one replica knows of each endpoint that it serves."""
+"""The body of the activator's `/stats` (peer port): one replica's figures for each endpoint that it serves."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What one endpoint has done on one replica since the replica's boot: each only grows, so that two readings tell what happened between them.
+    """Counters of one endpoint on one replica since the replica started.
 
-    `invocations`: all that came, also those that were refused; `model_errors`: the model answered 5xx, broke off, or took too long.
-    `load_seconds`: the integral over time of concurrent executions and held requests, exact at the moment of reading: its difference by the time between is
-    their average, and no burst is missed. `provisioned` and `spillover` count invocations by their first place, in the warm and, while there is a warm pool, in
-    the demand pool. `answered` requests took `model_seconds` and `overhead_seconds` together; `cold_starts` took `setup_seconds`.
+    Counters only grow: the difference of two readings is what happened between them.
+
+    `invocations`: all requests, including rejected ones. `model_errors`: the model responded with 5xx, closed the
+    connection, or took too long. `load_seconds`: the integral over time of concurrent executions plus held requests,
+    exact at the time of reading. Its difference divided by the time between two readings is the average load. So no
+    burst is missed. `provisioned` and `spillover` count invocations by the first backend they were sent to: a pod of
+    the warm pool, or a pod of the demand pool while there is a warm pool. `model_seconds` and `overhead_seconds` are
+    sums over the `answered` requests. `setup_seconds` is the sum over `cold_starts`.
     """
 
     load_seconds: float = 0.0
@@ -33,7 +37,7 @@ class Totals:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Totals:
-        """Raises KeyError, TypeError or ValueError when it is none."""
+        """Reads the counters. Raises KeyError, TypeError or ValueError if they are not valid."""
         numbers: dict[str, Any] = {
             name: (float if name.endswith("seconds") else int)(value[key]) for name, key in _TOTALS.items()
         }
@@ -59,10 +63,11 @@ _TOTALS = {
 class EndpointStats:
     """One endpoint on one activator replica.
 
-    `revision` is the revision it now places requests on. `older` counts requests still in flight per older revision: a revision that is neither
-    `revision` nor a key of `older` has been let go. `in_flight` includes `older`; `warm` and `demand` count requests now executing in each pool.
-    `allocated`: requests that the warm pods which stand take together, free or not; one that is too busy to answer a ping stands for a while.
-    `totals` only where there is a warm pool.
+    `revision`: new requests go to this revision. `older`: requests still in flight, by older revision. A revision that
+    is neither `revision` nor a key of `older` is drained on this replica. `in_flight` includes `older`. `warm` and
+    `demand` count the requests that each pool executes now. `allocated`: how many requests all warm pods that serve can
+    take together, busy slots included. A warm pod that is too busy to respond to a ping still counts for a while.
+    `totals`: None unless there is a warm pool.
     """
 
     uid: str
@@ -91,7 +96,7 @@ class EndpointStats:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> EndpointStats:
-        """Reads one entry; raises KeyError, TypeError or ValueError when it is not one."""
+        """Reads one entry. Raises KeyError, TypeError or ValueError if it is not valid."""
         return cls(
             uid=str(value["uid"]),
             owner=bool(value["owner"]),
@@ -108,7 +113,8 @@ class EndpointStats:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """One replica's answer. `boot` names the process's life; `endpoints` is keyed "namespace/metadata.name"."""
+    """One replica's response. `boot` changes when the process restarts. Keys of `endpoints`:
+    "namespace/metadata.name"."""
 
     boot: str
     endpoints: dict[str, EndpointStats]
@@ -118,7 +124,7 @@ class Stats:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Stats:
-        """Reads a whole answer; raises KeyError, TypeError or ValueError when it is not one."""
+        """Reads a whole response. Raises KeyError, TypeError or ValueError if it is not valid."""
         return cls(
             boot=str(value["boot"]),
             endpoints={str(k): EndpointStats.from_json(v) for k, v in value["endpoints"].items()},

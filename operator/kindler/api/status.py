@@ -1,6 +1,7 @@
-"""What the controller answers in `status`, as schema: everything that it may write stands here, for the API server drops what it does not know.
+"""The schema of `status`. It must contain every field that the controller writes: the API server drops unknown fields.
 
-Only the shape: the values are built by the controller, route by kindler.api.route, conditions by kindler.api.conditions.
+Only the schema is here. The controller builds the values; kindler.api.route and kindler.api.conditions convert routes
+and conditions to JSON.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class ConditionStatus(Block):
 
 
 class ACKResourceMetadata(Block):
-    """What AWS's controller (ACK) wrote. Kindler neither reads nor writes it; here so that stored ACK manifests apply."""
+    """What AWS's controller (ACK) wrote. Kindler neither reads nor writes it; here so that stored ACK manifests
+    apply."""
 
     arn: str | None = None
     """The object's ARN on AWS."""
@@ -68,8 +70,9 @@ class SharedStatus(Block):
     observed_generation: int | None = None
     """The metadata.generation that this status speaks of; -1: not yet looked at."""
     conditions: Annotated[tuple[ConditionStatus, ...], ListMap("type")] | None = None
-    """Ready (the present spec is in effect), Available (an Endpoint answers requests), with spec.autoscaling ScalingActive (provisioned concurrency follows
-    its metrics and schedules), and, only while true, Reconciling and Stalled."""
+    """Ready (the present spec is in effect), Available (an Endpoint answers requests), with spec.autoscaling
+    ScalingActive (provisioned concurrency follows its metrics and schedules), and, only while true, Reconciling and
+    Stalled."""
     ignored_fields: tuple[IgnoredFieldStatus, ...] | None = None
     """Added by Kindler: fields and annotations of this object that have no effect, each with the reason."""
     ack_resource_metadata: ACKResourceMetadata | None = None
@@ -225,9 +228,11 @@ class EndpointStatus(SharedStatus):
     route: RouteStatus | None = None
     """Added by Kindler: what activators serve for this endpoint."""
     autoscaling: ScalableTargetStatuses | None = None
-    """Added by Kindler: for each entry of spec.autoscaling the bounds in force, the size, and which scheduled action acted last and acts next."""
+    """Added by Kindler: for each entry of spec.autoscaling the bounds in force, the size, and which scheduled action
+    acted last and acts next."""
     scaling_activities: ScalingActivities | None = None
-    """Added by Kindler: the last ten changes of the desired provisioned concurrency with their causes, the latest first."""
+    """Added by Kindler: the last ten changes of the desired provisioned concurrency with their causes, the latest
+    first."""
     url: str | None = None
     """Added by Kindler: where a client in the cluster posts requests."""
     creation_time: datetime | None = None

@@ -1,4 +1,7 @@
-"""Admission warnings: ValidatingAdmissionPolicies that tell a user at once which values have no effect. They refuse nothing."""
+"""Admission warnings: ValidatingAdmissionPolicies that warn a user at once about values without effect.
+
+They reject nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from kindler.api.shape import bare, children, markers
 
 
 def warn_policy(kind: Kind, release: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The policy of one kind and its binding, as JSON. `release` begins their names, since they belong to the whole cluster."""
+    """The policy of one kind and its binding, as JSON. Names begin with `release`, because both are cluster-scoped."""
     name = f"{release}-{kind.singular}-without-effect"
     policy = {
         "apiVersion": "admissionregistration.k8s.io/v1",
@@ -31,7 +34,8 @@ def warn_policy(kind: Kind, release: str) -> tuple[dict[str, Any], dict[str, Any
                 ]
             },
             "validations": [
-                {"expression": rule, "message": message} for rule, message in _quiet(kind.spec, "object.spec", "spec")
+                {"expression": rule, "message": message}
+                for rule, message in _warnings(kind.spec, "object.spec", "spec")
             ],
         },
     }
@@ -44,18 +48,19 @@ def warn_policy(kind: Kind, release: str) -> tuple[dict[str, Any], dict[str, Any
     return policy, binding
 
 
-def _quiet(block: type[Block], value: str, path: str) -> Iterator[tuple[str, str]]:
-    """For each field worth a warning at or below `block`: a CEL expression that is true while it is not set, and the warning.
+def _warnings(block: type[Block], value: str, path: str) -> Iterator[tuple[str, str]]:
+    """For each field in `block` or its nested Blocks that needs a warning: a CEL expression and the warning.
 
-    `value` is the CEL expression of the block itself, `path` what a person calls it.
+    The expression is true while the field is not set. `value` is the CEL expression of the block itself. `path` is the
+    block's path in messages.
     """
     for info in block.model_fields.values():
-        here, place = f"{value}.{info.alias}", f"{path}.{info.alias}"
+        here, field = f"{value}.{info.alias}", f"{path}.{info.alias}"
         absent = "" if info.is_required() else f"!has({here})"
-        kept = next((m for m in markers(info) if isinstance(m, Kept)), None)
-        if kept and kept.warn:
-            yield absent, f"{place} has no effect: {kept.why}"
-        elif not kept and (below := children(info)):
+        marker = next((m for m in markers(info) if isinstance(m, Kept)), None)
+        if marker and marker.warn:
+            yield absent, f"{field} has no effect: {marker.why}"
+        elif not marker and (below := children(info)):
             many = bare(info.annotation)[0] is not below
-            for inner, message in _quiet(below, "item" if many else here, f"{place}[]" if many else place):
+            for inner, message in _warnings(below, "item" if many else here, f"{field}[]" if many else field):
                 yield " || ".join(filter(None, (absent, f"{here}.all(item, {inner})" if many else inner))), message

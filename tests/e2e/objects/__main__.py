@@ -1,4 +1,6 @@
-"""`python -m tests.e2e.objects [--write]`: asks the API server of $KUBECONFIG about every case; with --write, its answers become the committed pages.
+"""`python -m tests.e2e.objects [--write]`: sends every case to the API server of $KUBECONFIG.
+
+With --write, writes its responses into the committed pages.
 
 The CRDs and the warning policy must be installed (`make up` and the chart do that).
 """
@@ -11,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.objects.ask import asking
+from tests.e2e.objects.client import connected
 from tests.e2e.objects.table import CASES, PAGES, complaint, page
 
 
@@ -22,13 +24,13 @@ def main() -> int:
     version = json.loads(
         subprocess.run(["kubectl", "version", "-o", "json"], check=True, capture_output=True, text=True).stdout
     )["serverVersion"]["gitVersion"]
-    with asking("default") as asker:
-        answers = {case.name: asker.ask(case) for case in CASES}
-    complaints = [text for case in CASES if (text := complaint(case, answers[case.name]))]
-    print(*complaints, f"{len(CASES)} objects asked, {len(complaints)} with another answer than expected", sep="\n")
+    with connected("default") as client:
+        responses = {case.name: client.send(case) for case in CASES}
+    complaints = [text for case in CASES if (text := complaint(case, responses[case.name]))]
+    print(*complaints, f"{len(CASES)} objects sent, {len(complaints)} with another response than expected", sep="\n")
     if options.write and not complaints:
         for path in PAGES:
-            Path(path).write_text(page(path, answers, f"Kubernetes {version}"), encoding="utf-8")
+            Path(path).write_text(page(path, responses, f"Kubernetes {version}"), encoding="utf-8")
             print(f"wrote {path}")
     return 1 if complaints else 0
 

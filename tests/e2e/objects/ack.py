@@ -1,4 +1,4 @@
-"""Manifests written for AWS's own controller (ACK): after a change of apiVersion alone, those for serverless endpoints apply."""
+"""Manifests for AWS's controller (ACK). With only another apiVersion, those for serverless endpoints can be applied."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ MANIFESTS: Final[tuple[Json, ...]] = tuple(
     yaml.safe_load_all(Path(__file__).with_name("ack.yaml").read_text(encoding="utf-8"))
 )
 
-# Those that are not just accepted, with the words.
-_SAID: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+# The manifests that are not accepted without a message: verdict and parts of the message.
+_MESSAGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "ack-model": (WARNED, ("modelDataURL has no effect",)),
     "ack-model-every-field": (
         WARNED,
@@ -36,7 +36,7 @@ _SAID: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 
 def _case(manifest: Json) -> Case:
     name = manifest["metadata"]["name"]
-    verdict, words = _SAID.get(name, (ACCEPTED, ()))
+    verdict, words = _MESSAGES.get(name, (ACCEPTED, ()))
     extra = {"status": manifest["status"]} if "status" in manifest else None
     return Case(name, manifest["kind"], manifest["spec"], verdict, words, metadata=manifest["metadata"], extra=extra)
 

@@ -1,4 +1,7 @@
-"""Endpoints with `spec.autoscaling`, good and bad. A row is a name, the value of one field, and the words that the user must see beside the field's name."""
+"""Endpoints with `spec.autoscaling`, valid and invalid.
+
+A row is a name, the value of one field, and texts that the message must contain together with the field's name.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ TARGET: Final = {"variantName": "AllTraffic", "minCapacity": 1, "maxCapacity": 1
 
 
 def _with(base: Json, fields: Json) -> Json:
-    """`base` with other fields; None leaves one out."""
+    """`base` with these fields replaced. None leaves a field out."""
     return {k: v for k, v in (base | fields).items() if v is not None}
 
 
@@ -88,7 +91,7 @@ Row = tuple[Any, ...]
 
 
 def wrong(what: str, build: Callable[..., Json], field: str, *rows: Row) -> Iterator[Case]:
-    """Refusals of values of one field: each row is (name, value, words …)."""
+    """Cases with rejected values of one field. Each row is (name, value, texts …)."""
     for name, value, *words in rows:
         yield refused(
             f"scaling-{what}-{name}", ENDPOINT, build(**{field: value}), field, *words, written=_written(field, value)
@@ -96,15 +99,15 @@ def wrong(what: str, build: Callable[..., Json], field: str, *rows: Row) -> Iter
 
 
 def right(what: str, build: Callable[..., Json], field: str, *rows: Row) -> Iterator[Case]:
-    """Accepted values of one field: each row is (name, value)."""
+    """Cases with accepted values of one field. Each row is (name, value)."""
     for name, value in rows:
         yield accepted(f"scaling-{what}-{name}", ENDPOINT, build(**{field: value}), written=_written(field, value))
 
 
 def _written(field: str, value: Any) -> str:
-    """As in YAML, and not longer than a column."""
-    said = json.dumps(value, ensure_ascii=False)
-    text = f"{field}: {said if said.isprintable() else json.dumps(value)}" if value is not None else f"no {field}"
+    """The field as in YAML, at most 90 characters long, for the page."""
+    encoded = json.dumps(value, ensure_ascii=False)
+    text = f"{field}: {encoded if encoded.isprintable() else json.dumps(value)}" if value is not None else f"no {field}"
     return text if len(text) <= 90 else text[:90] + " …"
 
 

@@ -1,4 +1,4 @@
-"""A case of the table: an object, perhaps a change of it, and what the API server must say."""
+"""A case of the table: an object, an optional change of it, and the response that the API server must give."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ACCEPTED: Final = "accepted"
 WARNED: Final = "accepted with a warning"
 REFUSED: Final = "refused"
 
-# Words of the API server itself, as a person reads them.
+# Parts of the API server's own messages.
 UNKNOWN: Final = "unknown field"
 TYPE: Final = "must be of type"
 REQUIRED: Final = "Required value"
@@ -21,9 +21,12 @@ REQUIRED: Final = "Required value"
 
 @dataclass(frozen=True)
 class Case:
-    """`name` is also metadata.name, unless `metadata` says otherwise. `change`, a merge patch, is made after the object was created (which must go well);
-    the verdict is then about the change. `words` must all stand in what is answered. `written`: the one thing of `spec` that matters, for the page
-    that shows it."""
+    """One object, or one change of it, with the expected verdict.
+
+    `name`: also metadata.name, unless `metadata` has another one. `change`: a merge patch, sent after the object was
+    created without an error; the verdict is then about the change. `words`: texts that the response must contain.
+    `written`: the important part of `spec`, for the page.
+    """
 
     name: str
     kind: str

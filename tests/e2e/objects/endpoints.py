@@ -1,4 +1,4 @@
-"""Endpoints, good and bad."""
+"""Endpoints, valid and invalid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _RENAME = ("spec.endpointName", "endpointName is immutable", "create a new one t
 
 
 def endpoint(**spec: Any) -> Json:
-    """An Endpoint's spec; None leaves a field out."""
+    """An Endpoint's spec. None leaves a field out."""
     return {k: v for k, v in ({"endpointConfigName": "iris"} | spec).items() if v is not None}
 
 

@@ -1,4 +1,4 @@
-"""Models, good and bad."""
+"""Models, valid and invalid."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ NEVER: Final = ("is immutable", "create a new one")
 
 
 def model(**container: Any) -> Json:
-    """A Model's spec, with an image unless the container says otherwise (None: without)."""
+    """A Model's spec. It has an image unless `container` has another one, or None for no image."""
     return {"primaryContainer": {k: v for k, v in ({"image": IMAGE} | container).items() if v is not None}}
 
 
 def environment(count: int, size: int) -> dict[str, str]:
-    """`count` variables whose names and values have `size` bytes together each."""
+    """`count` variables. The name and value of each have `size` bytes together."""
     return {f"VAR_{i:02}": "x" * (size - 6) for i in range(count)}
 
 

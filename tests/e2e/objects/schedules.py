@@ -1,4 +1,4 @@
-"""Endpoints with scheduled actions, good and bad, as in autoscaling.py."""
+"""Endpoints with scheduled actions, valid and invalid. Rows have the same form as in autoscaling.py."""
 
 from __future__ import annotations
 

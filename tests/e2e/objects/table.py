@@ -1,4 +1,4 @@
-"""All cases, how an answer is judged, and the committed pages that show what the API server said."""
+"""All cases, the check of a response, and the committed pages with the API server's responses."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from tests.e2e.objects import ack, autoscaling, endpointconfigs, endpoints, models, schedules
-from tests.e2e.objects.ask import Answer
 from tests.e2e.objects.case import Case
+from tests.e2e.objects.client import Response
 
 PAGES: Final = {
     "docs/reference/verdicts.md": (*models.CASES, *endpointconfigs.CASES, *endpoints.CASES, *ack.CASES),
@@ -15,7 +15,7 @@ PAGES: Final = {
 }
 CASES: Final = tuple(case for cases in PAGES.values() for case in cases)
 
-# The title of a page, and what stands in its second column.
+# The title of a page, and the content of its second column.
 _HEADS: Final = {
     "docs/reference/verdicts.md": ("What the API server says", "kind"),
     "docs/reference/verdicts-autoscaling.md": (
@@ -40,18 +40,18 @@ _CLOSING = (
 )
 
 
-def complaint(case: Case, answer: Answer) -> str | None:
-    """Why the answer is not the one that the case wants, or None."""
-    if answer.verdict != case.verdict:
-        return f"{case.name}: {answer.verdict} instead of {case.verdict}: {answer.text or '(nothing said)'}"
-    missing = [word for word in case.words if word not in answer.text]
-    return f"{case.name}: {missing} does not stand in: {answer.text}" if missing else None
+def complaint(case: Case, response: Response) -> str | None:
+    """The difference between the response and the case's expectation, or None."""
+    if response.verdict != case.verdict:
+        return f"{case.name}: {response.verdict} instead of {case.verdict}: {response.text or '(no message)'}"
+    missing = [word for word in case.words if word not in response.text]
+    return f"{case.name}: {missing} is missing in: {response.text}" if missing else None
 
 
-def page(path: str, answers: Mapping[str, Answer], version: str) -> str:
-    """The whole text of one of PAGES. `answers`: by the names of cases."""
+def page(path: str, responses: Mapping[str, Response], version: str) -> str:
+    """The whole text of one of PAGES. Keys of `responses` are the names of cases."""
     title, second = _HEADS[path]
-    rows = [_row(case, answers[case.name], second) for case in PAGES[path]]
+    rows = [_row(case, responses[case.name], second) for case in PAGES[path]]
     return (
         _INTRO.format(title=title, second=second, count=len(rows), version=version, longest=_LONGEST)
         + "\n".join(rows)
@@ -59,12 +59,12 @@ def page(path: str, answers: Mapping[str, Answer], version: str) -> str:
     )
 
 
-def _row(case: Case, answer: Answer, second: str) -> str:
+def _row(case: Case, response: Response, second: str) -> str:
     changed = ", changed" if case.change else ""
     shown = (
         case.kind + changed if second == "kind" else f"`{case.written}`" if case.written else changed.removeprefix(", ")
     )
-    return f"| {case.name} | {_cell(shown)} | {answer.verdict} | {_cell(answer.text)} |"
+    return f"| {case.name} | {_cell(shown)} | {response.verdict} | {_cell(response.text)} |"
 
 
 def _cell(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What a person needs to understand a failed journey, kept before the namespace goes."""
+"""Saves logs, events and objects of a failed journey before its namespace is deleted."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from pathlib import Path
 from tests.e2e.support.kubectl import CommandError, Kubectl
 
 KINDS = (
-    "models.serving.kindler.dev,endpointconfigs.serving.kindler.dev,endpoints.serving.kindler.dev,controllerrevisions,replicasets,horizontalpodautoscalers,"
-    "services,pods,resourcequotas"
+    "models.serving.kindler.dev,endpointconfigs.serving.kindler.dev,endpoints.serving.kindler.dev,"
+    "controllerrevisions,replicasets,horizontalpodautoscalers,services,pods,resourcequotas"
 )
 
 
 def save(test: str, system: Kubectl, namespaces: list[Kubectl]) -> Path:
-    """Writes logs of Kindler, and objects, events and pod logs of each namespace; returns the folder."""
+    """Writes logs of Kindler, and objects, events and pod logs of each namespace. Returns the folder."""
     folder = Path(".kindler/failures", re.sub(r"[^A-Za-z0-9_.-]+", "-", test)).absolute()
     folder.mkdir(parents=True, exist_ok=True)
 
-    def keep(name: str, kubectl: Kubectl, *words: str) -> None:
+    def write(name: str, kubectl: Kubectl, *words: str) -> None:
         try:
             text = kubectl(*words)
         except CommandError as error:
             text = str(error)
         folder.joinpath(name).write_text(text)
 
-    keep("system.txt", system, "get", "pods,deployments,leases", "-o", "wide")
-    keep("apiservices.yaml", system, "get", "apiservices", "-o", "yaml")
+    write("system.txt", system, "get", "pods,deployments,leases", "-o", "wide")
+    write("apiservices.yaml", system, "get", "apiservices", "-o", "yaml")
     for component in ("controller", "activator", "metrics"):
-        keep(
+        write(
             f"{component}.log",
             system,
             "logs",
@@ -38,7 +38,7 @@ def save(test: str, system: Kubectl, namespaces: list[Kubectl]) -> Path:
             "--tail=2000",
             "--prefix",
         )
-        keep(
+        write(
             f"{component}-previous.log",
             system,
             "logs",
@@ -49,10 +49,10 @@ def save(test: str, system: Kubectl, namespaces: list[Kubectl]) -> Path:
             "--previous",
         )
     for kubectl in namespaces:
-        keep(f"{kubectl.namespace}-objects.txt", kubectl, "get", KINDS, "-o", "wide")
-        keep(f"{kubectl.namespace}-objects.yaml", kubectl, "get", KINDS, "-o", "yaml")
-        keep(f"{kubectl.namespace}-events.txt", kubectl, "get", "events", "--sort-by=.lastTimestamp")
+        write(f"{kubectl.namespace}-objects.txt", kubectl, "get", KINDS, "-o", "wide")
+        write(f"{kubectl.namespace}-objects.yaml", kubectl, "get", KINDS, "-o", "yaml")
+        write(f"{kubectl.namespace}-events.txt", kubectl, "get", "events", "--sort-by=.lastTimestamp")
         with suppress(CommandError):
             for pod in kubectl("get", "pods", "-o", "name").split()[:20]:
-                keep(f"{kubectl.namespace}-{pod.removeprefix('pod/')}.log", kubectl, "logs", pod, "--tail=200")
+                write(f"{kubectl.namespace}-{pod.removeprefix('pod/')}.log", kubectl, "logs", pod, "--tail=200")
     return folder

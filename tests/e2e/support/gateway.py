@@ -1,4 +1,4 @@
-"""HTTP as a client sends it: single requests, many at the same moment, and steady load. Times in seconds."""
+"""HTTP requests of a client: single ones, many at the same time, and steady load. Times in seconds."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ JSON_TYPE = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One answer, header names in lower case. `sent` and `done` are monotonic moments. Status 0: none came, `body` holds the reason."""
+class Response:
+    """One response. Header names are in lower case. `sent` and `done` are readings of the monotonic clock.
+
+    Status 0: there was no response; `body` has the reason.
+    """
 
     status: int
     headers: dict[str, str]
@@ -40,7 +43,7 @@ class Answer:
 
 
 class Gateway:
-    """The activator's public port, seen from outside the cluster."""
+    """The activator's public port, from outside the cluster."""
 
     def __init__(self, url: str) -> None:
         at = urlsplit(url)
@@ -54,17 +57,22 @@ class Gateway:
         headers: Mapping[str, str] | None = None,
         *,
         timeout: float = 260,
-    ) -> Answer:
-        """One request on a connection of its own. A broken connection is an Answer of status 0, so that load counts it as failed."""
+    ) -> Response:
+        """One request on a connection of its own.
+
+        A broken connection gives a Response with status 0, so that Load counts it as failed.
+        """
         sent = time.monotonic()
         connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         try:
             connection.request(method, path, body, dict(headers or {}))
-            answer = connection.getresponse()
-            raw = answer.read()
-            return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, raw, sent, time.monotonic())
+            response = connection.getresponse()
+            raw = response.read()
+            return Response(
+                response.status, {k.lower(): v for k, v in response.getheaders()}, raw, sent, time.monotonic()
+            )
         except (OSError, http.client.HTTPException) as error:
-            return Answer(0, {}, repr(error).encode(), sent, time.monotonic())
+            return Response(0, {}, repr(error).encode(), sent, time.monotonic())
         finally:
             connection.close()
 
@@ -76,8 +84,8 @@ class Gateway:
         headers: Mapping[str, str] | None = None,
         *,
         timeout: float = 260,
-    ) -> Answer:
-        """The plain form: POST /namespaces/{ns}/endpoints/{name}/invocations with a JSON body."""
+    ) -> Response:
+        """Kindler's form: POST /namespaces/{ns}/endpoints/{name}/invocations with a JSON body."""
         raw = json.dumps({} if body is None else body).encode()
         return self.request(
             "POST",
@@ -95,18 +103,18 @@ class Gateway:
         headers: Mapping[str, str] | None = None,
         *,
         timeout: float = 260,
-    ) -> Answer:
-        """SageMaker's form: POST /endpoints/{name}/invocations; errors come in SageMaker's style."""
+    ) -> Response:
+        """SageMaker's form: POST /endpoints/{name}/invocations. Errors have SageMaker's format."""
         raw = json.dumps({} if body is None else body).encode()
         more = JSON_TYPE | {"X-Kindler-Namespace": namespace} | dict(headers or {})
         return self.request("POST", f"/endpoints/{endpoint}/invocations", raw, more, timeout=timeout)
 
 
-def together(count: int, call: Callable[[int], Answer]) -> list[Answer]:
-    """Makes `count` calls at the same moment, each in a thread of its own; answers in the order of their numbers."""
+def together(count: int, call: Callable[[int], Response]) -> list[Response]:
+    """Makes `count` calls at the same time, each in its own thread. Returns the responses in the order of the calls."""
     barrier = threading.Barrier(count)
 
-    def one(number: int) -> Answer:
+    def one(number: int) -> Response:
         barrier.wait()
         return call(number)
 
@@ -114,9 +122,9 @@ def together(count: int, call: Callable[[int], Answer]) -> list[Answer]:
         return list(pool.map(one, range(count)))
 
 
-def later(call: Callable[[], Answer]) -> Future[Answer]:
+def later(call: Callable[[], Response]) -> Future[Response]:
     """Starts one call in the background."""
-    future: Future[Answer] = Future()
+    future: Future[Response] = Future()
 
     def run() -> None:
         try:
@@ -129,10 +137,10 @@ def later(call: Callable[[], Answer]) -> Future[Answer]:
 
 
 class Load:
-    """Clients that send one request after another until the block ends. `answers` are complete after it."""
+    """Clients that send one request after another until the block ends. After it, `responses` is complete."""
 
-    def __init__(self, clients: int, call: Callable[[], Answer]) -> None:
-        self.answers: list[Answer] = []
+    def __init__(self, clients: int, call: Callable[[], Response]) -> None:
+        self.responses: list[Response] = []
         self._call = call
         self._stop = threading.Event()
         self._first = threading.Event()
@@ -140,13 +148,13 @@ class Load:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self.answers.append(self._call())
+            self.responses.append(self._call())
             self._first.set()
 
     def __enter__(self) -> Load:
         for thread in self._threads:
             thread.start()
-        assert self._first.wait(260), "no answer at all"
+        assert self._first.wait(260), "no response at all"
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -155,8 +163,8 @@ class Load:
             thread.join(280)
 
     def statuses(self) -> Counter[int]:
-        return Counter(answer.status for answer in self.answers)
+        return Counter(response.status for response in self.responses)
 
     def failed(self, good: tuple[int, ...] = (200,)) -> list[str]:
-        """The answers that are not as they should be, readable."""
-        return [str(answer) for answer in self.answers if answer.status not in good]
+        """The responses with another status than `good`, as text."""
+        return [str(response) for response in self.responses if response.status not in good]

@@ -1,4 +1,4 @@
-"""The product, installed once by helm as a user installs it, for all journeys of a run."""
+"""Installs Kindler once for all journeys of a run, by Helm, as a user does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ VALUES = "hack/values.yaml"
 
 
 def installed(api: KubeApi, gateway: Gateway) -> Iterator[Kubectl]:
-    """Installs (or brings up to date) and waits until all processes are ready. KINDLER_KEEP=1 leaves it, for the next run while working."""
+    """Installs or upgrades Kindler, and waits until all processes are ready.
+
+    With KINDLER_KEEP=1, Kindler stays installed after the run, for the next run during development.
+    """
     image = ["--set", f"image.tag={images.tag('kindler')}"]
     command(
         "helm",
@@ -43,6 +46,9 @@ def installed(api: KubeApi, gateway: Gateway) -> Iterator[Kubectl]:
 
 
 def running(api: KubeApi, component: str) -> list[dict[str, Any]]:
-    """The pods of one of Kindler's processes that run and stay: a rollout or an eviction may leave others beside them for a while."""
+    """The running pods of one of Kindler's processes.
+
+    Pods that are being deleted do not count: a rollout or an eviction can leave some for a while.
+    """
     pods = api.items("pods", NAMESPACE, f"app.kubernetes.io/component={component}")
     return [pod for pod in pods if pod["status"]["phase"] == "Running" and not pod["metadata"].get("deletionTimestamp")]

@@ -1,4 +1,4 @@
-"""One journey: a namespace of its own on the cluster, and the steps that journeys share."""
+"""One journey: a namespace of its own on the cluster, and the steps that several journeys use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from hack.kubeapi import KubeApi
 from tests.e2e.support import manifests, rows
-from tests.e2e.support.gateway import Answer, Gateway
+from tests.e2e.support.gateway import Gateway, Response
 from tests.e2e.support.kubectl import Kubectl
 from tests.e2e.support.rows import Row
 
@@ -20,24 +20,24 @@ LABEL = "serving.kindler.dev/endpoint"
 CHILDREN = ("replicasets", "services", "controllerrevisions", "pods", "horizontalpodautoscalers")
 
 
-def owned_by(found: Json, uid: str) -> bool:
-    return any(owner["uid"] == uid for owner in found["metadata"].get("ownerReferences", []))
+def owned_by(obj: Json, uid: str) -> bool:
+    return any(owner["uid"] == uid for owner in obj["metadata"].get("ownerReferences", []))
 
 
-def of_endpoint(found: Json, name: str) -> bool:
-    """Made by Kindler for the Endpoint of this name, whoever owns it."""
-    return (found["metadata"].get("labels") or {}).get(LABEL) == name
+def of_endpoint(obj: Json, name: str) -> bool:
+    """True if Kindler created the object for the Endpoint of this name. Its owner is not checked."""
+    return (obj["metadata"].get("labels") or {}).get(LABEL) == name
 
 
 def started(pod: Json) -> bool:
-    """The kubelet's startupProbe has succeeded."""
+    """True if the kubelet's startupProbe has succeeded."""
     statuses = pod["status"].get("containerStatuses", [])
     return bool(statuses) and all(status.get("started") for status in statuses)
 
 
 @dataclass
 class Journey:
-    """`namespace` enforces Pod Security `restricted` and is removed when the test is over."""
+    """`namespace` enforces Pod Security `restricted`. It is deleted after the test."""
 
     namespace: str
     api: KubeApi
@@ -57,77 +57,87 @@ class Journey:
         scaling: Json | None = None,
         **config: Any,
     ) -> None:
-        """Applies the three manifests under one name; `config` as in manifests.config, `scaling` as made by manifests.scaling."""
+        """Applies the three manifests with the same name.
+
+        `config`: arguments of manifests.config. `scaling`: the result of manifests.scaling.
+        """
         model = manifests.model(name, image=image, environment=environment, drain=drain)
         self.kubectl.apply(model, manifests.config(name, **config), manifests.endpoint(name, **(scaling or {})))
 
-    def serving(self, name: str = "echo", **wanted: Any) -> Json:
-        """As `create`, and waits until it is in service."""
-        self.create(name, **wanted)
+    def serving(self, name: str = "echo", **options: Any) -> Json:
+        """Like `create`, but also waits until the endpoint is in service."""
+        self.create(name, **options)
         return self.reaches(name, rows.IN_SERVICE, timeout=180)
 
     def reaches(self, name: str, row: Row, *, timeout: float = 60, reason: str | None = None) -> Json:
-        """Waits as a user does, by `kubectl wait`, then judges the whole row; returns the Endpoint as it then was."""
+        """Waits until the Endpoint shows this row of the status table. Returns the Endpoint at that time.
+
+        First waits with `kubectl wait`, as a user does.
+        """
         self.kubectl.wait("kep", name, f"condition=Ready={row.ready}", timeout)
 
-        def there(found: Json | None) -> bool:
-            return rows.seen(found) == row and reason in (None, rows.condition(found, "Ready").get("reason"))
+        def matches(obj: Json | None) -> bool:
+            return rows.seen(obj) == row and reason in (None, rows.condition(obj, "Ready").get("reason"))
 
         try:
-            found = self.api.until("endpoints", self.namespace, name, there, timeout)
+            obj = self.api.until("endpoints", self.namespace, name, matches, timeout)
         except TimeoutError as late:
-            raise AssertionError(f"wanted {row}, reason {reason}; {late}") from None
-        assert found is not None
-        return found
+            raise AssertionError(f"expected {row}, reason {reason}; {late}") from None
+        assert obj is not None
+        return obj
 
-    def let_its_second_pass(self, kind: str, name: str) -> None:
-        """Whatever is created after this is younger: creationTimestamp counts whole seconds, and within one it is the uid that decides."""
-        found = self.api.get(kind, self.namespace, name)
-        assert found is not None, f"no {kind} {name}"
-        time.sleep(
-            max(0.0, datetime.fromisoformat(found["metadata"]["creationTimestamp"]).timestamp() + 1 - time.time())
-        )
+    def wait_for_a_later_timestamp(self, kind: str, name: str) -> None:
+        """Waits, so that objects created afterwards have a later creationTimestamp than this one.
+
+        creationTimestamp has whole seconds. If it is equal, Kindler compares uids instead.
+        """
+        obj = self.api.get(kind, self.namespace, name)
+        assert obj is not None, f"no {kind} {name}"
+        time.sleep(max(0.0, datetime.fromisoformat(obj["metadata"]["creationTimestamp"]).timestamp() + 1 - time.time()))
 
     def endpoint(self, name: str = "echo") -> Json:
-        found = self.api.get("endpoints", self.namespace, name)
-        assert found is not None, f"no Endpoint {name}"
-        return found
+        obj = self.api.get("endpoints", self.namespace, name)
+        assert obj is not None, f"no Endpoint {name}"
+        return obj
 
-    def invoke(self, name: str = "echo", body: Any = None, **options: Any) -> Answer:
+    def invoke(self, name: str = "echo", body: Any = None, **options: Any) -> Response:
         return self.gateway.invoke(self.namespace, name, body, **options)
 
     def pods(self, name: str = "echo") -> list[Json]:
-        """The endpoint's pods, those on their way out too."""
+        """The endpoint's pods, including those that are being deleted."""
         return self.api.items("pods", self.namespace, f"{LABEL}={name}")
 
     def until_pods(
         self, ready: Callable[[list[Json]], bool], name: str | None = "echo", *, timeout: float = 60
     ) -> list[Json]:
-        """Waits until the pods of the endpoint, or of all endpoints (None), are as `ready` wants. Other pods of the namespace do not count."""
+        """Waits until `ready` is true for the pods of the endpoint, or of all endpoints (None).
+
+        Other pods in the namespace do not count.
+        """
         return self.api.until_all(
             "pods", self.namespace, ready, selector=LABEL if name is None else f"{LABEL}={name}", timeout=timeout
         )
 
-    def asleep(self, name: str | None = "echo", timeout: float = 90) -> None:
-        """Waits until the endpoint, or every endpoint (None), has no pod at all."""
+    def until_scaled_to_zero(self, name: str | None = "echo", timeout: float = 90) -> None:
+        """Waits until the endpoint, or every endpoint (None), has no pods."""
         self.until_pods(lambda pods: not pods, name, timeout=timeout)
 
     def children(self, uid: str) -> list[str]:
-        """Everything in the namespace that the Endpoint with this uid owns, directly."""
+        """All objects in the namespace that the Endpoint with this uid owns directly."""
         return [
-            f"{kind}/{found['metadata']['name']}"
+            f"{kind}/{obj['metadata']['name']}"
             for kind in CHILDREN
-            for found in self.api.items(kind, self.namespace)
-            if owned_by(found, uid)
+            for obj in self.api.items(kind, self.namespace)
+            if owned_by(obj, uid)
         ]
 
-    def leaves_nothing(self, uid: str, name: str = "echo") -> None:
-        """Waits until nothing is left of what Kindler made for the Endpoint with this uid and name."""
+    def until_nothing_is_left(self, uid: str, name: str = "echo") -> None:
+        """Waits until all objects are deleted that Kindler created for the Endpoint with this uid and name."""
         for kind in CHILDREN:
             self.api.until_all(
                 kind,
                 self.namespace,
-                lambda found: not any(owned_by(each, uid) or of_endpoint(each, name) for each in found),
+                lambda objects: not any(owned_by(each, uid) or of_endpoint(each, name) for each in objects),
                 timeout=30,
             )
 

@@ -1,4 +1,4 @@
-"""kstatus's public rules for custom resources, as Flux and Helm 4 apply them: one object in, one verdict out.
+"""kstatus's public rules for custom resources, as Flux and Helm 4 apply them. The first matching line decides:
 
 deletionTimestamp                              Terminating
 status.observedGeneration != generation        InProgress
@@ -14,13 +14,13 @@ from __future__ import annotations
 from typing import Any
 
 
-def verdict(found: dict[str, Any]) -> str:
+def verdict(obj: dict[str, Any]) -> str:
     """ "Terminating", "InProgress", "Failed" or "Current"."""
-    if found["metadata"].get("deletionTimestamp"):
+    if obj["metadata"].get("deletionTimestamp"):
         return "Terminating"
-    status = found.get("status", {})
+    status = obj.get("status", {})
     observed = status.get("observedGeneration")
-    if observed is not None and observed != found["metadata"]["generation"]:
+    if observed is not None and observed != obj["metadata"]["generation"]:
         return "InProgress"
     conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", [])}
     if conditions.get("Reconciling") == "True":

@@ -1,4 +1,4 @@
-"""What a user types: kubectl and helm, with the words that they answer."""
+"""Runs kubectl and helm as a user does."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Json = dict[str, Any]
 
 
 class CommandError(AssertionError):
-    """A command failed; the text holds the command and everything it said. `said` is standard error alone."""
+    """A command failed. The text has the command and all its output; `stderr` has only standard error."""
 
-    def __init__(self, command: list[str], code: int, out: str, said: str) -> None:
-        super().__init__(f"$ {' '.join(command)}\nexit status {code}\n{out}{said}")
-        self.said = said
+    def __init__(self, command: list[str], code: int, out: str, stderr: str) -> None:
+        super().__init__(f"$ {' '.join(command)}\nexit status {code}\n{out}{stderr}")
+        self.stderr = stderr
 
 
 def command(*words: str, stdin: str | None = None, timeout: float = 300) -> str:
-    """Runs a program and returns its standard output; raises CommandError when it fails."""
-    done = subprocess.run(list(words), input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
-    if done.returncode:
-        raise CommandError(list(words), done.returncode, done.stdout, done.stderr)
-    return done.stdout
+    """Runs a program and returns its standard output. Raises CommandError if it fails."""
+    result = subprocess.run(list(words), input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
+    if result.returncode:
+        raise CommandError(list(words), result.returncode, result.stdout, result.stderr)
+    return result.stdout
 
 
 class Kubectl:
@@ -38,19 +38,19 @@ class Kubectl:
         return command(self.program, "-n", self.namespace, *words, stdin=stdin, timeout=timeout)
 
     def apply(self, *objects: Json | Iterable[Json]) -> str:
-        """`kubectl apply -f -`, with strict field validation as is the default."""
+        """`kubectl apply -f -`, with strict field validation (kubectl's default)."""
         flat = [item for thing in objects for item in ([thing] if isinstance(thing, dict) else thing)]
         return self("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": flat}))
 
     def create(self, item: Json) -> Json:
-        """`kubectl create`, returning the object as the server stored it."""
+        """`kubectl create`. Returns the object as the server stored it."""
         created: Json = json.loads(self("create", "-o", "json", "-f", "-", stdin=json.dumps(item)))
         return created
 
     def get(self, kind: str, name: str) -> Json:
-        """One object; CommandError when there is none."""
-        found: Json = json.loads(self("get", kind, name, "-o", "json"))
-        return found
+        """One object. Raises CommandError if it does not exist."""
+        obj: Json = json.loads(self("get", kind, name, "-o", "json"))
+        return obj
 
     def patch(self, kind: str, name: str, change: Json, *options: str) -> str:
         return self("patch", kind, name, "--type=merge", "-p", json.dumps(change), *options)
@@ -59,5 +59,5 @@ class Kubectl:
         return self("delete", kind, *names, f"--wait={str(wait).lower()}", "--ignore-not-found")
 
     def wait(self, kind: str, name: str, condition: str, timeout: float = 60) -> str:
-        """`kubectl wait --for=condition=Ready=False` and the like: returns when it is so, CommandError when not in time."""
+        """`kubectl wait --for=...`, for example condition=Ready=False. Raises CommandError after the timeout."""
         return self("wait", f"{kind}/{name}", f"--for={condition}", f"--timeout={timeout:g}s", timeout=timeout + 30)

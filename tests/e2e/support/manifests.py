@@ -1,4 +1,4 @@
-"""The three manifests as a user writes them, with only what a journey wants to say."""
+"""The three manifests as a user writes them, with only the fields that a journey needs."""
 
 from __future__ import annotations
 
@@ -37,15 +37,19 @@ def config(
     startup: int | None = None,
     **spec: Any,
 ) -> Json:
-    """`limit`: maxConcurrency; `warm`: provisionedConcurrency; `idle`, `seconds` (invocation) and `startup`: time limits. None leaves a field out."""
-    wanted = {
+    """An EndpointConfig with one variant. None leaves a field out.
+
+    `limit`: maxConcurrency. `warm`: provisionedConcurrency. `idle`, `seconds` (invocation) and `startup`: time limits
+    in seconds.
+    """
+    optional = {
         "maxConcurrencyPerInstance": per_pod,
         "provisionedConcurrency": warm,
         "idleTimeoutInSeconds": idle,
         "invocationTimeoutInSeconds": seconds,
     }
     serverless = {"memorySizeInMB": memory, "maxConcurrency": limit} | {
-        key: value for key, value in wanted.items() if value is not None
+        key: value for key, value in optional.items() if value is not None
     }
     variant: Json = {"variantName": "AllTraffic", "modelName": model or name, "serverlessConfig": serverless}
     if startup is not None:
@@ -60,8 +64,8 @@ def endpoint(name: str, *, config: str | None = None, **spec: Any) -> Json:
 def scaling(
     low: int, high: int, *policies: Json, actions: tuple[Json, ...] = (), suspended: tuple[str, ...] = ()
 ) -> Json:
-    """spec.autoscaling of the one variant. `suspended`: of In, Out (both: dynamic scaling) and Scheduled."""
-    words = {
+    """spec.autoscaling of the one variant. `suspended`: any of In, Out (dynamic scaling) and Scheduled."""
+    fields = {
         "In": "dynamicScalingInSuspended",
         "Out": "dynamicScalingOutSuspended",
         "Scheduled": "scheduledScalingSuspended",
@@ -72,22 +76,27 @@ def scaling(
     if actions:
         target["scheduledActions"] = list(actions)
     if suspended:
-        target["suspendedState"] = {words[which]: True for which in suspended}
+        target["suspendedState"] = {fields[which]: True for which in suspended}
     return {"autoscaling": [target]}
 
 
 def tracking(
-    value: float, *, name: str = "half-busy", cooldown: int = 2, metric: str | None = None, keeps: bool = False
+    value: float,
+    *,
+    name: str = "half-busy",
+    cooldown: int = 2,
+    metric: str | None = None,
+    disable_scale_in: bool = False,
 ) -> Json:
-    """A target tracking policy: of the provisioned concurrency's utilization, or of a foreign `metric`. `keeps`: scales never in."""
+    """A target tracking policy for the utilization of provisioned concurrency, or for a foreign `metric`."""
     predefined = {
         "predefinedMetricSpecification": {"predefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization"}
     }
     customized = {"customizedMetricSpecification": {"metricName": metric, "namespace": "Shop", "statistic": "Average"}}
-    said = {"targetValue": value, "scaleInCooldown": cooldown, "disableScaleIn": keeps} | (
+    configuration = {"targetValue": value, "scaleInCooldown": cooldown, "disableScaleIn": disable_scale_in} | (
         customized if metric else predefined
     )
-    return {"policyName": name, "targetTrackingScalingPolicyConfiguration": said}
+    return {"policyName": name, "targetTrackingScalingPolicyConfiguration": configuration}
 
 
 def action(name: str, schedule: str, low: int | None = None, high: int | None = None) -> Json:

@@ -1,4 +1,4 @@
-"""Warm pools that scale themselves, seen from outside: each size with who wrote it, and beside it the metric that the HPA reads."""
+"""Warm pools with autoscaling, as a user sees them: each size with its writer, and the metric that the HPA reads."""
 
 from __future__ import annotations
 
@@ -14,35 +14,37 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hack.kubeapi import ApiError, KubeApi
-from tests.e2e.support.gateway import Answer
+from tests.e2e.support import installation
+from tests.e2e.support.gateway import Response
 from tests.e2e.support.installation import NAMESPACE
 from tests.e2e.support.journey import Journey
 
 Json = dict[str, Any]
 
 HPA = "kube-controller-manager"  # the field manager of the HPA controller
-CREATOR, CONTROLLER = "kindler-create", "kindler-scale"  # Kindler's: when it makes a pool, and when it sizes one
+CREATOR, CONTROLLER = "kindler-create", "kindler-scale"  # Kindler's field managers: to create a pool, and to scale one
 ENDPOINT, POLICY = "serving.kindler.dev/endpoint", "serving.kindler.dev/policy"
 EXTERNAL, CUSTOM = "/apis/external.metrics.k8s.io/v1beta1", "/apis/custom.metrics.k8s.io/v1beta2"
 FIGURES = Path(".kindler/figures")
 
 
 def name_of(endpoint: Json) -> str:
-    """The ReplicaSet of the warm pool that serves."""
+    """The name of the ReplicaSet of the warm pool in service."""
     return str(endpoint["status"]["route"]["pools"]["warm"])
 
 
 def units(endpoint: Json | None) -> tuple[int, int]:
-    """Provisioned concurrency as the status tells it: reached, and desired."""
+    """Current and desired provisioned concurrency in status."""
     (variant,) = (endpoint or {})["status"]["productionVariants"]
     sides = (variant.get(f"{side}ServerlessConfig", {}) for side in ("current", "desired"))
     current, desired = (int(side.get("provisionedConcurrency", 0)) for side in sides)
     return current, desired
 
 
-def sizer(pool: Json) -> str:
-    """The field manager that holds `spec.replicas`: several, with a plus between, when they agree. "" for ever once a pool was scaled to 0: the API server's
-    Scale drops a 0, and with it the owner.
+def size_owner(pool: Json) -> str:
+    """The field manager that owns `spec.replicas`. If several own it, their names are joined with a plus.
+
+    "" for ever after a pool was scaled to 0: the API server's Scale drops a 0, and so also the owner.
     """
     holders = [
         m["manager"]
@@ -53,53 +55,58 @@ def sizer(pool: Json) -> str:
 
 
 def number(quantity: str) -> float:
-    """A quantity of a metric, as 2800m, 3 or 3k."""
+    """The value of a metric's quantity, for example of 2800m, 3 or 3k."""
     scale = {"n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3}.get(quantity[-1])
     return float(quantity[:-1]) * scale if scale else float(quantity)
 
 
 def load(api: KubeApi, namespace: str, endpoint: str, policy: str = "half-busy") -> float | None:
-    """What an HPA reads of this endpoint now, by the API that Kindler has; None: no data."""
+    """The metric that an HPA reads of this endpoint now, from the API that Kindler serves. None: no data."""
     selector = f"{ENDPOINT}={endpoint},{POLICY}={policy}"
+    by_label, by_metric_label = urlencode({"labelSelector": selector}), urlencode({"metricLabelSelector": selector})
+    object_path = f"namespaces/{namespace}/endpoints.serving.kindler.dev/{endpoint}"
     for path in (
-        f"{EXTERNAL}/namespaces/{namespace}/concurrent-executions?{urlencode({'labelSelector': selector})}",
-        f"{CUSTOM}/namespaces/{namespace}/endpoints.serving.kindler.dev/{endpoint}/concurrent-executions?{urlencode({'metricLabelSelector': selector})}",
+        f"{EXTERNAL}/namespaces/{namespace}/concurrent-executions?{by_label}",
+        f"{CUSTOM}/{object_path}/concurrent-executions?{by_metric_label}",
     ):
         with suppress(ApiError):
             return number(api.call("GET", path)["items"][0]["value"])
     return None
 
 
-def sized(journey: Journey, name: str, replicas: int, timeout: float = 120) -> None:
-    """Waits until the endpoint's warm pool has this size, and every pod of it has answered its first ping."""
+def until_sized(journey: Journey, name: str, replicas: int, timeout: float = 120) -> None:
+    """Waits until the endpoint's warm pool has this size, and every pod of it has responded to its first ping."""
 
-    def there(found: Json | None) -> bool:
-        return found is not None and found["spec"]["replicas"] == replicas == found["status"].get("readyReplicas", 0)
+    def matches(obj: Json | None) -> bool:
+        return obj is not None and obj["spec"]["replicas"] == replicas == obj["status"].get("readyReplicas", 0)
 
-    journey.api.until("replicasets", journey.namespace, name_of(journey.endpoint(name)), there, timeout)
+    journey.api.until("replicasets", journey.namespace, name_of(journey.endpoint(name)), matches, timeout)
 
 
-def reached(journey: Journey, name: str, wanted: int, timeout: float = 150) -> Json:
-    """Waits for what the user reads: so much provisioned concurrency is desired, and reached."""
-    found = journey.api.until(
-        "endpoints", journey.namespace, name, lambda found: units(found) == (wanted, wanted), timeout
+def reached(journey: Journey, name: str, expected: int, timeout: float = 150) -> Json:
+    """Waits until status shows this many units of provisioned concurrency, both current and desired."""
+    obj = journey.api.until(
+        "endpoints", journey.namespace, name, lambda obj: units(obj) == (expected, expected), timeout
     )
-    assert found is not None
-    return found
+    assert obj is not None
+    return obj
 
 
-def not_fitting(answers: list[Answer]) -> list[str]:
-    """Answers that failed, waited for a pod to start, or came from outside the warm pool: none where load fits the provisioned size."""
+def not_served_warm(responses: list[Response]) -> list[str]:
+    """Responses that failed, waited for a pod to start, or came from a pod outside the warm pool.
+
+    There are none if the load fits the provisioned size.
+    """
     return [
         str(a)
-        for a in answers
+        for a in responses
         if a.status != 200 or "x-kindler-cold-start" in a.headers or "-warm-" not in a.headers["x-echo-hostname"]
     ]
 
 
 @dataclass(frozen=True)
 class Change:
-    """A pool's size from `at` (monotonic seconds) on, written by the field manager `writer`."""
+    """A pool's new size at the time `at` (monotonic seconds). The field manager `writer` wrote it."""
 
     at: float
     pool: str
@@ -109,7 +116,7 @@ class Change:
 
 @dataclass
 class Watched:
-    """Every size that the pools of a namespace have while the block runs, however short."""
+    """Records every size of the pools of a namespace while the block runs, even a short one."""
 
     api: KubeApi
     namespace: str
@@ -122,19 +129,19 @@ class Watched:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over = True
+        self._ended = True
 
-    _over = False
+    _ended = False
 
     def _follow(self) -> None:
         last: dict[str, int] = {}
-        for _, found in self.api.watch("replicasets", self.namespace, timeout=900):
-            if self._over:
+        for _, obj in self.api.watch("replicasets", self.namespace, timeout=900):
+            if self._ended:
                 return
-            name, replicas = found["metadata"]["name"], found["spec"]["replicas"]
+            name, replicas = obj["metadata"]["name"], obj["spec"]["replicas"]
             if last.get(name) != replicas:
                 last[name] = replicas
-                self.changes.append(Change(time.monotonic(), name, replicas, sizer(found)))
+                self.changes.append(Change(time.monotonic(), name, replicas, size_owner(obj)))
 
     def sizes(self, pool: str) -> list[int]:
         return [change.replicas for change in self.changes if change.pool == pool]
@@ -145,7 +152,7 @@ class Watched:
 
 @dataclass
 class Sampled:
-    """The metric of one endpoint, read once a second while the block runs: (monotonic seconds, value or None)."""
+    """Reads the metric of one endpoint each second while the block runs: (monotonic seconds, value or None)."""
 
     api: KubeApi
     namespace: str
@@ -168,45 +175,44 @@ class Sampled:
             self.points.append((time.monotonic(), value))
 
     def highest(self, until: float) -> float:
-        """The most that the metric said up to a moment."""
+        """The largest value of the metric until a time."""
         return max((value for at, value in self.points if at <= until and value is not None), default=0.0)
 
 
-def counted(journey: Journey, endpoint: str) -> dict[str, float]:
-    """The activator's metrics of an endpoint that have no more labels than its own, as Prometheus would scrape them."""
-    selector = "app.kubernetes.io/component=activator"
-    (pod,) = [p for p in journey.api.items("pods", NAMESPACE, selector) if not p["metadata"].get("deletionTimestamp")]
+def endpoint_metrics(journey: Journey, endpoint: str) -> dict[str, float]:
+    """The activator's metrics of an endpoint, as Prometheus scrapes them. Only those without further labels."""
+    (pod,) = installation.running(journey.api, "activator")
     text: str = journey.api.call(
         "GET", journey.api.path("pods", NAMESPACE, f"{pod['metadata']['name']}:8082", "proxy") + "/metrics"
     )
     labels = f'{{namespace="{journey.namespace}",endpoint="{endpoint}",variant="AllTraffic"}}'
     lines = (line.partition(labels) for line in text.splitlines())
-    return {name: float(value) for name, found, value in lines if found}
+    return {name: float(value) for name, matched, value in lines if matched}
 
 
 def rescales(journey: Journey, name: str) -> set[int]:
-    """The sizes that the endpoint's HPA says it has set, by its Events."""
+    """The sizes that the endpoint's HPA has set, according to its Events."""
     about = {"kind": "HorizontalPodAutoscaler", "name": f"{name}-warm"}
     events = journey.api.items("events", journey.namespace)
-    told = [
+    messages = [
         e["message"]
         for e in events
         if e["reason"] == "SuccessfulRescale" and about.items() <= e["involvedObject"].items()
     ]
-    return {int(re.findall(r"New size: (\d+)", message)[0]) for message in told}
+    return {int(re.findall(r"New size: (\d+)", message)[0]) for message in messages}
 
 
-def keep_figures(name: str, begin: float, sampled: Sampled, watched: Watched, pool: str, facts: Json) -> None:
-    """The metric beside the sizes, in seconds since `begin`: what hack/bench/scaling_plot.py draws."""
+def save_figures(name: str, begin: float, sampled: Sampled, watched: Watched, pool: str, facts: Json) -> None:
+    """Saves the metric and the sizes, in seconds since `begin`. hack/bench/scaling_plot.py draws them."""
     series = {
         "load": [(round(at - begin, 1), value) for at, value in sampled.points],
         "sizes": [(round(change.at - begin, 1), change.replicas) for change in watched.changes if change.pool == pool],
     }
-    keep(name, facts | series)
+    save(name, facts | series)
 
 
-def keep(name: str, facts: Json) -> None:
-    """Writes the figures of a journey, a line for each."""
+def save(name: str, facts: Json) -> None:
+    """Writes the figures of a journey to a file, one per line."""
     FIGURES.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in facts.items())
     FIGURES.joinpath(f"{name}.json").write_text(f"{{\n{lines}\n}}\n")

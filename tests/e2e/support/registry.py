@@ -1,4 +1,4 @@
-"""Copies an image within the cluster's registries: what a user's `docker push` does, by the registries' own HTTP API."""
+"""Copies an image between the cluster's registries by their HTTP API, as a user does with `docker push`."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ class Registry:
             connection.request(
                 method, path, body, self.headers | {name.replace("_", "-"): value for name, value in headers.items()}
             )
-            answer = connection.getresponse()
-            raw = answer.read()
+            response = connection.getresponse()
+            raw = response.read()
         finally:
             connection.close()
-        assert answer.status < 300, f"{method} {path}: {answer.status} {raw[:300]!r}"
-        return answer.headers, raw
+        assert response.status < 300, f"{method} {path}: {response.status} {raw[:300]!r}"
+        return response.headers, raw
 
     def put_blob(self, name: str, digest: str, blob: bytes) -> None:
         headers, _ = self.call("POST", f"/v2/{name}/blobs/uploads/")
-        place = headers["Location"].removeprefix(f"http://{self.address}")
+        location = headers["Location"].removeprefix(f"http://{self.address}")
         self.call(
             "PUT",
-            f"{place}{'&' if '?' in place else '?'}digest={digest}",
+            f"{location}{'&' if '?' in location else '?'}digest={digest}",
             blob,
             Content_Type="application/octet-stream",
         )
 
 
 def copy(source: str, target: str, *, private: bool = False) -> None:
-    """Copies `NAME:TAG` of the open registry to `NAME:TAG` there, or in the private one."""
+    """Copies `NAME:TAG` of the open registry to another `NAME:TAG` in it, or in the private registry."""
     old = Registry(os.environ["KINDLER_PUSH"])
     new = Registry(os.environ["KINDLER_PUSH_PRIVATE"], private=True) if private else old
     (name, tag), (new_name, new_tag) = source.split(":"), target.split(":")

@@ -1,4 +1,4 @@
-"""The status table of the three kinds' reference, row by row, and the judge that compares an Endpoint with a row."""
+"""The rows of the status table in the reference of the three kinds, and the row that an Endpoint shows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Row:
-    """What a user must see at one moment. `marks`: Reconciling or Stalled, each only there while True. `verdict`: kstatus's."""
+    """What a user must see in one state.
+
+    `marks`: Reconciling or Stalled, which are present only while True. `verdict`: the result of kstatus.
+    """
 
     endpoint_status: str
     ready: str
@@ -31,37 +34,37 @@ UPDATING = _row("Updating", "Unknown", "True", "Reconciling", "InProgress")
 UPDATE_FAILED = _row("InService", "False", "True", "Stalled", "Failed")
 UPDATE_WAITS = _row("InService", "False", "True", "Reconciling", "InProgress")
 SCALING_INVALID = _row("InService", "False", "True", "Stalled", "Failed")
-CANNOT_WAKE = _row("InService", "False", "False", "", "InProgress")
+CANNOT_START = _row("InService", "False", "False", "", "InProgress")
 FAILED = _row("Failed", "False", "False", "Stalled", "Failed")
 DELETING = _row("Deleting", "False", "False", "Reconciling", "Terminating")
 
 
-def condition(found: Json | None, kind: str) -> Json:
+def condition(obj: Json | None, kind: str) -> Json:
     """One condition, or an empty object."""
-    conditions = (found or {}).get("status", {}).get("conditions", [])
+    conditions = (obj or {}).get("status", {}).get("conditions", [])
     return next((each for each in conditions if each["type"] == kind), {})
 
 
-def seen(found: Json | None) -> Row | None:
-    """The row that an Endpoint shows now; None while its status is not about the present generation."""
-    if not found or found.get("status", {}).get("observedGeneration") != found["metadata"]["generation"]:
+def seen(obj: Json | None) -> Row | None:
+    """The row that an Endpoint shows now. None while its status is about an older generation."""
+    if not obj or obj.get("status", {}).get("observedGeneration") != obj["metadata"]["generation"]:
         return None
-    status = found["status"]
+    status = obj["status"]
     conditions = status.get("conditions", [])
-    assert len({each["type"] for each in conditions}) == len(conditions), f"a condition stands twice: {conditions}"
+    assert len({each["type"] for each in conditions}) == len(conditions), f"a condition appears twice: {conditions}"
     stale = [each["type"] for each in conditions if each.get("observedGeneration") != status["observedGeneration"]]
-    assert not stale, f"{stale} do not carry the status's observedGeneration: kubectl wait would hang"
+    assert not stale, f"{stale} have another observedGeneration than status: kubectl wait would hang"
     marks = frozenset(
         each["type"] for each in conditions if each["type"] not in ("Ready", "Available", "ScalingActive")
     )
     lingering = [
         each["type"] for each in conditions if each["type"] in ("Reconciling", "Stalled") and each["status"] != "True"
     ]
-    assert not lingering, f"{lingering} must only be there while True"
+    assert not lingering, f"{lingering} must be present only while True"
     return Row(
         status.get("endpointStatus", ""),
-        condition(found, "Ready").get("status", ""),
-        condition(found, "Available").get("status", ""),
+        condition(obj, "Ready").get("status", ""),
+        condition(obj, "Available").get("status", ""),
         marks,
-        kstatus.verdict(found),
+        kstatus.verdict(obj),
     )

@@ -1,9 +1,8 @@
-"""More of what both API servers must do (conformance.py): the kinds that autoscaling needs."""
+"""Cases: the kinds that autoscaling needs. HorizontalPodAutoscaler, APIService, ClusterRole."""
 
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 import pytest
 
@@ -17,9 +16,8 @@ from kindler.clients.cluster import (
     NotFound,
     Object,
 )
-from tests.apiserver.conformance import CASES, World, case, there
-
-__all__ = ["CASES"]
+from tests.apiserver.conformance.bodies import about, api_service, autoscaler, external
+from tests.apiserver.conformance.world import World, case, existing
 
 DOWN = {"selectPolicy": "Max", "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}]}
 UP = {
@@ -32,49 +30,8 @@ UP = {
 }
 
 
-def external(value: str) -> Object:
-    return {
-        "type": "External",
-        "external": {"metric": {"name": "m"}, "target": {"type": "AverageValue", "averageValue": value}},
-    }
-
-
-def about(value: str) -> Object:
-    described = {"apiVersion": "serving.kindler.dev/v1alpha1", "kind": "Endpoint", "name": "e"}
-    return {
-        "type": "Object",
-        "object": {
-            "describedObject": described,
-            "metric": {"name": "m"},
-            "target": {"type": "AverageValue", "averageValue": value},
-        },
-    }
-
-
-def autoscaler(**spec: Any) -> Object:
-    """For a ReplicaSet that is not there, so that no controller changes anything but the status."""
-    target = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "no"}
-    default = {"scaleTargetRef": target, "maxReplicas": 3, "metrics": [external("1")]}
-    return {
-        "apiVersion": AUTOSCALERS.api_version,
-        "kind": AUTOSCALERS.kind,
-        "metadata": {"name": "a"},
-        "spec": default | spec,
-    }
-
-
-def api_service(name: str, group: str, **spec: Any) -> Object:
-    default = {"group": group, "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 100}
-    return {
-        "apiVersion": API_SERVICES.api_version,
-        "kind": API_SERVICES.kind,
-        "metadata": {"name": name},
-        "spec": default | spec,
-    }
-
-
 @case
-async def an_autoscaler_is_completed_and_its_quantities_are_canonical(world: World) -> None:
+async def an_autoscaler_gets_defaults_and_canonical_quantities(world: World) -> None:
     made = await world.cluster.create(
         AUTOSCALERS,
         world.namespace,
@@ -89,28 +46,30 @@ async def an_autoscaler_is_completed_and_its_quantities_are_canonical(world: Wor
     without = await world.cluster.apply(
         AUTOSCALERS, world.namespace, "b", autoscaler(metrics=[]) | {"metadata": {"name": "b"}}, "me"
     )
-    assert [metric["type"] for metric in without["spec"]["metrics"]] == ["Resource"], "there is none without a metric"
+    assert [metric["type"] for metric in without["spec"]["metrics"]] == ["Resource"], (
+        "an autoscaler without metrics gets the default metric"
+    )
 
 
 @case
-async def the_other_side_of_a_behavior_is_completed_too(world: World) -> None:
-    async def said(behavior: Object) -> Object:
+async def a_behavior_for_one_direction_gets_defaults_for_the_other(world: World) -> None:
+    async def applied_behavior(behavior: Object) -> Object:
         applied = await world.cluster.apply(AUTOSCALERS, world.namespace, "a", autoscaler(behavior=behavior), "me")
         return dict(applied["spec"]["behavior"])
 
-    assert await said({"scaleDown": {"stabilizationWindowSeconds": 7}}) == {
+    assert await applied_behavior({"scaleDown": {"stabilizationWindowSeconds": 7}}) == {
         "scaleDown": DOWN | {"stabilizationWindowSeconds": 7},
         "scaleUp": UP,
     }
-    ours = [{"type": "Pods", "value": 200, "periodSeconds": 15}]
-    told = await said({"scaleUp": {"policies": ours}, "scaleDown": {"selectPolicy": "Disabled"}})
-    assert told == {"scaleUp": UP | {"policies": ours}, "scaleDown": DOWN | {"selectPolicy": "Disabled"}}
+    policies = [{"type": "Pods", "value": 200, "periodSeconds": 15}]
+    updated = await applied_behavior({"scaleUp": {"policies": policies}, "scaleDown": {"selectPolicy": "Disabled"}})
+    assert updated == {"scaleUp": UP | {"policies": policies}, "scaleDown": DOWN | {"selectPolicy": "Disabled"}}
     assert "behavior" not in (await world.cluster.apply(AUTOSCALERS, world.namespace, "a", autoscaler(), "me"))["spec"]
 
 
 @case
-async def an_autoscaler_that_makes_no_sense_is_refused(world: World) -> None:
-    for wrong, words in (
+async def an_invalid_autoscaler_is_rejected(world: World) -> None:
+    for wrong, message in (
         ({"minReplicas": -1}, "spec.minReplicas: Invalid value: -1: must be greater than or equal to 0"),
         ({"minReplicas": 4}, "spec.maxReplicas: Invalid value: 3: must be greater than or equal to `minReplicas`"),
         ({"maxReplicas": 0}, "must be greater than or equal to `minReplicas`, spec.maxReplicas: Required value"),
@@ -136,14 +95,14 @@ async def an_autoscaler_that_makes_no_sense_is_refused(world: World) -> None:
     ):
         with pytest.raises(Invalid) as caught:
             await world.cluster.create(AUTOSCALERS, world.namespace, autoscaler(**wrong))
-        assert words in caught.value.message
+        assert message in caught.value.message
     with pytest.raises(ApiError, match="quantities must match") as unreadable:
         await world.cluster.create(AUTOSCALERS, world.namespace, autoscaler(metrics=[external("much")]))
     assert unreadable.value.status == 400
 
 
 @case
-async def an_autoscaler_posted_by_one_manager_and_applied_by_another_is_the_seconds(world: World) -> None:
+async def an_apply_replaces_fields_of_the_manager_that_created_the_autoscaler(world: World) -> None:
     await world.cluster.create(
         AUTOSCALERS, world.namespace, autoscaler(minReplicas=2, metrics=[external("2")]), "maker"
     )
@@ -155,16 +114,16 @@ async def an_autoscaler_posted_by_one_manager_and_applied_by_another_is_the_seco
     ]
     left = await world.cluster.apply(AUTOSCALERS, world.namespace, "a", autoscaler(metrics=[about("1")]), "one")
     assert left["spec"]["minReplicas"] == 1 and left["metadata"]["generation"] == 2, (
-        "what nobody says any more is the default"
+        "a field that no manager applies any more gets its default"
     )
     status = {"desiredReplicas": 2, "currentMetrics": None}
-    told = await world.cluster.merge_patch(AUTOSCALERS, world.namespace, "a", {"status": status}, "status")
-    assert told["status"]["desiredReplicas"] == 2 and told["metadata"]["generation"] == 2
+    updated = await world.cluster.merge_patch(AUTOSCALERS, world.namespace, "a", {"status": status}, "status")
+    assert updated["status"]["desiredReplicas"] == 2 and updated["metadata"]["generation"] == 2
 
 
 @case
-async def an_api_service_is_named_by_version_and_group(world: World) -> None:
-    group = f"{uuid.uuid4().hex[:8]}.conformance.example.com"  # cluster-scoped, and nobody asks for it
+async def an_api_service_must_be_named_by_version_and_group(world: World) -> None:
+    group = f"{uuid.uuid4().hex[:8]}.conformance.example.com"  # unique: an APIService has no namespace
     service = {"name": "no", "namespace": world.namespace}
     try:
         made = await world.cluster.create(
@@ -187,7 +146,7 @@ async def an_api_service_is_named_by_version_and_group(world: World) -> None:
             await world.cluster.merge_patch(API_SERVICES, None, f"v1.{group}", old)
     finally:
         await world.cluster.delete(API_SERVICES, None, f"v1.{group}")
-    for wrong, name, words in (
+    for wrong, name, message in (
         ({}, "v2", 'must be `spec.version+"."+spec.group`'),
         ({"groupPriorityMinimum": 0}, "v1", "spec.groupPriorityMinimum: Invalid value: 0"),
         ({"versionPriority": 0}, "v1", "spec.versionPriority: Invalid value: 0"),
@@ -199,13 +158,13 @@ async def an_api_service_is_named_by_version_and_group(world: World) -> None:
     ):
         with pytest.raises(Invalid) as refused:
             await world.cluster.create(API_SERVICES, None, api_service(f"{name}.{group}", group, **wrong))
-        assert words in refused.value.message
+        assert message in refused.value.message
     with pytest.raises(ApiError, match="illegal base64"):
         await world.cluster.create(API_SERVICES, None, api_service(f"v1.{group}", group, caBundle="%"))
 
 
 @case
-async def a_cluster_role_belongs_to_no_namespace(world: World) -> None:
+async def a_cluster_role_has_no_namespace(world: World) -> None:
     name = f"conformance-{uuid.uuid4().hex[:8]}"
     body = {
         "apiVersion": CLUSTER_ROLES.api_version,
@@ -219,4 +178,4 @@ async def a_cluster_role_belongs_to_no_namespace(world: World) -> None:
     with pytest.raises(NotFound):
         await world.cluster.merge_patch(CLUSTER_ROLES, None, name, {"rules": []})
     with pytest.raises(AssertionError):
-        await there(world, CLUSTER_ROLES, name)
+        await existing(world, CLUSTER_ROLES, name)
