@@ -1,4 +1,4 @@
-"""What the watches show, in whatever order: tied together by uid, found by name."""
+"""The directory: objects of the watches, in any order, related by uid and found by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from kindler.activator.cluster.directory import Directory, keep_endpoint, keep_pod, keep_pool
+from kindler.activator.cluster.directory import Directory
+from kindler.activator.cluster.trim import trim_endpoint, trim_pod, trim_pool
 from kindler.activator.endpoint.throttler import EndpointThrottler
 from kindler.activator.ownership import Ownership
 from kindler.activator.router import REMEMBERED, Router
@@ -16,17 +17,17 @@ from kindler.activator.wire.roles import RequestHead, RouteMatch
 from kindler.api import names
 from kindler.api.settings import activator_settings
 from tests.unit import builders
-from tests.unit.desks import NotingHands, NotingTeller, route
+from tests.unit.throttlers import RecordingActuator, RecordingObserver, route
 
 
-class Seen:
-    """A directory, and what it is shown."""
+class DirectoryRig:
+    """A directory with a recording actuator. `changes`: how often the directory reported a change of addresses."""
 
     def __init__(self) -> None:
-        self.actuator = NotingHands()
+        self.actuator = RecordingActuator()
         self.changes = 0
         self.directory = Directory(
-            lambda identity: EndpointThrottler(identity, self.actuator, NotingTeller(), lambda: 100.0)
+            lambda identity: EndpointThrottler(identity, self.actuator, (RecordingObserver(),), lambda: 100.0)
         )
         self.directory.changed = self._changed
 
@@ -44,17 +45,18 @@ def shown_endpoint(
 ) -> dict[str, Any]:
     meta = {"name": name, "namespace": "team", "uid": uid, "creationTimestamp": created, "resourceVersion": "1"}
     spec = {"endpointConfigName": "c"} | ({"endpointName": sagemaker} if sagemaker else {})
-    return keep_endpoint(
+    return trim_endpoint(
         {"metadata": meta, "spec": spec, "status": ({"route": route().to_json()} if routed else {}) | status}
     )
 
 
 def shown_pool(uid: str = "r1", owner: str = "e1", kind: str = "Endpoint", namespace: str = "team") -> dict[str, Any]:
     meta = {
-        "name": "iris-abc-demand", "namespace": namespace, "uid": uid, "resourceVersion": "1", "labels": {names.LABEL_REVISION: "abc"},
+        "name": "iris-abc-demand", "namespace": namespace, "uid": uid, "resourceVersion": "1",
+        "labels": {names.LABEL_REVISION: "abc"},
         "ownerReferences": [{"kind": kind, "name": "iris", "uid": owner, "controller": True}],
     }  # fmt: skip
-    return keep_pool({"metadata": meta, "spec": {"replicas": 1}})
+    return trim_pool({"metadata": meta, "spec": {"replicas": 1}})
 
 
 def shown_pod(
@@ -62,71 +64,73 @@ def shown_pod(
 ) -> dict[str, Any]:
     pod = builders.pod(name, owner_uid=owner, deleting=deleting, created=builders.NOW - age)
     pod["metadata"] |= {"namespace": namespace, "resourceVersion": "1"}
-    return keep_pod(pod)
+    return trim_pod(pod)
 
 
-def test_whatever_the_order_the_pod_is_pinged() -> None:
+def test_the_pod_is_pinged_whatever_the_order_of_events() -> None:
     for order in itertools.permutations(("endpoint", "pool", "pod")):
-        seen = Seen()
+        rig = DirectoryRig()
         for what in order:
-            {"endpoint": seen.directory.endpoint, "pool": seen.directory.pool, "pod": seen.directory.pod}[what](
-                None, {"endpoint": shown_endpoint, "pool": shown_pool, "pod": shown_pod}[what]()
-            )
-        assert list(seen.actuator.probing) == ["p1"], order
+            {
+                "endpoint": rig.directory.on_endpoint,
+                "pool": rig.directory.on_pool,
+                "pod": rig.directory.on_pod,
+            }[what](None, {"endpoint": shown_endpoint, "pool": shown_pool, "pod": shown_pod}[what]())
+        assert list(rig.actuator.probing) == ["p1"], order
 
 
 @pytest.mark.parametrize(
     ("pool", "pod"),
     [
-        (shown_pool(owner="e0"), shown_pod()),  # of an endpoint that had this name before
-        (shown_pool(uid="r0"), shown_pod()),  # the pod is of another ReplicaSet
-        (shown_pool(kind="Deployment"), shown_pod()),  # not ours, whatever its labels say
+        (shown_pool(owner="e0"), shown_pod()),  # of an earlier Endpoint of this name
+        (shown_pool(uid="r0"), shown_pod()),  # the pod belongs to another ReplicaSet
+        (shown_pool(kind="Deployment"), shown_pod()),  # not Kindler's, whatever its labels are
         (shown_pool(), shown_pod(owner="")),
-        (shown_pool(), shown_pod(namespace="other")),  # of another tenant, who knows the ReplicaSet's uid
-        (shown_pool(namespace="other"), shown_pod(namespace="other")),  # or the Endpoint's
+        (shown_pool(), shown_pod(namespace="other")),  # of another tenant that knows the ReplicaSet's uid
+        (shown_pool(namespace="other"), shown_pod(namespace="other")),  # or the Endpoint's uid
     ],
 )
-def test_labels_and_names_alone_make_no_place(pool: dict[str, Any], pod: dict[str, Any]) -> None:
-    seen = Seen()
-    seen.directory.endpoint(None, shown_endpoint())
-    seen.directory.pool(None, pool)
-    seen.directory.pod(None, pod)
+def test_a_pod_is_not_used_because_of_labels_and_names_alone(pool: dict[str, Any], pod: dict[str, Any]) -> None:
+    rig = DirectoryRig()
+    rig.directory.on_endpoint(None, shown_endpoint())
+    rig.directory.on_pool(None, pool)
+    rig.directory.on_pod(None, pod)
 
-    assert seen.actuator.probing == {}
+    assert rig.actuator.probing == {}
 
 
-def test_a_name_belongs_to_the_oldest_and_is_called_exactly() -> None:
-    seen = Seen()
+def test_a_name_belongs_to_the_oldest_endpoint_and_is_compared_exactly() -> None:
+    rig = DirectoryRig()
     young = shown_endpoint("young", "e2", "2026-02-01T00:00:00Z", sagemaker="iris")
     old = shown_endpoint("old", "e1", "2026-01-01T00:00:00Z", sagemaker="IRIS")
-    seen.directory.endpoint(None, young)
-    first = seen.directory.by_name("team", "iris")
+    rig.directory.on_endpoint(None, young)
+    first = rig.directory.by_endpoint_name("team", "iris")
     assert first is not None
-    seen.directory.endpoint(None, old)
-    owner = seen.directory.by_name("team", "IRIS")
+    rig.directory.on_endpoint(None, old)
+    owner = rig.directory.by_endpoint_name("team", "IRIS")
 
     assert owner is not None
     assert owner.identity.name == "old"
-    assert seen.directory.by_name("team", "iris") is None
-    assert seen.directory.spelled("team", "Iris") == "IRIS"
-    assert seen.directory.by_object("team", "young") is first, "by its own name it is reached all the same"
-    assert seen.directory.by_name("other", "IRIS") is None
-    seen.directory.endpoint(old, None)
-    assert seen.directory.by_name("team", "iris") is first
-    assert seen.changes == 3
+    assert rig.directory.by_endpoint_name("team", "iris") is None
+    assert rig.directory.actual_spelling("team", "Iris") == "IRIS"
+    assert rig.directory.by_object_name("team", "young") is first, "it is still found by its object name"
+    assert rig.directory.by_endpoint_name("other", "IRIS") is None
+    rig.directory.on_endpoint(old, None)
+    assert rig.directory.by_endpoint_name("team", "iris") is first
+    assert rig.changes == 3
 
 
-def test_the_door_remembers_few_and_short_heads() -> None:
-    seen = Seen()
-    seen.directory.endpoint(None, shown_endpoint())
-    door = Router(activator_settings({}), cast(Any, None), seen.directory, Ownership(), lambda: True)
+def test_the_router_caches_a_limited_number_of_short_heads() -> None:
+    rig = DirectoryRig()
+    rig.directory.on_endpoint(None, shown_endpoint())
+    router = Router(activator_settings({}), cast(Any, None), rig.directory, Ownership(), lambda: True)
 
     def find(query: bytes, namespace: bytes | None = None) -> RouteMatch:
-        found = door.find(
+        found = router.find(
             RequestHead(b"POST", b"/namespaces/team/endpoints/iris/invocations?" + query, b"h", namespace)
         )
         assert isinstance(found, RouteMatch)
-        assert found.throttler is seen.directory.throttlers["e1"]
+        assert found.throttler is rig.directory.throttlers["e1"]
         return found
 
     assert find(b"a") is find(b"a")
@@ -134,95 +138,95 @@ def test_the_door_remembers_few_and_short_heads() -> None:
     assert find(b"a", b"x" * 600) is not find(b"a", b"x" * 600)
     for number in range(2 * REMEMBERED):
         find(b"%d" % number)
-    assert len(door._found) <= REMEMBERED
+    assert len(router._found) <= REMEMBERED
 
 
-def test_a_route_that_is_lost_or_unreadable_serves_on() -> None:
-    seen = Seen()
-    seen.directory.endpoint(None, shown_endpoint())
-    throttler = seen.directory.by_object("team", "iris")
+def test_the_last_valid_route_stays_in_use_when_the_route_is_lost_or_unreadable() -> None:
+    rig = DirectoryRig()
+    rig.directory.on_endpoint(None, shown_endpoint())
+    throttler = rig.directory.by_object_name("team", "iris")
     assert throttler is not None
     good = throttler.pools.route
-    seen.directory.endpoint(None, shown_endpoint(routed=False))
+    rig.directory.on_endpoint(None, shown_endpoint(routed=False))
     assert throttler.pools.route == good
-    seen.directory.endpoint(None, shown_endpoint(route={"revision": "half"}))
+    rig.directory.on_endpoint(None, shown_endpoint(route={"revision": "half"}))
     assert throttler.pools.route == good
 
 
-def test_an_endpoint_that_is_being_deleted_serves_no_more() -> None:
-    seen = Seen()
-    seen.directory.endpoint(None, shown_endpoint())
-    throttler = seen.directory.by_object("team", "iris")
+def test_an_endpoint_that_is_being_deleted_is_closed() -> None:
+    rig = DirectoryRig()
+    rig.directory.on_endpoint(None, shown_endpoint())
+    throttler = rig.directory.by_object_name("team", "iris")
     assert throttler is not None
-    going = shown_endpoint() | {"deleting": True}
-    seen.directory.endpoint(shown_endpoint(), going)
-    seen.directory.endpoint(going, None)
+    deleted = shown_endpoint() | {"deleting": True}
+    rig.directory.on_endpoint(shown_endpoint(), deleted)
+    rig.directory.on_endpoint(deleted, None)
 
     assert throttler.closed
-    assert seen.directory.by_object("team", "iris") is None
-    assert seen.directory.throttlers == {}
+    assert rig.directory.by_object_name("team", "iris") is None
+    assert rig.directory.throttlers == {}
 
 
-def test_a_failed_creation_is_told_with_its_reason() -> None:
+def test_a_failed_creation_is_reported_with_its_reason() -> None:
     value = shown_endpoint(routed=False, failureReason="The image cannot be pulled.")
 
-    assert value["unserved"] == "Endpoint iris could not be created: The image cannot be pulled."
+    assert value["no_route_reason"] == "Endpoint iris could not be created: The image cannot be pulled."
 
 
-def test_what_is_being_created_says_what_it_waits_for() -> None:
-    """In the controller's words, where it has said more than that it is at work."""
-    waits = {
+def test_an_endpoint_that_is_being_created_reports_what_it_waits_for() -> None:
+    """With the controller's message, if its condition contains more than Creating."""
+    waiting = {
         "type": "Ready",
         "status": "False",
         "reason": "EndpointConfigNotFound",
         "message": 'Could not find endpoint configuration "iris".',
     }
     assert (
-        shown_endpoint(routed=False, conditions=[waits])["unserved"]
+        shown_endpoint(routed=False, conditions=[waiting])["no_route_reason"]
         == 'Endpoint iris is being created. Could not find endpoint configuration "iris".'
     )
-    works = {"type": "Ready", "status": "False", "reason": "Creating", "message": "The endpoint is being created."}
-    for told in ([works], []):
+    creating = {"type": "Ready", "status": "False", "reason": "Creating", "message": "The endpoint is being created."}
+    for reported in ([creating], []):
         assert (
-            shown_endpoint(routed=False, conditions=told)["unserved"]
+            shown_endpoint(routed=False, conditions=reported)["no_route_reason"]
             == "Endpoint iris is being created: it has no revision to serve yet."
         )
 
 
-def test_what_is_gone_is_forgotten() -> None:
-    seen = Seen()
-    seen.directory.endpoint(None, shown_endpoint())
-    seen.directory.pool(None, shown_pool())
-    seen.directory.pod(None, shown_pod())
-    throttler = seen.directory.by_object("team", "iris")
+def test_deleted_objects_leave_nothing_behind() -> None:
+    rig = DirectoryRig()
+    rig.directory.on_endpoint(None, shown_endpoint())
+    rig.directory.on_pool(None, shown_pool())
+    rig.directory.on_pod(None, shown_pod())
+    throttler = rig.directory.by_object_name("team", "iris")
     assert throttler is not None
-    seen.directory.pod(shown_pod(), None)
+    rig.directory.on_pod(shown_pod(), None)
     assert throttler.pools.pods == {}
-    assert seen.actuator.probing == {}
-    seen.directory.pool(shown_pool(), None)
+    assert rig.actuator.probing == {}
+    rig.directory.on_pool(shown_pool(), None)
     assert throttler.pools.sizes == {}
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(("endpoint", "pool", "pod"))))
-def test_in_whatever_order_they_are_deleted_no_pod_no_place_and_no_probe_is_left(order: tuple[str, ...]) -> None:
-    seen = Seen()
+def test_no_pod_backend_or_probe_is_left_whatever_the_order_of_deletion(order: tuple[str, ...]) -> None:
+    rig = DirectoryRig()
     shown = {"endpoint": shown_endpoint(), "pool": shown_pool(), "pod": shown_pod(), "young": shown_pod("p2")}
-    seen.directory.endpoint(None, shown["endpoint"])
-    seen.directory.pool(None, shown["pool"])
-    seen.directory.pod(None, shown["pod"])
-    pod, answered = seen.actuator.probing.pop("p1")
-    answered(pod)
-    seen.directory.pod(None, shown["young"])
-    throttler = seen.directory.throttlers["e1"]
-    assert throttler.pools.usable()
+    rig.directory.on_endpoint(None, shown["endpoint"])
+    rig.directory.on_pool(None, shown["pool"])
+    rig.directory.on_pod(None, shown["pod"])
+    pod, on_success = rig.actuator.probing.pop("p1")
+    on_success(pod)
+    rig.directory.on_pod(None, shown["young"])
+    throttler = rig.directory.throttlers["e1"]
+    assert throttler.pools.any_usable()
     for what in order:
         if what == "pod":
             for name in ("pod", "young"):
-                seen.directory.pod(shown[name], going := shown_pod(shown[name]["metadata"]["name"], deleting=True))
-                seen.directory.pod(going, None)
+                rig.directory.on_pod(shown[name], deleted := shown_pod(shown[name]["metadata"]["name"], deleting=True))
+                rig.directory.on_pod(deleted, None)
         else:
-            getattr(seen.directory, what)(shown[what], None)
-        assert (throttler.pools.usable(), throttler.pools.placement.take(), seen.actuator.probing) == (
+            getattr(rig.directory, f"on_{what}")(shown[what], None)
+        assert (throttler.pools.any_usable(), throttler.pools.placement.take(), rig.actuator.probing) == (
             None,
             None,
             {},
@@ -230,70 +234,68 @@ def test_in_whatever_order_they_are_deleted_no_pod_no_place_and_no_probe_is_left
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(("pool", "pod"))))
-def test_a_revision_that_comes_back_meets_no_pod_of_its_first_life(order: tuple[str, ...]) -> None:
-    """The address of such a pod may be another endpoint's by now: a ping that is answered there would make it a place."""
-    seen = Seen()
-    seen.directory.endpoint(None, shown_endpoint())
-    seen.directory.pool(None, shown_pool())
-    seen.directory.pod(None, shown_pod())
-    pod, answered = seen.actuator.probing.pop("p1")
-    answered(pod)
-    throttler = seen.directory.throttlers["e1"]
+def test_after_a_rollback_pods_of_the_deleted_replicaset_are_not_used(order: tuple[str, ...]) -> None:
+    """The address of such a pod may belong to another endpoint by now: a good ping there would make it a backend."""
+    rig = DirectoryRig()
+    rig.directory.on_endpoint(None, shown_endpoint())
+    rig.directory.on_pool(None, shown_pool())
+    rig.directory.on_pod(None, shown_pod())
+    pod, on_success = rig.actuator.probing.pop("p1")
+    on_success(pod)
+    throttler = rig.directory.throttlers["e1"]
     throttler.reroute(route("new"))
     for what in order:
-        seen.directory.pool(shown_pool(), None) if what == "pool" else seen.directory.pod(shown_pod(), None)
+        rig.directory.on_pool(shown_pool(), None) if what == "pool" else rig.directory.on_pod(shown_pod(), None)
     throttler.reroute(route())
 
     assert throttler.pools.pods == {}
-    assert seen.actuator.probing == {}
+    assert rig.actuator.probing == {}
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_an_address_is_the_youngest_pods(late: bool) -> None:
-    """The watch lags: a pod that is gone in truth still shows the address that another endpoint's pod has by now."""
-    seen = Seen()
+def test_an_address_belongs_to_the_youngest_pod_that_shows_it(late: bool) -> None:
+    """The watch lags: a pod that does not exist any more still shows an address that another endpoint's pod has now."""
+    rig = DirectoryRig()
     for name, endpoint, pool in (("iris", "e1", "r1"), ("rose", "e2", "r2")):
-        seen.directory.endpoint(None, shown_endpoint(name, endpoint))
-        seen.directory.pool(None, shown_pool(pool, endpoint))
+        rig.directory.on_endpoint(None, shown_endpoint(name, endpoint))
+        rig.directory.on_pool(None, shown_pool(pool, endpoint))
     old, young = shown_pod("old", "r1", age=100), shown_pod("young", "r2", age=1)
     for pod in (young, old) if late else (old, young):
-        seen.directory.pod(None, pod)
-    assert list(seen.actuator.probing) == ["young"]
-    assert seen.directory.throttlers["e1"].pools.pods == {}
-    seen.directory.pod(old, old)
-    seen.directory.pod(old, None)
-    assert list(seen.actuator.probing) == ["young"]
+        rig.directory.on_pod(None, pod)
+    assert list(rig.actuator.probing) == ["young"]
+    assert rig.directory.throttlers["e1"].pools.pods == {}
+    rig.directory.on_pod(old, old)
+    rig.directory.on_pod(old, None)
+    assert list(rig.actuator.probing) == ["young"]
     moved = shown_pod("young", "r2", age=1)
     moved["facts"] = replace(moved["facts"], ip="10.0.0.8")
-    seen.directory.pod(young, moved)
-    assert list(seen.directory._addresses) == ["10.0.0.8"]
-    seen.directory.pod(moved, None)
-    assert seen.directory._addresses == {}
+    rig.directory.on_pod(young, moved)
+    assert list(rig.directory._addresses) == ["10.0.0.8"]
+    rig.directory.on_pod(moved, None)
+    assert rig.directory._addresses == {}
 
 
-def test_an_orphaned_pod_is_nobodys() -> None:
-    seen = Seen()
-    seen.directory.endpoint(None, shown_endpoint())
-    seen.directory.pool(None, shown_pool())
-    seen.directory.pod(None, shown_pod())
-    seen.directory.pod(shown_pod(), shown_pod(owner=""))
+def test_an_orphaned_pod_is_not_used() -> None:
+    rig = DirectoryRig()
+    rig.directory.on_endpoint(None, shown_endpoint())
+    rig.directory.on_pool(None, shown_pool())
+    rig.directory.on_pod(None, shown_pod())
+    rig.directory.on_pod(shown_pod(), shown_pod(owner=""))
 
-    assert seen.directory.throttlers["e1"].pools.pods == {}
-    assert seen.actuator.probing == {}
+    assert rig.directory.throttlers["e1"].pools.pods == {}
+    assert rig.actuator.probing == {}
 
 
-def test_an_endpoint_made_again_takes_the_place_of_one_whose_deletion_was_not_told_and_not_the_other_way_round() -> (
-    None
-):
-    seen = Seen()
+def test_a_recreated_endpoint_replaces_its_predecessor_and_a_late_look_up_does_not_undo_that() -> None:
+    rig = DirectoryRig()
     old, young = shown_endpoint(uid="e1"), shown_endpoint(uid="e2", created="2026-02-01T00:00:00Z")
-    seen.directory.endpoint(None, old)
-    seen.directory.found(young)
-    assert list(seen.directory.throttlers) == ["e2"]
-    seen.directory.found(old)
-    assert list(seen.directory.throttlers) == ["e2"], "a look-up that was slow"
-    throttler = seen.directory.by_name("team", "iris")
-    assert throttler is seen.directory.by_object("team", "iris") is seen.directory.throttlers["e2"]
-    assert seen.directory.unseen(young)
-    seen.directory.endpoint(None, young)
-    assert not seen.directory.unseen(young)
+    rig.directory.on_endpoint(None, old)
+    rig.directory.add_looked_up(young)
+    assert list(rig.directory.throttlers) == ["e2"]
+    rig.directory.add_looked_up(old)
+    assert list(rig.directory.throttlers) == ["e2"], "a look-up that returned late"
+    throttler = rig.directory.by_endpoint_name("team", "iris")
+    assert throttler is rig.directory.by_object_name("team", "iris") is rig.directory.throttlers["e2"]
+    assert rig.directory.only_looked_up(young)
+    rig.directory.on_endpoint(None, young)
+    assert not rig.directory.only_looked_up(young)

@@ -1,20 +1,20 @@
-"""What `/stats` says of a warm pool: totals that only grow, from which two readings tell what happened between them."""
+"""The totals of a warm pool in `/stats`: they only grow, so that two readings show what happened between them."""
 
 from __future__ import annotations
 
 import pytest
 
-from kindler.activator.endpoint.pools import SUSPECT_SECONDS
+from kindler.activator.endpoint.pools import ASSUMED_BUSY_SECONDS
 from kindler.activator.endpoint.requests import Outcome, Purpose
 from kindler.api import names
 from kindler.api.stats import Totals
-from tests.unit.desks import World, route
+from tests.unit.throttlers import World, route
 
 
 def totals(world: World) -> Totals:
-    told = world.throttler.stats(owner=True).totals
-    assert told is not None
-    return told
+    stats = world.throttler.stats(owner=True).totals
+    assert stats is not None
+    return stats
 
 
 def test_load_is_exact_between_any_two_readings_also_while_nothing_ends() -> None:
@@ -31,7 +31,7 @@ def test_load_is_exact_between_any_two_readings_also_while_nothing_ends() -> Non
     assert totals(world).load_seconds == 8 + 10
     world.finish(held)
     world.now += 100
-    assert totals(world).load_seconds == 18, "idle is a true zero"
+    assert totals(world).load_seconds == 18, "idle time adds nothing"
 
 
 def test_a_burst_between_two_readings_is_not_missed() -> None:
@@ -47,24 +47,24 @@ def test_a_burst_between_two_readings_is_not_missed() -> None:
     assert round(totals(world).load_seconds - before.load_seconds, 9) == 2.0
 
 
-def test_who_waits_in_vain_was_load_all_the_same() -> None:
-    """Load that only those counted who were served would keep a pool small that cannot start."""
+def test_requests_that_waited_without_success_count_as_load() -> None:
+    """If only finished requests counted, a pool that cannot start would stay small."""
     world = World(route(limit=9, startup=100, scaled=True))
     leaver, expired = world.request(), world.request()
     world.now += 30
     world.throttler.gone(leaver)
     world.now += 70
-    world.throttler.expire(world.now)
-    dismissed = world.request()
+    world.throttler.reject_overdue(world.now)
+    rejected = world.request()
     world.now += 5
     world.throttler.close()
 
     assert expired.rejection is not None
-    assert dismissed.rejection is not None
+    assert rejected.rejection is not None
     assert totals(world).load_seconds == 30 + 100 + 5
 
 
-def test_a_place_that_could_not_be_reached_is_load_until_the_request_is_refused() -> None:
+def test_a_request_whose_pod_is_unreachable_is_load_until_it_is_rejected() -> None:
     world = World(route(scaled=True))
     world.start("w", names.WARM)
     request = world.request()
@@ -77,7 +77,7 @@ def test_a_place_that_could_not_be_reached_is_load_until_the_request_is_refused(
     assert totals(world).load_seconds == 4
 
 
-def test_placements_are_told_apart_also_while_the_config_says_nothing_of_the_pools_size() -> None:
+def test_placements_are_counted_per_pool_also_if_the_config_contains_no_size() -> None:
     world = World(route(limit=5, scaled=True))
     world.start("w", names.WARM)
     first, second = world.request(), world.request()
@@ -91,8 +91,8 @@ def test_placements_are_told_apart_also_while_the_config_says_nothing_of_the_poo
 
 
 @pytest.mark.parametrize("other", [False, True])
-def test_who_finds_a_pod_unreachable_is_placed_once(other: bool) -> None:
-    """There was provisioned concurrency for it: that a pod does not answer is no spillover."""
+def test_a_request_whose_pod_is_unreachable_counts_as_one_placement(other: bool) -> None:
+    """There was provisioned concurrency for it: an unreachable pod is no spillover."""
     world = World(route(limit=5, scaled=True))
     world.start("w", names.WARM)
     request = world.request()
@@ -109,7 +109,7 @@ def test_who_finds_a_pod_unreachable_is_placed_once(other: bool) -> None:
     assert (totals(world).provisioned, totals(world).spillover) == (1, 0)
 
 
-def test_at_a_switch_the_warm_pool_takes_who_waits_whatever_pod_came_first() -> None:
+def test_at_a_route_change_the_warm_pool_takes_held_requests_whichever_pod_came_first() -> None:
     world = World(route("old"))
     world.pool("iris-new-demand", "new", 1)
     world.show("d", names.DEMAND, "new")
@@ -121,7 +121,7 @@ def test_at_a_switch_the_warm_pool_takes_who_waits_whatever_pod_came_first() -> 
     assert held.got.pool == names.WARM
 
 
-def test_what_the_model_said_is_counted() -> None:
+def test_responses_of_the_model_are_counted_by_class() -> None:
     world = World(route(limit=1, scaled=True))
     world.start("w", names.WARM)
     for outcome, status in (
@@ -136,14 +136,14 @@ def test_what_the_model_said_is_counted() -> None:
     world.answer("w")
     world.request()
     world.request()
-    told = totals(world)
+    stats = totals(world)
 
-    assert told.invocations == 6, "four ended, one runs, one was throttled"
-    assert (told.client_errors, told.model_errors, told.answered) == (1, 2, 4)
-    assert (told.model_seconds, told.overhead_seconds) == (2.0, 0.0)
+    assert stats.invocations == 6, "four ended, one runs, one was throttled"
+    assert (stats.client_errors, stats.model_errors, stats.answered) == (1, 2, 4)
+    assert (stats.model_seconds, stats.overhead_seconds) == (2.0, 0.0)
 
 
-def test_pings_are_no_invocations() -> None:
+def test_pings_are_not_counted_as_invocations() -> None:
     world = World(route(scaled=True))
     world.request(Purpose.PING)
 
@@ -160,7 +160,7 @@ def test_cold_starts_are_counted_with_the_time_they_took() -> None:
     assert (totals(world).cold_starts, totals(world).setup_seconds) == (1, 1.5)
 
 
-def test_allocated_is_what_standing_warm_pods_take() -> None:
+def test_allocated_is_what_the_warm_pods_can_run() -> None:
     world = World(route(limit=20, per_instance=4, scaled=True))
     world.start("a", names.WARM)
     world.start("b", names.WARM)
@@ -172,16 +172,18 @@ def test_allocated_is_what_standing_warm_pods_take() -> None:
 
     assert world.throttler.stats(owner=True).allocated == 4
     assert all(request.got and request.got.pod != "a" for request in [world.request() for _ in range(3)]), (
-        "a pod that goes takes no new request"
+        "a pod that is being deleted takes no new request"
     )
-    assert any(request.got and request.got.pod == "a" for request in busy), "and finishes what it has"
+    assert any(request.got and request.got.pod == "a" for request in busy), "and finishes the requests in it"
 
 
-def test_a_busy_pod_that_fails_and_one_that_was_not_pinged_yet_stand() -> None:
-    """Else the size that a metric asks for would be the smaller the busier the pods are, and one pod's after each restart of an activator."""
+def test_allocated_includes_a_busy_pod_that_stops_answering_and_a_ready_one_not_pinged_yet() -> None:
+    """Otherwise busier pods would lead to a smaller size, and after each restart of an activator the size would be
+    one pod's.
+    """
     world = World(route(limit=20, per_instance=4, scaled=True))
     world.show("a", names.WARM)
-    assert world.throttler.stats(owner=True).allocated == 4, "the kubelet calls it Ready"
+    assert world.throttler.stats(owner=True).allocated == 4, "the kubelet has set Ready"
     world.show("b", names.WARM, ready=False)
     world.answer("a")
     world.answer("b")
@@ -190,11 +192,11 @@ def test_a_busy_pod_that_fails_and_one_that_was_not_pinged_yet_stand() -> None:
     world.show("a", names.WARM, ready=False)
     assert not world.throttler.pools.placement.allocated
     assert world.throttler.stats(owner=True).allocated == 8
-    world.now += SUSPECT_SECONDS
+    world.now += ASSUMED_BUSY_SECONDS
     assert world.throttler.stats(owner=True).allocated == 0
 
 
 def test_without_a_warm_pool_there_are_no_totals() -> None:
-    told = World(route()).throttler.stats(owner=True)
+    stats = World(route()).throttler.stats(owner=True)
 
-    assert (told.totals, told.allocated) == (None, 0)
+    assert (stats.totals, stats.allocated) == (None, 0)

@@ -1,4 +1,4 @@
-"""Which endpoint a request names: one row a request."""
+"""Which endpoint a request names: one row per request."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import pytest
 from kindler.core.dataplane.addresses import Address, NoAddress, Purpose, Style, resolve
 
 SM, PLAIN = Style.SAGEMAKER, Style.PLAIN
-CALL, PING, WAKE = Purpose.INVOCATION, Purpose.PING, Purpose.WAKE
+INVOKE, PING, WAKE = Purpose.INVOCATION, Purpose.PING, Purpose.WAKE
 
 
-def ask(line: str, host: str = "activator", namespace: str | None = None) -> Address | NoAddress:
+def parse(line: str, host: str = "activator", namespace: str | None = None) -> Address | NoAddress:
     method, target = line.split(" ", 1)
     header = None if namespace is None else namespace.encode()
     return resolve(method.encode(), target.encode(), host.encode(), header, "home", "cluster.local")
 
 
 @pytest.mark.parametrize(
-    ("line", "host", "header", "wanted"),
+    ("line", "host", "header", "expected"),
     [
-        ("POST /endpoints/Iris-1/invocations", "activator", None, Address(SM, CALL, "home", "Iris-1", False)),
-        ("POST /endpoints/iris/invocations", "activator", "team-a", Address(SM, CALL, "team-a", "iris", False)),
-        ("POST /endpoints/iris/invocations?x=1", "iris.other", None, Address(SM, CALL, "home", "iris", False)),
-        ("POST /endpoints/a%20b/invocations", "h", None, Address(SM, CALL, "home", "a b", False)),
-        ("POST /endpoints/a%2Fb/invocations", "h", None, Address(SM, CALL, "home", "a/b", False)),
-        ("POST /namespaces/team/endpoints/Iris/invocations", "h", None, Address(PLAIN, CALL, "team", "Iris", False)),
+        ("POST /endpoints/Iris-1/invocations", "activator", None, Address(SM, INVOKE, "home", "Iris-1", False)),
+        ("POST /endpoints/iris/invocations", "activator", "team-a", Address(SM, INVOKE, "team-a", "iris", False)),
+        ("POST /endpoints/iris/invocations?x=1", "iris.other", None, Address(SM, INVOKE, "home", "iris", False)),
+        ("POST /endpoints/a%20b/invocations", "h", None, Address(SM, INVOKE, "home", "a b", False)),
+        ("POST /endpoints/a%2Fb/invocations", "h", None, Address(SM, INVOKE, "home", "a/b", False)),
+        ("POST /namespaces/team/endpoints/Iris/invocations", "h", None, Address(PLAIN, INVOKE, "team", "Iris", False)),
         (
             "POST /namespaces/team/endpoints/Iris/invocations",
             "h",
             "ignored",
-            Address(PLAIN, CALL, "team", "Iris", False),
+            Address(PLAIN, INVOKE, "team", "Iris", False),
         ),
         ("GET /endpoints/iris/ping", "h", None, Address(SM, PING, "home", "iris", False)),
         ("HEAD /endpoints/iris/ping", "h", None, Address(SM, PING, "home", "iris", False)),
@@ -37,23 +37,23 @@ def ask(line: str, host: str = "activator", namespace: str | None = None) -> Add
         ("GET /endpoints/iris/ping?wake=false", "h", None, Address(SM, PING, "home", "iris", False)),
         ("GET /endpoints/iris/ping?a=b&wake=TRUE", "h", None, Address(SM, WAKE, "home", "iris", False)),
         ("GET /namespaces/team/endpoints/iris/ping?wake=1", "h", None, Address(PLAIN, WAKE, "team", "iris", False)),
-        ("POST /invocations", "iris.team", None, Address(PLAIN, CALL, "team", "iris", True)),
-        ("POST /invocations?wake=true", "iris.team", None, Address(PLAIN, CALL, "team", "iris", True)),
-        ("POST /invocations", "IRIS.Team.svc", None, Address(PLAIN, CALL, "team", "iris", True)),
-        ("POST /invocations", "iris.team.svc.cluster.local", None, Address(PLAIN, CALL, "team", "iris", True)),
-        ("POST /invocations", "iris.team.svc.cluster.local.", None, Address(PLAIN, CALL, "team", "iris", True)),
-        ("POST /invocations", "svc.svc", None, Address(PLAIN, CALL, "svc", "svc", True)),
-        ("POST /invocations", "svc.svc.svc", None, Address(PLAIN, CALL, "svc", "svc", True)),
+        ("POST /invocations", "iris.team", None, Address(PLAIN, INVOKE, "team", "iris", True)),
+        ("POST /invocations?wake=true", "iris.team", None, Address(PLAIN, INVOKE, "team", "iris", True)),
+        ("POST /invocations", "IRIS.Team.svc", None, Address(PLAIN, INVOKE, "team", "iris", True)),
+        ("POST /invocations", "iris.team.svc.cluster.local", None, Address(PLAIN, INVOKE, "team", "iris", True)),
+        ("POST /invocations", "iris.team.svc.cluster.local.", None, Address(PLAIN, INVOKE, "team", "iris", True)),
+        ("POST /invocations", "svc.svc", None, Address(PLAIN, INVOKE, "svc", "svc", True)),
+        ("POST /invocations", "svc.svc.svc", None, Address(PLAIN, INVOKE, "svc", "svc", True)),
         ("GET /ping", "iris.team", None, Address(PLAIN, PING, "team", "iris", True)),
         ("GET /ping?wake=true", "iris.team", None, Address(PLAIN, WAKE, "team", "iris", True)),
     ],
 )
-def test_what_is_named(line: str, host: str, header: str | None, wanted: Address) -> None:
-    assert ask(line, host, header) == wanted
+def test_the_address_of_a_request(line: str, host: str, header: str | None, expected: Address) -> None:
+    assert parse(line, host, header) == expected
 
 
 @pytest.mark.parametrize(
-    ("line", "host", "header", "style", "words"),
+    ("line", "host", "header", "style", "text"),
     [
         ("POST /invocations", "iris", None, PLAIN, "http://iris.{namespace}/invocations"),
         (
@@ -87,16 +87,18 @@ def test_what_is_named(line: str, host: str, header: str | None, wanted: Address
         ("POST /namespaces/a%2Fb/endpoints/iris/invocations", "h", None, PLAIN, "'a/b' is not the name of a namespace"),
     ],
 )
-def test_what_names_nothing_says_why(line: str, host: str, header: str | None, style: Style, words: str) -> None:
-    answer = ask(line, host, header)
+def test_a_request_that_names_no_endpoint_gets_the_reason(
+    line: str, host: str, header: str | None, style: Style, text: str
+) -> None:
+    result = parse(line, host, header)
 
-    assert isinstance(answer, NoAddress)
-    assert answer.style is style
-    assert words in answer.reason
+    assert isinstance(result, NoAddress)
+    assert result.style is style
+    assert text in result.reason
 
 
-def test_a_reason_never_repeats_a_long_path() -> None:
-    answer = ask("GET /" + "x" * 5000)
+def test_a_reason_does_not_repeat_a_long_path() -> None:
+    result = parse("GET /" + "x" * 5000)
 
-    assert isinstance(answer, NoAddress)
-    assert len(answer.reason) < 500
+    assert isinstance(result, NoAddress)
+    assert len(result.reason) < 500

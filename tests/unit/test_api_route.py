@@ -7,7 +7,7 @@ from typing import Any
 
 from kindler.api.route import Route
 from kindler.api.status import RouteStatus
-from tests.unit.desks import route
+from tests.unit.throttlers import route
 
 
 def test_the_schema_keeps_every_field_of_a_route() -> None:

@@ -106,7 +106,7 @@ def test_every_metric_is_described() -> None:
     }
     assert of_the_process and len(of_the_server) == 5
     assert {*metrics._HELP, *registered, *of_the_process, *of_the_server} - known == set()
-    outcomes = {*counters._ANSWERED, *(outcome.value for outcome in Outcome if outcome is not Outcome.ANSWERED)}
+    outcomes = {*counters.STATUS_CLASSES, *(outcome.value for outcome in Outcome if outcome is not Outcome.ANSWERED)}
     assert outcomes - known == set()
 
 

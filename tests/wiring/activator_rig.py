@@ -1,4 +1,6 @@
-"""The whole activator between real sockets: an API server and a kubelet in memory, and a small model server at each pod's address on the loopback."""
+"""The whole activator with real sockets: an API server and a kubelet in memory, and a small model server at each pod's
+address on the loopback interface.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ NAMESPACE = "default"
 
 @dataclass(eq=False)
 class Model:
-    """The server of one pod. `now`: requests in it; `most`: the most at once."""
+    """The server of one pod. `now`: requests in it; `most`: the maximum at once."""
 
     pod: str
     host: str
@@ -51,14 +53,14 @@ class Model:
         self.connections.add(writer)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                await self._answer(head, reader, writer)
+                await self._respond(head, reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             self.connections.discard(writer)
             writer.close()
 
-    async def _answer(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _respond(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if head.startswith(b"GET /ping"):
             status, body = (200 if self.healthy else 500), b""
         else:
@@ -88,7 +90,12 @@ class Answer:
 
 
 class Rig:
-    """`models`: by pod name, also of pods that are gone. `gate`: closed (`clear`), models answer no invocation. `most`: requests in all models at once."""
+    """`models`: by pod name, also those of deleted pods.
+
+    `gate`: while it is closed (`clear`), models answer no invocation.
+
+    `most`: the maximum of requests in all models at once.
+    """
 
     def __init__(
         self, server: ApiServer, kubelet: Kubelet, activator: Activator, session: aiohttp.ClientSession
@@ -114,7 +121,7 @@ class Rig:
         return model.host
 
     def heal(self) -> None:
-        """Pods can start from now on."""
+        """From now on pods can start."""
         self.kubelet.behave = lambda _: Behaviour.READY
         for model in self.models.values():
             if model.server is None:
@@ -140,7 +147,7 @@ class Rig:
         return self.server.store.create(self._kind("endpoints", names.GROUP), NAMESPACE, body)
 
     def pools(self, endpoint: Object, revision: str = "abc", demand: int = 0, warm: int = 0) -> None:
-        """The ReplicaSets of a revision, as the controller makes them."""
+        """The ReplicaSets of a revision, as the controller creates them."""
         meta = endpoint["metadata"]
         owner = {
             "apiVersion": names.API_VERSION,
@@ -178,9 +185,10 @@ class Rig:
         warm: int = 0,
         per_pod: int = 1,
     ) -> Route:
-        """Moves status.route."""
+        """Sets status.route."""
         route = Route(
-            "AllTraffic", revision, names.pool_name(name, revision, names.DEMAND), names.pool_name(name, revision, names.WARM) if warm else None,
+            "AllTraffic", revision, names.pool_name(name, revision, names.DEMAND),
+            names.pool_name(name, revision, names.WARM) if warm else None,
             limit, per_pod, warm, 2048, idle, 60, startup, self.port, "/ping", "/invocations",
         )  # fmt: skip
         kind = self._kind("endpoints", names.GROUP)
@@ -200,12 +208,12 @@ class Rig:
     def delete(self, plural: str, name: str, group: str = "") -> None:
         self.server.store.delete(self._kind(plural, group), NAMESPACE, name)
 
-    async def hush(self, resource: str) -> None:
-        """The watch shows no more of this kind, and stays open."""
+    async def mute(self, resource: str) -> None:
+        """The watch of this kind stays open but sends no more events."""
         await self.until(lambda: self.server.watches.of(resource))
         self.server.watches.hush(resource)
 
-    # Looking
+    # State
 
     def _kind(self, plural: str, group: str = "") -> Any:
         return self.server.store.kind(plural, group or None)
@@ -218,24 +226,24 @@ class Rig:
 
     def scales(self) -> list[int]:
         """The numbers written to demand pools, in order."""
-        asked = (r for r in self.server.log if r.subresource == "scale" and r.write)
-        return [int(r.body["spec"]["replicas"]) for r in asked if r.body]
+        writes = (r for r in self.server.log if r.subresource == "scale" and r.write)
+        return [int(r.body["spec"]["replicas"]) for r in writes if r.body]
 
     async def until(self, condition: Callable[[], Any]) -> Any:
-        """Waits for something that no change in the API server brings about."""
-        while not (found := condition()):  # noqa: ASYNC110 - it is the inside of the activator that is looked at: nothing there tells a test
+        """Waits for a state inside the activator, which causes no event in the API server."""
+        while not (result := condition()):  # noqa: ASYNC110 - the activator has no event for this
             await asyncio.sleep(0.005)
-        return found
+        return result
 
     def throttler(self, name: str = "iris") -> Any:
-        return self.activator.directory.by_object(NAMESPACE, name)
+        return self.activator.directory.by_object_name(NAMESPACE, name)
 
-    # Asking
+    # Requests
 
     async def request(self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None) -> Answer:
-        return await self._ask(method, self.activator.ports.public, path, body, headers)
+        return await self._send(method, self.activator.ports.public, path, body, headers)
 
-    async def _ask(
+    async def _send(
         self, method: str, port: int, path: str, body: str = "", headers: dict[str, str] | None = None
     ) -> Answer:
         data = body.encode() if method == "POST" else None
@@ -248,13 +256,13 @@ class Rig:
         return await self.request("POST", f"/namespaces/{NAMESPACE}/endpoints/{name}/invocations", body)
 
     async def admin(self, path: str) -> Answer:
-        return await self._ask("GET", self.activator.ports.admin, path)
+        return await self._send("GET", self.activator.ports.admin, path)
 
     async def peer(self, path: str, headers: dict[str, str] | None = None) -> Answer:
-        return await self._ask("GET", self.activator.ports.peer, path, headers=headers)
+        return await self._send("GET", self.activator.ports.peer, path, headers=headers)
 
     def begin(self, name: str = "iris", body: str = "x") -> asyncio.Task[Answer]:
-        """An invocation under way."""
+        """Starts an invocation."""
         return self.spawn(self.invoke(name, body))
 
     async def stop(self) -> None:
@@ -267,7 +275,7 @@ class Rig:
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
+    """A port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -288,7 +296,10 @@ def settings(**changes: Any) -> ActivatorSettings:
 async def rig(
     folder: Path, monkeypatch: Any, before: Callable[[ApiServer], Any] | None = None, **changes: Any
 ) -> AsyncIterator[Rig]:
-    """An activator that knows its routes, over an empty cluster. `before` may trouble the server first: then it knows none yet."""
+    """An activator on an empty cluster that has listed all objects.
+
+    `before` may prepare faults in the API server; then nothing is listed yet.
+    """
     async with ApiServer() as server:
         if before is not None:
             before(server)
@@ -298,14 +309,14 @@ async def rig(
         activator = Activator(settings(**changes), cluster)
         running = asyncio.ensure_future(activator.run(stop))
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-            made = Rig(server, Kubelet(server), activator, session)
+            new_rig = Rig(server, Kubelet(server), activator, session)
             await activator.listening.wait()
             for informer in activator.informers if before is None else ():
                 await informer.synced.wait()
             try:
-                yield made
+                yield new_rig
             finally:
-                await made.stop()
+                await new_rig.stop()
         stop.set()
         assert await running == 0
         await cluster.close()

@@ -1,4 +1,4 @@
-"""The peer port and who may call it; the admin port and what it tells; the process and how it goes."""
+"""The peer port and its authentication, the admin port, and how the process drains and ends."""
 
 from __future__ import annotations
 
@@ -90,13 +90,13 @@ async def status_of(rig: Rig, token: str | None) -> int:
     return (await rig.peer("/stats", {"Authorization": f"Bearer {token}"} if token is not None else None)).status
 
 
-async def says_ready(rig: Rig, status: int) -> None:
-    while (await rig.admin("/readyz")).status != status:  # noqa: ASYNC110 - asked as the kubelet asks: nothing tells
+async def until_readyz(rig: Rig, status: int) -> None:
+    while (await rig.admin("/readyz")).status != status:  # noqa: ASYNC110 - polled as the kubelet does
         await asyncio.sleep(0.02)
 
 
 async def read_until(stream: asyncio.StreamReader, words: str) -> list[dict[str, Any]]:
-    """Log lines up to the one that says `words`."""
+    """Log lines up to the one that contains `words`."""
     lines: list[dict[str, Any]] = []
     while not lines or words not in lines[-1].get("message", ""):
         lines.append(json.loads(await stream.readline()))
@@ -104,7 +104,7 @@ async def read_until(stream: asyncio.StreamReader, words: str) -> list[dict[str,
 
 
 def confused(public_key: bytes) -> str:
-    """A token whose HMAC secret is the public key, for verifiers that believe the header."""
+    """A token whose HMAC secret is the public key, for verifiers that trust the header."""
     claims = {
         "iss": ISSUER,
         "aud": names.PEER_AUDIENCE,
@@ -120,10 +120,10 @@ def confused(public_key: bytes) -> str:
     return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
 
 
-async def test_stats_tell_what_runs_where(rig: Rig, issuer: Issuer) -> None:
+async def test_stats_contain_the_requests_per_revision_and_pool(rig: Rig, issuer: Issuer) -> None:
     rig.serving(demand=1, limit=3)
     endpoint = rig.endpoint("unrouted")
-    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable() and rig.throttler("unrouted"))
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.any_usable() and rig.throttler("unrouted"))
     rig.gate.clear()
     request = rig.begin()
     await rig.until(lambda: rig.throttler().in_flight)
@@ -134,9 +134,7 @@ async def test_stats_tell_what_runs_where(rig: Rig, issuer: Issuer) -> None:
     stats = Stats.from_json(json.loads(answer.body))
 
     assert stats.boot
-    assert set(stats.endpoints) == {"default/iris"}, (
-        f"{endpoint['metadata']['name']} has no route: nothing is served of it"
-    )
+    assert set(stats.endpoints) == {"default/iris"}, f"{endpoint['metadata']['name']} has no route: it serves nothing"
     iris = stats.endpoints["default/iris"]
     assert (iris.owner, iris.revision, iris.in_flight, iris.held, iris.warm, iris.demand, iris.older) == (
         True,
@@ -151,14 +149,16 @@ async def test_stats_tell_what_runs_where(rig: Rig, issuer: Issuer) -> None:
     await request
 
 
-async def test_stats_of_provisioned_endpoints_alone(rig: Rig, issuer: Issuer) -> None:
-    """What the metrics process asks, once a second: a warm pool's capacity, and totals from which any two readings make an average."""
+async def test_stats_with_provisioned_true_contain_only_endpoints_with_a_warm_pool(rig: Rig, issuer: Issuer) -> None:
+    """The metrics process reads this once a second: a warm pool's capacity, and totals whose differences are
+    averages.
+    """
     rig.serving(demand=1, limit=3)
     rig.serving("rose", warm=2, limit=5, per_pod=2)
     await rig.until(
         lambda: (
             rig.throttler()
-            and rig.throttler().pools.usable()
+            and rig.throttler().pools.any_usable()
             and rig.throttler("rose")
             and len(rig.throttler("rose").pools.placement.warm) == 2
         )
@@ -198,11 +198,11 @@ async def test_stats_of_provisioned_endpoints_alone(rig: Rig, issuer: Issuer) ->
         4,
         3,
     )
-    assert totals.load_seconds > totals.model_seconds > 0, "what still runs is load already"
+    assert totals.load_seconds > totals.model_seconds > 0, "running requests already count as load"
     assert (earlier.load_seconds, earlier.invocations) == (0, 0)
 
 
-async def test_only_good_tokens_of_our_own_processes_are_let_in(rig: Rig, issuer: Issuer) -> None:
+async def test_only_valid_tokens_of_our_own_processes_are_accepted(rig: Rig, issuer: Issuer) -> None:
     now = int(time.time())
     stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = (
@@ -237,9 +237,9 @@ async def test_only_good_tokens_of_our_own_processes_are_let_in(rig: Rig, issuer
         "a changed body": (f"{good.split('.')[0]}.{issuer.token(sub='x').split('.')[1]}.{good.split('.')[2]}", 401),
         "no signature": (good.rsplit(".", 1)[0] + ".", 401),
     }
-    verdicts = {name: await status_of(rig, token) for name, (token, _) in rows.items()}
+    statuses = {name: await status_of(rig, token) for name, (token, _) in rows.items()}
 
-    assert verdicts == {name: wanted for name, (_, wanted) in rows.items()}
+    assert statuses == {name: expected for name, (_, expected) in rows.items()}
 
 
 async def test_a_new_key_is_fetched_once_and_a_flood_of_unknown_ones_does_not_reach_the_api_server(
@@ -259,7 +259,9 @@ async def test_a_new_key_is_fetched_once_and_a_flood_of_unknown_ones_does_not_re
     assert fetches() <= 4
 
 
-async def test_known_keys_serve_with_the_api_server_away_and_unknown_ones_say_so(rig: Rig, issuer: Issuer) -> None:
+async def test_known_keys_are_accepted_without_the_api_server_and_unknown_ones_give_503(
+    rig: Rig, issuer: Issuer
+) -> None:
     rig.server.faults.fail(503, lambda request: request.path == "/openid/v1/jwks")
     assert await status_of(rig, issuer.token()) == 503
     assert await status_of(rig, issuer.token()) == 200
@@ -268,7 +270,7 @@ async def test_known_keys_serve_with_the_api_server_away_and_unknown_ones_say_so
     await rig.server.up()
 
 
-async def test_old_keys_are_renewed_without_anybody_waiting_for_the_api_server(rig: Rig, issuer: Issuer) -> None:
+async def test_old_keys_are_renewed_in_the_background(rig: Rig, issuer: Issuer) -> None:
     def fetch(request: Request) -> bool:
         return request.path == "/openid/v1/jwks"
 
@@ -285,7 +287,7 @@ async def test_old_keys_are_renewed_without_anybody_waiting_for_the_api_server(r
     assert (await status_of(rig, issuer.token()), await status_of(rig, issuer.token("two"))) == (401, 200)
 
 
-async def exchanged(port: int, raw: bytes) -> bytes:
+async def exchange(port: int, raw: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(raw)
     answer = await reader.readuntil(b"\r\n")
@@ -293,8 +295,8 @@ async def exchanged(port: int, raw: bytes) -> bytes:
     return answer
 
 
-async def test_what_is_no_token_is_refused_without_a_traceback(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
-    answer = await exchanged(
+async def test_a_malformed_token_is_rejected_without_a_traceback(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    answer = await exchange(
         rig.activator.ports.peer, b"GET /stats HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \xe9.\xe9.\xe9\r\n\r\n"
     )
 
@@ -305,7 +307,7 @@ async def test_what_is_no_token_is_refused_without_a_traceback(rig: Rig, caplog:
 async def test_health_readiness_and_metrics(rig: Rig) -> None:
     rig.serving(demand=1, limit=1)
     assert (await rig.admin("/readyz")).status == 200
-    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable())
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.any_usable())
     rig.gate.clear()
     running = rig.begin(body="four")
     await rig.until(lambda: rig.throttler().in_flight == 1)
@@ -327,12 +329,12 @@ async def test_health_readiness_and_metrics(rig: Rig) -> None:
         assert f'kindler_{family}_seconds_bucket{{{labels},le="+Inf"}} 1' in idle
         assert f"kindler_{family}_seconds_count{{{labels}}} 1" in idle
     families = [line.split()[2] for line in idle if line.startswith("# TYPE")]
-    assert len(families) == len(set(families)), "each family stands together, once"
+    assert len(families) == len(set(families)), "each family appears once, all its samples together"
     health = json.loads((await rig.admin("/healthz")).body)
     assert (health["status"], health["unwritten"], health["trouble"]) == ("ok", 0, None)
 
 
-async def test_without_its_routes_it_is_alive_but_not_ready(
+async def test_before_all_is_listed_it_is_alive_but_not_ready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, issuer: Issuer
 ) -> None:
     async with make(
@@ -341,7 +343,9 @@ async def test_without_its_routes_it_is_alive_but_not_ready(
         issue(rig, issuer)
         assert (await rig.admin("/healthz")).status == 200
         assert (await rig.admin("/readyz")).status == 503
-        assert await status_of(rig, issuer.token()) == 503, "what it has not listed yet it must not tell as nothing"
+        assert await status_of(rig, issuer.token()) == 503, (
+            "it must not report objects as missing that it has not listed yet"
+        )
         rig.server.faults.clear()
         await rig.until(lambda: rig.activator.health().synced)
         assert (await rig.admin("/readyz")).status == 200
@@ -351,7 +355,7 @@ async def test_without_its_routes_it_is_alive_but_not_ready(
 async def test_sigterm_lets_requests_finish_and_ends_with_status_zero(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The real process: one request runs, one is held; both are answered, new connections are served at first, and the process goes."""
+    """The real process: one request runs, one comes after SIGTERM; both get a response, then the process exits."""
     async with make(tmp_path, monkeypatch) as rig:
         rig.serving(demand=1, limit=3)
         ports = {name: free_port() for name in ("PUBLIC", "PEER", "ADMIN")}
@@ -364,13 +368,13 @@ async def test_sigterm_lets_requests_finish_and_ends_with_status_zero(
         rig.activator.ports = rig.activator.ports._replace(public=ports["PUBLIC"], admin=ports["ADMIN"])
         try:
             lines = await read_until(child.stdout, "listens")
-            await says_ready(rig, 200)
+            await until_readyz(rig, 200)
             rig.gate.clear()
             running = rig.begin(body="running")
             await rig.until(lambda: any(model.now for model in rig.models.values()))
             child.send_signal(signal.SIGTERM)
             lines += await read_until(child.stdout, "draining")
-            await says_ready(rig, 200)
+            await until_readyz(rig, 200)
             late = rig.begin(body="late")
             await rig.until(lambda: sum(model.now for model in rig.models.values()) == 2)
             rig.gate.set()
@@ -394,7 +398,7 @@ async def test_sigterm_lets_requests_finish_and_ends_with_status_zero(
             await rig.invoke()
 
 
-async def test_a_part_that_breaks_begins_anew_and_nobody_is_cut_off(
+async def test_a_background_task_that_fails_is_restarted_and_no_client_is_cut_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with make(tmp_path, monkeypatch) as rig:
@@ -408,7 +412,7 @@ async def test_a_part_that_breaks_begins_anew_and_nobody_is_cut_off(
         assert (await rig.invoke()).status == 200
 
 
-def test_as_many_files_may_be_open_as_the_hard_limit_allows(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_soft_limit_of_open_files_is_raised_to_the_hard_limit(caplog: pytest.LogCaptureFixture) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, hard), hard))
     try:
@@ -422,7 +426,7 @@ def test_as_many_files_may_be_open_as_the_hard_limit_allows(caplog: pytest.LogCa
 
 
 @pytest.mark.parametrize(("name", "value"), [("KINDLER_PUBLIC_PORT", "many"), ("KINDLER_ACCESS_LOG", "maybe")])
-async def test_a_bad_setting_ends_the_process_with_a_sentence(name: str, value: str) -> None:
+async def test_an_invalid_setting_ends_the_process_with_an_error_message(name: str, value: str) -> None:
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -432,7 +436,7 @@ async def test_a_bad_setting_ends_the_process_with_a_sentence(name: str, value: 
         stderr=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
     )
-    _, told = await child.communicate()
+    _, errors = await child.communicate()
 
     assert child.returncode == 2
-    assert f"{name}={value!r}" in told.decode()
+    assert f"{name}={value!r}" in errors.decode()

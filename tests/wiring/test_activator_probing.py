@@ -1,4 +1,4 @@
-"""Pings of pods that start: how often, what they leave behind, and that they never end for nothing."""
+"""Pings of pods that start: how often, what they leave in the node's tables, and that an error does not end them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from kindler.activator.cluster import prober as probing
+from kindler.activator.cluster import prober as prober_module
 from kindler.activator.cluster.prober import Prober
+from kindler.activator.endpoint.actuator import Probe
 from kindler.activator.endpoint.pod import Pod
 from kindler.core.common import pods
 from tests.unit import builders
@@ -20,7 +21,7 @@ HOST = "127.0.0.77"
 
 
 class Loading:
-    """A model server that answers 503 until it is `ready`. `pings`: how often it was asked."""
+    """A model server that responds with 503 until it is `ready`. `pings`: how often it was pinged."""
 
     def __init__(self) -> None:
         self.pings = 0
@@ -51,7 +52,7 @@ async def prober() -> AsyncIterator[Prober]:
 
 
 def starting(waited: float = 0.0) -> Pod:
-    """A pod that has its address since `waited` seconds."""
+    """A pod that got its address `waited` seconds ago."""
     return Pod(replace(pods.read(builders.pod(), builders.NOW), ip=HOST), time.monotonic() - waited)
 
 
@@ -60,44 +61,46 @@ def in_time_wait(port: int) -> list[str]:
     return [row[1] for row in rows if row[3] == "06" and f":{port:04X}" in row[1] + row[2]]
 
 
-async def test_pings_leave_nothing_in_the_tables_of_the_node(loading: tuple[Loading, int], prober: Prober) -> None:
+async def test_pings_leave_no_entry_in_the_connection_table_of_the_node(
+    loading: tuple[Loading, int], prober: Prober
+) -> None:
     model, port = loading
-    answered = asyncio.Event()
-    prober.probe(starting(), port, "/ping", 0, False, lambda _: answered.set())
+    succeeded = asyncio.Event()
+    prober.probe(starting(), Probe(port, "/ping", 0, False), lambda _: succeeded.set())
     await model.enough.wait()
     model.ready = True
-    await answered.wait()
+    await succeeded.wait()
 
     assert in_time_wait(port) == []
 
 
-async def test_who_loads_long_is_asked_less_often(loading: tuple[Loading, int], prober: Prober) -> None:
+async def test_a_pod_that_loads_for_long_is_pinged_less_often(loading: tuple[Loading, int], prober: Prober) -> None:
     model, port = loading
     other = Loading()
     async with await asyncio.start_server(other.serve, HOST, 0) as server:
-        prober.probe(starting(), port, "/ping", 0, False, lambda _: None)
+        prober.probe(starting(), Probe(port, "/ping", 0, False), lambda _: None)
         slow = starting(waited=60)
         slow.facts = replace(slow.facts, uid="slow")
-        prober.probe(slow, server.sockets[0].getsockname()[1], "/ping", 0, False, lambda _: None)
+        prober.probe(slow, Probe(server.sockets[0].getsockname()[1], "/ping", 0, False), lambda _: None)
         await model.enough.wait()
 
     assert other.pings * 2 < model.pings
 
 
-async def test_a_probe_that_breaks_can_begin_anew(
+async def test_a_probe_that_failed_with_an_error_can_be_started_again(
     prober: Prober, monkeypatch: pytest.MonkeyPatch, loading: tuple[Loading, int]
 ) -> None:
     async def broken(*_: object) -> bool:
-        raise RuntimeError("nobody thought of this")
+        raise RuntimeError("unexpected")
 
     pod = starting()
-    pod.probed = True
+    pod.probing = True
     with monkeypatch.context() as patch:
-        patch.setattr(probing, "ping", broken)
-        prober.probe(pod, loading[1], "/ping", 0, False, lambda _: None)
-        while pod.probed:  # noqa: ASYNC110 - the inside of a pod: nothing tells
+        patch.setattr(prober_module, "ping", broken)
+        prober.probe(pod, Probe(loading[1], "/ping", 0, False), lambda _: None)
+        while pod.probing:  # noqa: ASYNC110 - there is no event for this
             await asyncio.sleep(0)
     loading[0].ready = True
-    answered = asyncio.Event()
-    prober.probe(pod, loading[1], "/ping", 0, False, lambda _: answered.set())
-    await answered.wait()
+    succeeded = asyncio.Event()
+    prober.probe(pod, Probe(loading[1], "/ping", 0, False), lambda _: succeeded.set())
+    await succeeded.wait()

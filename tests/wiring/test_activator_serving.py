@@ -1,4 +1,4 @@
-"""Limits under storms, sleep, switches, deletion, outages: what holds while requests run."""
+"""What holds while requests run: limits under load, scale-down, route changes, deletion, outages of the API server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def test_above_the_limit_all_are_throttled_at_once_in_both_styles(rig: Rig
     rig.gate.clear()
     requests = [rig.begin(body=str(n)) for n in range(30)]
     done = 0
-    while done < 25:  # the five that were accepted can't be done: the gate is closed
+    while done < 25:  # the five admitted requests cannot end: the gate is closed
         await asyncio.wait(requests, return_when=asyncio.FIRST_COMPLETED)
         finished = [request for request in requests if request.done()]
         done += len(finished)
@@ -45,15 +45,15 @@ async def test_above_the_limit_all_are_throttled_at_once_in_both_styles(rig: Rig
     assert rig.replicas() == 5
 
 
-async def test_a_storm_never_exceeds_the_limit_and_nothing_is_lost(rig: Rig) -> None:
+async def test_heavy_load_never_exceeds_the_limit_and_no_request_is_lost(rig: Rig) -> None:
     rig.serving(limit=8, per_pod=2)
-    waves = [rig.begin(body=str(n)) for n in range(40)]
+    requests = [rig.begin(body=str(n)) for n in range(40)]
     statuses: Counter[int] = Counter()
     for number in range(40, 1000):
-        done, pending = await asyncio.wait(waves, return_when=asyncio.FIRST_COMPLETED)
+        done, pending = await asyncio.wait(requests, return_when=asyncio.FIRST_COMPLETED)
         statuses.update(request.result().status for request in done)
-        waves = [*pending, *(rig.begin(body=str(number)) for _ in range(len(done)))]
-    statuses.update(answer.status for answer in await asyncio.gather(*waves))
+        requests = [*pending, *(rig.begin(body=str(number)) for _ in range(len(done)))]
+    statuses.update(answer.status for answer in await asyncio.gather(*requests))
 
     assert set(statuses) == {200, 429}
     assert sum(len(model.served) for model in rig.models.values()) == statuses[200]
@@ -65,7 +65,7 @@ async def test_a_storm_never_exceeds_the_limit_and_nothing_is_lost(rig: Rig) -> 
 async def test_a_client_that_leaves_while_held_never_reaches_a_model(rig: Rig) -> None:
     rig.gate.clear()
     rig.serving(limit=2, demand=1, per_pod=2)
-    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable())
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.any_usable())
     rig.route(limit=3, per_pod=1)
     await rig.until(lambda: rig.throttler().pools.placement.per_instance == 1)
     first = rig.begin(body="first")
@@ -82,7 +82,7 @@ async def test_a_client_that_leaves_while_held_never_reaches_a_model(rig: Rig) -
     assert [body for model in rig.models.values() for body in model.served] == ["first", "last"]
 
 
-async def test_an_idle_endpoint_sleeps_and_wakes_again(rig: Rig) -> None:
+async def test_an_idle_endpoint_scales_to_zero_and_up_again(rig: Rig) -> None:
     rig.serving(idle=1)
     assert (await rig.invoke()).status == 200
     await rig.server.until(lambda: rig.replicas() == 0 and not rig.pods())
@@ -93,7 +93,7 @@ async def test_an_idle_endpoint_sleeps_and_wakes_again(rig: Rig) -> None:
     assert rig.scales() == [1, 0, 1]
 
 
-async def test_of_two_pods_the_idle_one_goes_and_the_busy_one_is_left_alone(rig: Rig) -> None:
+async def test_of_two_pods_the_idle_one_is_removed_and_the_busy_one_stays(rig: Rig) -> None:
     rig.serving(idle=1)
     rig.gate.clear()
     two = [rig.begin(), rig.begin()]
@@ -113,15 +113,15 @@ async def test_of_two_pods_the_idle_one_goes_and_the_busy_one_is_left_alone(rig:
     writes = [(r.resource, r.name) for r in rig.server.log if r.write]
     (cost,) = [r for r in rig.server.log if r.write and r.resource == "pods"]
     assert cost.body["metadata"]["annotations"] == {names.ANNOTATION_DELETION_COST: str(LOW_COST)}
-    assert writes.index(("pods", cost.name)) < len(writes) - 1, "first the cost, then the size"
+    assert writes.index(("pods", cost.name)) < len(writes) - 1, "the cost is written before the size"
     rig.gate.set()
 
     assert (await busy).pod == model.pod
 
 
-async def test_a_pod_that_is_deleted_lives_until_its_answer_is_read_and_not_longer(rig: Rig) -> None:
+async def test_a_deleted_pod_stays_until_its_response_is_read_and_not_longer(rig: Rig) -> None:
     rig.serving(demand=1)
-    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable())
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.any_usable())
     rig.gate.clear()
     request = rig.begin()
     (model,) = await rig.until(lambda: [m for m in rig.models.values() if m.now])
@@ -129,8 +129,8 @@ async def test_a_pod_that_is_deleted_lives_until_its_answer_is_read_and_not_long
     await rig.until(
         lambda: (
             not rig.throttler().pools.pods
-            or not rig.throttler().pools.usable()
-            or rig.throttler().pools.usable().pod != model.pod
+            or not rig.throttler().pools.any_usable()
+            or rig.throttler().pools.any_usable().pod != model.pod
         )
     )
     assert [p for p in rig.pods() if p["metadata"]["name"] == model.pod], "it stays while a connection is open"
@@ -142,9 +142,9 @@ async def test_a_pod_that_is_deleted_lives_until_its_answer_is_read_and_not_long
     await rig.server.until(lambda: not [p for p in rig.pods() if p["metadata"]["name"] == model.pod])
 
 
-async def test_a_switch_under_load_fails_nobody(rig: Rig) -> None:
+async def test_a_route_change_under_load_fails_no_request(rig: Rig) -> None:
     endpoint = rig.serving(limit=20, demand=2)
-    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable())
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.any_usable())
     statuses: Counter[int] = Counter()
     stop = asyncio.Event()
 
@@ -171,7 +171,7 @@ async def test_a_switch_under_load_fails_nobody(rig: Rig) -> None:
     assert all(model.most <= 1 for model in rig.models.values())
 
 
-async def test_held_requests_move_with_the_route(rig: Rig) -> None:
+async def test_held_requests_follow_the_route(rig: Rig) -> None:
     rig.kubelet.replica_sets.refuse = lambda replica_set: "no" if "-abc-" in replica_set["metadata"]["name"] else None
     endpoint = rig.serving()
     held = rig.begin()
@@ -184,7 +184,7 @@ async def test_held_requests_move_with_the_route(rig: Rig) -> None:
     assert answer.pod.startswith("iris-new-demand")
 
 
-async def test_deletion_answers_those_who_wait_and_finishes_what_runs(rig: Rig) -> None:
+async def test_deletion_rejects_held_requests_and_lets_running_ones_finish(rig: Rig) -> None:
     rig.serving(limit=2)
     rig.gate.clear()
     running = rig.begin()
@@ -203,7 +203,7 @@ async def test_deletion_answers_those_who_wait_and_finishes_what_runs(rig: Rig) 
     assert later.status == 404
 
 
-async def test_a_recreated_endpoint_starts_clean(rig: Rig) -> None:
+async def test_a_recreated_endpoint_shares_no_pod_with_its_predecessor(rig: Rig) -> None:
     rig.serving(limit=1)
     rig.gate.clear()
     old = rig.begin()
@@ -221,25 +221,25 @@ async def test_a_recreated_endpoint_starts_clean(rig: Rig) -> None:
     assert (await old).pod != (await new).pod
 
 
-async def test_with_the_api_server_away_it_serves_on_and_writes_later(rig: Rig) -> None:
+async def test_without_the_api_server_it_continues_to_serve_and_writes_later(rig: Rig) -> None:
     rig.serving(demand=1)
-    rig.serving("asleep")
-    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable() and rig.throttler("asleep"))
+    rig.serving("idle")
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.any_usable() and rig.throttler("idle"))
     await rig.server.down()
     assert [(await rig.invoke()).status for _ in range(20)] == [200] * 20
-    waits = rig.begin("asleep")
+    held = rig.begin("idle")
     await rig.until(lambda: rig.activator.writer.failure)
     health = json.loads((await rig.admin("/healthz")).body)
     assert health["status"] == "ok"
     assert health["unwritten"] == 1
-    assert "asleep-abc-demand" in health["trouble"]
+    assert "idle-abc-demand" in health["trouble"]
     await rig.server.up()
 
-    assert (await waits).status == 200
+    assert (await held).status == 200
     assert (await rig.invoke()).status == 200
 
 
-async def test_a_write_that_fails_is_repeated_with_the_newest_number(rig: Rig) -> None:
+async def test_a_failed_write_is_repeated_with_the_newest_number(rig: Rig) -> None:
     rig.serving(limit=3)
     await rig.until(rig.throttler)
     held = rig.server.faults.hold(matching("patch", "replicasets"))
@@ -255,9 +255,9 @@ async def test_a_write_that_fails_is_repeated_with_the_newest_number(rig: Rig) -
     assert rig.scales()[-1] == 3
 
 
-async def test_a_pod_whose_connections_fail_is_left_and_found_again(rig: Rig) -> None:
+async def test_a_pod_whose_connections_fail_is_ejected_and_used_again_after_a_good_ping(rig: Rig) -> None:
     rig.serving(demand=1, limit=1)
-    await rig.until(lambda: rig.throttler() and rig.throttler().pools.usable())
+    await rig.until(lambda: rig.throttler() and rig.throttler().pools.any_usable())
     (model,) = rig.models.values()
     await model.stop()
     held = rig.begin()
@@ -268,7 +268,7 @@ async def test_a_pod_whose_connections_fail_is_left_and_found_again(rig: Rig) ->
 
 
 async def test_warm_pods_serve_first_and_idle_ones_carry_a_low_cost(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kindler.core.dataplane.scaledown.WARM_IDLE", 0.5)
+    monkeypatch.setattr("kindler.core.dataplane.scaledown.WARM_IDLE_SECONDS", 0.5)
     rig.serving(warm=1, demand=1, limit=3)
     await rig.until(lambda: rig.throttler() and len(rig.throttler().pools.placement.warm) == 1)
     rig.gate.clear()
@@ -280,8 +280,8 @@ async def test_warm_pods_serve_first_and_idle_ones_carry_a_low_cost(rig: Rig, mo
 
     def cost() -> str | None:
         (pod,) = [p for p in rig.pods() if p["metadata"]["name"] == model.pod]
-        found: str | None = pod["metadata"].get("annotations", {}).get(names.ANNOTATION_DELETION_COST)
-        return found
+        value: str | None = pod["metadata"].get("annotations", {}).get(names.ANNOTATION_DELETION_COST)
+        return value
 
     await rig.server.until(lambda: cost() == str(LOW_COST))
     rig.gate.clear()

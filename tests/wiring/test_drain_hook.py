@@ -1,4 +1,4 @@
-"""The hook that keeps a pod until its last request is answered, run by real shells over real connections."""
+"""The preStop hook that keeps a pod until its last request has its response, run by real shells."""
 
 from __future__ import annotations
 
@@ -39,4 +39,4 @@ def test_the_drain_hook_ends_after_the_invocation_time() -> None:
             with accepted:
                 began = time.monotonic()
                 assert subprocess.run(["/bin/sh", "-c", drain_script(port, 1)], check=False, timeout=60).returncode == 0
-                assert time.monotonic() - began >= 1.9, "1 s for the watch, then 1 s of waiting"
+                assert time.monotonic() - began >= 1.9, "1 s of lag of the watch, then 1 s of waiting"

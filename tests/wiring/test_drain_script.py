@@ -1,4 +1,4 @@
-"""The drain hook of a model pod, run by real shells against real connections."""
+"""The drain hook of a model pod: how it finds open connections, with and without `sleep`, run by real shells."""
 
 from __future__ import annotations
 
@@ -47,21 +47,24 @@ async def draining(shell: str, port: int, path: str) -> AsyncIterator[asyncio.su
 
 @pytest.mark.parametrize("path", ["/usr/bin:/bin", "/nonexistent"], ids=["with sleep", "without sleep"])
 @pytest.mark.parametrize("shell", SHELLS)
-async def test_it_lasts_as_long_as_a_connection_is_open(shell: str, path: str) -> None:
+async def test_the_hook_lasts_as_long_as_a_connection_is_open(shell: str, path: str) -> None:
     async with connected() as (port, _, client), draining(shell, port, path) as process:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(process.wait(), 2)
         client.close()
         await client.wait_closed()
         async with asyncio.timeout(30):
-            _, said = await process.communicate()
+            _, output = await process.communicate()
         assert process.returncode == 0
-        assert len(said) < 200, "the kubelet keeps what a hook says"
+        assert len(output) < 200, "the kubelet stores the output of a hook"
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-async def test_it_sees_the_connection_while_others_come_and_go(shell: str) -> None:
-    """The kernel's list moves under the reader: one look that passes the connection over would end the pod, and cut its request off."""
+async def test_the_hook_finds_the_connection_while_others_open_and_close(shell: str) -> None:
+    """The kernel's list changes while the hook reads it.
+
+    One read that misses the connection would end the pod and its request.
+    """
     async with (
         connected() as (port, _, _),
         connected() as (busy_port, _, _),
@@ -76,7 +79,7 @@ async def test_it_sees_the_connection_while_others_come_and_go(shell: str) -> No
         assert process.returncode is None
 
 
-async def test_it_ends_when_nothing_is_connected() -> None:
+async def test_the_hook_ends_when_nothing_is_connected() -> None:
     async with connected() as (port, server, client):
         client.close()
         await client.wait_closed()

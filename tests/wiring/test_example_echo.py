@@ -1,4 +1,4 @@
-"""The tests' model server does what its docstring says: a real process, real sockets."""
+"""The tests' model server behaves as its docstring describes: a real process, real sockets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Answer:
 
 
 class Client:
-    """One connection. Raises EOFError when it ends before an answer is whole."""
+    """One connection. Raises EOFError when it ends before a response is complete."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
@@ -71,10 +71,10 @@ class Echo:
             client.writer.close()
 
     async def running(self, count: int) -> None:
-        """Returns once so many invocations run."""
+        """Returns once `count` invocations run."""
         client = await self.client()
         while json.loads((await client.ask("GET", "/stats")).body)["running"] != count:
-            pass  # each look is a round trip
+            pass  # each request is a round trip
         client.writer.close()
 
 
@@ -85,7 +85,7 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def echo(*, said: bytes = b"listening", **environ: str) -> AsyncIterator[Echo]:
+async def echo(*, first_line: bytes = b"listening", **environ: str) -> AsyncIterator[Echo]:
     port = free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -98,7 +98,7 @@ async def echo(*, said: bytes = b"listening", **environ: str) -> AsyncIterator[E
     )
     assert process.stderr is not None
     try:
-        assert (await process.stderr.readline()).startswith(said)
+        assert (await process.stderr.readline()).startswith(first_line)
         yield Echo(process, port)
     finally:
         if process.returncode is None:
@@ -127,13 +127,13 @@ async def test_ping_invocations_and_nothing_else() -> None:
     ],
     ids=["query", "headers", "json"],
 )
-async def test_a_wish_is_said_in_any_of_three_ways(target: str, body: bytes, headers: dict[str, str]) -> None:
+async def test_options_come_from_the_query_headers_or_json(target: str, body: bytes, headers: dict[str, str]) -> None:
     async with echo() as server:
         answer = await server.ask("POST", target, body, headers)
         assert (answer.status, answer.body) == (418, b"x" * 7)
 
 
-async def test_what_stands_later_wins_and_nonsense_is_told() -> None:
+async def test_headers_override_the_query_and_json_overrides_both_and_bad_values_give_400() -> None:
     async with echo() as server:
         answer = await server.ask(
             "POST", "/invocations?status=201&size=1", b'{"size": 3}', {"X-Echo-Status": "202", "X-Echo-Size": "2"}
@@ -144,7 +144,7 @@ async def test_what_stands_later_wins_and_nonsense_is_told() -> None:
         assert (await server.ask("POST", "/invocations", b'{"sleep": null}')).status == 400
 
 
-async def test_echo_gives_the_body_back_whole_also_when_it_came_in_chunks() -> None:
+async def test_echo_returns_the_whole_body_also_if_it_came_in_chunks() -> None:
     async with echo() as server:
         body = os.urandom(1_000_000)
         answer = await server.ask(
@@ -154,16 +154,17 @@ async def test_echo_gives_the_body_back_whole_also_when_it_came_in_chunks() -> N
         assert answer.headers["content-type"] == "image/x-noise"
         client = await server.client()
         client.writer.write(
-            b"POST /invocations?echo=1 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+            b"POST /invocations?echo=1 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n"
+            b"Expect: 100-continue\r\n\r\n"
         )
         assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.writer.write(b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: t\r\n\r\n")
         assert (await client.read()).body == b"abcde"
-        assert (await client.ask("GET", "/ping")).status == 200  # the connection is in step
+        assert (await client.ask("GET", "/ping")).status == 200  # the connection is still usable
         client.writer.close()
 
 
-async def test_chunks_leave_one_by_one() -> None:
+async def test_chunks_are_sent_one_by_one() -> None:
     async with echo() as server:
         client = await server.client()
         client.writer.write(b"POST /invocations?chunks=3&interval=3600 HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -171,21 +172,21 @@ async def test_chunks_leave_one_by_one() -> None:
         assert b"transfer-encoding: chunked" in head.lower()
         assert (
             await client.reader.readexactly(len("8\r\nchunk 0\n\r\n")) == b"8\r\nchunk 0\n\r\n"
-        )  # the others are an hour away
+        )  # the others follow after an hour
         client.writer.close()
         assert (await server.ask("POST", "/invocations?chunks=3&size=4")).body == b"x" * 12
 
 
-@pytest.mark.parametrize("wish", ["close=true", "truncate=true&size=1000", "truncate=true&chunks=4", "crash=true"])
-async def test_an_answer_that_is_not_whole_never_looks_whole(wish: str) -> None:
+@pytest.mark.parametrize("option", ["close=true", "truncate=true&size=1000", "truncate=true&chunks=4", "crash=true"])
+async def test_a_truncated_response_never_looks_complete(option: str) -> None:
     async with echo() as server:
         with pytest.raises((EOFError, ConnectionResetError)):
-            await server.ask("POST", f"/invocations?{wish}")
-        if wish == "crash=true":
+            await server.ask("POST", f"/invocations?{option}")
+        if option == "crash=true":
             assert await server.process.wait() == 1
 
 
-async def test_overlap_is_seen_and_reported_by_both_that_overlap_and_by_nobody_else() -> None:
+async def test_overlap_is_reported_by_both_overlapping_requests_and_by_no_other() -> None:
     async with echo() as server:
         first = asyncio.create_task(server.ask("POST", "/invocations?sleep=0.2"))
         await server.running(1)
@@ -227,32 +228,32 @@ async def test_one_worker_answers_no_ping_while_it_works() -> None:
     ("name", "value", "status"),
     [("PING_FAIL", "true", 503), ("PING_STATUS", "404", 404), ("PING_SECONDS", "0.01", 200)],
 )
-async def test_ping_as_asked(name: str, value: str, status: int) -> None:
-    async with echo(said=b"listening", **{name: value}) as server:
+async def test_ping_behaves_as_configured(name: str, value: str, status: int) -> None:
+    async with echo(first_line=b"listening", **{name: value}) as server:
         assert (await server.ask("GET", "/ping")).status == status
         assert (await server.ask("POST", "/invocations")).status == 200
 
 
 async def test_slow_start_refuses_connections_and_can_be_stopped() -> None:
-    async with echo(said=b"starts in 3600 s", START_SECONDS="3600") as server:
+    async with echo(first_line=b"starts in 3600 s", START_SECONDS="3600") as server:
         with pytest.raises(ConnectionRefusedError):
             await server.client()
         server.process.send_signal(signal.SIGTERM)
         assert await server.process.wait() == 0
-    async with echo(said=b"starts in 0.05 s", START_SECONDS="0.05") as server:
+    async with echo(first_line=b"starts in 0.05 s", START_SECONDS="0.05") as server:
         assert server.process.stderr is not None
         assert (await server.process.stderr.readline()).startswith(b"listening")
         assert (await server.ask("GET", "/ping")).status == 200
 
 
-async def test_crashes_as_asked() -> None:
-    async with echo(said=b"CRASH_AT_START", CRASH_AT_START="true") as server:
+async def test_it_crashes_as_configured() -> None:
+    async with echo(first_line=b"CRASH_AT_START", CRASH_AT_START="true") as server:
         assert await server.process.wait() == 1
     async with echo(CRASH_AFTER="0.2") as server:
         assert await server.process.wait() == 1
 
 
-async def test_sigterm_lets_requests_finish_takes_no_others_and_ends_with_zero() -> None:
+async def test_on_sigterm_requests_finish_new_ones_are_refused_and_the_status_is_zero() -> None:
     async with echo() as server:
         idle = await server.client()
         await idle.ask("GET", "/ping")
@@ -268,7 +269,7 @@ async def test_sigterm_lets_requests_finish_takes_no_others_and_ends_with_zero()
         idle.writer.close()
 
 
-async def test_sigterm_ignored_and_sigterm_obeyed_at_once() -> None:
+async def test_sigterm_can_be_ignored_or_obeyed_at_once() -> None:
     async with echo(IGNORE_SIGTERM="true") as server:
         server.process.send_signal(signal.SIGTERM)
         assert (await server.ask("GET", "/ping")).status == 200

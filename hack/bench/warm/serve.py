@@ -17,7 +17,9 @@ from typing import Any
 import uvloop
 
 from kindler.activator.accesslog import AccessLog
-from kindler.activator.cluster.directory import Directory, keep_endpoint, keep_pod, keep_pool
+from kindler.activator.cluster.directory import Directory
+from kindler.activator.cluster.trim import trim_endpoint, trim_pod, trim_pool
+from kindler.activator.endpoint.actuator import Probe
 from kindler.activator.endpoint.pod import Pod
 from kindler.activator.endpoint.requests import Backend
 from kindler.activator.endpoint.size import PoolSize
@@ -34,22 +36,22 @@ REVISION = "abc"
 WARM = names.pool_name("iris", REVISION, names.WARM)
 
 
-class Hands:
+class InstantActuator:
     """Reports the first ping of every pod as answered at once, and does nothing in a cluster."""
 
     def scale(self, size: PoolSize, replicas: int) -> None: ...
 
-    def probe(self, pod: Pod, port: int, path: str, rest: float, again: bool, answered: Callable[[Pod], None]) -> None:
-        asyncio.get_running_loop().call_soon(answered, pod)
+    def probe(self, pod: Pod, probe: Probe, on_success: Callable[[Pod], None]) -> None:
+        asyncio.get_running_loop().call_soon(on_success, pod)
 
-    def forget(self, pod: Pod) -> None: ...
+    def stop_probing(self, pod: Pod) -> None: ...
 
-    def cost(self, namespace: str, pod: Pod, value: int) -> None: ...
+    def set_deletion_cost(self, namespace: str, pod: Pod, value: int) -> None: ...
 
-    def delete(self, namespace: str, pod: Pod, why: str) -> None: ...
+    def delete_pod(self, namespace: str, pod: Pod, reason: str) -> None: ...
 
-    def close_idle(self, place: Backend) -> None:
-        close_idle(place)
+    def close_idle(self, backend: Backend) -> None:
+        close_idle(backend)
 
 
 def objects(port: int, pods: list[str]) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
@@ -84,15 +86,15 @@ def objects(port: int, pods: list[str]) -> tuple[dict[str, Any], dict[str, Any],
 async def serve(port: int, pod_port: int, pods: list[str]) -> Listener:
     """Serves the endpoint `iris` of the namespace `default` on `port` of the loopback interface."""
     settings = activator_settings({})
-    telling, hands = AccessLog(access_log=False), Hands()
-    directory = Directory(lambda identity: EndpointThrottler(identity, hands, telling, time.monotonic))
-    door = Router(settings, Cluster(), directory, Ownership(), lambda: True)
+    access_log, actuator = AccessLog(access_log=False), InstantActuator()
+    directory = Directory(lambda identity: EndpointThrottler(identity, actuator, (access_log,), time.monotonic))
+    router = Router(settings, Cluster(), directory, Ownership(), lambda: True)
     endpoint, pool, its_pods = objects(pod_port, pods)
-    directory.endpoint(None, keep_endpoint(endpoint))
-    directory.pool(None, keep_pool(pool))
+    directory.on_endpoint(None, trim_endpoint(endpoint))
+    directory.on_pool(None, trim_pool(pool))
     for pod in its_pods:
-        directory.pod(None, keep_pod(pod))
-    return await start(settings, door, "127.0.0.1", port)
+        directory.on_pod(None, trim_pod(pod))
+    return await start(settings, router, "127.0.0.1", port)
 
 
 async def main() -> None:

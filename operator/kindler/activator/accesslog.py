@@ -1,4 +1,4 @@
-"""Writes down what happens to requests: a line for each cold start, and, if wanted, a line for each request (the access log)."""
+"""An observer that logs: one line per cold start, and, if enabled, one line per request (the access log)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import sys
 import time
 from collections.abc import Callable
 
-from kindler.activator.endpoint.pod import Pod
-from kindler.activator.endpoint.requests import Backend, ColdStart, Outcome, PendingRequest, Rejection
-from kindler.activator.endpoint.throttler import Identity
+from kindler.activator.endpoint.records import FinishedRequest, Identity, RejectedRequest
+from kindler.activator.endpoint.requests import ColdStart
 
 log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.5
 FLUSH_LINES = 500
 
-_LINE = b'{"time":%.3f,"request":%b,"namespace":"%b","endpoint":"%b","outcome":"%b","status":%d,"received":%d,"sent":%d,"ms":%.3f,"modelMs":%.3f,"pod":"%b"}\n'
-_WORDS = {
+_LINE = (
+    b'{"time":%.3f,"request":%b,"namespace":"%b","endpoint":"%b","outcome":"%b","status":%d,"received":%d,"sent":%d,'
+    b'"ms":%.3f,"modelMs":%.3f,"pod":"%b"}\n'
+)
+_PHASE_TEXTS = {
     "created": "pod created",
     "scheduled": "scheduled",
     "ip": "IP",
@@ -29,86 +31,74 @@ _WORDS = {
 
 
 class AccessLog:
-    """The desks' teller. Access lines are collected and written in batches by `run`: a write per line would cost more than the request."""
+    """A RequestObserver.
+
+    `run` writes the access lines in batches: a write per line would cost more than the request.
+    """
 
     def __init__(self, access_log: bool, write: Callable[[bytes], object] | None = None) -> None:
         self._access_log = access_log
         self._lines: list[bytes] = []
         self._write = write or _to_stdout
 
-    def cold_start(self, identity: Identity, pod: Pod, cold: ColdStart) -> None:
-        """A pod started because a request asked for it."""
+    def cold_start(self, identity: Identity, pod: str, cold: ColdStart) -> None:
+        """A pod started because a request needed it."""
         phases = cold.phases()
-        words = " · ".join(("asked 0 ms", *(f"{_WORDS[name]} {ms}" for name, ms in phases.items())))
-        told = {
+        text = " · ".join(("asked 0 ms", *(f"{_PHASE_TEXTS[name]} {ms}" for name, ms in phases.items())))
+        fields = {
             "event": "coldStart",
             "namespace": identity.namespace,
             "endpoint": identity.endpoint,
-            "pod": pod.facts.name,
+            "pod": pod,
             "phases": phases,
         }
-        log.info("cold start of %s/%s: %s", identity.namespace, identity.endpoint, words, extra={"fields": told})
+        log.info("cold start of %s/%s: %s", identity.namespace, identity.endpoint, text, extra={"fields": fields})
 
-    def served(
-        self,
-        identity: Identity,
-        request: PendingRequest,
-        backend: Backend,
-        outcome: Outcome,
-        status: int,
-        received: int,
-        sent: int,
-        placed: float,
-        now: float,
-    ) -> None:
-        """A request that had a place has ended."""
+    def finished(self, record: FinishedRequest) -> None:
+        """A placed request ended."""
         if self._access_log:
-            self._line(
-                identity,
-                request,
-                outcome.value,
-                status,
-                received,
-                sent,
-                now - request.arrived,
-                now - placed,
-                backend.pod,
+            self._add_line(
+                record.identity,
+                record.request_id,
+                (record.outcome.value, record.status, record.received, record.sent),
+                record.ended - record.arrived,
+                record.ended - record.placed,
+                record.backend.pod,
             )
 
-    def rejected(self, identity: Identity, request: PendingRequest | None, rejection: Rejection) -> None:
-        """A request was answered by us."""
-        if self._access_log and request is not None:
-            self._line(identity, request, rejection.cause.value, 0, 0, 0, time.monotonic() - request.arrived, 0.0, "")
+    def rejected(self, record: RejectedRequest) -> None:
+        """A request got a local reply. Without a head there is nothing to log."""
+        if self._access_log and record.request_id is not None and record.arrived is not None:
+            result = (record.rejection.cause.value, 0, 0, 0)
+            self._add_line(record.identity, record.request_id, result, record.ended - record.arrived, 0.0, "")
 
     async def run(self) -> None:
-        """Writes what was collected, until cancelled."""
+        """Writes the collected lines regularly, until cancelled."""
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             self.flush()
 
     def flush(self) -> None:
-        """Writes what was collected, now."""
+        """Writes the collected lines now."""
         if self._lines:
             self._write(b"".join(self._lines))
             self._lines.clear()
 
-    def _line(
+    def _add_line(
         self,
         identity: Identity,
-        request: PendingRequest,
-        outcome: str,
-        status: int,
-        received: int,
-        sent: int,
-        took: float,
-        model: float,
+        request_id: bytes,
+        result: tuple[str, int, int, int],
+        seconds: float,
+        model_seconds: float,
         pod: str,
     ) -> None:
-        request_id = json.dumps(request.request_id.decode("latin-1")).encode()
-        names = (identity.namespace.encode(), identity.endpoint.encode(), outcome.encode())
-        self._lines.append(
-            _LINE % (time.time(), request_id, *names, status, received, sent, took * 1000, model * 1000, pod.encode())
-        )
+        """`result`: outcome, status, received and sent bytes."""
+        quoted_id = json.dumps(request_id.decode("latin-1")).encode()
+        outcome, *numbers = result
+        texts = (quoted_id, identity.namespace.encode(), identity.endpoint.encode(), outcome.encode())
+        line = _LINE % (time.time(), *texts, *numbers, seconds * 1000, model_seconds * 1000, pod.encode())
+        self._lines.append(line)
         if len(self._lines) >= FLUSH_LINES:
             self.flush()
 

@@ -1,4 +1,4 @@
-"""The admin port, inside the cluster only: is this replica alive, may it get requests, and what has it done."""
+"""The admin port, inside the cluster only: liveness, readiness and Prometheus metrics of this replica."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from aiohttp import web
 from kindler.activator import metrics
 from kindler.activator.cluster.directory import Directory
 
-STALLED_SECONDS = 10.0  # without a round of the clockwork: something in this process is broken for good
+STALLED_SECONDS = 10.0  # without a tick: the process has an error that only a restart fixes
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What the process says of itself. `round_age`: seconds since the last round. `api_age`: since the API server's last sign of life, None before the first.
+    """The state of the process.
 
-    `unwritten`: writes that wait for it, `trouble` the last one's.
+    `tick_age`: seconds since the last tick. `api_age`: seconds since the API server last sent something, None before
+    the first time. `pending_writes`: writes that wait for the API server; `failure`: the last error.
     """
 
     synced: bool
     accepting: bool
-    round_age: float
+    tick_age: float
     api_age: float | None
-    unwritten: int
+    pending_writes: int
     failure: str | None
 
 
@@ -33,15 +34,15 @@ Samples = Callable[[], Iterator[metrics.Family]]
 
 
 def application(health: Callable[[], Health], directory: Directory, samples: Samples) -> web.Application:
-    """`/healthz`, `/readyz`, `/metrics`."""
+    """`/healthz`, `/readyz`, `/metrics`. `samples`: metrics of the process as a whole."""
 
     async def healthz(_: web.Request) -> web.Response:
         now = health()
         body = {
-            "status": "ok" if now.round_age < STALLED_SECONDS else "stalled",
-            "secondsSinceRound": round(now.round_age, 1),
+            "status": "ok" if now.tick_age < STALLED_SECONDS else "stalled",
+            "secondsSinceRound": round(now.tick_age, 1),
             "secondsSinceApiServer": None if now.api_age is None else round(now.api_age, 1),
-            "unwritten": now.unwritten,
+            "unwritten": now.pending_writes,
             "trouble": now.failure,
         }
         return web.json_response(body, status=200 if body["status"] == "ok" else 503)

@@ -1,4 +1,8 @@
-"""Prometheus text, written by hand from plain numbers: a scrape of a thousand endpoints costs milliseconds, and is given in pieces."""
+"""Metrics in Prometheus' text format, rendered from the plain numbers of the throttlers.
+
+Rendered here instead of by a library, and in pieces: a scrape of a thousand endpoints costs milliseconds and must not
+delay requests.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from kindler.activator.endpoint.counters import Histogram
 from kindler.activator.endpoint.throttler import EndpointThrottler
 
-AT_ONCE = 50  # endpoints per piece: the loop serves requests between two
+BATCH = 50  # endpoints per piece: the event loop serves requests between two
 
 _HELP = {
     "kindler_invocations_total": ("counter", "Invocations by how they ended."),
@@ -15,18 +19,18 @@ _HELP = {
     "kindler_provisioned_invocations_total": ("counter", "Invocations placed in the warm pool."),
     "kindler_spillover_total": ("counter", "Invocations beside a warm pool that did not fit into it."),
     "kindler_processed_bytes_total": ("counter", "Bytes of bodies from (in) and to (out) clients."),
-    "kindler_concurrent_executions": ("gauge", "Invocations now at a model."),
-    "kindler_held_requests": ("gauge", "Invocations now waiting for a place."),
-    "kindler_provisioned_concurrency": ("gauge", "Invocations that the usable pods of the warm pool take together."),
+    "kindler_concurrent_executions": ("gauge", "Invocations that a model now works on."),
+    "kindler_held_requests": ("gauge", "Invocations held until a pod has a free slot."),
+    "kindler_provisioned_concurrency": ("gauge", "Invocations that the usable pods of the warm pool can run together."),
     "kindler_provisioned_concurrency_utilization": (
         "gauge",
-        "Executions in the usable pods of the warm pool, by what they take together.",
+        "Executions in the usable pods of the warm pool, divided by what they can run together.",
     ),
     "kindler_pool_pods": ("gauge", "Pods by pool (demand, warm) and state (usable, starting, going)."),
-    "kindler_invocation_seconds": ("histogram", "From the end of the request's head to the end of the answer."),
-    "kindler_model_latency_seconds": ("histogram", "From the place in a pod to the end of its answer."),
-    "kindler_overhead_seconds": ("histogram", "From the end of the request's head to its place in a pod."),
-    "kindler_cold_start_seconds": ("histogram", "From the request that asked to each phase of a pod's start."),
+    "kindler_invocation_seconds": ("histogram", "From the end of the request's head to the end of the response."),
+    "kindler_model_latency_seconds": ("histogram", "From the placement in a pod to the end of its response."),
+    "kindler_overhead_seconds": ("histogram", "From the end of the request's head to its placement in a pod."),
+    "kindler_cold_start_seconds": ("histogram", "From the request that caused a pod's start to each phase of it."),
 }
 
 
@@ -34,7 +38,10 @@ Family = tuple[str, str, list[tuple[str, float]]]  # name, type, samples as (lab
 
 
 def pieces(throttlers: Iterable[EndpointThrottler], process: Iterable[Family]) -> Iterator[str]:
-    """The whole text in pieces: first what belongs to no endpoint."""
+    """The whole text in pieces: first the families of the process, then those of the endpoints.
+
+    All samples of a family must be adjacent, so each family iterates over all throttlers.
+    """
     lines = []
     for name, kind, values in process:
         lines += [
@@ -42,14 +49,13 @@ def pieces(throttlers: Iterable[EndpointThrottler], process: Iterable[Family]) -
             *(f"{name}{{{labels}}} {value}" if labels else f"{name} {value}" for labels, value in values),
         ]
     yield _text(lines)
-    # A family's samples must stand together: one round over the desks per family, each in pieces.
     known = list(throttlers)
-    for family, (kind, told) in _HELP.items():
+    for family, (kind, text) in _HELP.items():
         samples = _SAMPLES[family]
-        lines = [f"# HELP {family} {told}", f"# TYPE {family} {kind}"]
+        lines = [f"# HELP {family} {text}", f"# TYPE {family} {kind}"]
         for number, throttler in enumerate(known, 1):
             lines += samples(family, throttler)
-            if number % AT_ONCE == 0:
+            if number % BATCH == 0:
                 yield _text(lines)
                 lines = []
         yield _text(lines)
@@ -66,26 +72,26 @@ def _labels(throttler: EndpointThrottler) -> str:
 
 def _invocations(name: str, throttler: EndpointThrottler) -> list[str]:
     labels = _labels(throttler)
-    return [f'{name}{{{labels},outcome="{outcome}"}} {count}' for outcome, count in throttler.counts.outcomes.items()]
+    return [f'{name}{{{labels},outcome="{outcome}"}} {count}' for outcome, count in throttler.counters.outcomes.items()]
 
 
 def _throttled(name: str, throttler: EndpointThrottler) -> list[str]:
-    return [f"{name}{{{_labels(throttler)}}} {throttler.counts.throttled}"]
+    return [f"{name}{{{_labels(throttler)}}} {throttler.counters.throttled}"]
 
 
 def _warm(name: str, throttler: EndpointThrottler) -> list[str]:
-    return [f"{name}{{{_labels(throttler)}}} {throttler.counts.provisioned}"] if _has_warm_pool(throttler) else []
+    return [f"{name}{{{_labels(throttler)}}} {throttler.counters.provisioned}"] if _has_warm_pool(throttler) else []
 
 
 def _spilled(name: str, throttler: EndpointThrottler) -> list[str]:
-    return [f"{name}{{{_labels(throttler)}}} {throttler.counts.spilled}"] if _has_warm_pool(throttler) else []
+    return [f"{name}{{{_labels(throttler)}}} {throttler.counters.spilled}"] if _has_warm_pool(throttler) else []
 
 
 def _bytes(name: str, throttler: EndpointThrottler) -> list[str]:
     labels = _labels(throttler)
     return [
-        f'{name}{{{labels},direction="in"}} {throttler.counts.received}',
-        f'{name}{{{labels},direction="out"}} {throttler.counts.sent}',
+        f'{name}{{{labels},direction="in"}} {throttler.counters.received}',
+        f'{name}{{{labels},direction="out"}} {throttler.counters.sent}',
     ]
 
 
@@ -113,7 +119,7 @@ def _utilization(name: str, throttler: EndpointThrottler) -> list[str]:
 
 def _pods(name: str, throttler: EndpointThrottler) -> list[str]:
     counts: dict[tuple[str, str], int] = {}
-    for pod in throttler.pools.serving():
+    for pod in throttler.pools.serving_pods():
         state = "going" if pod.marked else "usable" if pod.usable else "starting"
         counts[pod.facts.pool, state] = counts.get((pod.facts.pool, state), 0) + 1
     labels = _labels(throttler)
@@ -121,22 +127,22 @@ def _pods(name: str, throttler: EndpointThrottler) -> list[str]:
 
 
 def _invocation(name: str, throttler: EndpointThrottler) -> list[str]:
-    return _histogram(name, _labels(throttler), throttler.counts.invocation)
+    return _histogram(name, _labels(throttler), throttler.counters.invocation)
 
 
 def _model(name: str, throttler: EndpointThrottler) -> list[str]:
-    return _histogram(name, _labels(throttler), throttler.counts.model)
+    return _histogram(name, _labels(throttler), throttler.counters.model)
 
 
 def _overhead(name: str, throttler: EndpointThrottler) -> list[str]:
-    return _histogram(name, _labels(throttler), throttler.counts.overhead)
+    return _histogram(name, _labels(throttler), throttler.counters.overhead)
 
 
 def _cold(name: str, throttler: EndpointThrottler) -> list[str]:
     labels = _labels(throttler)
     return [
         line
-        for phase, histogram in throttler.counts.cold.items()
+        for phase, histogram in throttler.counters.cold_starts.items()
         for line in _histogram(name, f'{labels},phase="{phase}"', histogram)
     ]
 

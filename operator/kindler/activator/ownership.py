@@ -1,14 +1,16 @@
-"""Does this replica own an endpoint? Asked in this one place, on every request: a flag and a comparison, no more.
+"""Whether this activator admits requests for an endpoint. The router checks it per request, `/stats` reports it.
 
-One replica owns all. Sharing among replicas will answer here and nowhere else.
+Today one replica owns all endpoints. When several replicas share them, the decision belongs here and in no other
+place. It must stay as cheap as a flag and a comparison. Does not belong here: how owners are agreed upon, and writes
+to the cluster.
 """
 
 from __future__ import annotations
 
 
 class Ownership:
-    """Which endpoints this replica admits for."""
+    """Which endpoints this replica admits requests for."""
 
     def owns(self, uid: str) -> bool:
-        """True while this replica alone admits for the endpoint with this uid."""
+        """True while this replica alone admits requests for the Endpoint with this uid. Today always True."""
         return True

@@ -1,4 +1,7 @@
-"""The peer port: what the controller and the metrics process (and later other replicas) ask of this one. Whoever calls shows a ServiceAccount token."""
+"""The peer port: what the controller and the metrics process (later also other replicas) read from this one.
+
+Clients authenticate with a ServiceAccount token.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,17 @@ from kindler.activator.endpoint.throttler import EndpointThrottler
 from kindler.activator.ownership import Ownership
 from kindler.runtime.tokens import Tokens
 
-AT_ONCE = 50  # endpoints: the loop serves requests between two pieces
+BATCH = 50  # endpoints per piece: the event loop serves requests between two pieces
 
 
 def application(
     directory: Directory, ownership: Ownership, tokens: Tokens, boot: str, synced: Callable[[], bool]
 ) -> web.Application:
-    """`GET /stats`, with `?provisioned=true` of endpoints with a warm pool alone. `boot` names this process's life.
+    """`GET /stats`; with `?provisioned=true` only endpoints with a warm pool.
 
-    503 before all is listed (`synced`): a warm pool whose pods are not known yet would be told as empty.
+    `boot` identifies this run of the process.
+
+    503 until all objects are listed (`synced`): a warm pool whose pods are not known yet would be reported as empty.
     """
 
     @web.middleware
@@ -39,11 +44,7 @@ def application(
             return web.json_response({"message": "not everything is listed yet"}, status=503)
         throttlers = list(directory.throttlers.values())
         if request.query.get("provisioned") == "true":
-            throttlers = [
-                throttler
-                for throttler in throttlers
-                if throttler.pools.route is not None and throttler.pools.route.warm_pool
-            ]
+            throttlers = [t for t in throttlers if t.pools.route is not None and t.pools.route.warm_pool]
         return web.json_response(body=await _stats(throttlers, ownership, boot))
 
     app = web.Application(middlewares=[authenticated])
@@ -52,17 +53,17 @@ def application(
 
 
 async def _stats(throttlers: list[EndpointThrottler], ownership: Ownership, boot: str) -> bytes:
-    """`Stats` as JSON, of endpoints that have a route: of others this replica serves nothing.
+    """`Stats` as JSON, of endpoints that have a route: this replica serves nothing for the others.
 
-    Written in pieces: a thousand warm pools in one go would hold up requests for 20 ms, and the metrics process asks once a second.
+    Encoded in batches: a thousand warm pools at once would delay requests by 20 ms, and the metrics process reads
+    this once a second.
     """
-    told = []
+    entries = []
     for number, throttler in enumerate(throttlers, 1):
         if throttler.pools.route is not None:
             identity = throttler.identity
-            told.append(
-                f"{json.dumps(f'{identity.namespace}/{identity.name}')}: {json.dumps(throttler.stats(ownership.owns(identity.uid)).to_json())}"
-            )
-        if number % AT_ONCE == 0:
+            stats = throttler.stats(ownership.owns(identity.uid)).to_json()
+            entries.append(f"{json.dumps(f'{identity.namespace}/{identity.name}')}: {json.dumps(stats)}")
+        if number % BATCH == 0:
             await asyncio.sleep(0)
-    return f'{{"boot": {json.dumps(boot)}, "endpoints": {{{", ".join(told)}}}}}'.encode()
+    return f'{{"boot": {json.dumps(boot)}, "endpoints": {{{", ".join(entries)}}}}}'.encode()

@@ -15,8 +15,9 @@ from uuid import uuid4
 from kindler.activator import admin, metrics, peer
 from kindler.activator.accesslog import AccessLog
 from kindler.activator.cluster.actuator import ClusterActuator
-from kindler.activator.cluster.directory import Directory, keep_endpoint, keep_pod, keep_pool
+from kindler.activator.cluster.directory import Directory
 from kindler.activator.cluster.prober import Prober
+from kindler.activator.cluster.trim import trim_endpoint, trim_pod, trim_pool
 from kindler.activator.cluster.writer import Writer
 from kindler.activator.endpoint import scaledown
 from kindler.activator.endpoint.requests import Cause, Rejection
@@ -92,7 +93,7 @@ class Activator:
         self.prober = Prober(settings.probe_interval_seconds, settings.probe_timeout_seconds)
         self.actuator = ClusterActuator(self.prober, self.writer, close_idle)
         self.directory = Directory(
-            lambda identity: EndpointThrottler(identity, self.actuator, self.access_log, time.monotonic)
+            lambda identity: EndpointThrottler(identity, self.actuator, (self.access_log,), time.monotonic)
         )
         self.router = Router(settings, cluster, self.directory, self.ownership, lambda: self.synced)
         accounts = (
@@ -151,7 +152,7 @@ class Activator:
         await _idle_until(listener, began + grace - LAST_SECONDS)
         reason = "This replica is shutting down and the endpoint has not started yet. Try again."
         for throttler in list(self.directory.throttlers.values()):
-            throttler.dismiss(Rejection(Cause.SHUTTING_DOWN, reason, 1))
+            throttler.reject_all_held(Rejection(Cause.SHUTTING_DOWN, reason, 1))
         await _idle_until(listener, began + grace)
 
     async def _tick_all(self) -> None:
@@ -182,9 +183,9 @@ class Activator:
     def _informers(self) -> list[Informer]:
         where, directory = self.settings.common.namespaces, self.directory
         return [
-            Informer(self.cluster, ENDPOINTS, where, keep=keep_endpoint, on_change=directory.endpoint),
-            Informer(self.cluster, REPLICASETS, where, names.LABEL_ENDPOINT, keep_pool, directory.pool),
-            Informer(self.cluster, PODS, where, names.LABEL_ENDPOINT, keep_pod, directory.pod),
+            Informer(self.cluster, ENDPOINTS, where, keep=trim_endpoint, on_change=directory.on_endpoint),
+            Informer(self.cluster, REPLICASETS, where, names.LABEL_ENDPOINT, trim_pool, directory.on_pool),
+            Informer(self.cluster, PODS, where, names.LABEL_ENDPOINT, trim_pod, directory.on_pod),
         ]
 
     @property
@@ -201,7 +202,7 @@ class Activator:
             self.accepting,
             now - self.last_tick,
             now - heard if heard else None,
-            self.writer.unwritten,
+            self.writer.pending_writes,
             self.writer.failure,
         )
 
@@ -214,7 +215,7 @@ class Activator:
         ]
         yield "kindler_activator_connections", "gauge", [("", connections)]
         yield "kindler_activator_held_bytes", "gauge", [("", self.router.held_bytes)]
-        yield "kindler_activator_unwritten", "gauge", [("", self.writer.unwritten)]
+        yield "kindler_activator_unwritten", "gauge", [("", self.writer.pending_writes)]
         yield "kindler_activator_watch_restarts_total", "counter", [("", restarts)]
         yield "kindler_activator_unaddressed_total", "counter", missed
 

@@ -1,4 +1,7 @@
-"""The whole process as the wire sees it (the seam's `RequestRouter`): finds who decides about a request, and bounds what is held in memory."""
+"""Finds the throttler of a request and limits the memory of held ones: the `RequestRouter` of the wire.
+
+Does not belong here: how an address is read (core.dataplane.addresses), look-ups (cluster.lookups).
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,17 @@ from kindler.api.settings import ActivatorSettings
 from kindler.clients.cluster import Cluster
 from kindler.core.dataplane.addresses import Address, NoAddress, resolve
 
-REMEMBERED = 4096  # heads whose answer is known: clients send the same few over and over
-REMEMBERED_BYTES = 512  # of one: what is longer is read anew each time, so that nobody fills the memory with it
+REMEMBERED = 4096  # heads whose match is cached: clients send the same few again and again
+REMEMBERED_BYTES = 512  # per head: longer ones are not cached, so that no client can fill the memory with them
 
 Key = tuple[bytes, bytes, bytes, bytes | None]
 
 
 class Router:
-    """`missed` counts requests that named no endpoint. `synced` says whether the directory knows all endpoints that there were."""
+    """`missed`: requests that named no endpoint, by cause. `closing`: set when the process drains.
+
+    `synced`: whether the watch has listed all Endpoints.
+    """
 
     def __init__(
         self,
@@ -73,22 +79,22 @@ class Router:
         return RouteLookup(address.purpose, address.style, pending)
 
     def reserve_bytes(self, count: int) -> bool:
-        """Takes (or gives back) bytes of what the process may keep of requests that are held."""
+        """Reserves bytes for held requests, or frees them (`count` < 0). False: the process's limit is reached."""
         if count > 0 and self.held_bytes + count > self._settings.held_bytes_limit:
             return False
         self.held_bytes += count
         return True
 
     def draining(self) -> bool:
-        """True once the process is going."""
+        """True once the process drains: responses then carry `Connection: close`."""
         return self.closing
 
     async def close(self) -> None:
-        """Ends look-ups."""
+        """Ends all look-ups."""
         await self._lookups.close()
 
     def _throttler(self, address: Address) -> EndpointThrottler | None:
-        find = self._directory.by_object if address.by_object else self._directory.by_name
+        find = self._directory.by_object_name if address.by_object_name else self._directory.by_endpoint_name
         throttler = find(address.namespace, address.name)
         return throttler if throttler is not None and self._ownership.owns(throttler.identity.uid) else None
 

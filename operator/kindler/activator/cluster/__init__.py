@@ -1,5 +1,7 @@
 """What the activator reads from the cluster and writes to it.
 
-Belongs here: watches brought to the throttlers, look-ups, probes of pods, and the one gate for writes.
-Does not belong here: decisions (core.dataplane) and bytes of requests (activator.wire).
+Belongs here: watch events for the throttlers, look-ups of Endpoints, probes of pods, and the one gate for writes
+(writer).
+
+Does not belong here: decisions (core.dataplane, activator.endpoint) and bytes of requests (activator.wire).
 """

@@ -1,4 +1,4 @@
-"""The PoolActuator of a real cluster: it probes pods, writes to the API server and closes connections."""
+"""The PoolActuator of a real cluster: the prober probes, the writer writes, and the wire closes idle connections."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from kindler.activator.endpoint.requests import Backend
 
 
 class ClusterActuator:
-    """Pings by the prober, writes by the writer, closes by the wire."""
+    """Composes prober, writer and `close_idle` into one PoolActuator; it has no logic of its own."""
 
     def __init__(self, prober: Prober, writer: Writer, close_idle: Callable[[Backend], None]) -> None:
         self.probe = prober.probe
-        self.forget = prober.forget
+        self.stop_probing = prober.stop_probing
         self.scale = writer.scale
-        self.cost = writer.cost
-        self.delete = writer.delete
+        self.set_deletion_cost = writer.set_deletion_cost
+        self.delete_pod = writer.delete_pod
         self.close_idle = close_idle

@@ -1,109 +1,107 @@
-"""What the watches show, brought to the desks: Endpoints with their routes, their ReplicaSets, and the pods of those.
+"""All endpoints that this process knows: the watches' Endpoints, ReplicaSets and pods, brought to the throttlers.
 
-Everything is tied together by uid, never by name: an Endpoint, ReplicaSet or pod that was made again under the same name is another one. And only within
-a namespace: an owner reference may name a uid of any, for a moment, and would bring one tenant's requests to another's pod.
+Objects are related by uid, never by name: an Endpoint, ReplicaSet or pod that is created again under the same name is
+another one. And only within a namespace: for a moment an owner reference may name a uid of any namespace, which would
+bring one tenant's requests to another tenant's pod.
+
+Does not belong here: what the informers keep of an object (trim), look-ups (lookups).
 """
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable
 from typing import Any
 
+from kindler.activator.cluster.trim import Owner
+from kindler.activator.endpoint.records import Identity
 from kindler.activator.endpoint.size import PoolFacts
-from kindler.activator.endpoint.throttler import EndpointThrottler, Identity
-from kindler.api import conditions, names
+from kindler.activator.endpoint.throttler import EndpointThrottler
 from kindler.api.route import Route
 from kindler.clients.cluster import Object
-from kindler.core.common import pods as pod_facts
 from kindler.core.common.pods import PodFacts
-
-log = logging.getLogger(__name__)
-
-Owner = tuple[str, str]  # namespace and uid
 
 
 class Directory:
-    """All desks of this process. `changed` is called when an address may lead elsewhere than before."""
+    """All throttlers of this process. `changed` is called when an address may lead to another throttler than before."""
 
-    def __init__(self, open_throttler: Callable[[Identity], EndpointThrottler]) -> None:
+    def __init__(self, new_throttler: Callable[[Identity], EndpointThrottler]) -> None:
         self.throttlers: dict[str, EndpointThrottler] = {}  # by uid
         self.changed: Callable[[], None] = lambda: None
-        self._open_throttler = open_throttler
-        self._objects: dict[tuple[str, str], EndpointThrottler] = {}  # (namespace, metadata.name)
-        self._named: dict[
-            tuple[str, str], list[EndpointThrottler]
-        ] = {}  # (namespace, SageMaker name in lower case), the owner of the name first
+        self._new_throttler = new_throttler
+        self._by_object_name: dict[tuple[str, str], EndpointThrottler] = {}  # (namespace, metadata.name)
+        # (namespace, SageMaker name in lower case) -> all with this name, the owner of the name first
+        self._by_endpoint_name: dict[tuple[str, str], list[EndpointThrottler]] = {}
         self._pools: dict[Owner, PoolFacts] = {}
-        self._owned: dict[Owner, dict[str, PoolFacts]] = {}  # by Endpoint, then by uid
-        self._pods: dict[Owner, dict[str, PodFacts]] = {}  # by ReplicaSet, then by uid
+        self._pools_of_endpoint: dict[Owner, dict[str, PoolFacts]] = {}  # by Endpoint, then by uid of the ReplicaSet
+        self._pods_of_pool: dict[Owner, dict[str, PodFacts]] = {}  # by ReplicaSet, then by uid of the pod
         self._addresses: dict[str, tuple[Owner, PodFacts]] = {}  # IP -> the youngest pod that has it
-        self._unseen: set[str] = set()  # uids of endpoints that only a look-up has shown
+        self._only_looked_up: set[str] = set()  # uids of Endpoints that a look-up has shown but the watch has not
 
-    def by_object(self, namespace: str, name: str) -> EndpointThrottler | None:
+    def by_object_name(self, namespace: str, name: str) -> EndpointThrottler | None:
         """The endpoint with this metadata.name."""
-        return self._objects.get((namespace, name))
+        return self._by_object_name.get((namespace, name))
 
-    def by_name(self, namespace: str, endpoint: str) -> EndpointThrottler | None:
-        """The endpoint with this SageMaker name. Names are unique without regard to case (the oldest object owns one), but are called exactly."""
-        owners = self._named.get((namespace, endpoint.lower()))
+    def by_endpoint_name(self, namespace: str, endpoint: str) -> EndpointThrottler | None:
+        """The endpoint with this SageMaker name, compared exactly.
+
+        Names are unique without regard to case: the oldest object owns a name.
+        """
+        owners = self._by_endpoint_name.get((namespace, endpoint.lower()))
         return owners[0] if owners and owners[0].identity.endpoint == endpoint else None
 
-    def spelled(self, namespace: str, endpoint: str) -> str | None:
-        """How the endpoint is spelled that differs from this name in case alone."""
-        owners = self._named.get((namespace, endpoint.lower()))
+    def actual_spelling(self, namespace: str, endpoint: str) -> str | None:
+        """The SageMaker name of the endpoint that has this name apart from case; None if there is none."""
+        owners = self._by_endpoint_name.get((namespace, endpoint.lower()))
         return owners[0].identity.endpoint if owners else None
 
     # Endpoints
 
-    def endpoint(self, old: Object | None, new: Object | None) -> None:
-        """An Endpoint (as `keep_endpoint` left it) appeared, changed or went."""
-        self._unseen.discard((new or old or {})["metadata"]["uid"])
-        self._endpoint(old, new)
+    def on_endpoint(self, old: Object | None, new: Object | None) -> None:
+        """The watch shows that an Endpoint (as `trim_endpoint` returns it) was added, changed or deleted."""
+        self._only_looked_up.discard((new or old or {})["metadata"]["uid"])
+        self._update_endpoint(old, new)
 
-    def found(self, value: Object) -> None:
-        """An Endpoint that a look-up shows: perhaps ahead of the watch, perhaps behind it."""
+    def add_looked_up(self, value: Object) -> None:
+        """A look-up shows an Endpoint. It may be newer or older than what the watch has shown."""
         identity: Identity = value["identity"]
-        other = self._objects.get((identity.namespace, identity.name))
+        other = self._by_object_name.get((identity.namespace, identity.name))
         if other is not None and other.identity.uid != identity.uid and other.identity.created >= identity.created:
-            return  # the watch has shown its successor
+            return  # the watch has shown its successor of the same name
         known = identity.uid in self.throttlers
-        self._endpoint(None, value)
+        self._update_endpoint(None, value)
         if not known and identity.uid in self.throttlers:
-            self._unseen.add(identity.uid)
+            self._only_looked_up.add(identity.uid)
 
-    def unseen(self, value: Object) -> bool:
-        """Whether the watch has said nothing yet of an Endpoint that a look-up has shown."""
-        return value["metadata"]["uid"] in self._unseen
+    def only_looked_up(self, value: Object) -> bool:
+        """True if a look-up has shown this Endpoint and the watch has not yet."""
+        return value["metadata"]["uid"] in self._only_looked_up
 
-    def _endpoint(self, old: Object | None, new: Object | None) -> None:
+    def _update_endpoint(self, old: Object | None, new: Object | None) -> None:
         if new is None or new["deleting"]:
-            gone = new or old
-            if gone is not None:
-                self._close(str(gone["metadata"]["uid"]))
+            value = new or old
+            if value is not None:
+                self._close(str(value["metadata"]["uid"]))
             return
         identity: Identity = new["identity"]
         known = self.throttlers.get(identity.uid)
         throttler = known or self._open(identity)
-        throttler.unserved = new["unserved"]
+        throttler.no_route_reason = new["no_route_reason"]
         route: Route | None = new["route"]
-        if (
-            route is not None and route != throttler.pools.route
-        ):  # a route that was lost (a restored backup) is rebuilt: the last one serves on
-            throttler.reroute(route, seen_to_move=known is not None)
+        # A status without a route (a restored backup): the controller rebuilds it, and the last route stays in use.
+        if route is not None and route != throttler.pools.route:
+            throttler.reroute(route, change_observed=known is not None)
 
     def _open(self, identity: Identity) -> EndpointThrottler:
-        other = self._objects.get((identity.namespace, identity.name))
+        other = self._by_object_name.get((identity.namespace, identity.name))
         if other is not None:
-            self._close(other.identity.uid)  # its deletion was not told
-        throttler = self.throttlers[identity.uid] = self._open_throttler(identity)
-        self._objects[identity.namespace, identity.name] = throttler
-        owners = self._named.setdefault((identity.namespace, identity.endpoint.lower()), [])
+            self._close(other.identity.uid)  # the watch has not shown its deletion yet
+        throttler = self.throttlers[identity.uid] = self._new_throttler(identity)
+        self._by_object_name[identity.namespace, identity.name] = throttler
+        owners = self._by_endpoint_name.setdefault((identity.namespace, identity.endpoint.lower()), [])
         owners.append(throttler)
-        owners.sort(key=lambda d: (d.identity.created, d.identity.uid))
-        for facts in self._owned.get((identity.namespace, identity.uid), {}).values():
-            self._fill(throttler, facts)
+        owners.sort(key=lambda t: (t.identity.created, t.identity.uid))
+        for facts in self._pools_of_endpoint.get((identity.namespace, identity.uid), {}).values():
+            self._add_pool(throttler, facts)
         self.changed()
         return throttler
 
@@ -112,45 +110,44 @@ class Directory:
         if throttler is None:
             return
         identity = throttler.identity
-        if self._objects.get((identity.namespace, identity.name)) is throttler:
-            del self._objects[identity.namespace, identity.name]
+        if self._by_object_name.get((identity.namespace, identity.name)) is throttler:
+            del self._by_object_name[identity.namespace, identity.name]
         key = (identity.namespace, identity.endpoint.lower())
-        self._named[key].remove(throttler)
-        if not self._named[key]:
-            del self._named[key]
+        self._by_endpoint_name[key].remove(throttler)
+        if not self._by_endpoint_name[key]:
+            del self._by_endpoint_name[key]
         self.changed()
         throttler.close()
 
     # ReplicaSets
 
-    def pool(self, old: Object | None, new: Object | None) -> None:
-        """A ReplicaSet (as `keep_pool` left it) appeared, changed or went."""
+    def on_pool(self, old: Object | None, new: Object | None) -> None:
+        """The watch shows that a ReplicaSet (as `trim_pool` returns it) was added, changed or deleted."""
         facts: PoolFacts = (new or old or {})["facts"]
         pool, owner = (facts.namespace, facts.uid), (facts.namespace, facts.owner)
         throttler = self._throttler(owner)
         if new is None:
             self._pools.pop(pool, None)
-            _pop(self._owned, owner, facts.uid)
+            _pop(self._pools_of_endpoint, owner, facts.uid)
             if throttler is not None:
-                throttler.pools.drop_size(facts.name)
-                for uid in self._pods.get(
-                    pool, ()
-                ):  # they go with it, and nothing leads from them to the desk any more
-                    throttler.pools.gone(uid)
-                throttler.settle()
+                throttler.pools.remove_size(facts.name)
+                # Its pods are deleted with it, and later events of them no longer lead to the throttler.
+                for uid in self._pods_of_pool.get(pool, ()):
+                    throttler.pools.remove_pod(uid)
+                throttler.serve_held()
             return
-        self._pools[pool] = self._owned.setdefault(owner, {})[facts.uid] = facts
+        self._pools[pool] = self._pools_of_endpoint.setdefault(owner, {})[facts.uid] = facts
         if throttler is not None:
             if old is None:
-                self._fill(throttler, facts)
+                self._add_pool(throttler, facts)
             else:
-                throttler.pools.show_size(facts)
-            throttler.settle()
+                throttler.pools.update_size(facts)
+            throttler.serve_held()
 
-    def _fill(self, throttler: EndpointThrottler, facts: PoolFacts) -> None:
-        throttler.pools.show_size(facts)
-        for pod in self._pods.get((facts.namespace, facts.uid), {}).values():
-            throttler.pools.show(pod)
+    def _add_pool(self, throttler: EndpointThrottler, facts: PoolFacts) -> None:
+        throttler.pools.update_size(facts)
+        for pod in self._pods_of_pool.get((facts.namespace, facts.uid), {}).values():
+            throttler.pools.update_pod(pod)
 
     def _throttler(self, owner: Owner) -> EndpointThrottler | None:
         throttler = self.throttlers.get(owner[1])
@@ -158,10 +155,10 @@ class Directory:
 
     # Pods
 
-    def pod(self, old: Object | None, new: Object | None) -> None:
-        """A pod (as `keep_pod` left it) appeared, changed or went."""
+    def on_pod(self, old: Object | None, new: Object | None) -> None:
+        """The watch shows that a pod (as `trim_pod` returns it) was added, changed or deleted."""
         if old is not None and new is not None and old["owner"] != new["owner"]:
-            self.pod(old, None)  # orphaned or adopted
+            self.on_pod(old, None)  # orphaned or adopted
         value = new or old or {}
         facts: PodFacts = value["facts"]
         owner: Owner = value["owner"]
@@ -170,26 +167,29 @@ class Directory:
         if old is not None and (holder := self._addresses.get(old["facts"].ip)) and holder[1].uid == facts.uid:
             del self._addresses[old["facts"].ip]
         if new is None:
-            _pop(self._pods, owner, facts.uid)
+            _pop(self._pods_of_pool, owner, facts.uid)
             if throttler is not None:
-                throttler.pools.gone(facts.uid)
-                throttler.settle()
+                throttler.pools.remove_pod(facts.uid)
+                throttler.serve_held()
             return
-        if facts.ip and not self._holds(facts.ip, owner, facts):
+        if facts.ip and not self._claim_address(facts.ip, owner, facts):
             return
-        self._pods.setdefault(owner, {})[facts.uid] = facts
+        self._pods_of_pool.setdefault(owner, {})[facts.uid] = facts
         if throttler is not None:
-            throttler.pools.show(facts)
-            throttler.settle()
+            throttler.pools.update_pod(facts)
+            throttler.serve_held()
 
-    def _holds(self, ip: str, owner: Owner, facts: PodFacts) -> bool:
-        """Whether the address is this pod's: of two that show one, the younger has it, and the other's end was not told yet (the watch lags)."""
+    def _claim_address(self, ip: str, owner: Owner, facts: PodFacts) -> bool:
+        """True if the address is this pod's.
+
+        Of two pods that show the same address the younger one has it: the watch has not shown the other one's end yet.
+        """
         holder = self._addresses.get(ip)
         if holder is not None and holder[1].uid != facts.uid:
             if holder[1].created > facts.created:
                 return False
             if holder[1].created < facts.created:
-                self.pod({"facts": holder[1], "owner": holder[0]}, None)
+                self.on_pod({"facts": holder[1], "owner": holder[0]}, None)
         self._addresses[ip] = (owner, facts)
         return True
 
@@ -199,83 +199,3 @@ def _pop(groups: dict[Owner, dict[str, Any]], owner: Owner, uid: str) -> None:
     group.pop(uid, None)
     if not group:
         groups.pop(owner, None)
-
-
-# What the informers keep of an object: what is needed here, read once.
-
-
-def keep_endpoint(value: Object) -> Object:
-    """An Endpoint: who it is, its route, and what to say while it has none."""
-    meta, status = value["metadata"], value.get("status") or {}
-    endpoint = (value.get("spec") or {}).get("endpointName") or meta["name"]
-    identity = Identity(meta["uid"], meta["namespace"], meta["name"], endpoint, meta.get("creationTimestamp") or "")
-    deleting = meta.get("deletionTimestamp") is not None
-    return _kept(meta) | {
-        "identity": identity,
-        "route": _route(status.get("route"), meta),
-        "unserved": _unserved(endpoint, status),
-        "deleting": deleting,
-    }
-
-
-def _unserved(endpoint: str, status: Object) -> str:
-    """Why an Endpoint without a route does not serve, in the controller's words where it has said more than that it is at work."""
-    if status.get("failureReason"):
-        return f"Endpoint {endpoint} could not be created: {status['failureReason']}"
-    ready: Object = next((c for c in status.get("conditions") or () if c.get("type") == conditions.READY), {})
-    if ready.get("reason", conditions.CREATING) == conditions.CREATING:
-        return f"Endpoint {endpoint} is being created: it has no revision to serve yet."
-    return f"Endpoint {endpoint} is being created. {ready.get('message', '')}"
-
-
-def keep_pool(value: Object) -> Object:
-    """A ReplicaSet: its size, its trouble, and which Endpoint it belongs to."""
-    meta = value["metadata"]
-    labels = meta.get("labels") or {}
-    replicas = (value.get("spec") or {}).get("replicas", 1)
-    owner = _controller(meta, "Endpoint")
-    facts = PoolFacts(
-        meta["namespace"],
-        meta["uid"],
-        meta["name"],
-        owner,
-        labels.get(names.LABEL_REVISION, ""),
-        replicas,
-        pod_facts.pool_failure(value),
-    )
-    return _kept(meta) | {"facts": facts}
-
-
-def keep_pod(value: Object) -> Object:
-    """A pod: its facts, and which ReplicaSet it belongs to."""
-    meta = value["metadata"]
-    return _kept(meta) | {
-        "facts": pod_facts.read(value, time.time()),
-        "owner": (meta["namespace"], _controller(meta, "ReplicaSet")),
-    }
-
-
-def _kept(meta: dict[str, Any]) -> Object:
-    return {"metadata": {k: meta.get(k) for k in ("name", "namespace", "uid", "resourceVersion")}}
-
-
-def _controller(meta: dict[str, Any], kind: str) -> str:
-    """uid of the owner that controls it, "" when that is of another kind or missing: such an object is not ours."""
-    return next(
-        (o["uid"] for o in meta.get("ownerReferences") or () if o.get("controller") and o.get("kind") == kind), ""
-    )
-
-
-def _route(value: Any, meta: dict[str, Any]) -> Route | None:
-    if not value:
-        return None
-    try:
-        return Route.from_json(value)
-    except (KeyError, TypeError, ValueError) as error:
-        log.error(
-            "the route of endpoint %s/%s cannot be read (%r): the last good one serves on",
-            meta["namespace"],
-            meta["name"],
-            error,
-        )
-        return None

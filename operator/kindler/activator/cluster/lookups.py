@@ -1,13 +1,15 @@
-"""Direct look-ups of endpoints that the cache does not know, or knows without a route.
+"""Look-ups of Endpoints that the watch has not shown yet, or has shown without a route.
 
-One GET a name at a time, at a limited rate, shared by all who ask for it meanwhile. Whoever asks is answered within PATIENCE_SECONDS, whatever happens:
+A look-up is one GET. The rate of look-ups is limited; requests for the same name share one. Each request gets a
+result within TIMEOUT_SECONDS, whatever happens:
 
-    it is there                                         its desk
-    it is not, or was not a moment ago                  not found
-    too many look-ups, and the cache knows all          not found
-    too many look-ups before that, or no answer         come back: nothing is known
+    the Endpoint exists                                          its throttler
+    it does not exist, or did not within the last second         not found
+    too many look-ups, and the watch has listed all Endpoints    not found
+    too many look-ups before that, or no response                try again: nothing is known
 
-An endpoint that only a look-up has shown is asked about again until the watch knows it too: else its deletion might never be told.
+An Endpoint that only a look-up has shown is read again regularly until the watch shows it too. Without that, this
+process might never learn of its deletion.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from kindler.activator.cluster.directory import Directory, keep_endpoint
+from kindler.activator.cluster.directory import Directory
+from kindler.activator.cluster.trim import trim_endpoint
 from kindler.activator.endpoint.requests import Cause, Rejection
 from kindler.activator.endpoint.throttler import EndpointThrottler
 from kindler.clients.cluster import ENDPOINTS, ApiError, Cluster, Object
@@ -27,34 +30,36 @@ from kindler.core.dataplane.addresses import Address
 
 log = logging.getLogger(__name__)
 
-LOOKUPS_PER_SECOND, LOOKUPS_AT_ONCE = 10.0, 20
-REMEMBERED_SECONDS, REMEMBERED = 1.0, 1024  # how long, and for how many names, "not yet" stays the answer
-PATIENCE_SECONDS = 2.0
-CONFIRM_SECONDS = 10.0  # between two questions whether an endpoint that the watch has not shown is still there
+LOOKUPS_PER_SECOND, LOOKUPS_BURST = 10.0, 20
+NEGATIVE_CACHE_SECONDS, NEGATIVE_CACHE_NAMES = 1.0, 1024  # for Endpoints that do not exist or have no route
+TIMEOUT_SECONDS = 2.0
+CONFIRM_SECONDS = 10.0  # between two reads of an Endpoint that the watch has not shown
 
-Key = tuple[
-    str, str, bool
-]  # namespace, name, by_object: the same name may be one endpoint's as an object and another's at SageMaker
+# (namespace, name, by_object_name): one Endpoint's object name may be another one's SageMaker name.
+Key = tuple[str, str, bool]
 Callback = Callable[[EndpointThrottler | Rejection], None]
 
 
-class Pending:
-    """One request's share in a look-up (the seam's `Lookup`)."""
+class PendingLookup:
+    """One request's share in a look-up (the wire's `Lookup`)."""
 
-    def __init__(self, waiting: dict[Pending, Callback]) -> None:
+    def __init__(self, waiting: dict[PendingLookup, Callback]) -> None:
         self._waiting = waiting
 
     def then(self, callback: Callback) -> None:
-        """`callback` is called once, later, unless cancelled."""
+        """Registers `callback`: it is called once, later, unless `cancel` is called before."""
         self._waiting[self] = callback
 
     def cancel(self) -> None:
-        """The asker left."""
+        """The request's client left."""
         self._waiting.pop(self, None)
 
 
 class Lookups:
-    """`find` names the desk of an address in the directory, once the object is in it. `synced` says whether the cache knows all that there was."""
+    """`find` returns the throttler of an address once its object is in the directory, else None.
+
+    `synced`: whether the watch has listed all Endpoints. `namespaces`: those that are watched, empty = all.
+    """
 
     def __init__(
         self,
@@ -69,106 +74,107 @@ class Lookups:
         self._namespaces = namespaces
         self._find = find
         self._synced = synced
-        self._pace = TokenBucket(LOOKUPS_PER_SECOND, LOOKUPS_AT_ONCE)
-        self._running: dict[Key, dict[Pending, Callback]] = {}
+        self._rate_limit = TokenBucket(LOOKUPS_PER_SECOND, LOOKUPS_BURST)
+        self._running: dict[Key, dict[PendingLookup, Callback]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._absent: dict[Key, float] = {}  # until when
+        self._negative_cache: dict[Key, float] = {}  # until when (monotonic seconds)
 
-    def ask(self, address: Address, name: str) -> Pending | Rejection:
-        """Joins or begins a look-up of the object `name`; refuses at once when there is nothing to be found, or too much is asked."""
-        key = (address.namespace, address.name, address.by_object)
+    def ask(self, address: Address, name: str) -> PendingLookup | Rejection:
+        """Joins or starts a look-up of the object `name`.
+
+        Rejects at once if the Endpoint cannot exist, or if there are too many look-ups.
+        """
+        key = (address.namespace, address.name, address.by_object_name)
         if key in self._running:
-            return Pending(self._running[key])
+            return PendingLookup(self._running[key])
         now = time.monotonic()
         watched = not self._namespaces or address.namespace in self._namespaces
-        if not watched or self._absent.get(key, 0.0) > now:
-            return self._unknown(address)
-        if not self._pace.take(now):
-            return self._unknown(address) if self._synced() else _unsure(address)
+        if not watched or self._negative_cache.get(key, 0.0) > now:
+            return self._not_found(address)
+        if not self._rate_limit.take(now):
+            return self._not_found(address) if self._synced() else _unknown(address)
         waiting = self._running[key] = {}
-        self._start(self._look(address, name, key, waiting), f"look-up {address.namespace}/{address.name}")
-        return Pending(waiting)
+        self._start(self._look_up(address, name, key, waiting), f"look-up {address.namespace}/{address.name}")
+        return PendingLookup(waiting)
 
     async def close(self) -> None:
-        """Ends all look-ups; who waits for one is told to come back."""
+        """Ends all look-ups; requests that wait for one get the reply to try again."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _unknown(self, address: Address) -> Rejection:
-        spelled = None if address.by_object else self._directory.spelled(address.namespace, address.name)
-        hint = f" Names are compared exactly: there is {spelled}." if spelled and spelled != address.name else ""
-        return Rejection(
-            Cause.UNKNOWN_ENDPOINT, f"Endpoint {address.name:.80} not found in namespace {address.namespace}.{hint}"
-        )
+    def _not_found(self, address: Address) -> Rejection:
+        spelling = None
+        if not address.by_object_name:
+            spelling = self._directory.actual_spelling(address.namespace, address.name)
+        hint = f" Names are compared exactly: there is {spelling}." if spelling and spelling != address.name else ""
+        reason = f"Endpoint {address.name:.80} not found in namespace {address.namespace}.{hint}"
+        return Rejection(Cause.UNKNOWN_ENDPOINT, reason)
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _look(self, address: Address, name: str, key: Key, waiting: dict[Pending, Callback]) -> None:
-        answer: EndpointThrottler | Rejection = _unsure(address)
+    async def _look_up(self, address: Address, name: str, key: Key, waiting: dict[PendingLookup, Callback]) -> None:
+        result: EndpointThrottler | Rejection = _unknown(address)
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                found = await self._cluster.get(ENDPOINTS, address.namespace, name)
-            if found is not None:
-                self._take(keep_endpoint(found))
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                value = await self._cluster.get(ENDPOINTS, address.namespace, name)
+            if value is not None:
+                self._add(trim_endpoint(value))
             throttler = self._find(address)
-            answer = throttler or self._unknown(address)
+            result = throttler or self._not_found(address)
             if throttler is None or throttler.pools.route is None:
-                self._remember(key)
+                self._cache_negative(key)
         except (ApiError, TimeoutError) as error:
-            log.info(
-                "endpoint %s/%s could not be looked up: %s",
-                address.namespace,
-                address.name,
-                error or "no answer in time",
-            )
+            reason = error or "no response in time"
+            log.info("the look-up of endpoint %s/%s failed: %s", address.namespace, address.name, reason)
         except Exception:
             log.exception("the look-up of endpoint %s/%s failed", address.namespace, address.name)
         finally:
             del self._running[key]
-            _tell(waiting, answer)
+            _notify(waiting, result)
 
-    def _take(self, found: Object) -> None:
-        self._directory.found(found)
-        if self._directory.unseen(found):
-            self._start(self._confirm(found), f"confirm {found['metadata']['name']}")
+    def _add(self, value: Object) -> None:
+        self._directory.add_looked_up(value)
+        if self._directory.only_looked_up(value):
+            self._start(self._confirm(value), f"confirm {value['metadata']['name']}")
 
-    async def _confirm(self, found: Object) -> None:
-        meta = found["metadata"]
+    async def _confirm(self, value: Object) -> None:
+        """Reads the Endpoint regularly until the watch shows it; removes it from the directory if it is gone."""
+        meta = value["metadata"]
         while True:
             await asyncio.sleep(CONFIRM_SECONDS)
-            if not self._directory.unseen(found):
+            if not self._directory.only_looked_up(value):
                 return
             try:
                 now = await self._cluster.get(ENDPOINTS, meta["namespace"], meta["name"])
             except ApiError:
                 continue
             if now is None or now["metadata"]["uid"] != meta["uid"]:
-                self._directory.endpoint(found, None)
+                self._directory.on_endpoint(value, None)
                 return
 
-    def _remember(self, key: Key) -> None:
-        if len(self._absent) >= REMEMBERED:
-            self._absent.clear()
-        self._absent[key] = time.monotonic() + REMEMBERED_SECONDS
+    def _cache_negative(self, key: Key) -> None:
+        if len(self._negative_cache) >= NEGATIVE_CACHE_NAMES:
+            self._negative_cache.clear()
+        self._negative_cache[key] = time.monotonic() + NEGATIVE_CACHE_SECONDS
 
 
-def _unsure(address: Address) -> Rejection:
-    return Rejection(
-        Cause.NOT_READY,
-        f"Whether there is an endpoint {address.name:.80} in namespace {address.namespace} cannot be found out now. Try again.",
-        1,
+def _unknown(address: Address) -> Rejection:
+    reason = (
+        f"Whether there is an endpoint {address.name:.80} in namespace {address.namespace} cannot be found out now. "
+        "Try again."
     )
+    return Rejection(Cause.NOT_READY, reason, 1)
 
 
-def _tell(waiting: dict[Pending, Callback], answer: EndpointThrottler | Rejection) -> None:
+def _notify(waiting: dict[PendingLookup, Callback], result: EndpointThrottler | Rejection) -> None:
     for pending in list(waiting):
-        callback = waiting.pop(pending, None)  # who was told may make others leave
+        callback = waiting.pop(pending, None)  # None: an earlier callback cancelled this one
         try:
             if callback is not None:
-                callback(answer)
-        except Exception:  # one asker's trouble must not leave the others without an answer
-            log.exception("an answer of a look-up was not taken")
+                callback(result)
+        except Exception:  # the other requests must still get the result
+            log.exception("a request failed to take the result of its look-up")

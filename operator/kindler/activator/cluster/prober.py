@@ -1,9 +1,13 @@
-"""Pings pods directly, from the moment the watch shows an address: the first 200 makes a place, seconds before the kubelet and kube-proxy would.
+"""Pings pods directly from the moment the watch shows their address.
 
-One small task a pod that does not answer yet, raw HTTP on a fresh connection each time. A pod that starts is asked often at first and then less (more
-than about 30 at once share what the process can spare); one that answered before and then failed still less, since it may be at work.
+The first 200 makes a pod usable, seconds before the kubelet and kube-proxy would.
 
-Connections end with a reset: an orderly end would stay in the connection table of the node for two minutes, and thousands of them would fill it.
+One small task per pod that does not answer yet; each ping is raw HTTP on a fresh connection. A pod that starts is
+pinged often at first and less often later; more than about 30 such pods share the rate that the process can afford. A
+pod that answered before and then failed is pinged still less often, since it may be at work.
+
+Connections end with a reset. An orderly end would stay in the connection table of the node for two minutes (TIME_WAIT),
+and thousands of them would fill it.
 """
 
 from __future__ import annotations
@@ -17,38 +21,37 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
+from kindler.activator.endpoint.actuator import Probe
 from kindler.activator.endpoint.pod import Pod
 from kindler.core.common.ratelimit import backoff
 from kindler.core.dataplane import outliers
 
 log = logging.getLogger(__name__)
 
-PINGS_PER_SECOND = 2000.0  # of the whole process: a refused one costs about 60 us
-LONGEST_AGAIN = 1.0  # seconds between pings of a pod that answered before
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER
-CONNECT_TIMEOUT = (
-    0.25  # a packet lost while the pod's network is being made must not cost a whole second of retransmission
-)
+PINGS_PER_SECOND = 2000.0  # of the whole process: a ping that is refused costs about 60 us
+LONGEST_INTERVAL_AFTER_FAILURE = 1.0  # seconds between pings of a pod that answered before
+# Seconds. A packet that is lost while the pod's network is set up must not cost a whole second of retransmission.
+CONNECT_TIMEOUT = 0.25
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with a timeout of zero
 
 
 class Prober:
-    """`interval`: the shortest between two pings of a pod, `timeout`: for one answer; in seconds."""
+    """`interval`: the shortest time between two pings of a pod, `timeout`: for one response; both in seconds."""
 
     def __init__(self, interval: float, timeout: float) -> None:
         self._interval = interval
         self._timeout = timeout
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}  # by pod uid
 
-    def probe(self, pod: Pod, port: int, path: str, rest: float, again: bool, answered: Callable[[Pod], None]) -> None:
-        """Pings until the first 200, then calls `answered` once. Replaces an earlier probe of the same pod."""
-        self.forget(pod)
-        task = asyncio.get_running_loop().create_task(
-            self._until(pod, port, path, rest, again, answered), name=f"probe {pod.facts.name}"
-        )
+    def probe(self, pod: Pod, probe: Probe, on_success: Callable[[Pod], None]) -> None:
+        """Pings until the first 200, then calls `on_success` once. Replaces an earlier probe of the same pod."""
+        self.stop_probing(pod)
+        work = self._ping_until_good(pod, probe, on_success)
+        task = asyncio.get_running_loop().create_task(work, name=f"probe {pod.facts.name}")
         self._tasks[pod.facts.uid] = task
-        task.add_done_callback(partial(self._ended, pod))
+        task.add_done_callback(partial(self._task_ended, pod))
 
-    def forget(self, pod: Pod) -> None:
+    def stop_probing(self, pod: Pod) -> None:
         """Ends the probe of a pod, if there is one."""
         task = self._tasks.pop(pod.facts.uid, None)
         if task is not None and task is not asyncio.current_task():
@@ -62,33 +65,39 @@ class Prober:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _until(
-        self, pod: Pod, port: int, path: str, rest: float, again: bool, answered: Callable[[Pod], None]
-    ) -> None:
+    async def _ping_until_good(self, pod: Pod, probe: Probe, on_success: Callable[[Pod], None]) -> None:
         host = pod.facts.ip
         assert host is not None
-        request = f"GET {path} HTTP/1.1\r\nHost: {_bracketed(host)}:{port}\r\nUser-Agent: kindler-activator\r\nConnection: close\r\n\r\n".encode()
-        await asyncio.sleep(rest)
+        request = (
+            f"GET {probe.path} HTTP/1.1\r\nHost: {_bracketed(host)}:{probe.port}\r\n"
+            "User-Agent: kindler-activator\r\nConnection: close\r\n\r\n"
+        ).encode()
+        await asyncio.sleep(probe.delay)
         failures = 0
-        while not await ping(host, port, request, self._timeout):
+        while not await ping(host, probe.port, request, self._timeout):
             failures += 1
-            pause = backoff(self._interval, failures, LONGEST_AGAIN) if again else self._pause(pod)
+            if probe.answered_before:
+                pause = backoff(self._interval, failures, LONGEST_INTERVAL_AFTER_FAILURE)
+            else:
+                pause = self._startup_interval(pod)
             await asyncio.sleep(max(pause, len(self._tasks) / PINGS_PER_SECOND))
         if self._tasks.get(pod.facts.uid) is asyncio.current_task():
             del self._tasks[pod.facts.uid]
-            answered(pod)
+            on_success(pod)
 
-    def _pause(self, pod: Pod) -> float:
-        began = max(pod.silent_since, pod.ip or 0.0)
-        failure = pod.facts.failure
-        return outliers.probe_interval(time.monotonic() - began, failure is not None and failure.final, self._interval)
+    def _startup_interval(self, pod: Pod) -> float:
+        starting_since = max(pod.unanswered_since, pod.ip or 0.0)
+        cannot_start = pod.facts.failure is not None and pod.facts.failure.final
+        return outliers.probe_interval(time.monotonic() - starting_since, cannot_start, self._interval)
 
-    def _ended(self, pod: Pod, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (failure := task.exception()) is not None:
-            log.error("the probe of pod %s broke: it begins anew", pod.facts.name, exc_info=failure)
+    def _task_ended(self, pod: Pod, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error(
+                "the probe of pod %s failed with an error; the next tick restarts it", pod.facts.name, exc_info=error
+            )
             if self._tasks.get(pod.facts.uid) is task:
                 del self._tasks[pod.facts.uid]
-                pod.probed = False
+                pod.probing = False
 
 
 async def ping(host: str, port: int, request: bytes, seconds: float) -> bool:
@@ -97,10 +106,10 @@ async def ping(host: str, port: int, request: bytes, seconds: float) -> bool:
     transport: asyncio.Transport | None = None
     try:
         async with asyncio.timeout(min(seconds, CONNECT_TIMEOUT)):
-            transport, answer = await loop.create_connection(_Answer, host, port)
+            transport, response = await loop.create_connection(_PingResponse, host, port)
         transport.write(request)
         async with asyncio.timeout(seconds):
-            return await answer.good
+            return await response.good
     except (OSError, TimeoutError):
         return False
     finally:
@@ -108,15 +117,16 @@ async def ping(host: str, port: int, request: bytes, seconds: float) -> bool:
             transport.abort()
 
 
-class _Answer(asyncio.Protocol):
-    """Reads as much of an answer as its status needs."""
+class _PingResponse(asyncio.Protocol):
+    """Reads a response up to its status code."""
 
     def __init__(self) -> None:
         self.good: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._start = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast(socket.socket, transport.get_extra_info("socket")).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        connection = cast(socket.socket, transport.get_extra_info("socket"))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
     def data_received(self, data: bytes) -> None:
         self._start += data[:16]

@@ -1,7 +1,10 @@
-"""Writes what desks decided to the cluster: sizes of pools, deletion costs, and deletes of pods that are given up.
+"""The one gate for the activator's writes to the cluster: sizes of pools, deletion costs, and deletes of stuck pods.
 
-One PATCH in flight per pool and per pod, always for the newest number; what could not be written is tried again until it is. While the API server
-is away nothing is lost: the number waits.
+Belongs here: every write of the activator. All other modules only read (watches, look-ups, keys of tokens).
+Does not belong here: the decision what to write (core.dataplane, activator.endpoint).
+
+One PATCH is in flight per pool and per pod, always with the newest number. A failed write is repeated until it
+succeeds or its object is gone. While the API server is unavailable nothing is lost: the newest number waits.
 """
 
 from __future__ import annotations
@@ -22,98 +25,97 @@ from kindler.core.common.ratelimit import TokenBucket, backoff
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds after a write that failed
-COSTS_PER_SECOND, COSTS_AT_ONCE = 10.0, 50
-DELETES_PER_SECOND, DELETES_AT_ONCE = 0.2, 5
+FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.1, 5.0
+COSTS_PER_SECOND, COSTS_BURST = 10.0, 50
+DELETES_PER_SECOND, DELETES_BURST = 0.2, 5
 
 
 class Writer:
-    """`unwritten` tells what waits for the API server, for the health page."""
+    """`failure`: the last write's error, None after a success. `pending_writes`: for metrics and the health page."""
 
     def __init__(self, cluster: Cluster) -> None:
+        self.failure: str | None = None
         self._cluster = cluster
         self._tasks: set[asyncio.Task[None]] = set()
-        self._costs: set[str] = set()  # uids of pods with a PATCH in flight
-        self._cost_pace = TokenBucket(COSTS_PER_SECOND, COSTS_AT_ONCE)
-        self._delete_pace = TokenBucket(DELETES_PER_SECOND, DELETES_AT_ONCE)
-        self._deleting: set[str] = set()
-        self.failure: str | None = None  # the last write that failed, None after one that did not
+        self._writing_cost: set[str] = set()  # uids of pods with a PATCH in flight
+        self._deleting: set[str] = set()  # uids of pods
+        self._cost_limit = TokenBucket(COSTS_PER_SECOND, COSTS_BURST)
+        self._delete_limit = TokenBucket(DELETES_PER_SECOND, DELETES_BURST)
 
     @property
-    def unwritten(self) -> int:
+    def pending_writes(self) -> int:
         return len(self._tasks)
 
     def scale(self, size: PoolSize, replicas: int) -> None:
-        """Wants the pool to have `replicas`."""
-        size.asked = replicas
+        """Sets `replicas` of the pool's ReplicaSet."""
+        size.requested = replicas
         if not size.writing:
             size.writing = True
-            self._start(self._scale(size))
+            self._start(self._write_size(size))
 
-    def cost(self, namespace: str, pod: Pod, value: int) -> None:
-        """Wants the pod to carry this deletion cost. Above the rate nothing happens: whoever wants it looks again at the next round."""
-        pod.cost_wanted = value
+    def set_deletion_cost(self, namespace: str, pod: Pod, value: int) -> None:
+        """Sets the pod's deletion cost. Above the rate limit nothing is written: the next tick repeats the call."""
+        pod.desired_cost = value
         uid = pod.facts.uid
-        if uid not in self._costs and value != pod.cost_written and self._cost_pace.take(time.monotonic()):
-            self._costs.add(uid)
-            self._start(self._cost(namespace, pod))
+        if uid not in self._writing_cost and value != pod.written_cost and self._cost_limit.take(time.monotonic()):
+            self._writing_cost.add(uid)
+            self._start(self._write_cost(namespace, pod))
 
-    def delete(self, namespace: str, pod: Pod, why: str) -> None:
-        """Deletes a pod that is given up, at a limited rate."""
+    def delete_pod(self, namespace: str, pod: Pod, reason: str) -> None:
+        """Deletes a stuck pod, so that its ReplicaSet replaces it. Above the rate limit nothing is deleted."""
         uid = pod.facts.uid
-        if uid not in self._deleting and self._delete_pace.take(time.monotonic()):
+        if uid not in self._deleting and self._delete_limit.take(time.monotonic()):
             self._deleting.add(uid)
-            log.warning("pod %s/%s is deleted and so replaced: %s", namespace, pod.facts.name, why)
-            self._start(self._delete(namespace, pod))
+            log.warning("deleting pod %s/%s, its ReplicaSet replaces it: %s", namespace, pod.facts.name, reason)
+            self._start(self._delete_pod(namespace, pod))
 
     async def close(self) -> None:
-        """Gives up what is not yet written."""
+        """Drops what is not yet written."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _scale(self, size: PoolSize) -> None:
+    async def _write_size(self, size: PoolSize) -> None:
         async def write() -> None:
-            while (wanted := size.asked) is not None:
-                await self._cluster.scale(REPLICASETS, size.namespace, size.name, wanted, names.WAKER)
-                size.done(wanted, time.monotonic())
+            while (replicas := size.requested) is not None:
+                await self._cluster.scale(REPLICASETS, size.namespace, size.name, replicas, names.WAKER)
+                size.on_written(replicas, time.monotonic())
 
         try:
-            await self._persist(f"size of {size.namespace}/{size.name}", write)
+            await self._retry(f"size of {size.namespace}/{size.name}", write)
         finally:
-            size.asked = None
+            size.requested = None
             size.writing = False
 
-    async def _cost(self, namespace: str, pod: Pod) -> None:
+    async def _write_cost(self, namespace: str, pod: Pod) -> None:
         async def write() -> None:
-            while (wanted := pod.cost_wanted) != pod.cost_written:
-                patch = {
-                    "metadata": {"uid": pod.facts.uid, "annotations": {names.ANNOTATION_DELETION_COST: str(wanted)}}
-                }
+            while (cost := pod.desired_cost) != pod.written_cost:
+                annotations = {names.ANNOTATION_DELETION_COST: str(cost)}
+                patch = {"metadata": {"uid": pod.facts.uid, "annotations": annotations}}
                 try:
                     await self._cluster.merge_patch(PODS, namespace, pod.facts.name, patch)
                 except Conflict:
-                    return  # another pod has its name
-                pod.cost_written, pod.cost_since = wanted, time.monotonic()
+                    return  # another pod has this name now
+                pod.written_cost, pod.written_cost_since = cost, time.monotonic()
 
         try:
-            await self._persist(f"deletion cost of {namespace}/{pod.facts.name}", write)
+            await self._retry(f"deletion cost of {namespace}/{pod.facts.name}", write)
         finally:
-            self._costs.discard(pod.facts.uid)
+            self._writing_cost.discard(pod.facts.uid)
 
-    async def _delete(self, namespace: str, pod: Pod) -> None:
+    async def _delete_pod(self, namespace: str, pod: Pod) -> None:
         async def write() -> None:
-            with suppress(Conflict):  # another pod has its name
+            with suppress(Conflict):  # another pod has this name now
                 await self._cluster.delete(PODS, namespace, pod.facts.name, uid=pod.facts.uid)
 
         try:
-            await self._persist(f"delete of {namespace}/{pod.facts.name}", write)
+            await self._retry(f"delete of {namespace}/{pod.facts.name}", write)
         finally:
             self._deleting.discard(pod.facts.uid)
 
-    async def _persist(self, what: str, write: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Writes until it is written, or until there is nothing left to write to."""
+    async def _retry(self, what: str, write: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Repeats a write with back-off until it succeeds, or until its object does not exist any more."""
         failures = 0
         while True:
             try:
@@ -125,11 +127,11 @@ class Writer:
             except ApiError as error:
                 failures += 1
                 self.failure = f"{what}: {error}"
-                if failures & (failures - 1) == 0:  # told at 1, 2, 4, 8 …: an outage must not flood the log
-                    log.warning("%s could not be written: %s; it is tried again", what, error)
+                if failures & (failures - 1) == 0:  # logged at 1, 2, 4, 8 ...: an outage must not flood the log
+                    log.warning("%s could not be written, retrying: %s", what, error)
                 pause = max(
-                    backoff(FIRST_PAUSE, failures, LONGEST_PAUSE) * random.uniform(0.5, 1),
-                    min(error.retry_after or 0.0, LONGEST_PAUSE),
+                    backoff(FIRST_RETRY_SECONDS, failures, LONGEST_RETRY_SECONDS) * random.uniform(0.5, 1),
+                    min(error.retry_after or 0.0, LONGEST_RETRY_SECONDS),
                 )
                 await asyncio.sleep(pause)
 

@@ -1,8 +1,9 @@
-"""What desks do to the world. Each call returns at once; the work behind it goes on by itself and is repeated until it is done."""
+"""How throttlers act on the cluster. Each call returns at once; the work continues in the background, with retries."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from kindler.activator.endpoint.pod import Pod
@@ -10,23 +11,37 @@ from kindler.activator.endpoint.requests import Backend
 from kindler.activator.endpoint.size import PoolSize
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How to ping a pod.
+
+    `delay`: seconds before the first ping. `answered_before`: the pod answered earlier and may only be busy, so it is
+    pinged less and less often.
+    """
+
+    port: int
+    path: str
+    delay: float
+    answered_before: bool
+
+
 class PoolActuator(Protocol):
-    """One process's hands, shared by all desks."""
+    """One per process, shared by all throttlers."""
 
     def scale(self, size: PoolSize, replicas: int) -> None:
-        """Wants the ReplicaSet to have `replicas`; the newest number wins."""
+        """Sets `replicas` of the ReplicaSet; the newest number wins."""
 
-    def probe(self, pod: Pod, port: int, path: str, rest: float, again: bool, answered: Callable[[Pod], None]) -> None:
-        """Pings the pod after `rest` seconds until it answers 200 or `forget` is called. `again`: it answered before; ask it less and less often."""
+    def probe(self, pod: Pod, probe: Probe, on_success: Callable[[Pod], None]) -> None:
+        """Pings the pod until it responds with 200 or `stop_probing` is called; then calls `on_success`."""
 
-    def forget(self, pod: Pod) -> None:
-        """Ends pinging and whatever else is under way for a pod."""
+    def stop_probing(self, pod: Pod) -> None:
+        """Ends the probe of a pod, if there is one."""
 
-    def cost(self, namespace: str, pod: Pod, value: int) -> None:
-        """Wants the pod to carry this deletion cost; the newest number wins, and `pod.cost_written` tells when it is there."""
+    def set_deletion_cost(self, namespace: str, pod: Pod, value: int) -> None:
+        """Sets the pod's deletion cost; the newest number wins. `pod.written_cost` shows when it is written."""
 
-    def delete(self, namespace: str, pod: Pod, why: str) -> None:
-        """Deletes a pod that is given up, if the rate allows; else nothing, and it will be asked again."""
+    def delete_pod(self, namespace: str, pod: Pod, reason: str) -> None:
+        """Deletes a stuck pod, if the rate limit allows; else does nothing, and the next tick repeats the call."""
 
     def close_idle(self, backend: Backend) -> None:
         """Closes the kept connections to a pod."""

@@ -1,4 +1,4 @@
-"""What one endpoint has done, in plain numbers: counted on the hot path, rendered by `metrics`."""
+"""Counters of one endpoint: plain numbers that an observer of its requests adds up and `metrics` renders."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Final
 
-from kindler.activator.endpoint.requests import Cause, Outcome
+from kindler.activator.endpoint.records import FinishedRequest, Identity, RejectedRequest
+from kindler.activator.endpoint.requests import Cause, ColdStart, Outcome
 from kindler.api.stats import Totals
 
-# Upper bounds in seconds; one more bucket holds what is above.
+# Upper bounds in seconds; one more bucket holds larger values.
 REQUEST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 COLD_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 180.0)
+STATUS_CLASSES: Final = ("ok", "client_error", "model_error")  # of a model's responses: below 400, below 500, others
+_OK, _CLIENT_ERROR, _MODEL_ERROR = STATUS_CLASSES
 
 
 class Histogram:
@@ -30,15 +33,16 @@ class Histogram:
 
 
 class Counters:
-    """Since the process began. Histograms are None before their first value: most endpoints sleep, and cost nothing.
+    """A RequestObserver. Counts since the process began.
 
-    `provisioned` and `spilled` count placements in the warm and, beside a warm pool, in the demand pool. `in_vain`: seconds that requests were in before
-    they ended without a pod's answer: their client left, or they were refused after all. `load_seconds`: as last told.
+    Histograms are None before their first value: most endpoints are scaled to zero and must cost no memory.
+    `provisioned` and `spilled` count placements in the warm pool and, beside a warm pool, in the demand pool.
+    `wasted_seconds`: time that admitted requests spent here although no pod responded: their client left, or they were
+    rejected in the end. `load_seconds`: as last reported.
     """
 
     __slots__ = (
-        "cold",
-        "in_vain",
+        "cold_starts",
         "invocation",
         "load_seconds",
         "model",
@@ -49,22 +53,25 @@ class Counters:
         "sent",
         "spilled",
         "throttled",
+        "wasted_seconds",
     )
 
     def __init__(self) -> None:
         self.outcomes: dict[str, int] = {}
         self.throttled = self.provisioned = self.spilled = self.received = self.sent = 0
-        self.in_vain = self.load_seconds = 0.0
+        self.wasted_seconds = self.load_seconds = 0.0
         self.invocation: Histogram | None = None
         self.model: Histogram | None = None
         self.overhead: Histogram | None = None
-        self.cold: dict[str, Histogram] = {}
+        self.cold_starts: dict[str, Histogram] = {}  # by phase
 
-    def served(
-        self, outcome: Outcome, status: int, arrived: float, placed: float, now: float, received: int, sent: int
-    ) -> None:
-        """A call that had a place ended. Moments in monotonic seconds, bodies in bytes."""
-        key = _ANSWERED[min(status // 100, 5)] if outcome is Outcome.ANSWERED else outcome.value
+    def finished(self, record: FinishedRequest) -> None:
+        """A placed request ended."""
+        _, _, _, outcome, status, received, sent, arrived, placed, ended = record
+        if outcome is Outcome.ANSWERED:
+            key = _OK if status < 400 else _CLIENT_ERROR if status < 500 else _MODEL_ERROR
+        else:
+            key = outcome.value
         self.outcomes[key] = self.outcomes.get(key, 0) + 1
         self.received += received
         self.sent += sent
@@ -72,50 +79,52 @@ class Counters:
         if invocation is None or model is None or overhead is None:
             invocation, model, overhead = (Histogram(REQUEST_BUCKETS) for _ in range(3))
             self.invocation, self.model, self.overhead = invocation, model, overhead
-        invocation.add(now - arrived)
-        model.add(now - placed)
+        invocation.add(ended - arrived)
+        model.add(ended - placed)
         overhead.add(placed - arrived)
 
-    def rejected(self, cause: Cause) -> None:
-        """A call was answered by us."""
+    def rejected(self, record: RejectedRequest) -> None:
+        """A request got a local reply."""
+        cause = record.rejection.cause
         if cause is Cause.THROTTLED:
             self.throttled += 1
         self.outcomes[cause.value] = self.outcomes.get(cause.value, 0) + 1
 
-    def left(self) -> None:
-        """A client was gone before its call had a place."""
+    def cold_start(self, identity: Identity, pod: str, cold: ColdStart) -> None:
+        """A pod started because a request needed it."""
+        for phase, milliseconds in cold.phases().items():
+            if phase not in self.cold_starts:
+                self.cold_starts[phase] = Histogram(COLD_BUCKETS)
+            self.cold_starts[phase].add(milliseconds / 1000)
+
+    def client_left(self) -> None:
+        """The client of a held request left."""
         self.outcomes["client_left"] = self.outcomes.get("client_left", 0) + 1
 
-    def started(self, phases: dict[str, int]) -> None:
-        """A cold start; `phases` in milliseconds since it was asked for."""
-        for name, milliseconds in phases.items():
-            if name not in self.cold:
-                self.cold[name] = Histogram(COLD_BUCKETS)
-            self.cold[name].add(milliseconds / 1000)
+    def totals(self, arrivals: Iterable[float], now: float) -> Totals:
+        """The sums for `/stats`. `arrivals`: when each request arrived that executes or is held now.
 
-    def totals(self, inside: Iterable[float], now: float) -> Totals:
-        """`inside`: when each of those came that execute or are held. Each spends `now - arrived` of load, and has it counted for good when it ends:
-        so the integral is exact at any moment, and costs a request nothing.
+        Each such request adds `now - arrived` to the load, and its whole time once it has ended. So the integral is
+        exact at any time and costs a request nothing.
         """
-        spent = [now - arrived for arrived in inside]
-        self.load_seconds = max(
-            self.load_seconds, _total(self.invocation) + self.in_vain + sum(spent)
-        )  # sums in another order may round down
-        ended = sum(
-            count for outcome, count in self.outcomes.items() if outcome != Cause.NOT_READY.value
-        )  # that is a ping's answer alone
+        open_seconds = [now - arrived for arrived in arrivals]
+        # max: sums in another order may be rounded down, and the load must not decrease
+        load_seconds = _total(self.invocation) + self.wasted_seconds + sum(open_seconds)
+        self.load_seconds = max(self.load_seconds, load_seconds)
+        # NOT_READY is a reply to a ping alone: not an invocation
+        ended = sum(count for outcome, count in self.outcomes.items() if outcome != Cause.NOT_READY.value)
         return Totals(
             load_seconds=self.load_seconds,
-            invocations=ended + len(spent),
-            client_errors=self.outcomes.get("client_error", 0),
+            invocations=ended + len(open_seconds),
+            client_errors=self.outcomes.get(_CLIENT_ERROR, 0),
             model_errors=sum(self.outcomes.get(outcome, 0) for outcome in _MODEL_ERRORS),
             provisioned=self.provisioned,
             spillover=self.spilled,
             answered=_number(self.model),
             model_seconds=_total(self.model),
             overhead_seconds=_total(self.overhead),
-            cold_starts=_number(self.cold.get("ping")),
-            setup_seconds=_total(self.cold.get("ping")),
+            cold_starts=_number(self.cold_starts.get("ping")),
+            setup_seconds=_total(self.cold_starts.get("ping")),
         )
 
 
@@ -127,5 +136,4 @@ def _number(histogram: Histogram | None) -> int:
     return sum(histogram.counts) if histogram else 0
 
 
-_ANSWERED: Final = ("ok", "ok", "ok", "ok", "client_error", "model_error")
-_MODEL_ERRORS: Final = ("model_error", Outcome.BROKE_OFF.value, Outcome.TIMED_OUT.value)
+_MODEL_ERRORS: Final = (_MODEL_ERROR, Outcome.BROKE_OFF.value, Outcome.TIMED_OUT.value)

@@ -1,4 +1,4 @@
-"""One model pod, as this process knows it: the cluster's word, our own pings, and what is done with it."""
+"""One model pod, as this process knows it: facts from the watch, results of our own pings, scale-down state."""
 
 from __future__ import annotations
 
@@ -7,51 +7,52 @@ from kindler.core.common.pods import PodFacts
 
 
 class Pod:
-    """A pod from its first sight in the watch to its last. Times in monotonic seconds, None = has not happened.
+    """A pod from its first to its last event in the watch. Times in monotonic seconds, None = has not happened.
 
-    `place` exists from the first good ping on, and stays the same while the pod keeps its IP, so that what is in it stays counted; `usable` says whether
-    the last ping was good. Moments of its start are those at which the watch showed them: the pod's own timestamps have whole seconds only.
+    `backend` exists from the first good ping on and stays the same while the pod keeps its IP, so that the requests
+    in it stay counted. `usable`: the last ping was good. The timestamps of its start are those at which the watch
+    showed each phase: the pod's own timestamps have whole seconds only.
     """
 
     __slots__ = (
-        "announced",
         "backend",
-        "cost_since",
-        "cost_wanted",
-        "cost_written",
+        "cold_start_reported",
         "created",
+        "desired_cost",
         "facts",
         "ip",
-        "lowered",
         "marked",
         "ping",
-        "probed",
+        "probing",
+        "removing",
         "scheduled",
-        "silent_since",
         "started",
+        "unanswered_since",
         "usable",
+        "written_cost",
+        "written_cost_since",
     )
 
     def __init__(self, facts: PodFacts, now: float) -> None:
         self.facts = facts
         self.backend: Backend | None = None
         self.usable = False
-        self.probed = False  # a probe is under way
-        self.silent_since = now
-        self.announced = False  # its cold start was told
-        self.marked = False  # to go: takes no new request
-        self.lowered = False  # its pool was made smaller on its account
-        self.cost_wanted = self.cost_written = facts.deletion_cost
-        self.cost_since = now
+        self.probing = False
+        self.unanswered_since = now
+        self.cold_start_reported = False
+        self.marked = False  # for removal: takes no new request
+        self.removing = False  # its pool's `replicas` was lowered for it
+        self.desired_cost = self.written_cost = facts.deletion_cost
+        self.written_cost_since = now
         self.created = now
         self.scheduled: float | None = None
         self.ip: float | None = None
         self.started: float | None = None
         self.ping: float | None = None
-        self.note(facts, now)
+        self.update(facts, now)
 
-    def note(self, facts: PodFacts, now: float) -> None:
-        """Takes what the watch shows now."""
+    def update(self, facts: PodFacts, now: float) -> None:
+        """The watch shows these facts."""
         self.facts = facts
         if self.scheduled is None and facts.scheduled is not None:
             self.scheduled = now
@@ -59,12 +60,12 @@ class Pod:
             self.ip = now
         if self.started is None and facts.started is not None:
             self.started = now
-        if facts.deletion_cost != self.cost_written:
-            self.cost_written, self.cost_since = facts.deletion_cost, now
+        if facts.deletion_cost != self.written_cost:
+            self.written_cost, self.written_cost_since = facts.deletion_cost, now
 
     @property
     def active(self) -> bool:
-        """Counted by its ReplicaSet: neither being deleted nor ended on its node."""
+        """True if its ReplicaSet counts it: neither deleted nor ended on its node."""
         return not self.facts.deleting and (self.facts.failure is None or self.facts.failure.reason != "PodFailed")
 
     @property
@@ -72,5 +73,5 @@ class Pod:
         return self.backend.in_use if self.backend else 0
 
     def cold_start(self, asked: float) -> ColdStart:
-        """The phases of this pod's start for a request that asked at `asked`."""
+        """The phases of this pod's start, for a request that arrived at `asked`."""
         return ColdStart(asked, self.created, self.scheduled, self.ip, self.started, self.ping)

@@ -1,8 +1,13 @@
-"""The pods of one endpoint: which of them take requests, how many there should be, and which may go.
+"""The pods of one endpoint: which of them take requests, how many there should be, and which may be removed.
 
-    seen with an IP -> probed -> first 200: usable (a place) -> deleting, stopped, another IP, failing connections: lost -> probed again, unless it goes
-The kubelet's Ready never takes a place away: a container with one worker cannot answer pings while it works. It gives one, once: where the route is seen to
-move, the controller has had pods Ready there before, and a request at that very moment shall not wait for a ping of ours.
+The life of a pod here:
+
+    seen in the watch with an IP -> probing -> first 200: usable, it is a backend
+    deleted, container stopped, new IP, or connections failed -> not usable -> probing again, unless it will be removed
+
+The kubelet's Ready never makes a pod unusable: a container with one worker cannot answer pings while it works. Ready
+makes a pod usable in one case: this process sees the route change to a revision whose pods are Ready already. The
+controller has waited for them, and a request at that very moment must not wait for a ping of ours.
 """
 
 from __future__ import annotations
@@ -10,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from kindler.activator.endpoint.actuator import PoolActuator
+from kindler.activator.endpoint.actuator import PoolActuator, Probe
 from kindler.activator.endpoint.pod import Pod
 from kindler.activator.endpoint.requests import Backend
 from kindler.activator.endpoint.size import PoolFacts, PoolSize
@@ -20,49 +25,52 @@ from kindler.core.common.pods import PodFacts, PodFailure
 from kindler.core.dataplane import outliers, scaling
 from kindler.core.dataplane.placement import Placement
 
-SUSPECT_SECONDS: Final = (
-    60.0  # without a good ping: for so long a warm pod that answered before is taken for busy, and stands
-)
+# How long a warm pod that answered before and then stopped is assumed to be busy, and still counts as allocated.
+ASSUMED_BUSY_SECONDS: Final = 60.0
 
 
 class PodPools:
-    """`opened` is called whenever a pod's answer made it usable, also one that was to go. Times in monotonic seconds."""
+    """The pods and ReplicaSets of one endpoint. Times in monotonic seconds.
+
+    `on_usable` is called whenever a ping made a pod usable, also one that is marked for removal.
+    """
 
     def __init__(
-        self, namespace: str, actuator: PoolActuator, clock: Callable[[], float], opened: Callable[[], None]
+        self, namespace: str, actuator: PoolActuator, clock: Callable[[], float], on_usable: Callable[[], None]
     ) -> None:
         self.namespace = namespace
         self.route: Route | None = None
         self.placement: Placement[Backend] = Placement(1)
-        self.pods: dict[str, Pod] = {}
-        self.sizes: dict[str, PoolSize] = {}
-        self.shaky: dict[str, int] = {}  # uid -> failures since the last good answer
+        self.pods: dict[str, Pod] = {}  # by uid
+        self.sizes: dict[str, PoolSize] = {}  # by name of the ReplicaSet
+        self.failures_in_a_row: dict[str, int] = {}  # pod uid -> failed requests since the last good response
         self._actuator = actuator
         self._clock = clock
-        self._opened = opened
+        self._on_usable = on_usable
 
-    # What the cluster shows
+    # Changes in the cluster
 
-    def serve(self, route: Route, seen_to_move: bool = True) -> None:
-        """New requests go to this route's revision; pods of others take none any more. `seen_to_move`: it was not just found so, by a process that begins.
+    def set_route(self, route: Route, change_observed: bool = True) -> None:
+        """New requests go to this route's revision; pods of others take none any more.
 
-        Who waits is for the caller to serve, when all places are there: the warm pool's come before the others.
+        `change_observed`: False if the process has just started and did not see the change itself. The caller
+        dispatches held requests afterwards, when all backends are known: those of the warm pool come first.
         """
-        moved = self.route is None or self.route.revision != route.revision
+        changed = self.route is None or self.route.revision != route.revision
         self.route = route
-        if not moved:
+        if not changed:
             self.placement.limit(route.max_concurrency_per_instance)
             return
         self.placement = Placement(route.max_concurrency_per_instance)
         for pod in self.pods.values():
             if pod.facts.revision != route.revision:
                 self._close(pod)
-            elif seen_to_move and pod.facts.ready and pod.ping is None:
-                self._open(pod, pod.started)
+            elif change_observed and pod.facts.ready and pod.ping is None:
+                self._make_usable(pod, pod.started)
             else:
                 self.probe(pod)
 
-    def show(self, facts: PodFacts) -> None:
+    def update_pod(self, facts: PodFacts) -> None:
         """A pod of any revision of the endpoint appeared or changed."""
         now = self._clock()
         pod = self.pods.get(facts.uid)
@@ -70,81 +78,104 @@ class PodPools:
             pod = self.pods[facts.uid] = Pod(facts, now)
         else:
             before = pod.facts
-            pod.note(facts, now)
+            pod.update(facts, now)
             if before.ip is not None and before.ip != facts.ip:
                 self._close(pod)
                 pod.backend = None
             elif before.started != facts.started:
-                pod.silent_since = now
+                pod.unanswered_since = now
                 if before.started is not None:
-                    self._lose(pod)
+                    self._make_unusable(pod)
         if pod.active:
             self.probe(pod)
         else:
             self._close(pod)
 
-    def gone(self, uid: str) -> None:
+    def remove_pod(self, uid: str) -> None:
         """A pod is not in the cluster any more."""
         pod = self.pods.pop(uid, None)
-        self.shaky.pop(uid, None)
+        self.failures_in_a_row.pop(uid, None)
         if pod is not None:
             self._close(pod)
 
-    def show_size(self, facts: PoolFacts) -> None:
+    def update_size(self, facts: PoolFacts) -> None:
         """A ReplicaSet of the endpoint appeared or changed."""
         size = self.sizes.get(facts.name)
         if size is None:
             size = self.sizes[facts.name] = PoolSize(self.namespace, facts.name, facts.replicas, self._clock())
-        size.show(facts, self._clock())
+        size.update(facts, self._clock())
 
-    def drop_size(self, name: str) -> None:
-        """A ReplicaSet is not there any more: what was asked of it is not asked of one that comes back under its name."""
+    def remove_size(self, name: str) -> None:
+        """A ReplicaSet was deleted. A pending write is dropped: it is not for a new ReplicaSet of the same name."""
         size = self.sizes.pop(name, None)
         if size is not None:
-            size.asked = None
+            size.requested = None
 
     def close(self) -> None:
-        """The endpoint is gone: no pod takes anything any more, what is in flight finishes."""
+        """The Endpoint was deleted: no pod takes new requests; requests in flight finish."""
         for pod in self.pods.values():
             self._close(pod)
         for size in self.sizes.values():
-            size.asked = None
+            size.requested = None
 
-    # Places
+    # Backends
 
-    def suspect(self, backend: Backend) -> None:
-        """A connection to the pod failed, or its time ran out: it is a place again only after a good ping."""
+    def eject(self, backend: Backend) -> None:
+        """A connection to the pod failed or its request timed out: it takes no request until a good ping."""
         pod = self.pods.get(backend.uid)
         if pod is None or pod.backend is not backend or not pod.usable:
             return
-        self.shaky[backend.uid] = self.shaky.get(backend.uid, 0) + 1
-        self._lose(pod)
+        self.failures_in_a_row[backend.uid] = self.failures_in_a_row.get(backend.uid, 0) + 1
+        self._make_unusable(pod)
         self.probe(pod)
 
-    def usable(self) -> Backend | None:
-        """Any pod that answers, also one that is to go."""
-        return next((p.backend for p in self.serving() if p.usable), None)
+    def any_usable(self) -> Backend | None:
+        """Any pod that answers, also one that is marked for removal."""
+        return next((p.backend for p in self.serving_pods() if p.usable), None)
 
     def allocated(self) -> int:
-        """How many requests the warm pods that stand take together, free or not: those that answer, are Ready, or did not answer for a while only.
+        """How many requests the warm pods can run together, free slots or not.
 
-        It is what sizes are computed from, so a pod too busy to answer a ping counts, and one that was Ready before this process began.
+        A pod counts if it answers, is Ready, or stopped answering only a short while ago. Sizes are computed from
+        this number. So it includes a pod that is too busy to answer a ping, and one that was Ready before this
+        process began.
         """
         if self.route is None:
             return 0
-        since = self._clock() - SUSPECT_SECONDS
-        warm = (p for p in self.serving() if p.facts.pool == names.WARM)
+        since = self._clock() - ASSUMED_BUSY_SECONDS
+        warm = (p for p in self.serving_pods() if p.facts.pool == names.WARM)
         return self.route.max_concurrency_per_instance * sum(
-            p.usable or p.facts.ready or (p.backend is not None and p.silent_since > since) for p in warm
+            p.usable or p.facts.ready or (p.backend is not None and p.unanswered_since > since) for p in warm
         )
 
-    def _answered(self, pod: Pod) -> None:
-        pod.probed = False
-        if self._open(pod, self._clock()):
-            self._opened()
+    def probe(self, pod: Pod) -> None:
+        """Starts to ping a pod that may become usable, unless a probe is already running."""
+        route, facts = self.route, pod.facts
+        if (
+            route is None
+            or facts.revision != route.revision
+            or pod.usable
+            or pod.probing
+            or facts.ip is None
+            or not pod.active
+        ):
+            return
+        pod.probing = True
+        delay = outliers.ejection_seconds(self.failures_in_a_row.get(facts.uid, 0))
+        probe = Probe(route.port, route.health_path, delay, answered_before=pod.backend is not None)
+        self._actuator.probe(pod, probe, self._on_ping)
 
-    def _open(self, pod: Pod, since: float | None) -> bool:
-        """The pod answers, for the first time since `since` or, where it has been a place before, again. False: it does not count any more."""
+    def _on_ping(self, pod: Pod) -> None:
+        """A probe of the pod succeeded."""
+        pod.probing = False
+        if self._make_usable(pod, self._clock()):
+            self._on_usable()
+
+    def _make_usable(self, pod: Pod, first_ping: float | None) -> bool:
+        """The pod answers.
+
+        `first_ping` is the time if it never answered before. False: the pod does not count any more.
+        """
         facts, route = pod.facts, self.route
         if (
             route is None
@@ -156,7 +187,7 @@ class PodPools:
             return False
         now = self._clock()
         if pod.backend is None:
-            pod.ping = now if since is None else since
+            pod.ping = now if first_ping is None else first_ping
             pod.backend = Backend(
                 facts.ip, route.port, facts.name, facts.uid, facts.pool, facts.revision, last_used=now
             )
@@ -166,111 +197,97 @@ class PodPools:
             self.placement.add(pod.backend, warm=facts.pool == names.WARM)
         return True
 
-    def probe(self, pod: Pod) -> None:
-        """Pings a pod that might become a place, unless that is under way."""
-        route, facts = self.route, pod.facts
-        if (
-            route is None
-            or facts.revision != route.revision
-            or pod.usable
-            or pod.probed
-            or facts.ip is None
-            or not pod.active
-        ):
-            return
-        pod.probed = True
-        rest = outliers.ejection_seconds(self.shaky.get(facts.uid, 0))
-        self._actuator.probe(pod, route.port, route.health_path, rest, pod.backend is not None, self._answered)
-
-    def _lose(self, pod: Pod) -> None:
-        """It is no place until a good ping."""
+    def _make_unusable(self, pod: Pod) -> None:
+        """The pod takes no request until a good ping."""
         if not pod.usable or pod.backend is None:
             return
         pod.usable = False
-        pod.silent_since = self._clock()
+        pod.unanswered_since = self._clock()
         self.placement.remove(pod.backend)
         self._actuator.close_idle(pod.backend)
 
     def _close(self, pod: Pod) -> None:
-        """It is no place any more, and no connection to it is kept."""
-        self._lose(pod)
+        """The pod takes no request any more, and no connection to it is kept."""
+        self._make_unusable(pod)
         if pod.backend is not None:
             pod.backend.closing = True
             self._actuator.close_idle(pod.backend)
-        pod.probed = False
-        self._actuator.forget(pod)
+        pod.probing = False
+        self._actuator.stop_probing(pod)
 
     # Sizes
 
-    def serving(self) -> Iterator[Pod]:
-        """Pods of the serving revision that count."""
+    def serving_pods(self) -> Iterator[Pod]:
+        """Active pods of the revision that the route names."""
         revision = self.route.revision if self.route else None
         return (p for p in self.pods.values() if p.facts.revision == revision and p.active)
 
-    def demand(self) -> list[Pod]:
-        """Those of the demand pool."""
-        return [p for p in self.serving() if p.facts.pool == names.DEMAND]
+    def demand_pods(self) -> list[Pod]:
+        """Serving pods of the demand pool."""
+        return [p for p in self.serving_pods() if p.facts.pool == names.DEMAND]
 
     def demand_size(self) -> PoolSize | None:
-        """The demand pool's size, None before its ReplicaSet was seen."""
+        """The demand pool's size; None until the watch has shown its ReplicaSet."""
         return self.sizes.get(self.route.demand_pool) if self.route else None
 
-    def wanted(self, held: int) -> int:
+    def desired_replicas(self, held: int) -> int:
         """Demand pods that the load needs."""
         assert self.route is not None
-        executing = sum(p.in_use for p in self.demand())
+        executing = sum(p.in_use for p in self.demand_pods())
         room = self.placement.room(warm=True)
         return scaling.desired_replicas(
             executing, held, room, self.route.max_concurrency_per_instance, self.route.max_concurrency
         )
 
-    def wake(self, held: int) -> None:
-        """`held` requests need places: takes back pods that were to go, then raises the demand pool."""
+    def scale_up(self, held: int) -> None:
+        """`held` requests need slots: unmarks pods that are marked for removal, then raises the demand pool.
+
+        Usable pods are unmarked first: pods that do not answer count in `replicas`, but serve no request.
+        """
         size = self.demand_size()
         if size is None:
-            return  # asked again when the ReplicaSet shows itself
-        wanted = self.wanted(held)
-        marked = sorted((p for p in self.demand() if p.marked), key=lambda p: (not p.usable, p.lowered, -_last_used(p)))
-        missing = wanted - (size.replicas - sum(not p.lowered for p in marked))
+            return  # serve_held repeats this when the watch shows the ReplicaSet
+        desired = self.desired_replicas(held)
+        marked = [p for p in self.demand_pods() if p.marked]
+        marked.sort(key=lambda p: (not p.usable, p.removing, -_last_used(p)))
+        missing = desired - (size.replicas - sum(not p.removing for p in marked))
         room = self.placement.room(warm=True) + self.placement.room(warm=False)
         for pod in marked:
-            if missing > 0 or (
-                pod.usable and room < held
-            ):  # pods that do not answer count in `replicas`, but serve nobody
+            if missing > 0 or (pod.usable and room < held):
                 self.unmark(pod)
                 missing -= 1
                 room += self.placement.per_instance - pod.in_use if pod.usable else 0
-        if wanted > size.replicas:
-            size.raised = self._clock()
-            self._actuator.scale(size, wanted)
+        if desired > size.replicas:
+            size.raised_at = self._clock()
+            self._actuator.scale(size, desired)
 
     def mark(self, pod: Pod) -> None:
-        """The pod is to go: no new request."""
+        """Marks the pod for removal: it takes no new request."""
         pod.marked = True
         if pod.backend is not None:
             self.placement.remove(pod.backend)
 
     def unmark(self, pod: Pod) -> None:
-        """The pod stays after all."""
-        pod.marked = pod.lowered = False
-        if pod.cost_wanted:
-            self._actuator.cost(self.namespace, pod, 0)
+        """The pod is not removed: it takes requests again."""
+        pod.marked = pod.removing = False
+        if pod.desired_cost:
+            self._actuator.set_deletion_cost(self.namespace, pod, 0)
         if pod.usable and pod.backend is not None:
             self.placement.add(pod.backend, warm=pod.facts.pool == names.WARM)
 
-    # Trouble
+    # Failures
 
     def cannot_start(self) -> PodFailure | None:
-        """Why the endpoint cannot start at all, None while it may."""
-        pods = list(self.serving())
-        return (
-            None if any(p.usable for p in pods) else outliers.cannot_start((p.facts, p.ping is not None) for p in pods)
-        )
+        """Why no pod of the endpoint can start; None while one answers or may still start."""
+        pods = list(self.serving_pods())
+        if any(p.usable for p in pods):
+            return None
+        return outliers.cannot_start((p.facts, p.ping is not None) for p in pods)
 
     def failure(self) -> PodFailure | None:
-        """What keeps pods from starting, if anything is known."""
+        """The first known failure of a pod or of the demand pool."""
         size = self.demand_size()
-        return next((p.facts.failure for p in self.serving() if p.facts.failure), size.failure if size else None)
+        return next((p.facts.failure for p in self.serving_pods() if p.facts.failure), size.failure if size else None)
 
 
 def _last_used(pod: Pod) -> float:

@@ -1,4 +1,4 @@
-"""The size of one pool: what its ReplicaSet was seen to have, and what we asked for."""
+"""The size of one pool: what the watch showed of its ReplicaSet, and what this activator requested."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Final
 
 from kindler.core.common.pods import PodFailure
 
-ECHO: Final = 5.0  # seconds after a write during which the watch may still show the number before it
+WATCH_ECHO_SECONDS: Final = 5.0  # after a write: the watch may still show the number from before it
 
 
 @dataclass(frozen=True, slots=True)
 class PoolFacts:
-    """A ReplicaSet of ours. `owner`: uid of its Endpoint. `trouble`: why it cannot create pods."""
+    """A ReplicaSet of Kindler. `owner`: uid of its Endpoint. `failure`: why it cannot create pods."""
 
     namespace: str
     uid: str
@@ -25,42 +25,45 @@ class PoolFacts:
 
 @dataclass(slots=True)
 class PoolSize:
-    """`asked` is the number not yet written, None when nothing is to be written; `writing`: somebody is at it. Times in monotonic seconds.
+    """Times in monotonic seconds.
 
-    `raised`: since when the pool is as large as it is, at the earliest since we know it.
+    `observed`: `replicas` as last written or shown by the watch. `raised_at`: when the pool became as large as it is,
+    at the earliest when this process first saw it. `requested`: the number that is not written yet, None if nothing
+    is to be written. `writing`: a write is in progress. `unconfirmed`: the number that the watch showed last, while
+    it may be an echo from before our own write.
     """
 
     namespace: str
     name: str
-    seen: int
-    raised: float
+    observed: int
+    raised_at: float
     failure: PodFailure | None = None
-    asked: int | None = None
+    requested: int | None = None
     writing: bool = False
-    written: float = -ECHO
-    shown: int | None = None  # by the watch, not yet believed when it came within the echo of a write
+    written_at: float = -WATCH_ECHO_SECONDS
+    unconfirmed: int | None = None
 
     @property
     def replicas(self) -> int:
-        """The number that counts: what we asked for, else what the ReplicaSet has."""
-        return self.seen if self.asked is None else self.asked
+        """The number that counts: the requested one, else the observed one."""
+        return self.observed if self.requested is None else self.requested
 
-    def show(self, facts: PoolFacts, now: float) -> None:
-        """Takes what the watch shows."""
+    def update(self, facts: PoolFacts, now: float) -> None:
+        """The watch shows the ReplicaSet."""
         self.failure = facts.failure
-        self.shown = facts.replicas
-        self.settle(now)
+        self.unconfirmed = facts.replicas
+        self.accept_observed(now)
 
-    def settle(self, now: float) -> None:
-        """Believes what the watch showed, once no echo of an own write can be in it."""
-        if self.shown is None or now - self.written < ECHO:
+    def accept_observed(self, now: float) -> None:
+        """Accepts what the watch showed last, once it cannot be an echo from before our own write any more."""
+        if self.unconfirmed is None or now - self.written_at < WATCH_ECHO_SECONDS:
             return
-        if self.shown > self.seen:
-            self.raised = now
-        self.seen, self.shown = self.shown, None
+        if self.unconfirmed > self.observed:
+            self.raised_at = now
+        self.observed, self.unconfirmed = self.unconfirmed, None
 
-    def done(self, replicas: int, now: float) -> None:
+    def on_written(self, replicas: int, now: float) -> None:
         """`replicas` was written."""
-        self.seen, self.written = replicas, now
-        if self.asked == replicas:
-            self.asked = None
+        self.observed, self.written_at = replicas, now
+        if self.requested == replicas:
+            self.requested = None

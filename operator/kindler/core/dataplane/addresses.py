@@ -1,12 +1,16 @@
-"""Which endpoint a request names, read from its host and target alone, and in which form it wants to be answered.
+"""Which endpoint a request names, read from its host and target alone, and in which style errors are answered.
 
-    POST /endpoints/{endpointName}/invocations                      SageMaker's path: namespace from X-Kindler-Namespace, else the installation's default
-    POST /namespaces/{ns}/endpoints/{endpointName}/invocations      SageMaker's name, as it says
-    POST /invocations   at  {name}.{ns}[.svc[.{cluster domain}]]    the per-endpoint Service, by the object's name
-    GET  …/ping[?wake=true]                                         on each of these forms
+    POST /endpoints/{endpointName}/invocations
+        SageMaker's path. The namespace comes from X-Kindler-Namespace, else it is the installation's default.
+    POST /namespaces/{ns}/endpoints/{endpointName}/invocations
+        A SageMaker name in the namespace of the path.
+    POST /invocations   at  {name}.{ns}[.svc[.{cluster domain}]]
+        The per-endpoint Service, by the object's name.
+    GET  .../ping[?wake=true]
+        On each of these forms.
 
-The first answers errors as SageMaker does, the others in plain HTTP. A path that names an endpoint goes before the host. SageMaker names are compared
-exactly, object names as DNS does.
+Errors on the first form look as SageMaker's do, those on the others are plain HTTP. A path that names an endpoint takes
+precedence over the host. SageMaker names are compared exactly, object names as DNS does (without regard to case).
 """
 
 from __future__ import annotations
@@ -19,34 +23,34 @@ from urllib.parse import parse_qs, unquote
 
 
 class Style(enum.Enum):
-    """In which form errors are answered."""
+    """The form of error responses."""
 
-    SAGEMAKER = "sagemaker"  # x-amzn-errortype, {"message": …}, SageMaker's statuses
+    SAGEMAKER = "sagemaker"  # x-amzn-errortype, {"message": ...}, SageMaker's statuses
     PLAIN = "plain"
 
 
 class Purpose(enum.Enum):
-    """What a request wants of its endpoint."""
+    """What a request asks an endpoint to do."""
 
     INVOCATION = "invocation"
-    PING = "ping"  # GET …/ping without wake: answered from what is known
-    WAKE = "wake"  # GET …/ping?wake=true: held and placed like an invocation, then answered 200 locally and finished
+    PING = "ping"  # GET .../ping without wake: a local reply from the known state of the pods
+    WAKE = "wake"  # GET .../ping?wake=true: held and placed like an invocation, then a local 200
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One endpoint as the request names it: by SageMaker name (`by_object` False) or by `metadata.name` (True)."""
+    """One endpoint as the request names it: by SageMaker name (`by_object_name` False) or by `metadata.name` (True)."""
 
     style: Style
     purpose: Purpose
     namespace: str
     name: str
-    by_object: bool
+    by_object_name: bool
 
 
 @dataclass(frozen=True, slots=True)
 class NoAddress:
-    """A request that names no endpoint; `reason` is a sentence that says which forms exist."""
+    """A request that names no endpoint; `reason` is a sentence that lists the existing forms."""
 
     style: Style
     reason: str
@@ -64,25 +68,25 @@ _METHODS: Final = {"invocations": (b"POST",), "ping": (b"GET", b"HEAD")}
 def resolve(
     method: bytes, target: bytes, host: bytes, namespace: bytes | None, default_namespace: str, cluster_domain: str
 ) -> Address | NoAddress:
-    """Reads one request. `target` in origin form, `namespace` the value of X-Kindler-Namespace."""
+    """The address of one request. `target` is in origin form, `namespace` the value of X-Kindler-Namespace or None."""
     path, _, query = target.partition(b"?")
     named = _PATH.fullmatch(path)
     if named:
         style = Style.PLAIN if named[1] else Style.SAGEMAKER
-        found, verb = _by_path(named, namespace, default_namespace), named[3].decode()
+        name, verb = _by_path(named, namespace, default_namespace), named[3].decode()
     elif path in (b"/invocations", b"/ping"):
-        style, found, verb = Style.PLAIN, _by_host(host, cluster_domain), path[1:].decode()
+        style, name, verb = Style.PLAIN, _by_host(host, cluster_domain), path[1:].decode()
     else:
         style = Style.SAGEMAKER if path.startswith(b"/endpoints/") else Style.PLAIN
         return NoAddress(style, f"{_shown(path)} is no address of an endpoint. There are: {FORMS}.")
-    if isinstance(found, str):
-        return NoAddress(style, found)
+    if isinstance(name, str):
+        return NoAddress(style, name)
     if method not in _METHODS[verb]:
         return NoAddress(
             style,
             f"{_shown(method)} is not used on {_shown(path)}: use {' or '.join(_shown(m) for m in _METHODS[verb])}.",
         )
-    return Address(style, _purpose(verb, query), *found, by_object=named is None)
+    return Address(style, _purpose(verb, query), *name, by_object_name=named is None)
 
 
 def _purpose(verb: str, query: bytes) -> Purpose:
@@ -93,16 +97,16 @@ def _purpose(verb: str, query: bytes) -> Purpose:
 
 
 def _by_path(named: re.Match[bytes], header: bytes | None, default_namespace: str) -> tuple[str, str] | str:
-    """(namespace, SageMaker name), or why not."""
-    said = named[1] if named[1] is not None else header
-    namespace = default_namespace if said is None else unquote(said.decode("latin-1"))
+    """(namespace, SageMaker name), or the reason why the path names no endpoint."""
+    raw = named[1] if named[1] is not None else header
+    namespace = default_namespace if raw is None else unquote(raw.decode("latin-1"))
     if not _LABEL.fullmatch(namespace):
         return f"{namespace!r} is not the name of a namespace."
     return namespace, unquote(named[2].decode("latin-1"))
 
 
 def _by_host(host: bytes, cluster_domain: str) -> tuple[str, str] | str:
-    """(namespace, object name), or why not."""
+    """(namespace, object name), or the reason why the host names no endpoint."""
     text = host.decode("latin-1").lower().removesuffix(".")
     labels = text.removesuffix(f".{cluster_domain}".lower()).split(".")
     if len(labels) == 3 and labels[2] == "svc":
@@ -110,7 +114,10 @@ def _by_host(host: bytes, cluster_domain: str) -> tuple[str, str] | str:
     if len(labels) == 2 and all(_LABEL.fullmatch(label) for label in labels) and not labels[1].isdigit():
         return labels[1], labels[0]
     if len(labels) == 1 and _LABEL.fullmatch(labels[0]):
-        return f"The host must name the namespace: http://{labels[0]}.{{namespace}}/invocations (the namespace of the caller cannot be seen from here)."
+        return (
+            f"The host must name the namespace: http://{labels[0]}.{{namespace}}/invocations "
+            "(the namespace of the caller cannot be seen from here)."
+        )
     return f"The host {text!r} is not that of an endpoint. There are: {FORMS}."
 
 

@@ -1,6 +1,7 @@
-"""Who may come in, and in which order those who wait leave: `running + waiting ≤ limit`, first in, first out.
+"""Admission of requests to one endpoint: `running + waiting <= limit`; held requests are served first in, first out.
 
-A small state machine without I/O or clock. Counted from acceptance until the model's answer is fully read, or until a client that waits is gone.
+A small state machine without I/O or clock. A request counts from its acceptance until the model's response is read to
+its end, or, while it waits, until its client leaves.
 """
 
 from __future__ import annotations
@@ -8,57 +9,63 @@ from __future__ import annotations
 from collections import deque
 from typing import Generic, TypeVar
 
-C = TypeVar("C")
-P = TypeVar("P")
+R = TypeVar("R")  # a request
+B = TypeVar("B")  # a backend
 
 
-class Admission(Generic[C, P]):
-    """The calls of one endpoint. `limit` may change at any time: who is in stays in, who comes is measured by the new one."""
+class Admission(Generic[R, B]):
+    """The admitted requests of one endpoint.
+
+    `limit` may change at any time. Requests that are already admitted stay; the new limit applies to the next ones.
+    """
 
     __slots__ = ("limit", "running", "waiting")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.running: dict[C, tuple[P, float]] = {}  # call -> its place, and since when (monotonic seconds)
-        self.waiting: deque[C] = deque()
+        self.running: dict[R, tuple[B, float]] = {}  # request -> its backend and the start time (monotonic seconds)
+        self.waiting: deque[R] = deque()
 
     @property
     def full(self) -> bool:
         return len(self.running) + len(self.waiting) >= self.limit
 
-    def run(self, request: C, backend: P, now: float) -> None:
-        """`call` comes in and has a place since `now`."""
+    def run(self, request: R, backend: B, now: float) -> None:
+        """Admits `request`: it runs on `backend` from `now` on. Also moves a running request to another backend."""
         self.running[request] = (backend, now)
 
-    def run_next(self, backend: P, now: float) -> C:
-        """The call that waits longest has a place since `now`."""
+    def run_next(self, backend: B, now: float) -> R:
+        """Removes the request that has waited longest from the queue: it runs on `backend` from `now` on."""
         request = self.waiting.popleft()
         self.running[request] = (backend, now)
         return request
 
-    def wait(self, request: C) -> None:
-        """`call` comes in and waits, behind all that wait already."""
+    def wait(self, request: R) -> None:
+        """Admits `request` to the end of the queue."""
         self.waiting.append(request)
 
-    def wait_again(self, request: C) -> None:
-        """`call` lost its place before anything was sent: it waits again, before all others."""
+    def wait_again(self, request: R) -> None:
+        """Moves a running request, of which no byte was sent to a pod, back to the front of the queue."""
         del self.running[request]
         self.waiting.appendleft(request)
 
-    def done(self, request: C) -> tuple[P, float] | None:
-        """`call` has ended: where and since when it ran, or None when it did not run (nothing is freed twice)."""
+    def done(self, request: R) -> tuple[B, float] | None:
+        """Ends a running request; returns its backend and start time.
+
+        None if it does not run: no slot is freed twice.
+        """
         return self.running.pop(request, None)
 
-    def leave(self, request: C) -> bool:
-        """A call that waited is gone; False when it did not wait."""
+    def leave(self, request: R) -> bool:
+        """Removes a request from the queue. False if it was not in the queue."""
         try:
             self.waiting.remove(request)
         except ValueError:
             return False
         return True
 
-    def dismiss(self) -> list[C]:
-        """Empties the queue; the calls in their order."""
+    def clear_queue(self) -> list[R]:
+        """Empties the queue; returns its requests in their order."""
         requests = list(self.waiting)
         self.waiting.clear()
         return requests

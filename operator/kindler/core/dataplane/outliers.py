@@ -1,4 +1,4 @@
-"""How far a pod is trusted: how long it rests after failures, when it is given up, and whether a pool can start at all."""
+"""Outlier detection: how long a pod is ejected after failures, when it is replaced, whether a pool can start at all."""
 
 from __future__ import annotations
 
@@ -8,46 +8,58 @@ from typing import Final
 from kindler.core.common.pods import PodFacts, PodFailure
 from kindler.core.common.ratelimit import backoff
 
-MARGIN: Final = (
-    10.0  # seconds beyond the startup time: the kubelet restarts a container that never answered, and goes first
-)
-FIRST_REST, LONGEST_REST = 0.1, 10.0
-PING_SHARE, LONGEST_PING = 0.005, 0.25
+# Seconds after the startup time before the activator deletes a pod. The kubelet restarts a container that never
+# answered; it must act first.
+RESTART_MARGIN_SECONDS: Final = 10.0
+FIRST_EJECTION_SECONDS, LONGEST_EJECTION_SECONDS = 0.1, 10.0
+PROBE_SHARE, LONGEST_PROBE_INTERVAL = 0.005, 0.25  # share of the time waited so far; seconds
 
 
 def ejection_seconds(failures: int) -> float:
-    """Seconds that a pod rests after `failures` in a row before it is asked again. The first is free: a keep-alive race is no illness."""
-    return 0.0 if failures <= 1 else backoff(FIRST_REST, failures - 1, LONGEST_REST)
+    """Seconds from the last of `failures` in a row until the next probe of the pod.
+
+    The first failure has no delay: a keep-alive connection that closes while a request is sent is normal.
+    """
+    return 0.0 if failures <= 1 else backoff(FIRST_EJECTION_SECONDS, failures - 1, LONGEST_EJECTION_SECONDS)
 
 
 def probe_interval(waited: float, cannot_start: bool, shortest: float) -> float:
-    """Seconds until a pod that starts since `waited` seconds is asked again: a small share of that, so that asking costs little and finds out soon.
+    """Seconds until the next probe of a pod that has been starting for `waited` seconds.
 
-    waited 1 s: `shortest`; 10 s: 50 ms; from 50 s on, and where there is nothing to be hoped for: 250 ms. On average half of it is lost.
+    A small share of that time, so that probes cost little and the first good one comes soon after the pod is up:
+
+        waited                                     interval
+        1 s                                        `shortest`
+        10 s                                       50 ms
+        50 s and more, or a pod that cannot start  250 ms
+
+    On average half of the interval is added to the cold start.
     """
-    return max(shortest, LONGEST_PING if cannot_start else min(LONGEST_PING, waited * PING_SHARE))
+    return max(shortest, LONGEST_PROBE_INTERVAL if cannot_start else min(LONGEST_PROBE_INTERVAL, waited * PROBE_SHARE))
 
 
-def is_stuck(facts: PodFacts, in_use: int, silent: float, startup_timeout: float) -> bool:
-    """Is a pod that has not answered for `silent` seconds to be deleted, and so replaced?
+def is_stuck(facts: PodFacts, in_use: int, unanswered_seconds: float, startup_timeout: float) -> bool:
+    """True if the activator must delete a pod that answered no probe for `unanswered_seconds`, so that it is replaced.
 
-    A pod without a node or an address, or whose container does not run, is the scheduler's and the kubelet's affair (crash back-off, pulls).
+    False for a pod without a node, an address or a running container: the scheduler and the kubelet are responsible
+    for it (crash back-off, image pulls). False while requests run in it.
     """
     if facts.deleting or in_use or facts.ip is None or facts.started is None:
         return False
-    return silent > startup_timeout + MARGIN
+    return unanswered_seconds > startup_timeout + RESTART_MARGIN_SECONDS
 
 
 def cannot_start(pods: Iterable[tuple[PodFacts, bool]]) -> PodFailure | None:
-    """Why none of these pods, which do not answer now, can ever start: the trouble of the first, if there is no hope for each of them.
+    """Why none of these pods, which all do not answer now, can ever start: the first pod's failure. None if one may.
 
-    Each comes with whether it ever answered a ping in its life:
+    Each pod comes with True if it ever answered a probe:
 
-        its trouble       never answered    answered before
-        none, or passing  may start         may start
-        final             no hope           may start: what it is made of is good, it is being restarted; who waits, waits for the startup time at most
+        failure             never answered    answered before
+        none, or not final  may start         may start
+        final               cannot start      may start: its image and configuration work, and the kubelet restarts
+                                              it. Held requests wait for it, at most for the startup time.
     """
     failures = [None if answered else facts.failure for facts, answered in pods]
-    if not failures or not all(t is not None and t.final for t in failures):
+    if not failures or not all(failure is not None and failure.final for failure in failures):
         return None
     return failures[0]

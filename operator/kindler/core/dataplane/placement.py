@@ -1,6 +1,7 @@
-"""Which pod takes the next request: warm before demand, each most recently used first, so that the rest grow idle and can go.
+"""Which backend takes the next request: warm before demand, and the most recently used one first.
 
-A small state machine without I/O or clock over seats (pods that answer). A seat is free while it has room: its `in_use` is below the limit per instance.
+So the other backends become idle and can be removed. A small state machine without I/O or clock over backends (pods
+that answer). A backend has a free slot while its `in_use` is below the limit per instance.
 """
 
 from __future__ import annotations
@@ -9,28 +10,31 @@ from typing import Generic, Protocol, TypeVar
 
 
 class PlacementBackend(Protocol):
-    """What placement needs of a pod. `in_use`: requests now in it, counted here alone."""
+    """What placement needs to know of a backend. `in_use`: requests now in it; only Placement changes it."""
 
     in_use: int
 
 
-S = TypeVar("S", bound=PlacementBackend)
+B = TypeVar("B", bound=PlacementBackend)
 
 
-class Placement(Generic[S]):
-    """The usable pods of one revision. Dicts serve as ordered sets: the last key is the most recently used seat, and comes first."""
+class Placement(Generic[B]):
+    """The usable backends of one revision.
+
+    Dicts serve as ordered sets: the last key is the most recently used backend, and is taken first.
+    """
 
     __slots__ = ("demand", "free_demand", "free_warm", "per_instance", "warm")
 
     def __init__(self, per_instance: int) -> None:
         self.per_instance = per_instance
-        self.warm: dict[S, None] = {}
-        self.demand: dict[S, None] = {}
-        self.free_warm: dict[S, None] = {}
-        self.free_demand: dict[S, None] = {}
+        self.warm: dict[B, None] = {}
+        self.demand: dict[B, None] = {}
+        self.free_warm: dict[B, None] = {}
+        self.free_demand: dict[B, None] = {}
 
-    def add(self, backend: S, warm: bool) -> None:
-        """A pod is usable from now on; as the least recently used, so that a newcomer does not push a busy pod into idleness."""
+    def add(self, backend: B, warm: bool) -> None:
+        """Adds a usable backend as the least recently used one, so that it takes no requests from busy ones."""
         (self.warm if warm else self.demand)[backend] = None
         free = self.free_warm if warm else self.free_demand
         if backend.in_use < self.per_instance:
@@ -38,13 +42,13 @@ class Placement(Generic[S]):
             free.clear()
             free.update(dict.fromkeys([backend, *others]))
 
-    def remove(self, backend: S) -> None:
-        """No new request for this pod; those in it go on. Nothing happens if it is not here."""
+    def remove(self, backend: B) -> None:
+        """No new request goes to this backend; requests in it continue. Does nothing for an unknown backend."""
         for backends in (self.warm, self.demand, self.free_warm, self.free_demand):
             backends.pop(backend, None)
 
-    def take(self) -> S | None:
-        """A seat for one request, counted in at once; None when all are full."""
+    def take(self) -> B | None:
+        """A backend with a free slot, which is counted as used at once. None when all are full."""
         free = self.free_warm or self.free_demand
         if not free:
             return None
@@ -54,8 +58,8 @@ class Placement(Generic[S]):
             free[backend] = None
         return backend
 
-    def give_back(self, backend: S) -> None:
-        """One request left the seat; it is now the most recently used one."""
+    def give_back(self, backend: B) -> None:
+        """One request left the backend, which is now the most recently used one."""
         backend.in_use -= 1
         free = self.free_warm if backend in self.warm else self.free_demand if backend in self.demand else None
         if free is not None and backend.in_use < self.per_instance:
@@ -63,18 +67,21 @@ class Placement(Generic[S]):
             free[backend] = None
 
     def limit(self, per_instance: int) -> None:
-        """Changes how many requests a pod takes; seats above it take none until they are below."""
+        """Changes how many requests a backend takes.
+
+        Backends at or above the new limit take none until they are below it.
+        """
         self.per_instance = per_instance
         for backends, free in ((self.warm, self.free_warm), (self.demand, self.free_demand)):
-            order = [*(s for s in backends if s not in free), *free]
+            order = [*(b for b in backends if b not in free), *free]
             free.clear()
-            free.update(dict.fromkeys(s for s in order if s.in_use < per_instance))
+            free.update(dict.fromkeys(b for b in order if b.in_use < per_instance))
 
     @property
     def allocated(self) -> int:
-        """How many requests the seats of the warm pool take, free or not."""
+        """How many requests the backends of the warm pool can run together, free slots or not."""
         return len(self.warm) * self.per_instance
 
     def room(self, warm: bool) -> int:
-        """How many more requests the free seats of a pool would take."""
-        return sum(self.per_instance - s.in_use for s in (self.free_warm if warm else self.free_demand))
+        """Free slots in a pool."""
+        return sum(self.per_instance - b.in_use for b in (self.free_warm if warm else self.free_demand))

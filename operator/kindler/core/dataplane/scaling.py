@@ -1,12 +1,13 @@
-"""How many demand pods the present load needs: `wanted`."""
+"""How many demand pods the present load needs."""
 
 from __future__ import annotations
 
 
 def desired_replicas(executing: int, held: int, warm_room: int, per_instance: int, max_concurrency: int) -> int:
-    """Pods of the demand pool that `executing` requests in it and `held` ones need, beyond what free places of the warm pool will take.
+    """Desired size of the demand pool.
 
-    Never more than what the endpoint's limit can fill: ceil(max_concurrency / per_instance).
+    It must run the `executing` requests that are in it and those of the `held` ones that exceed the free slots of the
+    warm pool (`warm_room`). At most what the endpoint's limit can fill: ceil(max_concurrency / per_instance).
     """
     load = executing + max(0, held - warm_room)
     return min(_ceil(load, per_instance), _ceil(max_concurrency, per_instance))

@@ -1,4 +1,6 @@
-"""Whatever happens, in whatever order: never above the limit, never too many in a pod, first in first out, and no place lost or doubled."""
+"""Random histories of one throttler. In any order of events: never above the limit, never too many requests in a pod,
+first in first out, and no slot lost or counted twice.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +12,17 @@ from hypothesis import strategies as st
 from kindler.activator.endpoint import scaledown
 from kindler.activator.endpoint.requests import Backend, Cause, Outcome
 from kindler.api import names
-from tests.unit.desks import Request, World, route
+from tests.unit.throttlers import Request, World, route
 
 REVISIONS = ("abc", "new")
-OFTEN = ("call", "finish", "create", "ping", "round")
-SELDOM = ("break", "unreachable", "leave", "delete", "gone", "stop", "route", "limit", "settle")
-MOVES = st.lists(st.tuples(st.sampled_from(OFTEN * 3 + SELDOM), st.integers(0, 11)), max_size=50)
+FREQUENT = ("request", "finish", "create", "ping", "tick")
+RARE = ("fail", "unreachable", "leave", "delete", "gone", "stop", "route", "limit", "written")
+MOVES = st.lists(st.tuples(st.sampled_from(FREQUENT * 3 + RARE), st.integers(0, 11)), max_size=50)
 
 
 @dataclass
 class History:
-    """One run of a desk, checked after each move."""
+    """One run of a throttler, checked after each move."""
 
     limit: int
     per_instance: int
@@ -38,24 +40,24 @@ class History:
         return route(self.revision, self.limit, self.per_instance, idle=3, startup=20, scaled=True)
 
     def move(self, what: str, which: int) -> None:
-        inside, began = len(self.running) + len(self.waiting), self.world.now
+        admitted, began = len(self.running) + len(self.waiting), self.world.now
         self.world.now += 0.4
         getattr(self, f"_{what}")(which)
-        self._settle_lists()
-        self.load += inside * (self.world.now - began)
+        self._update_lists()
+        self.load += admitted * (self.world.now - began)
         self.check()
 
-    def _call(self, _: int) -> None:
+    def _request(self, _: int) -> None:
         before = len(self.running) + len(self.waiting)
         request = self.world.request()
         if request.rejection is not None:
             assert request.rejection.cause is Cause.THROTTLED
-            assert before >= self.limit, "nobody is throttled below the limit"
+            assert before >= self.limit, "no request is throttled below the limit"
             return
-        assert before < self.limit, "nobody comes in above the limit"
+        assert before < self.limit, "no request is admitted above the limit"
         (self.running if request.got else self.waiting).append(request)
         if request.got is not None:
-            assert not self.waiting, "nobody passes those who wait"
+            assert not self.waiting, "no request overtakes held ones"
 
     def _end(self, which: int, outcome: Outcome) -> None:
         if self.running:
@@ -64,7 +66,7 @@ class History:
     def _finish(self, which: int) -> None:
         self._end(which, Outcome.ANSWERED)
 
-    def _break(self, which: int) -> None:
+    def _fail(self, which: int) -> None:
         self._end(which, (Outcome.BROKE_OFF, Outcome.TIMED_OUT, Outcome.ABANDONED)[which % 3])
 
     def _unreachable(self, which: int) -> None:
@@ -73,12 +75,12 @@ class History:
         request = self.running.pop(which % len(self.running))
         backend, request.got = request.got, None
         assert backend is not None
-        verdict = self.world.throttler.unreachable(request, backend)
-        if isinstance(verdict, Backend):
-            request.got = verdict
+        result = self.world.throttler.unreachable(request, backend)
+        if isinstance(result, Backend):
+            request.got = result
             self.running.append(request)
         else:
-            assert verdict is None
+            assert result is None
             self.waiting.insert(0, request)
 
     def _leave(self, which: int) -> None:
@@ -95,21 +97,21 @@ class History:
         if probing:
             self.world.answer(probing[which % len(probing)])
 
-    def _some(self, which: int) -> str | None:
+    def _pick(self, which: int) -> str | None:
         pods = sorted(self.world.pods)
         return pods[which % len(pods)] if pods else None
 
     def _delete(self, which: int) -> None:
-        if name := self._some(which):
+        if name := self._pick(which):
             facts = self.world.pods[name]
             self.world.show(name, facts.pool, facts.revision, deleting=True)
 
     def _gone(self, which: int) -> None:
-        if name := self._some(which):
+        if name := self._pick(which):
             self.world.gone(name)
 
     def _stop(self, which: int) -> None:
-        if name := self._some(which):
+        if name := self._pick(which):
             facts = self.world.pods[name]
             self.world.show(
                 name, facts.pool, facts.revision, deleting=facts.deleting, started=None if which % 2 else 5.0 + which
@@ -123,20 +125,20 @@ class History:
         self.limit, self.per_instance = 1 + which % 6, 1 + which % 3
         self.world.throttler.reroute(self.route())
 
-    def _round(self, which: int) -> None:
+    def _tick(self, which: int) -> None:
         self.world.now += which % 4
         scaledown.tick(self.world.throttler, self.world.actuator, self.world.now)
-        for request in [c for c in self.waiting if c.rejection is not None]:
+        for request in [r for r in self.waiting if r.rejection is not None]:
             assert request.rejection is not None
             assert request.rejection.cause is Cause.START_TIMEOUT
             self.waiting.remove(request)
 
-    def _settle(self, _: int) -> None:
+    def _written(self, _: int) -> None:
         for size in self.world.throttler.pools.sizes.values():
-            if size.asked is not None:
-                size.done(size.asked, self.world.now)
+            if size.requested is not None:
+                size.on_written(size.requested, self.world.now)
 
-    def _settle_lists(self) -> None:
+    def _update_lists(self) -> None:
         served = [request for request in self.waiting if request.got is not None]
         assert served == self.waiting[: len(served)], "first in, first out"
         self.waiting = self.waiting[len(served) :]
@@ -145,22 +147,22 @@ class History:
     def check(self) -> None:
         throttler, pools = self.world.throttler, self.world.throttler.pools
         assert (throttler.in_flight, throttler.held) == (len(self.running), len(self.waiting)), (
-            "no call is lost or counted twice"
+            "no request is lost or counted twice"
         )
         totals = throttler.stats(owner=True).totals
         assert totals is not None
         assert abs(totals.load_seconds - self.load) < 1e-6, "no second of load is lost or counted twice"
-        per_place: dict[str, int] = {}
+        per_pod: dict[str, int] = {}
         for request in self.running:
             assert request.got is not None
-            per_place[request.got.uid] = per_place.get(request.got.uid, 0) + 1
+            per_pod[request.got.uid] = per_pod.get(request.got.uid, 0) + 1
         for pod in pools.pods.values():
             if pod.backend is not None and pod.facts.ip == pod.backend.host:
-                assert pod.backend.in_use == per_place.get(pod.facts.uid, 0), "no place is lost or doubled"
+                assert pod.backend.in_use == per_pod.get(pod.facts.uid, 0), "no slot is lost or counted twice"
         free = [*pools.placement.free_warm, *pools.placement.free_demand]
-        assert not (free and self.waiting), "nobody waits while a place is free"
-        going = [p.facts.name for p in pools.demand() if p.marked and p.usable and p.in_use < self.per_instance]
-        assert not (going and self.waiting), "nor while a pod that answers is to go"
+        assert not (free and self.waiting), "no request is held while a slot is free"
+        marked = [p.facts.name for p in pools.demand_pods() if p.marked and p.usable and p.in_use < self.per_instance]
+        assert not (marked and self.waiting), "nor while a usable pod is marked for removal"
         for backend in free:
             pod = pools.pods[backend.uid]
             assert backend.in_use < self.per_instance
@@ -168,13 +170,13 @@ class History:
             assert backend.revision == self.revision
         size = pools.demand_size()
         assert size is not None
-        if self.waiting and not any(p.usable for p in pools.serving()):
-            assert size.replicas >= 1, "who waits for a pod has asked for one"
+        if self.waiting and not any(p.usable for p in pools.serving_pods()):
+            assert size.replicas >= 1, "held requests have scaled the pool up"
 
 
 @settings(max_examples=10_000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(limit=st.integers(1, 6), per_instance=st.integers(1, 3), moves=MOVES)
-def test_no_history_breaks_the_desk(limit: int, per_instance: int, moves: list[tuple[str, int]]) -> None:
+def test_every_history_keeps_the_invariants(limit: int, per_instance: int, moves: list[tuple[str, int]]) -> None:
     history = History(limit, per_instance)
     for what, which in moves:
         history.move(what, which)

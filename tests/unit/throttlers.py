@@ -1,14 +1,16 @@
-"""A desk in virtual time, with hands that only note what is wanted of the world, and calls that check how they are treated."""
+"""An EndpointThrottler in virtual time, with an actuator that only records what it is asked to do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from kindler.activator.endpoint.actuator import Probe
 from kindler.activator.endpoint.pod import Pod
-from kindler.activator.endpoint.requests import Backend, ColdStart, Outcome, PendingRequest, Purpose, Rejection, Style
+from kindler.activator.endpoint.records import FinishedRequest, Identity, RejectedRequest
+from kindler.activator.endpoint.requests import Backend, ColdStart, Outcome, Purpose, Rejection, Style
 from kindler.activator.endpoint.size import PoolFacts, PoolSize
-from kindler.activator.endpoint.throttler import EndpointThrottler, Identity
+from kindler.activator.endpoint.throttler import EndpointThrottler
 from kindler.api import names
 from kindler.api.route import Route
 from kindler.core.common.pods import PodFacts, PodFailure
@@ -25,7 +27,7 @@ def route(
     startup: int = 180,
     scaled: bool = False,
 ) -> Route:
-    """`scaled`: its warm pool follows spec.autoscaling, and the config says nothing of its size."""
+    """`scaled`: spec.autoscaling sizes its warm pool, and the config contains no size."""
     return Route(
         variant_name="AllTraffic",
         revision=revision,
@@ -46,14 +48,13 @@ def route(
 
 @dataclass(eq=False)
 class Request:
-    """A call: `got` is its place, `refusal` its refusal; being told twice is an error."""
+    """A PendingRequest. `got`: its backend, `rejection`: its rejection. Two results for one request fail the test."""
 
     number: int
     arrived: float
     purpose: Purpose = Purpose.INVOCATION
     style: Style = Style.PLAIN
     request_id: bytes = b"id"
-    held_bytes: int = 0
     cold: ColdStart | None = None
     counted: bool = False
     got: Backend | None = None
@@ -61,45 +62,47 @@ class Request:
     on_dispatch: Callable[[Request], None] | None = None
 
     def dispatch(self, backend: Backend) -> None:
-        assert self.got is None, f"call {self.number} was dispatched twice"
-        assert self.rejection is None, f"call {self.number} was refused and then dispatched"
+        assert self.got is None, f"request {self.number} was dispatched twice"
+        assert self.rejection is None, f"request {self.number} was rejected and then dispatched"
         self.got = backend
         if self.on_dispatch:
             self.on_dispatch(self)
 
     def reject(self, rejection: Rejection) -> None:
-        assert self.got is None, f"call {self.number} was dispatched and then refused"
-        assert self.rejection is None, f"call {self.number} was refused twice"
+        assert self.got is None, f"request {self.number} was dispatched and then rejected"
+        assert self.rejection is None, f"request {self.number} was rejected twice"
         self.rejection = rejection
 
 
 @dataclass
-class NotingHands:
-    """`scaled`: (pool, replicas) in order; `probing`: pods that are being pinged, by name; `costs`, `deleted` by name."""
+class RecordingActuator:
+    """`scaled`: (pool, replicas) in order. By pod name: `probing` (pods with a running probe), `probe_delays`, `costs`,
+    `deleted`, `closed`.
+    """
 
     scaled: list[tuple[str, int]] = field(default_factory=list)
     probing: dict[str, tuple[Pod, Callable[[Pod], None]]] = field(default_factory=dict)
-    rests: dict[str, float] = field(default_factory=dict)
+    probe_delays: dict[str, float] = field(default_factory=dict)
     costs: dict[str, int] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
 
     def scale(self, size: PoolSize, replicas: int) -> None:
-        size.asked = replicas
+        size.requested = replicas
         self.scaled.append((size.name, replicas))
 
-    def probe(self, pod: Pod, port: int, path: str, rest: float, again: bool, answered: Callable[[Pod], None]) -> None:
-        self.probing[pod.facts.name] = (pod, answered)
-        self.rests[pod.facts.name] = rest
+    def probe(self, pod: Pod, probe: Probe, on_success: Callable[[Pod], None]) -> None:
+        self.probing[pod.facts.name] = (pod, on_success)
+        self.probe_delays[pod.facts.name] = probe.delay
 
-    def forget(self, pod: Pod) -> None:
+    def stop_probing(self, pod: Pod) -> None:
         self.probing.pop(pod.facts.name, None)
 
-    def cost(self, namespace: str, pod: Pod, value: int) -> None:
-        pod.cost_wanted = value
+    def set_deletion_cost(self, namespace: str, pod: Pod, value: int) -> None:
+        pod.desired_cost = value
         self.costs[pod.facts.name] = value
 
-    def delete(self, namespace: str, pod: Pod, why: str) -> None:
+    def delete_pod(self, namespace: str, pod: Pod, reason: str) -> None:
         self.deleted.append(pod.facts.name)
 
     def close_idle(self, backend: Backend) -> None:
@@ -107,50 +110,43 @@ class NotingHands:
 
 
 @dataclass
-class NotingTeller:
-    colds: list[tuple[str, ColdStart]] = field(default_factory=list)
-    refusals: list[Rejection] = field(default_factory=list)
+class RecordingObserver:
+    """Collects what the throttler publishes. `cold_starts`: (pod, phases)."""
 
-    def cold_start(self, identity: Identity, pod: Pod, cold: ColdStart) -> None:
-        self.colds.append((pod.facts.name, cold))
+    cold_starts: list[tuple[str, ColdStart]] = field(default_factory=list)
+    finished_requests: list[FinishedRequest] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
 
-    def served(
-        self,
-        identity: Identity,
-        request: PendingRequest,
-        backend: Backend,
-        outcome: Outcome,
-        status: int,
-        received: int,
-        sent: int,
-        placed: float,
-        now: float,
-    ) -> None:
-        assert request.arrived <= placed <= now
+    def cold_start(self, identity: Identity, pod: str, cold: ColdStart) -> None:
+        self.cold_starts.append((pod, cold))
 
-    def rejected(self, identity: Identity, request: PendingRequest | None, rejection: Rejection) -> None:
-        self.refusals.append(rejection)
+    def finished(self, record: FinishedRequest) -> None:
+        assert record.arrived <= record.placed <= record.ended
+        self.finished_requests.append(record)
+
+    def rejected(self, record: RejectedRequest) -> None:
+        self.rejections.append(record.rejection)
 
 
 class World:
-    """A desk, its clock, and the cluster around it: ReplicaSets and pods are shown by hand."""
+    """A throttler, its clock, and the cluster around it: tests show ReplicaSets and pods themselves."""
 
     def __init__(self, first: Route | None = None) -> None:
         self.now = 1000.0
-        self.actuator = NotingHands()
-        self.observer = NotingTeller()
-        self.throttler = EndpointThrottler(IDENTITY, self.actuator, self.observer, lambda: self.now)
+        self.actuator = RecordingActuator()
+        self.observer = RecordingObserver()
+        self.throttler = EndpointThrottler(IDENTITY, self.actuator, (self.observer,), lambda: self.now)
         self.pods: dict[str, PodFacts] = {}
-        self._calls = 0
+        self._requests = 0
         if first is not None:
             self.pool(first.demand_pool, first.revision, 0)
             self.throttler.reroute(first)
 
     def pool(self, name: str, revision: str, replicas: int, failure: PodFailure | None = None) -> None:
-        self.throttler.pools.show_size(
-            PoolFacts(IDENTITY.namespace, f"uid-{name}", name, IDENTITY.uid, revision, replicas, failure)
-        )
-        self.throttler.settle()
+        """A ReplicaSet appears or changes."""
+        facts = PoolFacts(IDENTITY.namespace, f"uid-{name}", name, IDENTITY.uid, revision, replicas, failure)
+        self.throttler.pools.update_size(facts)
+        self.throttler.serve_held()
 
     def show(self, name: str, pool: str = names.DEMAND, revision: str = "abc", **changes: object) -> None:
         """A pod appears or changes."""
@@ -160,43 +156,46 @@ class World:
             "endpoint": "iris",
             "pool": pool,
             "revision": revision,
-        }
-        values |= {
             "ip": f"10.0.0.{len(self.pods) + 1}",
             "created": 1.0,
             "scheduled": 1.0,
             "started": 1.0,
             "ready": True,
+            "deleting": False,
+            "deletion_cost": 0,
+            "failure": None,
+            "image_id": "",
         }
-        values |= {"deleting": False, "deletion_cost": 0, "failure": None, "image_id": ""}
         if name in self.pods:
             values["ip"] = self.pods[name].ip
         facts = self.pods[name] = PodFacts(**(values | changes))  # type: ignore[arg-type]
-        self.throttler.pools.show(facts)
-        self.throttler.settle()
+        self.throttler.pools.update_pod(facts)
+        self.throttler.serve_held()
 
     def gone(self, name: str) -> None:
-        self.throttler.pools.gone(self.pods.pop(name).uid)
-        self.throttler.settle()
+        """A pod is not in the cluster any more."""
+        self.throttler.pools.remove_pod(self.pods.pop(name).uid)
+        self.throttler.serve_held()
 
     def answer(self, name: str) -> None:
         """The pod answers its ping."""
-        pod, answered = self.actuator.probing.pop(name)
-        answered(pod)
+        pod, on_success = self.actuator.probing.pop(name)
+        on_success(pod)
 
     def start(self, name: str, pool: str = names.DEMAND, revision: str = "abc") -> None:
+        """A pod appears and answers its ping."""
         self.show(name, pool, revision)
         self.answer(name)
 
     def request(self, purpose: Purpose = Purpose.INVOCATION) -> Request:
-        """A request arrives; it has a place, a refusal, or neither: it waits."""
-        self._calls += 1
-        request = Request(self._calls, self.now, purpose)
-        verdict = self.throttler.offer(request)
-        if isinstance(verdict, Backend):
-            request.got = verdict
+        """A request arrives. Afterwards it has a backend, a rejection, or neither: it is held."""
+        self._requests += 1
+        request = Request(self._requests, self.now, purpose)
+        result = self.throttler.offer(request)
+        if isinstance(result, Backend):
+            request.got = result
         else:
-            request.rejection = verdict
+            request.rejection = result
         return request
 
     def finish(self, request: Request, outcome: Outcome = Outcome.ANSWERED, status: int = 200) -> None:

@@ -1,4 +1,4 @@
-"""From zero to an answer, and what stands in the way."""
+"""Scale up from zero: from the first request to its response, and what may prevent it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kindler.activator.cluster import lookups
-from kindler.activator.cluster.lookups import LOOKUPS_AT_ONCE
+from kindler.activator.cluster.lookups import LOOKUPS_BURST
 from kindler.api import names
 from kindler.api.settings import activator_settings
 from tests.apiserver.faults import matching
@@ -25,7 +25,7 @@ async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         yield made
 
 
-async def test_a_request_at_zero_wakes_a_pod_and_carries_the_phases(rig: Rig) -> None:
+async def test_a_request_at_zero_starts_a_pod_and_its_response_contains_the_phases(rig: Rig) -> None:
     rig.serving()
     await rig.until(rig.throttler)
     answer = await rig.invoke(body="hello")
@@ -42,7 +42,7 @@ async def test_a_request_at_zero_wakes_a_pod_and_carries_the_phases(rig: Rig) ->
     assert "x-kindler-cold-start" not in again.headers
 
 
-async def test_the_kubelets_ready_is_not_waited_for(rig: Rig) -> None:
+async def test_a_request_does_not_wait_for_the_kubelets_ready(rig: Rig) -> None:
     rig.kubelet.behave = lambda _: Behaviour.NEVER_PINGS
     rig.serving()
 
@@ -51,14 +51,14 @@ async def test_the_kubelets_ready_is_not_waited_for(rig: Rig) -> None:
     assert not pod["status"]["containerStatuses"][0]["ready"]
 
 
-async def test_held_requests_go_first_in_first_out(rig: Rig) -> None:
+async def test_held_requests_are_served_first_in_first_out(rig: Rig) -> None:
     rig.kubelet.behave = lambda _: Behaviour.UNSCHEDULABLE
     rig.serving(limit=4, per_pod=4)
     requests = []
     for number in range(4):
         requests.append(rig.begin(body=str(number)))
-        await rig.until(lambda wanted=number + 1: rig.throttler() and rig.throttler().held == wanted)
-    assert rig.scales() == [1], "four requests fit one pod"
+        await rig.until(lambda expected=number + 1: rig.throttler() and rig.throttler().held == expected)
+    assert rig.scales() == [1], "four requests fit into one pod"
     rig.heal()
 
     answers = await asyncio.gather(*requests)
@@ -67,7 +67,7 @@ async def test_held_requests_go_first_in_first_out(rig: Rig) -> None:
     assert model.served == ["0", "1", "2", "3"]
 
 
-async def test_a_pod_that_can_never_start_is_told_at_once_with_its_reason(rig: Rig) -> None:
+async def test_if_no_pod_can_start_the_request_is_rejected_at_once_with_the_reason(rig: Rig) -> None:
     rig.kubelet.behave = lambda _: Behaviour.IMAGE_MISSING
     rig.serving()
     answer = await rig.invoke()
@@ -78,12 +78,12 @@ async def test_a_pod_that_can_never_start_is_told_at_once_with_its_reason(rig: R
     assert "x-amzn-errortype" in sagemaker.headers
     assert "cannot be pulled" in sagemaker.body
     rig.heal()
-    await rig.until(rig.throttler().pools.usable)
-    assert (await rig.invoke()).status == 200, "once it is mended, it serves"
+    await rig.until(rig.throttler().pools.any_usable)
+    assert (await rig.invoke()).status == 200, "it serves once the cause is fixed"
 
 
 @pytest.mark.parametrize("again", ["endpoint", "pool"])
-async def test_a_pool_that_comes_back_under_its_name_is_woken_although_the_old_one_is_still_being_written(
+async def test_a_recreated_pool_is_scaled_up_although_a_write_to_its_predecessor_is_pending(
     rig: Rig, again: str
 ) -> None:
     endpoint = rig.serving(startup=10)
@@ -103,13 +103,13 @@ async def test_a_pool_that_comes_back_under_its_name_is_woken_although_the_old_o
         request = rig.begin()
     else:
         rig.pools(endpoint)
-    await rig.until(lambda: (size := rig.throttler().pools.demand_size()) and size.asked)
+    await rig.until(lambda: (size := rig.throttler().pools.demand_size()) and size.requested)
     rig.server.faults.clear()
 
     assert (await request).status == 200
 
 
-async def test_what_may_heal_waits_out_the_startup_time(rig: Rig) -> None:
+async def test_a_request_is_held_for_the_startup_time_if_the_failure_is_not_final(rig: Rig) -> None:
     rig.kubelet.behave = lambda _: Behaviour.UNSCHEDULABLE
     rig.serving(startup=1)
     answer = await rig.invoke()
@@ -119,14 +119,14 @@ async def test_what_may_heal_waits_out_the_startup_time(rig: Rig) -> None:
     assert "Insufficient memory" in answer.body
 
 
-async def test_a_quota_is_named(rig: Rig) -> None:
+async def test_an_exceeded_quota_is_reported(rig: Rig) -> None:
     rig.kubelet.replica_sets.refuse = lambda _: 'pods "iris" is forbidden: exceeded quota: small, requested: pods=1'
     rig.serving(startup=1)
 
     assert "exceeded quota: small" in (await rig.invoke()).body
 
 
-async def test_an_endpoint_without_a_route_says_so_and_serves_as_soon_as_it_has_one(rig: Rig) -> None:
+async def test_an_endpoint_without_a_route_reports_that_and_serves_as_soon_as_it_has_one(rig: Rig) -> None:
     endpoint = rig.endpoint()
     await rig.until(rig.throttler)
     early = await rig.invoke()
@@ -134,19 +134,19 @@ async def test_an_endpoint_without_a_route_says_so_and_serves_as_soon_as_it_has_
     assert "being created" in early.body
     rig.pools(endpoint, demand=1)
     rig.route()
-    await rig.until(rig.throttler().pools.usable)
+    await rig.until(rig.throttler().pools.any_usable)
 
     assert (await rig.invoke()).status == 200
     assert rig.scales() == [], "the controller's first pod was used"
 
 
-async def test_ping_wakes_nothing_unless_asked_to(rig: Rig) -> None:
+async def test_a_ping_scales_nothing_up_unless_it_has_wake_true(rig: Rig) -> None:
     rig.serving()
     await rig.until(rig.throttler)
     path = "/namespaces/default/endpoints/iris/ping"
-    asleep = await rig.request("GET", path)
-    assert asleep.status == 503
-    assert "asleep" in asleep.body
+    ping = await rig.request("GET", path)
+    assert ping.status == 503
+    assert "scaled to zero" in ping.body
     assert rig.scales() == []
     assert (await rig.request("GET", path + "?wake=true")).status == 200
     assert rig.scales() == [1]
@@ -175,7 +175,7 @@ async def test_an_endpoint_is_found_by_each_of_its_names(rig: Rig) -> None:
 
 
 async def test_an_endpoint_that_the_watch_has_not_shown_is_looked_up(rig: Rig) -> None:
-    await rig.hush("endpoints")
+    await rig.mute("endpoints")
     rig.serving()
     answer = await rig.invoke()
 
@@ -185,29 +185,29 @@ async def test_an_endpoint_that_the_watch_has_not_shown_is_looked_up(rig: Rig) -
 async def test_a_route_that_the_watch_has_not_shown_is_looked_up(rig: Rig) -> None:
     rig.pools(rig.endpoint(sagemaker="Iris-Model"))
     await rig.until(rig.throttler)
-    await rig.hush("endpoints")
+    await rig.mute("endpoints")
     rig.route()
     answer = await rig.invoke("Iris-Model")
 
     assert answer.status == 200
 
 
-async def test_a_look_up_by_object_is_no_answer_to_one_by_sagemakers_name(rig: Rig) -> None:
-    await rig.hush("endpoints")
+async def test_look_ups_by_object_name_and_by_sagemaker_name_have_separate_results(rig: Rig) -> None:
+    await rig.mute("endpoints")
     rig.serving(sagemaker="Other", demand=1)
-    asked = rig.server.faults.hold(matching("get", "endpoints"), times=2)
-    by_object = rig.spawn(rig.request("POST", "/invocations", "object", {"Host": "iris.default"}))
-    await asked.arrived.wait()
-    by_name = rig.begin("iris", "name")
-    await rig.until(lambda: asked.met == 2)
-    asked.end()
+    gets = rig.server.faults.hold(matching("get", "endpoints"), times=2)
+    by_object_name = rig.spawn(rig.request("POST", "/invocations", "object", {"Host": "iris.default"}))
+    await gets.arrived.wait()
+    by_endpoint_name = rig.begin("iris", "name")
+    await rig.until(lambda: gets.met == 2)
+    gets.end()
 
-    assert (await by_object).status == 200
-    assert (await by_name).status == 404
+    assert (await by_object_name).status == 200
+    assert (await by_endpoint_name).status == 404
     assert [model.served for model in rig.models.values()] == [["object"]]
 
 
-async def test_what_cannot_be_looked_up_is_not_said_to_be_absent(rig: Rig) -> None:
+async def test_a_failed_look_up_is_not_reported_as_not_found(rig: Rig) -> None:
     rig.server.faults.fail(503, matching("get", "endpoints"), times=2)
     plain = await rig.invoke("nobody")
     sagemaker = await rig.request("POST", "/endpoints/nobody/invocations", "x")
@@ -216,33 +216,33 @@ async def test_what_cannot_be_looked_up_is_not_said_to_be_absent(rig: Rig) -> No
     assert (await rig.invoke("nobody")).status == 404
 
 
-async def test_whoever_asks_is_answered_also_when_the_answer_cannot_be_read(
+async def test_requests_get_a_response_also_if_the_looked_up_object_cannot_be_parsed(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lookups, "keep_endpoint", lambda value: value["no such thing"])
-    await rig.hush("endpoints")
+    monkeypatch.setattr(lookups, "trim_endpoint", lambda value: value["no such thing"])
+    await rig.mute("endpoints")
     rig.endpoint()
     answers = await asyncio.gather(*(rig.invoke() for _ in range(3)))
 
     assert [answer.status for answer in answers] == [503] * 3
 
 
-async def test_before_all_was_listed_too_many_look_ups_say_nothing_of_an_endpoint(
+async def test_before_all_is_listed_too_many_look_ups_are_not_reported_as_not_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with make(
         tmp_path, monkeypatch, before=lambda server: server.faults.fail(503, matching("list", "endpoints"), times=10**6)
     ) as rig:
-        answers = await asyncio.gather(*(rig.invoke(f"n{n}") for n in range(LOOKUPS_AT_ONCE + 20)))
+        answers = await asyncio.gather(*(rig.invoke(f"n{n}") for n in range(LOOKUPS_BURST + 20)))
 
         assert {answer.status for answer in answers} == {404, 503}
 
 
-async def test_an_endpoint_that_only_a_look_up_has_shown_goes_when_it_is_deleted(
+async def test_an_endpoint_that_only_a_look_up_has_shown_is_removed_when_it_is_deleted(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lookups, "CONFIRM_SECONDS", 0.05)
-    await rig.hush("endpoints")
+    await rig.mute("endpoints")
     rig.serving(demand=1)
     assert (await rig.invoke()).status == 200
     rig.delete("endpoints", "iris", names.GROUP)
@@ -252,19 +252,19 @@ async def test_an_endpoint_that_only_a_look_up_has_shown_goes_when_it_is_deleted
 
 
 async def test_unknown_names_reach_the_api_server_at_a_limited_rate(rig: Rig) -> None:
-    def asked() -> list[str]:
+    def looked_up() -> list[str]:
         return [r.name for r in rig.server.log if r.verb == "get" and r.resource == "endpoints"]
 
     path = "/namespaces/default/endpoints/{}/invocations"
     together = await asyncio.gather(*(rig.request("POST", path.format("nobody"), "x") for _ in range(5)))
     assert {answer.status for answer in together} == {404}
-    assert asked() == ["nobody"], "those who ask together share one look-up, and the answer is remembered for a moment"
+    assert looked_up() == ["nobody"], "concurrent requests share one look-up, and its result is cached for a moment"
     many = await asyncio.gather(*(rig.request("POST", path.format(f"n{n}"), "x") for n in range(200)))
     assert {answer.status for answer in many} == {404}
-    assert len(asked()) < 100
+    assert len(looked_up()) < 100
 
 
-async def test_a_namespace_that_is_not_watched_is_not_asked_about(
+async def test_there_are_no_look_ups_in_namespaces_that_are_not_watched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     common = replace(activator_settings({}).common, namespaces=("default",))

@@ -1,4 +1,4 @@
-"""What is written down: metrics as text, cold starts and requests as lines; and what is kept in memory."""
+"""What observers of requests publish: metrics as text, log lines of cold starts and requests. The limit of held bytes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import pytest
 
 from kindler.activator import metrics
 from kindler.activator.accesslog import FLUSH_LINES, AccessLog
+from kindler.activator.endpoint.records import FinishedRequest, RejectedRequest
 from kindler.activator.endpoint.requests import Backend, Cause, Outcome, Rejection
 from kindler.activator.ownership import Ownership
 from kindler.activator.router import Router
 from kindler.api import names
 from kindler.api.settings import activator_settings
 from kindler.runtime.logs import JsonFormatter
-from tests.unit.desks import IDENTITY, Request, World, route
+from tests.unit.throttlers import IDENTITY, World, route
 
 LABELS = 'namespace="team",endpoint="Iris",variant="AllTraffic"'
 
@@ -40,7 +41,7 @@ def test_metrics_of_an_endpoint() -> None:
     ).splitlines()
 
     assert running.got is not None
-    for wanted in (
+    for line in (
         "up 1",
         'up{x="y"} 2.5',
         'up{x="z"} 1234567891',
@@ -62,14 +63,14 @@ def test_metrics_of_an_endpoint() -> None:
         f'kindler_model_latency_seconds_bucket{{{LABELS},le="+Inf"}} 2',
         f"kindler_model_latency_seconds_sum{{{LABELS}}} 0.600000",
     ):
-        assert wanted in lines
+        assert line in lines
 
 
 def scraped(world: World) -> str:
     return "".join(metrics.pieces([world.throttler], []))
 
 
-def test_utilization_is_of_the_warm_pods_that_stand_and_none_without_them() -> None:
+def test_utilization_covers_the_usable_warm_pods_and_is_absent_without_them() -> None:
     world = World(route(limit=8, per_instance=2, scaled=True))
     assert f"kindler_provisioned_concurrency{{{LABELS}}} 0" in scraped(world)
     assert "utilization{" not in scraped(world), "0 / 0 is no utilization"
@@ -80,17 +81,17 @@ def test_utilization_is_of_the_warm_pods_that_stand_and_none_without_them() -> N
     assert f"kindler_provisioned_concurrency{{{LABELS}}} 4" in scraped(world)
     assert f"kindler_provisioned_concurrency_utilization{{{LABELS}}} 0.75" in scraped(world)
     world.show("a", names.WARM, deleting=True)
-    left = sum(request.got.pod == "b" for request in requests if request.got)
-    assert f"kindler_provisioned_concurrency_utilization{{{LABELS}}} {left / 2:g}" in scraped(world)
+    remaining = sum(request.got.pod == "b" for request in requests if request.got)
+    assert f"kindler_provisioned_concurrency_utilization{{{LABELS}}} {remaining / 2:g}" in scraped(world)
 
 
-def test_an_endpoint_without_a_warm_pool_says_nothing_of_one() -> None:
+def test_an_endpoint_without_a_warm_pool_has_no_metrics_of_one() -> None:
     text = scraped(World(route()))
 
     assert not any(line.startswith(("kindler_provisioned", "kindler_spillover")) for line in text.splitlines())
 
 
-def test_an_endpoint_that_did_nothing_has_no_histograms() -> None:
+def test_an_endpoint_without_requests_has_no_histograms() -> None:
     text = "".join(metrics.pieces([World(route()).throttler], []))
 
     assert "_bucket" not in text
@@ -108,7 +109,7 @@ def test_a_cold_start_is_one_readable_line(caplog: pytest.LogCaptureFixture) -> 
     world.now += 0.002
     world.answer("a")
     assert request.cold is not None
-    AccessLog(access_log=False).cold_start(IDENTITY, world.throttler.pools.pods["uid-a"], request.cold)
+    AccessLog(access_log=False).cold_start(IDENTITY, "a", request.cold)
     line = json.loads(JsonFormatter().format(caplog.records[-1]))
 
     assert (
@@ -121,16 +122,17 @@ def test_a_cold_start_is_one_readable_line(caplog: pytest.LogCaptureFixture) -> 
 
 def test_the_access_log_is_written_in_batches_of_whole_json_lines() -> None:
     written: list[bytes] = []
-    telling = AccessLog(True, written.append)
-    request = Request(1, 10.0, request_id=b'a "quoted" \xff id')
+    access_log = AccessLog(True, written.append)
     backend = Backend("10.0.0.1", 8080, "pod-1", "u", names.DEMAND, "abc")
-    telling.served(IDENTITY, request, backend, Outcome.ANSWERED, 200, 3, 4, 10.5, 11.0)
-    telling.rejected(IDENTITY, request, Rejection(Cause.THROTTLED, "no"))
-    telling.rejected(IDENTITY, None, Rejection(Cause.BAD_REQUEST, "no"))
+    request_id = b'a "quoted" \xff id'
+    record = FinishedRequest(IDENTITY, request_id, backend, Outcome.ANSWERED, 200, 3, 4, 10.0, 10.5, 11.0)
+    access_log.finished(record)
+    access_log.rejected(RejectedRequest(IDENTITY, request_id, Rejection(Cause.THROTTLED, "no"), 10.0, 11.0))
+    access_log.rejected(RejectedRequest(IDENTITY, None, Rejection(Cause.BAD_REQUEST, "no"), None, 11.0))
     assert written == []
-    telling.flush()
-    served, rejected = (json.loads(line) for line in written[0].splitlines())
-    assert (served["request"], served["outcome"], served["status"], served["ms"], served["modelMs"]) == (
+    access_log.flush()
+    finished, rejected = (json.loads(line) for line in written[0].splitlines())
+    assert (finished["request"], finished["outcome"], finished["status"], finished["ms"], finished["modelMs"]) == (
         'a "quoted" \xff id',
         "answered",
         200,
@@ -139,18 +141,18 @@ def test_the_access_log_is_written_in_batches_of_whole_json_lines() -> None:
     )
     assert (rejected["outcome"], rejected["pod"]) == ("throttled", "")
     for _ in range(FLUSH_LINES):
-        telling.served(IDENTITY, request, backend, Outcome.ANSWERED, 200, 3, 4, 10.5, 11.0)
-    assert len(written) == 2, "a full batch does not wait"
+        access_log.finished(record)
+    assert len(written) == 2, "a full batch is written at once"
 
 
-def test_held_bytes_have_a_bound() -> None:
+def test_held_bytes_have_a_limit() -> None:
     settings = activator_settings({"KINDLER_HELD_BYTES_LIMIT": "100"})
-    door = Router(settings, cast(Any, None), cast(Any, SimpleNamespace()), Ownership(), lambda: True)
+    router = Router(settings, cast(Any, None), cast(Any, SimpleNamespace()), Ownership(), lambda: True)
 
-    assert door.reserve_bytes(60)
-    assert not door.reserve_bytes(41)
-    assert door.reserve_bytes(40)
-    assert not door.reserve_bytes(1)
-    assert door.reserve_bytes(-60)
-    assert door.reserve_bytes(60)
-    assert door.held_bytes == 100
+    assert router.reserve_bytes(60)
+    assert not router.reserve_bytes(41)
+    assert router.reserve_bytes(40)
+    assert not router.reserve_bytes(1)
+    assert router.reserve_bytes(-60)
+    assert router.reserve_bytes(60)
+    assert router.held_bytes == 100

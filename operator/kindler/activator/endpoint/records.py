@@ -1,0 +1,62 @@
+"""What the throttler publishes: one record per finished and per rejected request, and an event per cold start.
+
+Belongs here: the records and the RequestObserver interface.
+Does not belong here: what observers do with them (counters, access log).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from kindler.activator.endpoint.requests import Backend, ColdStart, Outcome, Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which Endpoint object. `endpoint`: its SageMaker name. `created`: its creationTimestamp, as text."""
+
+    uid: str
+    namespace: str
+    name: str
+    endpoint: str
+    created: str
+
+
+class FinishedRequest(NamedTuple):
+    """A placed request that ended. Times in monotonic seconds, `received` and `sent`: bytes of bodies.
+
+    A NamedTuple because one is built per request: a frozen dataclass with as many fields takes about 1 us longer.
+    """
+
+    identity: Identity
+    request_id: bytes
+    backend: Backend  # with pod, pool and revision
+    outcome: Outcome
+    status: int  # the model's HTTP status, or that of our local reply
+    received: int  # from the client
+    sent: int  # to the client
+    arrived: float  # end of the request's head
+    placed: float  # when it got the backend that finished it
+    ended: float
+
+
+class RejectedRequest(NamedTuple):
+    """A request that got a local reply. `request_id` and `arrived` are None if its head could not be read."""
+
+    identity: Identity
+    request_id: bytes | None
+    rejection: Rejection
+    arrived: float | None
+    ended: float
+
+
+class RequestObserver(Protocol):
+    """Subscribes to an endpoint's requests. The calls run on the event loop within the request: they must be short."""
+
+    def finished(self, record: FinishedRequest) -> None: ...
+
+    def rejected(self, record: RejectedRequest) -> None: ...
+
+    def cold_start(self, identity: Identity, pod: str, cold: ColdStart) -> None:
+        """The pod of this name started because a request needed it. Called once per pod."""
