@@ -56,7 +56,7 @@ TROUBLES: list[tuple[dict[str, Any], str | None, bool, str]] = [
         {"ready": False, "started": None, "phase": "Failed", "reason": "Evicted", "message": "low on memory."},
         "PodFailed",
         False,
-        "low on memory. It is",
+        "low on memory. Kubernetes",
     ),
     ({"ready": False, "deleting": True, "waiting": ("InvalidImageName", "bad")}, None, False, ""),
 ]
