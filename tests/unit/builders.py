@@ -130,7 +130,7 @@ def said(config: str = "v1", image: str = "registry.local/iris:1", source: str =
         "max_concurrency": 10,
         "max_concurrency_per_instance": 1,
         "provisioned_concurrency": 0,
-        "idle_timeout": 300,
+        "idle_timeout_in_seconds": 300,
     }
     return ResolvedRefs(
         config,

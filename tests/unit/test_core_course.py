@@ -9,7 +9,7 @@ import pytest
 from kindler.api import names
 from kindler.api.stats import Stats
 from kindler.core.common.blockers import Blocker, BlockerKind
-from kindler.core.endpoint.attempts import QUIET_START, retry_after
+from kindler.core.endpoint.attempts import NO_PROGRESS_SECONDS, retry_after
 from kindler.core.endpoint.rollout import needs_activator_stats
 from kindler.core.endpoint.state import Attempt, Observed, ResolvedImage, RolloutPlan
 from tests.unit.builders import NOW, decide, endpoint, kept, observed, pods_of, pool, route, said, serving, stamp, stats
@@ -200,7 +200,7 @@ def test_the_route_moves_when_the_new_pods_are_ready_and_the_old_ones_stay() -> 
 
 
 def test_equal_content_moves_only_the_route() -> None:
-    wider = said("v2", max_concurrency=50, idle_timeout=7)
+    wider = said("v2", max_concurrency=50, idle_timeout_in_seconds=7)
     rollout = decide(serving(OLD, said_=wider, config="v2"))
     assert rollout.routed is not None
     assert (rollout.routed.route.max_concurrency, rollout.routed.route.revision) == (50, route(OLD).revision)
@@ -227,7 +227,9 @@ def test_less_provisioned_concurrency_moves_first_and_shrinks_then() -> None:
 @pytest.mark.parametrize("provisioned", [0, 2, 4])
 def test_a_bad_pod_does_not_hold_up_what_needs_no_more_pods(provisioned: int) -> None:
     less = replace(
-        WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=provisioned, idle_timeout=7)
+        WARM,
+        config_name="v4",
+        limits=replace(WARM.limits, provisioned_concurrency=provisioned, idle_timeout_in_seconds=7),
     )
     seen = serving(WARM, said_=less, config="v4")
     cold, warm = seen.pools
@@ -393,8 +395,8 @@ def test_what_nothing_keeps_has_the_deadline_that_status_tells() -> None:
         ({"ended": ("Error", 1, 1.0), "restarts": 1}, 5, None),
         ({"ended": ("Error", 1, 1.0), "restarts": 2}, 15, "CrashLoopBackOff"),
         ({"started": NOW - 200}, 205, "PingFailing"),
-        ({"started": None}, 180 + QUIET_START - 1, None),
-        ({"started": None}, 180 + QUIET_START, "StartTimeout"),
+        ({"started": None}, 180 + NO_PROGRESS_SECONDS - 1, None),
+        ({"started": None}, 180 + NO_PROGRESS_SECONDS, "StartTimeout"),
     ],
 )
 def test_what_counts_as_failure(pods: dict[str, object], begun: int, reason: str | None) -> None:

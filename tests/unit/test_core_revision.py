@@ -99,6 +99,17 @@ def test_a_shape_is_kept_and_read_back() -> None:
     assert PodShape.from_json(full.to_json() | {"of_a_newer_kindler": 1}) == full
 
 
+def test_timeouts_are_stored_under_their_first_names() -> None:
+    """The fields are called like the route's. The stored keys stay, because the hash is computed from them."""
+    timed = PodShape("a:1", 1024, invocation_timeout_in_seconds=7, startup_timeout_in_seconds=99)
+    stored_keys = {"image": "a:1", "memory_size_in_mb": 1024, "invocation_timeout": 7, "startup_timeout": 99}
+    assert timed.to_json() == stored_keys
+    assert PodShape.from_json(stored_keys) == timed
+    assert PodShape.from_json({"image": "a:1", "memory_size_in_mb": 1024, "startup_timeout_in_seconds": 5}) == PodShape(
+        "a:1", 1024
+    ), "a field's name is no key"
+
+
 # --- The pod
 
 

@@ -11,7 +11,8 @@ from kindler.api import names
 from kindler.core.autoscaling.decision import ClusterCapabilities, MetricsApi
 from kindler.core.common.blockers import Blocker, BlockerKind
 from kindler.core.endpoint.state import Observed
-from kindler.core.endpoint.status import only_counts_differ, status
+from kindler.core.endpoint.status import status
+from kindler.core.endpoint.statusdiff import only_counts_differ
 from tests.unit.builders import (
     NOW,
     decide,

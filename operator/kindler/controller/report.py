@@ -9,7 +9,7 @@ from kindler.api import names
 from kindler.clients.cluster import Cluster, Object, Resource
 from kindler.controller.apply import LeadershipLost
 from kindler.controller.metrics import Metrics
-from kindler.core.endpoint.status import only_counts_differ
+from kindler.core.endpoint.statusdiff import only_counts_differ
 
 COUNTS_SECONDS: Final = 10.0
 
