@@ -83,7 +83,7 @@ class Ground:
 
         cluster = Cluster()
         await cluster.connect(self.kubeconfig)
-        keeper = ApiServiceReconciler(cluster, controller_settings(environment), ring, look_seconds=0.05)
+        keeper = ApiServiceReconciler(cluster, controller_settings(environment), ring, resync_seconds=0.05)
         task = asyncio.create_task(keeper.run())
         try:
             yield keeper

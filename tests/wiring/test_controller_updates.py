@@ -192,11 +192,11 @@ async def test_the_way_back_takes_the_old_pods_that_still_stand(w: World) -> Non
     w.serve()
     await w.until(lambda: len(w.pools()) == 1 and len(w.all("pods")) == 1)
     first, pods = w.status()["route"]["revision"], {p["metadata"]["uid"] for p in w.all("pods")}
-    clock = w.controllers[0][0].reconciler._observer._clock
+    clock = w.controllers[0][0].reconciler._parts.observer._clock
     w.rename("echo", "bigger")
     await w.until(lambda: w.status()["endpointConfigName"] == "bigger")
     w.serve(older={first: 1})
-    w.controllers[0][0].reconciler._observer._clock = lambda: clock() + 10
+    w.controllers[0][0].reconciler._parts.observer._clock = lambda: clock() + 10
     w.rename("echo", "long")
     await w.until(lambda: w.status()["endpointConfigName"] == "long")
     w.serve()

@@ -264,9 +264,9 @@ async def test_a_new_leader_whose_ear_is_behind_keeps_what_serves(hasty: World) 
     leader, standby = w.controllers[0][0], await w.start()
     await standby.listed.wait()
     await standby.children.synced()
-    take, clock = standby.ear._take, standby.reconciler._observer._clock
-    standby.ear._take = lambda kind, event, value: None if kind.kind == "Endpoint" else take(kind, event, value)  # type: ignore[method-assign]
-    standby.reconciler._observer._clock = lambda: clock() + 100  # beyond the longest invocation
+    receive, clock = standby.ear._receive, standby.reconciler._parts.observer._clock
+    standby.ear._receive = lambda kind, event, value: None if kind.kind == "Endpoint" else receive(kind, event, value)  # type: ignore[method-assign]
+    standby.reconciler._parts.observer._clock = lambda: clock() + 100  # beyond the longest invocation
     w.rename("echo", "bigger")
     await w.until(lambda: w.status()["endpointConfigName"] == "bigger")
     w.serve()

@@ -43,9 +43,10 @@ from kindler.controller.health import serving
 from kindler.controller.meter import LoadMeter
 from kindler.controller.metrics import Metrics
 from kindler.controller.observe import Observer
-from kindler.controller.reconcile import Reconciler
+from kindler.controller.reconcile import Reconciler, ReconcilerParts
 from kindler.controller.recorder import Recorder
 from kindler.controller.report import Reporter
+from kindler.controller.statscache import StatsCache
 from kindler.controller.watcher import Watcher
 from kindler.controller.workqueue import WorkQueue
 from kindler.runtime.process import live
@@ -81,19 +82,20 @@ class Controller:
             LoadMeter(Sampler(self.activators, time.monotonic), self.foreign, time.time, self.ring),
             CapabilityDetector(lambda: self.metrics_api.api),
         )
+        stats = StatsCache(self.activators, time.monotonic)
         leading = lambda: self.lease.leading  # noqa: E731
-        self.reporter = Reporter(cluster, self.metrics, leading, time.monotonic, self.ear.note)
+        self.reporter = Reporter(cluster, self.metrics, leading, time.monotonic, self.ear.on_written)
         self.reconciler = Reconciler(
             settings,
-            self.directory,
-            Observer(
-                self.directory, self.children, self.activators, capabilities, self.meter, time.time, time.monotonic
+            ReconcilerParts(
+                self.directory,
+                Observer(self.directory, self.children, stats, capabilities, self.meter, time.time),
+                Applier(cluster, self.metrics, leading),
+                self.reporter,
+                self.recorder,
+                capabilities,
+                self.meter,
             ),
-            Applier(cluster, self.metrics, leading),
-            self.reporter,
-            self.recorder,
-            capabilities,
-            self.meter,
             time.time,
         )
         self.listed = asyncio.Event()
@@ -106,14 +108,14 @@ class Controller:
     def ring(self, key: Key) -> None:
         """Asks for a look. A standby looks at nothing; it looks at everything once it leads."""
         if self.awake:
-            self.work.ring(key)
+            self.work.add(key)
 
     def _ring_all(self) -> None:
         for key in self.directory.everything():
             self.ring(key)
 
     def _heard(self, kind: Resource, old: Object | None, new: Object | None) -> None:
-        for key in self.directory.hear(kind.kind, old, new):
+        for key in self.directory.on_event(kind.kind, old, new):
             self.ring(key)
         if new is None and old is not None:
             self.reporter.forget(str(old["metadata"]["uid"]))
@@ -183,7 +185,7 @@ class Controller:
         pause = 0.4
         while True:
             try:
-                return await self.ear.compare()
+                return await self.ear.relist()
             except ApiError as error:
                 log.warning("the three kinds could not be listed: %s", error)
             await asyncio.sleep(pause * random.uniform(0.9, 1.1))
@@ -193,7 +195,7 @@ class Controller:
 
     async def _worker(self) -> None:
         while True:
-            key = await self.work.take()
+            key = await self.work.get()
             await self._pass(key)
 
     async def _pass(self, key: Key) -> None:
@@ -208,16 +210,16 @@ class Controller:
                 self.work.done(key, min(resync, result.requeue_after if result.requeue_after is not None else resync))
         except Conflict as error:
             outcome = "conflict"
-            self.work.failed(key)
+            self.work.retry(key)
             log.info("%s: again, %s", "/".join(key), error)
         except ApiError as error:
-            log.warning("%s: again in %.1f s, %s", "/".join(key), self.work.failed(key, error.retry_after), error)
+            log.warning("%s: again in %.1f s, %s", "/".join(key), self.work.retry(key, error.retry_after), error)
         except LeadershipLost:
-            self.work.failed(key)
+            self.work.retry(key)
         except asyncio.CancelledError:
             raise
         except Exception:
-            log.exception("%s: again in %.1f s", "/".join(key), self.work.failed(key))
+            log.exception("%s: again in %.1f s", "/".join(key), self.work.retry(key))
         finally:
             self.metrics.reconciles.labels(key.kind, outcome).inc()
             self.metrics.seconds.labels(key.kind).observe(time.monotonic() - began)
