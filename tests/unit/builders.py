@@ -119,7 +119,9 @@ UID = "uid-iris"
 ACTIVATOR = SETTINGS.activator_service
 
 
-def said(config: str = "v1", image: str = "registry.local/iris:1", source: str = "1", **changed: Any) -> ResolvedRefs:
+def resolved(
+    config: str = "v1", image: str = "registry.local/iris:1", source: str = "1", **changed: Any
+) -> ResolvedRefs:
     """What the Endpoint asks for; `changed`: fields of Shape or Limits."""
     shape = PodShape(
         image=image,
@@ -182,7 +184,7 @@ def scaling(
     return {"variantName": variant, "minCapacity": low, "maxCapacity": high, "scalingPolicies": policies} | changed
 
 
-def kept(
+def stored_revision(
     what: ResolvedRefs, number: int = 0, at: int = int(NOW) - 100, attempt: int = 0, **changed: Any
 ) -> StoredRevision:
     """The revision of `what`; routed to if it has a number, `at` the moment of its last attempt (and of its routing)."""
@@ -204,12 +206,12 @@ def kept(
 def pool(
     what: ResolvedRefs, kind: str = names.DEMAND, replicas: int = 1, of: StoredRevision | None = None, **changed: Any
 ) -> Pool:
-    """A ReplicaSet as it was made for the attempt of `of` (default: of kept(what))."""
-    owner = of or kept(what)
+    """A ReplicaSet as it was made for the attempt of `of` (default: of stored_revision(what))."""
+    owner = of or stored_revision(what)
     name = names.pool_name("iris", owner.revision, kind)
     mark = owner.attempt.id if owner.attempt else ""
-    wish = DesiredPool(name, owner.revision, kind, replicas, None, mark)
-    raw = manifests.new_replica_set(observed(), owner, wish)
+    desired = DesiredPool(name, owner.revision, kind, replicas, None, mark)
+    raw = manifests.new_replica_set(observed(), owner, desired)
     raw["metadata"]["uid"] = changed.pop("uid", f"uid-{name}")
     if failing := changed.pop("failing", None):
         raw["status"] = {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": failing}]}
@@ -228,12 +230,12 @@ def pods_of(of: Pool, count: int | None = None, **changed: Any) -> list[tuple[st
 
 
 def observed(
-    endpoint_: dict[str, Any] | None = None, said_: ResolvedRefs | Blocker | None = None, **changed: Any
+    endpoint_: dict[str, Any] | None = None, refs: ResolvedRefs | Blocker | None = None, **changed: Any
 ) -> Observed:
     """Nothing but a new Endpoint, unless `changed` (fields of Observed) says more. Kept revisions stand as manifests, too."""
     fields: dict[str, Any] = {
         "endpoint": endpoint_ or endpoint(),
-        "refs": said_ or said(),
+        "refs": refs or resolved(),
         "revisions": (),
         "pools": (),
         "pods": (),
@@ -247,22 +249,23 @@ def observed(
     } | changed
     blank = Observed(**(fields | {"revisions_found": {}}))
     return replace(
-        blank, revisions_found={k.name: stored(manifests.controller_revision(blank, k), k.uid) for k in blank.revisions}
+        blank,
+        revisions_found={k.name: with_uid(manifests.controller_revision(blank, k), k.uid) for k in blank.revisions},
     )
 
 
-def stored(body: dict[str, Any], uid: str) -> dict[str, Any]:
+def with_uid(body: dict[str, Any], uid: str) -> dict[str, Any]:
     """A manifest as the API server gives it back."""
     return body | {"metadata": body["metadata"] | {"uid": uid}}
 
 
 def serving(what: ResolvedRefs, replicas: int = 1, config: str | None = None, **changed: Any) -> Observed:
     """In service with `what`: revision, pools with Ready pods, Service."""
-    revision = kept(what, number=1)
+    revision = stored_revision(what, number=1)
     pools = [pool(what, replicas=replicas, of=revision)]
     if what.limits.provisioned_concurrency:
         pools.append(pool(what, names.WARM, instances(what.limits.provisioned_concurrency, route(what)), revision))
-    base = observed(endpoint(config or what.config_name, serves=what), changed.pop("said_", what))
+    base = observed(endpoint(config or what.config_name, serves=what), changed.pop("refs", what))
     fields: dict[str, Any] = {
         "revisions": (revision,),
         "pools": tuple(pools),

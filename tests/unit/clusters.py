@@ -38,14 +38,14 @@ class MiniCluster:
         """One pass; returns what it changed, and lets as much time go by as it asked for: a second where it changed something, since that rings."""
         before = len(self.touched)
         seen = self.observe()
-        course = decide(seen)
-        actions = plan(seen, course, ACTIVATOR)
+        rollout = decide(seen)
+        actions = plan(seen, rollout, ACTIVATOR)
         blockers = self._carry_out(actions)
         if any(o.blocking for o in blockers):
-            course = decide(seen, hold=True)
-        self.endpoint = self.endpoint | {"status": status(seen, course, blockers)}
+            rollout = decide(seen, hold=True)
+        self.endpoint = self.endpoint | {"status": status(seen, rollout, blockers)}
         touched = tuple(self.touched[before:])
-        self.now += course.requeue_after if course.requeue_after is not None and not touched else 1.0
+        self.now += rollout.requeue_after if rollout.requeue_after is not None and not touched else 1.0
         return touched
 
     def settle(self, most: int = 60) -> int:
@@ -127,7 +127,7 @@ class MiniCluster:
     def _do(self, key: tuple[str, str], action: Action) -> None:
         if isinstance(action, Create):
             self.made += 1
-            self.objects[key] = builders.stored(dict(action.body), f"made-{self.made}")
+            self.objects[key] = builders.with_uid(dict(action.body), f"made-{self.made}")
             return
         found = self.objects[key]
         assert manifests.is_ours(found, builders.UID), f"{key} is not ours, and is touched"

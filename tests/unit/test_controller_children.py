@@ -16,7 +16,7 @@ from kindler.core.autoscaling.tracking import Rules
 from kindler.core.endpoint import manifests
 from kindler.core.endpoint.plan import covers
 from tests.unit.autoscaling import policy, target
-from tests.unit.builders import observed, stored
+from tests.unit.builders import observed, with_uid
 
 KEEP_HPA = KEEP[AUTOSCALERS]
 POLICIES = target(1, 8, policy()).scaling_policies or ()
@@ -41,7 +41,7 @@ def found(**status: Any) -> dict[str, Any]:
             "external": {"metric": SPEC["metrics"][0]["external"]["metric"], "current": {"averageValue": "2"}},
         }
     ]
-    raw = copy.deepcopy(stored(MANIFEST, "uid-hpa"))
+    raw = copy.deepcopy(with_uid(MANIFEST, "uid-hpa"))
     raw["metadata"] |= {
         "resourceVersion": "7",
         "managedFields": [{"manager": "kindler"}],

@@ -21,20 +21,20 @@ from tests.unit.builders import (
     NOW,
     decide,
     endpoint,
-    kept,
     observed,
     pool,
+    resolved,
     route,
-    said,
     scaling,
     serving,
-    stored,
+    stored_revision,
+    with_uid,
 )
 from tests.unit.clusters import MiniCluster
 
-OLD, NEW = said("v1"), said("v2", memory_size_in_mb=2048)
-WARM = said("v3", memory_size_in_mb=3072, provisioned_concurrency=4, max_concurrency_per_instance=2)
-WIDER = said("v4", max_concurrency=50)
+OLD, NEW = resolved("v1"), resolved("v2", memory_size_in_mb=2048)
+WARM = resolved("v3", memory_size_in_mb=3072, provisioned_concurrency=4, max_concurrency_per_instance=2)
+WIDER = resolved("v4", max_concurrency=50)
 EVERY = (OLD, NEW, WARM, WIDER)
 SCALING = (
     None,
@@ -78,7 +78,7 @@ def test_a_broken_update_leaves_what_serves_and_is_tried_again_and_again() -> No
     cluster = MiniCluster(endpoint(), OLD)
     cluster.settle()
     before = cluster.endpoint["status"]["route"]
-    broken = said("v2", image="broken:1")
+    broken = resolved("v2", image="broken:1")
     cluster.endpoint, cluster.refs, cluster.broken = (
         cluster.endpoint | {"spec": {"endpointConfigName": "v2"}},
         broken,
@@ -117,8 +117,8 @@ def test_what_a_revision_was_made_with_outlives_other_settings() -> None:
     old_spec = copy.deepcopy(dict(seen.revisions[0].pod_spec))
     old_spec["containers"][0]["resources"]["requests"]["memory"] = "7Mi"
     revision = replace(seen.revisions[0], pod_spec=old_spec)
-    wish = DesiredPool(route(OLD).demand_pool, revision.revision, "demand", 1, None)
-    raw = stored(manifests.new_replica_set(seen, revision, wish), "uid")
+    desired = DesiredPool(route(OLD).demand_pool, revision.revision, "demand", 1, None)
+    raw = with_uid(manifests.new_replica_set(seen, revision, desired), "uid")
     seen = observed(seen.endpoint, OLD, revisions=(revision,), pools=(manifests.pool_from(raw),), service=seen.service)
     assert all(a.kind == "ControllerRevision" for a in plan(seen, decide(seen), ACTIVATOR))
 
@@ -161,8 +161,8 @@ def clusters(draw: st.DrawFn) -> MiniCluster:
     """Any mixture of revisions, pools and Service, ours and spoilt and others', with any status, whatever the spec says."""
     what = draw(st.sampled_from(EVERY))
     serves = draw(st.sampled_from((None, *EVERY)))
-    spoken: ResolvedRefs | Blocker = draw(st.sampled_from((what, MISSING, TAKEN)))
-    cluster = MiniCluster(endpoint(what.config_name, serves=serves, scales=draw(st.sampled_from(SCALING))), spoken)
+    refs: ResolvedRefs | Blocker = draw(st.sampled_from((what, MISSING, TAKEN)))
+    cluster = MiniCluster(endpoint(what.config_name, serves=serves, scales=draw(st.sampled_from(SCALING))), refs)
     cluster.capabilities = draw(
         st.sampled_from(
             (
@@ -175,7 +175,7 @@ def clusters(draw: st.DrawFn) -> MiniCluster:
     )
     numbers = draw(st.permutations(range(1, 5)))
     for each, number in zip(EVERY, numbers, strict=True):
-        revision = kept(
+        revision = stored_revision(
             each,
             number=draw(st.sampled_from((0, number))),
             at=int(NOW) - draw(st.integers(0, 5000)),
@@ -187,7 +187,7 @@ def clusters(draw: st.DrawFn) -> MiniCluster:
     if draw(st.booleans()):
         base = manifests.service(observed(), ACTIVATOR)
         base["spec"]["externalName"] = draw(st.sampled_from((ACTIVATOR, "elsewhere.invalid")))
-        cluster.objects["Service", "iris"] = _whose(draw, stored(base, "uid-service"))
+        cluster.objects["Service", "iris"] = _whose(draw, with_uid(base, "uid-service"))
     if draw(st.booleans()):
         leads_to = draw(st.sampled_from([route(each).demand_pool.replace("demand", "warm") for each in EVERY]))
         spec = {
@@ -196,14 +196,14 @@ def clusters(draw: st.DrawFn) -> MiniCluster:
             "maxReplicas": 9,
         }
         cluster.objects["HorizontalPodAutoscaler", "iris-warm"] = _whose(
-            draw, stored(manifests.hpa(observed(), spec), "uid-hpa")
+            draw, with_uid(manifests.hpa(observed(), spec), "uid-hpa")
         )
     return cluster
 
 
 def _add_revision(draw: st.DrawFn, cluster: MiniCluster, revision: StoredRevision) -> None:
     if draw(st.booleans()):
-        raw = stored(manifests.controller_revision(observed(), revision), revision.uid)
+        raw = with_uid(manifests.controller_revision(observed(), revision), revision.uid)
         if draw(st.integers(0, 9)) == 0:
             raw["metadata"].pop("annotations")
         cluster.objects["ControllerRevision", revision.name] = _whose(draw, raw)

@@ -15,7 +15,7 @@ from kindler.core.endpoint import manifests
 from kindler.core.endpoint.podspec import pod_spec
 from kindler.core.endpoint.revision import PodShape, limits_of, pod_shape_of, revision_of, route_of
 from kindler.core.endpoint.state import DesiredPool
-from tests.unit.builders import SETTINGS, kept, observed, said, stored
+from tests.unit.builders import SETTINGS, observed, resolved, stored_revision, with_uid
 
 IMAGE = {"image": "registry.local/iris:1"}
 
@@ -205,17 +205,19 @@ def test_how_the_pod_is_started_and_drained() -> None:
 
 
 def test_a_controller_revision_keeps_everything() -> None:
-    revision = kept(said(), number=3)
+    revision = stored_revision(resolved(), number=3)
     assert (
-        manifests.stored_revision_from(stored(manifests.controller_revision(observed(), revision), revision.uid))
+        manifests.stored_revision_from(with_uid(manifests.controller_revision(observed(), revision), revision.uid))
         == revision
     )
-    first = kept(said())
-    assert manifests.stored_revision_from(stored(manifests.controller_revision(observed(), first), first.uid)) == first
+    first = stored_revision(resolved())
+    assert (
+        manifests.stored_revision_from(with_uid(manifests.controller_revision(observed(), first), first.uid)) == first
+    )
 
 
 def test_what_somebody_spoilt_is_read_as_far_as_it_goes() -> None:
-    raw = stored(manifests.controller_revision(observed(), kept(said(), number=3)), "uid")
+    raw = with_uid(manifests.controller_revision(observed(), stored_revision(resolved(), number=3)), "uid")
     raw["metadata"]["annotations"] = {manifests.ATTEMPT: "{", manifests.ROUTED: "[]"}
     read = manifests.stored_revision_from(raw)
     assert read is not None
@@ -224,11 +226,11 @@ def test_what_somebody_spoilt_is_read_as_far_as_it_goes() -> None:
 
 
 def test_children_are_named_labelled_and_owned() -> None:
-    revision = kept(said())
-    wish = DesiredPool(
+    revision = stored_revision(resolved())
+    desired = DesiredPool(
         names.pool_name("iris", revision.revision, names.WARM), revision.revision, names.WARM, 4, 4, "1-0"
     )
-    made = manifests.new_replica_set(observed(), revision, wish)
+    made = manifests.new_replica_set(observed(), revision, desired)
     labels = made["spec"]["template"]["metadata"]["labels"]
     assert made["spec"]["selector"]["matchLabels"].items() <= labels.items()
     assert (labels[names.LABEL_ENDPOINT], labels[names.LABEL_REVISION], labels[names.LABEL_POOL]) == (
@@ -239,8 +241,8 @@ def test_children_are_named_labelled_and_owned() -> None:
     assert made["spec"]["replicas"] == 4
     assert manifests.is_ours(made, "uid-iris")
     assert not manifests.is_ours(made, "another")
-    pool = manifests.pool_from(stored(made, "u"))
-    assert (pool.name, pool.pool, pool.replicas, pool.attempt) == (wish.name, "warm", 4, "1-0")
+    pool = manifests.pool_from(with_uid(made, "u"))
+    assert (pool.name, pool.pool, pool.replicas, pool.attempt) == (desired.name, "warm", 4, "1-0")
 
 
 def test_limits_become_the_route() -> None:
@@ -259,8 +261,8 @@ def test_limits_become_the_route() -> None:
 
 
 def test_an_attempt_of_a_newer_kindler_is_read() -> None:
-    revision = kept(said())
-    raw = stored(manifests.controller_revision(observed(), revision), revision.uid)
+    revision = stored_revision(resolved())
+    raw = with_uid(manifests.controller_revision(observed(), revision), revision.uid)
     notes = raw["metadata"]["annotations"]
     notes[manifests.ATTEMPT] = json.dumps(json.loads(notes[manifests.ATTEMPT]) | {"later": 1})
     found = manifests.stored_revision_from(raw)

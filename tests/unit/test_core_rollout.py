@@ -12,14 +12,27 @@ from kindler.core.common.blockers import Blocker, BlockerKind
 from kindler.core.endpoint.attempts import NO_PROGRESS_SECONDS, retry_after
 from kindler.core.endpoint.rollout import needs_activator_stats
 from kindler.core.endpoint.state import Attempt, Observed, ResolvedImage, RolloutPlan
-from tests.unit.builders import NOW, decide, endpoint, kept, observed, pods_of, pool, route, said, serving, stamp, stats
+from tests.unit.builders import (
+    NOW,
+    decide,
+    endpoint,
+    observed,
+    pods_of,
+    pool,
+    resolved,
+    route,
+    serving,
+    stamp,
+    stats,
+    stored_revision,
+)
 
-OLD, NEW = said("v1"), said("v2", memory_size_in_mb=2048)
-WARM = said("v3", provisioned_concurrency=4, max_concurrency_per_instance=2)
+OLD, NEW = resolved("v1"), resolved("v2", memory_size_in_mb=2048)
+WARM = resolved("v3", provisioned_concurrency=4, max_concurrency_per_instance=2)
 MISSING = Blocker(BlockerKind.WAIT, "ModelNotFound", "no model")
 
 
-def wishes(rollout: RolloutPlan) -> dict[str, tuple[int, int | None]]:
+def desired_pools(rollout: RolloutPlan) -> dict[str, tuple[int, int | None]]:
     return {w.name: (w.start, w.size) for w in rollout.pools}
 
 
@@ -29,8 +42,8 @@ def demand(what: object) -> str:
 
 def building(ready: bool = False, begun: float = NOW - 5, attempt: int = 0, **pods: object) -> Observed:
     """OLD serves, NEW is being brought up."""
-    base = serving(OLD, said_=NEW, config="v2")
-    new = kept(NEW, at=int(begun), attempt=attempt)
+    base = serving(OLD, refs=NEW, config="v2")
+    new = stored_revision(NEW, at=int(begun), attempt=attempt)
     coming = pool(NEW, of=new)
     made = pods_of(coming, ready=ready, **pods)  # type: ignore[arg-type]
     return observed(
@@ -47,37 +60,37 @@ def building(ready: bool = False, begun: float = NOW - 5, attempt: int = 0, **po
 
 
 def test_a_new_endpoint_begins_with_one_pod_on_demand() -> None:
-    rollout = decide(observed(said_=OLD))
-    assert wishes(rollout) == {demand(OLD): (1, 1)}
+    rollout = decide(observed(refs=OLD))
+    assert desired_pools(rollout) == {demand(OLD): (1, 1)}
     assert (rollout.routed, rollout.target and rollout.target.config_name) == (None, "v1")
     (keep,) = rollout.revisions
     assert (keep.number, keep.routed, keep.attempt and keep.attempt.number) == (0, None, 0)
 
 
 def test_provisioned_concurrency_begins_with_its_pods_and_none_on_demand() -> None:
-    assert wishes(decide(observed(said_=WARM))) == {route(WARM).warm_pool: (2, 2), demand(WARM): (0, 0)}
+    assert desired_pools(decide(observed(refs=WARM))) == {route(WARM).warm_pool: (2, 2), demand(WARM): (0, 0)}
 
 
 def test_nothing_is_made_while_a_reference_is_missing() -> None:
-    rollout = decide(observed(said_=MISSING))
+    rollout = decide(observed(refs=MISSING))
     assert (rollout.pools, rollout.revisions, rollout.blocker) == ((), (), MISSING)
 
 
 @pytest.mark.parametrize(("ready", "routed"), [(False, False), (True, True)])
 def test_the_route_waits_for_the_first_ping(ready: bool, routed: bool) -> None:
-    revision = kept(OLD)
+    revision = stored_revision(OLD)
     made = pool(OLD, of=revision)
-    rollout = decide(observed(said_=OLD, revisions=(revision,), pools=(made,), pods=tuple(pods_of(made, ready=ready))))
+    rollout = decide(observed(refs=OLD, revisions=(revision,), pools=(made,), pods=tuple(pods_of(made, ready=ready))))
     assert (rollout.routed is not None) is routed
     assert (rollout.target is None) is routed
     assert rollout.revisions[0].number == int(routed)
 
 
 def test_all_provisioned_pods_must_have_answered() -> None:
-    revision = kept(WARM)
+    revision = stored_revision(WARM)
     warm, cold = pool(WARM, names.WARM, 2, revision), pool(WARM, names.DEMAND, 0, revision)
-    one = decide(observed(said_=WARM, revisions=(revision,), pools=(warm, cold), pods=tuple(pods_of(warm, 1))))
-    both = decide(observed(said_=WARM, revisions=(revision,), pools=(warm, cold), pods=tuple(pods_of(warm, 2))))
+    one = decide(observed(refs=WARM, revisions=(revision,), pools=(warm, cold), pods=tuple(pods_of(warm, 1))))
+    both = decide(observed(refs=WARM, revisions=(revision,), pools=(warm, cold), pods=tuple(pods_of(warm, 2))))
     assert (one.routed, both.routed is not None) == (None, True)
 
 
@@ -93,10 +106,12 @@ def test_in_service_nothing_is_to_come_and_the_demand_pool_is_the_activators() -
         None,
         None,
     )
-    assert wishes(rollout) == {demand(OLD): (3, None)}
+    assert desired_pools(rollout) == {demand(OLD): (3, None)}
 
 
-@pytest.mark.parametrize("now", [MISSING, said("v1", image="other:1"), Blocker(BlockerKind.STALLED, "Invalid", "bad")])
+@pytest.mark.parametrize(
+    "now", [MISSING, resolved("v1", image="other:1"), Blocker(BlockerKind.STALLED, "Invalid", "bad")]
+)
 def test_what_serves_needs_no_reference_any_more(now: object) -> None:
     before = decide(serving(OLD))
     rollout = decide(replace(serving(OLD), refs=now))
@@ -105,12 +120,12 @@ def test_what_serves_needs_no_reference_any_more(now: object) -> None:
 
 def test_a_lost_demand_pool_comes_back_as_large_as_what_is_in_flight() -> None:
     seen = replace(serving(OLD), pools=(), pods=(), activators={"a": stats(route(OLD).revision, in_flight=3, held=1)})
-    assert wishes(decide(seen)) == {demand(OLD): (4, None)}
+    assert desired_pools(decide(seen)) == {demand(OLD): (4, None)}
 
 
 def test_a_lost_route_is_rebuilt_from_the_highest_revision() -> None:
     seen = serving(OLD)
-    older = kept(NEW, number=7)
+    older = stored_revision(NEW, number=7)
     lost = observed(
         endpoint("v1"),
         MISSING,
@@ -144,11 +159,11 @@ def unresolved(image_id: str) -> Observed:
 
 def test_what_serves_survives_the_loss_of_its_revision_and_its_sleeping_pool() -> None:
     """An update is under way: what is said tells nothing of what serves, its provisioned pool does."""
-    seen = serving(WARM, said_=NEW, config="v2")
+    seen = serving(WARM, refs=NEW, config="v2")
     rollout = decide(replace(seen, revisions=(), revisions_found={}, pools=seen.pools[1:]))
     assert rollout.routed is not None
     assert (rollout.routed.route, rollout.remove) == (route(WARM), ())
-    assert demand(WARM) in wishes(rollout)
+    assert demand(WARM) in desired_pools(rollout)
 
 
 def test_the_digest_is_held_once_a_pod_of_the_same_repository_is_ready() -> None:
@@ -169,12 +184,12 @@ def test_another_repositorys_digest_is_not_taken(image_id: str) -> None:
 
 def test_an_update_brings_up_as_many_pods_as_requests_are_in_flight() -> None:
     seen = replace(
-        serving(OLD, replicas=5, said_=NEW, config="v2"),
+        serving(OLD, replicas=5, refs=NEW, config="v2"),
         activators={"a": stats(route(OLD).revision, 3), "b": stats(route(OLD).revision, 1)},
     )
     assert needs_activator_stats(seen)
     rollout = decide(seen)
-    assert wishes(rollout) == {demand(NEW): (4, 4), demand(OLD): (4, None)}
+    assert desired_pools(rollout) == {demand(NEW): (4, 4), demand(OLD): (4, None)}
     assert rollout.routed is not None
     assert rollout.routed.route == route(OLD)
     assert rollout.remove == ()
@@ -182,14 +197,14 @@ def test_an_update_brings_up_as_many_pods_as_requests_are_in_flight() -> None:
 
 @pytest.mark.parametrize(("busy", "start"), [(0, 1), (1, 1), (99, 10)])
 def test_at_least_one_pod_and_at_most_the_limit(busy: int, start: int) -> None:
-    seen = replace(serving(OLD, said_=NEW, config="v2"), activators={"a": stats(route(OLD).revision, busy)})
-    assert wishes(decide(seen))[demand(NEW)] == (start, start)
+    seen = replace(serving(OLD, refs=NEW, config="v2"), activators={"a": stats(route(OLD).revision, busy)})
+    assert desired_pools(decide(seen))[demand(NEW)] == (start, start)
 
 
 def test_without_an_answer_as_many_pods_as_there_are() -> None:
-    seen = serving(OLD, replicas=4, said_=NEW, config="v2")
+    seen = serving(OLD, replicas=4, refs=NEW, config="v2")
     for activators in (None, {}, {"a": None}):
-        assert wishes(decide(replace(seen, activators=activators)))[demand(NEW)] == (4, 4)
+        assert desired_pools(decide(replace(seen, activators=activators)))[demand(NEW)] == (4, 4)
 
 
 def test_the_route_moves_when_the_new_pods_are_ready_and_the_old_ones_stay() -> None:
@@ -200,28 +215,31 @@ def test_the_route_moves_when_the_new_pods_are_ready_and_the_old_ones_stay() -> 
 
 
 def test_equal_content_moves_only_the_route() -> None:
-    wider = said("v2", max_concurrency=50, idle_timeout_in_seconds=7)
-    rollout = decide(serving(OLD, said_=wider, config="v2"))
+    wider = resolved("v2", max_concurrency=50, idle_timeout_in_seconds=7)
+    rollout = decide(serving(OLD, refs=wider, config="v2"))
     assert rollout.routed is not None
     assert (rollout.routed.route.max_concurrency, rollout.routed.route.revision) == (50, route(OLD).revision)
-    assert set(wishes(rollout)) == {demand(OLD)}
+    assert set(desired_pools(rollout)) == {demand(OLD)}
 
 
 def test_more_provisioned_concurrency_is_filled_before_the_route_says_so() -> None:
     more = replace(WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=8))
-    rollout = decide(serving(WARM, said_=more, config="v4"))
+    rollout = decide(serving(WARM, refs=more, config="v4"))
     assert rollout.routed is not None
-    assert wishes(rollout)[str(route(WARM).warm_pool)] == (4, 4)
+    assert desired_pools(rollout)[str(route(WARM).warm_pool)] == (4, 4)
     assert rollout.routed.route.provisioned_concurrency == 4
 
 
 def test_less_provisioned_concurrency_moves_first_and_shrinks_then() -> None:
     less = replace(WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=2))
-    rollout = decide(serving(WARM, said_=less, config="v4"))
+    rollout = decide(serving(WARM, refs=less, config="v4"))
     assert rollout.routed is not None
-    assert (rollout.routed.route.provisioned_concurrency, wishes(rollout)[str(route(WARM).warm_pool)]) == (2, (2, 2))
+    assert (rollout.routed.route.provisioned_concurrency, desired_pools(rollout)[str(route(WARM).warm_pool)]) == (
+        2,
+        (2, 2),
+    )
     after = serving(less, config="v4")
-    assert wishes(decide(after))[str(route(WARM).warm_pool)] == (1, 1)
+    assert desired_pools(decide(after))[str(route(WARM).warm_pool)] == (1, 1)
 
 
 @pytest.mark.parametrize("provisioned", [0, 2, 4])
@@ -231,7 +249,7 @@ def test_a_bad_pod_does_not_hold_up_what_needs_no_more_pods(provisioned: int) ->
         config_name="v4",
         limits=replace(WARM.limits, provisioned_concurrency=provisioned, idle_timeout_in_seconds=7),
     )
-    seen = serving(WARM, said_=less, config="v4")
+    seen = serving(WARM, refs=less, config="v4")
     cold, warm = seen.pools
     rollout = decide(
         replace(
@@ -248,7 +266,7 @@ def test_a_bad_pod_does_not_hold_up_what_needs_no_more_pods(provisioned: int) ->
 
 def switched(since: float = NOW - 1, **changed: object) -> Observed:
     """NEW serves since then, OLD's pool still stands."""
-    old, new = kept(OLD, number=1, at=int(since) - 100), kept(NEW, number=2, at=int(since))
+    old, new = stored_revision(OLD, number=1, at=int(since) - 100), stored_revision(NEW, number=2, at=int(since))
     pools = (pool(OLD, of=old), pool(NEW, of=new))
     return observed(endpoint("v2", serves=NEW), NEW, revisions=(old, new), pools=pools, **changed)
 
@@ -292,7 +310,7 @@ def test_a_view_of_status_that_is_behind_takes_nothing_that_serves() -> None:
         seen,
         endpoint=endpoint("v1", serves=OLD),
         refs=OLD,
-        revisions=(kept(OLD, number=1, at=int(NOW) - 9999), seen.revisions[1]),
+        revisions=(stored_revision(OLD, number=1, at=int(NOW) - 9999), seen.revisions[1]),
         now=NOW + 100,
     )
     assert decide(behind).remove == ()
@@ -300,7 +318,7 @@ def test_a_view_of_status_that_is_behind_takes_nothing_that_serves() -> None:
 
 def test_a_revision_that_is_served_though_nobody_kept_that_is_not_let_go() -> None:
     seen = switched(NOW - 100, activators={"a": stats(route(OLD).revision)})
-    assert decide(replace(seen, revisions=(kept(OLD), seen.revisions[1]))).remove == ()
+    assert decide(replace(seen, revisions=(stored_revision(OLD), seen.revisions[1]))).remove == ()
 
 
 @pytest.mark.parametrize(("since", "may"), [(64, False), (65, True)])
@@ -310,7 +328,7 @@ def test_the_old_goes_after_the_longest_invocation_in_any_case(since: int, may: 
 
 def test_a_revision_that_never_served_goes_at_once() -> None:
     base = serving(OLD)
-    given_up = kept(NEW)
+    given_up = stored_revision(NEW)
     seen = observed(
         base.endpoint,
         OLD,
@@ -323,10 +341,10 @@ def test_a_revision_that_never_served_goes_at_once() -> None:
 
 
 def test_a_pool_that_is_to_come_is_the_controllers_to_raise_and_never_made_smaller() -> None:
-    revision = kept(OLD)
-    for size, wish in ((0, (1, 1)), (5, (1, 5))):
+    revision = stored_revision(OLD)
+    for size, desired in ((0, (1, 1)), (5, (1, 5))):
         rollout = decide(observed(revisions=(revision,), pools=(pool(OLD, replicas=size, of=revision),)))
-        assert (wishes(rollout)[demand(OLD)], rollout.remove) == (wish, ())
+        assert (desired_pools(rollout)[demand(OLD)], rollout.remove) == (desired, ())
 
 
 def way_back(older: int = 1, replicas: int = 3, **changed: object) -> Observed:
@@ -344,7 +362,7 @@ def test_the_way_back_is_a_new_attempt_on_the_pods_that_stand(older: int) -> Non
     rollout = decide(way_back(older))
     assert rollout.attempt is not None
     assert (rollout.attempt.at, rollout.attempt.number, rollout.failure, rollout.remove) == (int(NOW), 0, None, ())
-    assert wishes(rollout)[demand(OLD)] == (4, 4), "raised to what is in flight"
+    assert desired_pools(rollout)[demand(OLD)] == (4, 4), "raised to what is in flight"
     rollout = decide(way_back(older, replicas=5))
     assert rollout.routed is not None
     assert (rollout.routed.route, rollout.remove) == (route(OLD), ())
@@ -363,16 +381,16 @@ def test_a_clock_that_is_behind_begins_no_attempt_twice() -> None:
 def test_a_second_try_of_growth_is_not_born_failed() -> None:
     """It failed an hour ago, and the EndpointConfig that serves was named again meanwhile."""
     more = replace(WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=8))
-    seen = serving(WARM, said_=replace(more, sources=("2",)), config="v4")
+    seen = serving(WARM, refs=replace(more, sources=("2",)), config="v4")
     revision = replace(seen.revisions[0], attempt=Attempt(3, int(NOW) - 3600, "v4", ("1",)))
     rollout = decide(replace(seen, revisions=(revision,)))
     assert (rollout.failure, rollout.attempt and rollout.attempt.number) == (None, 0)
 
 
 def test_growth_from_none_does_not_take_its_pool_away_while_a_cache_lags() -> None:
-    warm = said("v2", provisioned_concurrency=2)
-    seen = serving(OLD, said_=warm, config="v2")
-    made = pool(warm, names.WARM, 2, kept(warm, at=int(NOW) - 2))
+    warm = resolved("v2", provisioned_concurrency=2)
+    seen = serving(OLD, refs=warm, config="v2")
+    made = pool(warm, names.WARM, 2, stored_revision(warm, at=int(NOW) - 2))
     assert decide(replace(seen, pools=(*seen.pools, made))).remove == ()
 
 
@@ -452,10 +470,14 @@ def test_the_pause_counts_from_the_failure_and_the_next_attempt_begins_with_one_
     seen = replace(building(begun=NOW - 205, started=NOW - 200), activators={"a": stats(route(OLD).revision, 5)})
     rollout = decide(seen)
     assert rollout.attempt is not None
-    assert (rollout.attempt.number, rollout.attempt.failed, wishes(rollout)[demand(NEW)]) == (0, int(NOW), (5, 5))
+    assert (rollout.attempt.number, rollout.attempt.failed, desired_pools(rollout)[demand(NEW)]) == (
+        0,
+        int(NOW),
+        (5, 5),
+    )
     rollout = decide(replace(seen, revisions=rollout.revisions, now=NOW + 20))
     assert rollout.attempt is not None
-    assert (rollout.attempt.number, wishes(rollout)[demand(NEW)]) == (1, (1, 1))
+    assert (rollout.attempt.number, desired_pools(rollout)[demand(NEW)]) == (1, (1, 1))
 
 
 def test_pauses_grow_to_ten_minutes() -> None:
@@ -476,9 +498,9 @@ def test_a_failure_is_told_until_it_works() -> None:
 def test_one_cache_may_lag_behind_the_other() -> None:
     """The pool of the next attempt is seen before the ControllerRevision that tells of it."""
     seen = building(begun=NOW - 30)
-    later = pool(NEW, of=kept(NEW, at=int(NOW) - 2, attempt=1))
+    later = pool(NEW, of=stored_revision(NEW, at=int(NOW) - 2, attempt=1))
     assert decide(replace(seen, pools=(seen.pools[0], later))).remove == ()
-    new = observed(said_=NEW, pools=(later,))
+    new = observed(refs=NEW, pools=(later,))
     assert decide(new).remove == ()
 
 
@@ -527,7 +549,7 @@ def test_a_pod_that_was_evicted_and_lies_about_hinders_nothing() -> None:
 
 
 def test_quota_is_told_at_once_and_a_ready_pod_outweighs_it() -> None:
-    failing = pool(OLD, of=kept(OLD, number=1), failing="exceeded quota: none")
+    failing = pool(OLD, of=stored_revision(OLD, number=1), failing="exceeded quota: none")
     without = decide(replace(serving(OLD), pools=(failing,), pods=()))
     assert (without.degraded and without.degraded.reason, without.available) == ("QuotaExceeded", False)
     assert decide(replace(serving(OLD), pools=(failing,), pods=tuple(pods_of(failing)))).degraded is None

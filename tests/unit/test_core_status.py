@@ -17,19 +17,19 @@ from tests.unit.builders import (
     NOW,
     decide,
     endpoint,
-    kept,
     observed,
     pods_of,
     pool,
+    resolved,
     route,
-    said,
     scaling,
     serving,
     stamp,
+    stored_revision,
 )
 
-OLD, NEW = said("v1"), said("v2", memory_size_in_mb=2048)
-WARM = said("v3", provisioned_concurrency=2)
+OLD, NEW = resolved("v1"), resolved("v2", memory_size_in_mb=2048)
+WARM = resolved("v3", provisioned_concurrency=2)
 NO_MODEL = Blocker(BlockerKind.WAIT, "ModelNotFound", "Could not find model.")
 TAKEN = Blocker(BlockerKind.STALLED, "NameTaken", "An older one has the name.")
 SERVICE_TAKEN = Blocker(
@@ -41,7 +41,7 @@ GOING = Blocker(BlockerKind.WAIT, "Going", "The former one is still going.")
 
 def coming(what: Any = OLD, base: Observed | None = None, begun: float = NOW - 5, **pods: Any) -> Observed:
     """`what` is being brought up, beside what `base` serves."""
-    revision = kept(what, at=int(begun))
+    revision = stored_revision(what, at=int(begun))
     made = pool(what, of=revision)
     before = base or observed(endpoint(what.config_name), what)
     return observed(
@@ -97,7 +97,7 @@ ROWS: list[tuple[str, Observed, tuple[Blocker, ...], tuple[str, str, str, str, s
     ),
     (
         "reference missing at creation",
-        observed(said_=NO_MODEL),
+        observed(refs=NO_MODEL),
         (),
         ("Creating", "False", "ModelNotFound", "False", "Reconciling"),
         False,
@@ -111,7 +111,7 @@ ROWS: list[tuple[str, Observed, tuple[Blocker, ...], tuple[str, str, str, str, s
         ("Failed", "False", "CreationFailed", "False", "Stalled"),
         True,
     ),
-    ("name taken at creation", observed(said_=TAKEN), (), ("Failed", "False", "NameTaken", "False", "Stalled"), True),
+    ("name taken at creation", observed(refs=TAKEN), (), ("Failed", "False", "NameTaken", "False", "Stalled"), True),
     (
         "a pool's name taken at creation",
         observed(),
@@ -144,14 +144,14 @@ ROWS: list[tuple[str, Observed, tuple[Blocker, ...], tuple[str, str, str, str, s
     ),
     (
         "the update names what is missing",
-        serving(OLD, said_=NO_MODEL, config="v2"),
+        serving(OLD, refs=NO_MODEL, config="v2"),
         (),
         ("InService", "False", "ModelNotFound", "True", "Reconciling"),
         False,
     ),
     (
         "the update names what is refused",
-        serving(OLD, said_=TAKEN, config="v2"),
+        serving(OLD, refs=TAKEN, config="v2"),
         (),
         ("InService", "False", "NameTaken", "True", "Stalled"),
         True,

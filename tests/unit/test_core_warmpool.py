@@ -24,19 +24,19 @@ from tests.unit.builders import (
     NOW,
     decide,
     endpoint,
-    kept,
     observed,
     pods_of,
     pool,
+    resolved,
     route,
-    said,
     scaling,
     serving,
     stats,
-    stored,
+    stored_revision,
+    with_uid,
 )
 
-COLD, WARM = said("v1", max_concurrency=20), said("v1", max_concurrency=20, provisioned_concurrency=2)
+COLD, WARM = resolved("v1", max_concurrency=20), resolved("v1", max_concurrency=20, provisioned_concurrency=2)
 HPA, POOL = "HorizontalPodAutoscaler", "ReplicaSet"
 
 
@@ -50,25 +50,25 @@ def scaled(
 ) -> Observed:
     """`what` serves with `warm` provisioned pods; by default its HPA stands and sizes them."""
     entry = entry or scaling(1, 10)
-    revision = kept(what, number=1)
+    revision = stored_revision(what, number=1)
     pools = (pool(what, replicas=0, of=revision), pool(what, names.WARM, warm, revision))
     autoscaled = endpoint(config, serves=what, scales=[entry])
     autoscaled["status"]["route"]["pools"]["warm"] = pools[1].name
     pods = tuple(pods_of(pools[1], warm if ready is None else ready))
-    base = observed(autoscaled, changed.pop("said_", what), revisions=(revision,), pools=pools, pods=pods, **changed)
+    base = observed(autoscaled, changed.pop("refs", what), revisions=(revision,), pools=pools, pods=pods, **changed)
     base = replace(base, service=manifests.service(base, ACTIVATOR))
     spec = decide_scaling(base, with_warm_pool(base, route(what))).hpa
-    hpa = stored(manifests.hpa(base, spec), "uid-hpa") if spec and "hpa" not in changed else changed.get("hpa")
+    hpa = with_uid(manifests.hpa(base, spec), "uid-hpa") if spec and "hpa" not in changed else changed.get("hpa")
     seen = replace(base, hpa=hpa)
     (now,) = (k for k in decide(seen).revisions if k.revision == revision.revision)  # with a warm pool in its route
     return replace(seen, revisions=(now,), revisions_found=_found(seen, now))
 
 
 def _found(seen: Observed, revision: StoredRevision) -> dict[str, Any]:
-    return {revision.name: stored(manifests.controller_revision(seen, revision), revision.uid)}
+    return {revision.name: with_uid(manifests.controller_revision(seen, revision), revision.uid)}
 
 
-def spoken(seen: Observed, entries: list[dict[str, Any]] | None) -> Observed:
+def with_autoscaling(seen: Observed, entries: list[dict[str, Any]] | None) -> Observed:
     """The same after an edit of spec.autoscaling."""
     spec = {k: v for k, v in seen.endpoint["spec"].items() if k != "autoscaling"} | (
         {"autoscaling": entries} if entries else {}
@@ -88,7 +88,7 @@ def names_of(actions: tuple[Action, ...]) -> list[tuple[str, str]]:
     return [(type(a).__name__, a.kind) for a in actions if a.kind != "ControllerRevision"]
 
 
-def wish(rollout: RolloutPlan, name: str | None) -> tuple[int, int | None]:
+def desired_pool(rollout: RolloutPlan, name: str | None) -> tuple[int, int | None]:
     return next((w.start, w.size) for w in rollout.pools if w.name == name)
 
 
@@ -122,7 +122,7 @@ def test_a_warm_pool_where_concurrency_is_provisioned_or_scales(
 
 
 def test_autoscaling_that_is_added_needs_no_update() -> None:
-    seen = spoken(serving(COLD), [scaling(2, 8)])
+    seen = with_autoscaling(serving(COLD), [scaling(2, 8)])
     rollout = decide(seen)
     assert rollout.routed is not None
     assert (rollout.target, rollout.attempt, rollout.routed.config_name) == (None, None, "v1")
@@ -140,7 +140,7 @@ def test_autoscaling_that_is_added_needs_no_update() -> None:
 def test_at_rest_the_hpa_sizes_and_nothing_is_written() -> None:
     for size in (1, 3, 9):
         seen = scaled(warm=size)
-        assert (wish(decide(seen), seen.pools[1].name)[1], writes(seen)) == (None, ())
+        assert (desired_pool(decide(seen), seen.pools[1].name)[1], writes(seen)) == (None, ())
 
 
 def test_a_mended_pool_keeps_the_size_that_its_hpa_gave_it() -> None:
@@ -169,7 +169,7 @@ def test_an_edited_hpa_is_mended_and_what_others_added_stays() -> None:
 
 
 def test_autoscaling_that_is_taken_away_leaves_provisioned_concurrency_at_once() -> None:
-    seen = spoken(scaled(warm=7), None)
+    seen = with_autoscaling(scaled(warm=7), None)
     assert names_of(writes(seen)) == [("Delete", HPA), ("Scale", POOL)], "two never size one pool"
     (scale,) = [a for a in writes(seen) if isinstance(a, Scale)]
     assert scale.replicas == 2
@@ -185,7 +185,7 @@ def test_autoscaling_that_is_taken_away_leaves_provisioned_concurrency_at_once()
     ],
 )
 def test_a_warm_pool_that_must_go_waits_until_it_is_let_go(told: dict[str, Stats | None] | None, goes: bool) -> None:
-    seen = spoken(scaled(COLD), None)
+    seen = with_autoscaling(scaled(COLD), None)
     first = decide(seen)
     assert first.routed is not None
     assert (first.routed.route.warm_pool, first.routed.at, first.remove) == (None, int(NOW), ())
@@ -201,7 +201,7 @@ def _routed(seen: Observed, rollout: RolloutPlan) -> dict[str, Any]:
 
 
 def test_a_maximum_of_zero_takes_the_hpa_away_and_the_size_to_zero() -> None:
-    seen = spoken(scaled(), [scaling(0, 0)])
+    seen = with_autoscaling(scaled(), [scaling(0, 0)])
     assert names_of(writes(seen)) == [("Delete", HPA), ("Scale", POOL)]
 
 
@@ -217,10 +217,10 @@ def update(
     old: ResolvedRefs = WARM,
 ) -> Observed:
     """`old` serves with so many provisioned pods, `what` is being brought up with `made` (default: not begun), `ready` of them."""
-    seen = scaled(old, warm, entry, what.config_name, said_=what)
+    seen = scaled(old, warm, entry, what.config_name, refs=what)
     if made is None:
         return seen
-    new = kept(what, at=int(NOW) - 5)
+    new = stored_revision(what, at=int(NOW) - 5)
     pools = (pool(what, replicas=0, of=new), pool(what, names.WARM, made, new))
     pods = (*seen.pods, *pods_of(pools[1], ready), *pods_of(pools[1], made - ready, ready=False))
     return replace(
@@ -232,7 +232,7 @@ def update(
     )
 
 
-NEXT = said("v2", memory_size_in_mb=2048, max_concurrency=20, provisioned_concurrency=2)
+NEXT = resolved("v2", memory_size_in_mb=2048, max_concurrency=20, provisioned_concurrency=2)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ NEXT = said("v2", memory_size_in_mb=2048, max_concurrency=20, provisioned_concur
 def test_an_update_at_noon_begins_with_what_serves_at_noon(
     what: ResolvedRefs, entry: dict[str, Any], begins: int
 ) -> None:
-    assert wish(decide(update(what, entry=entry)), warm_of(what)) == (begins, begins)
+    assert desired_pool(decide(update(what, entry=entry)), warm_of(what)) == (begins, begins)
 
 
 def test_the_hpa_moves_with_the_route() -> None:
@@ -272,7 +272,7 @@ def test_the_hpa_moves_with_the_route() -> None:
 
 def test_the_target_follows_what_serves_while_it_is_filled() -> None:
     seen = update(NEXT, warm=8, ready=6, made=6)
-    assert wish(decide(seen), route(NEXT).warm_pool) == (8, 8)
+    assert desired_pool(decide(seen), route(NEXT).warm_pool) == (8, 8)
     assert [a.replicas for a in writes(seen) if isinstance(a, Scale)] == [8]
 
 
@@ -287,14 +287,14 @@ def test_the_target_follows_what_serves_while_it_is_filled() -> None:
 def test_what_serves_comes_before_what_an_update_may_be_refused(
     entries: list[dict[str, Any]] | None, first: tuple[str, str]
 ) -> None:
-    actions = names_of(writes(spoken(update(NEXT), entries)))
+    actions = names_of(writes(with_autoscaling(update(NEXT), entries)))
     assert actions[0] == first
     assert ("Create", POOL) in actions
 
 
 def test_so_does_an_hpa_that_was_lost_and_the_size_without_one() -> None:
     assert names_of(writes(replace(update(NEXT), hpa=None)))[0] == ("Create", HPA)
-    unled = replace(spoken(update(NEXT), [scaling(8, 10, None)]), hpa=None)
+    unled = replace(with_autoscaling(update(NEXT), [scaling(8, 10, None)]), hpa=None)
     assert names_of(writes(unled))[0] == ("Scale", POOL)
 
 
@@ -310,20 +310,20 @@ def test_an_update_that_fails_leaves_the_hpa_where_it_is() -> None:
 def test_a_creation_that_failed_begins_again_with_one_pod_and_is_full_with_all() -> None:
     raw = endpoint("v1", scales=[scaling(1, 10)])
     what = replace(WARM, limits=replace(WARM.limits, provisioned_concurrency=5))
-    new = kept(what, at=int(NOW) - 5, attempt=1)
+    new = stored_revision(what, at=int(NOW) - 5, attempt=1)
     small = pool(what, names.WARM, 1, new)
     trying = observed(raw, what, revisions=(new,), pools=(small,), pods=tuple(pods_of(small, ready=False)))
-    assert wish(decide(trying), small.name) == (1, 1)
+    assert desired_pool(decide(trying), small.name) == (1, 1)
     proven = observed(raw, what, revisions=(new,), pools=(small,), pods=tuple(pods_of(small)))
-    assert (decide(proven).routed, wish(decide(proven), small.name)) == (None, (5, 5))
+    assert (decide(proven).routed, desired_pool(decide(proven), small.name)) == (None, (5, 5))
 
 
 def test_an_update_from_an_empty_warm_pool_tries_one_pod_first() -> None:
     rollout = decide(
         update(replace(NEXT, limits=replace(NEXT.limits, provisioned_concurrency=0)), warm=0, entry=scaling(0, 10))
     )
-    assert wish(rollout, route(NEXT).warm_pool)[0] == 0
-    assert wish(rollout, route(NEXT).demand_pool) == (1, 1)
+    assert desired_pool(rollout, route(NEXT).warm_pool)[0] == 0
+    assert desired_pool(rollout, route(NEXT).demand_pool) == (1, 1)
 
 
 @pytest.mark.parametrize("provisioned", [0, 1, 9])
@@ -331,13 +331,13 @@ def test_other_limits_of_the_same_content_move_at_once(provisioned: int) -> None
     """The size is spec.autoscaling's, whatever the EndpointConfig begins with."""
     seen = scaled(
         config="v4",
-        said_=replace(
+        refs=replace(
             WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=provisioned, max_concurrency=4)
         ),
     )
     rollout = decide(seen)
     assert rollout.routed is not None
-    assert (rollout.routed.config_name, wish(rollout, seen.pools[1].name)[1]) == ("v4", None)
+    assert (rollout.routed.config_name, desired_pool(rollout, seen.pools[1].name)[1]) == ("v4", None)
     (apply,) = [a for a in writes(seen, rollout) if a.kind == HPA]
     assert isinstance(apply, Apply)
     assert apply.body["spec"]["maxReplicas"] == 4
@@ -345,7 +345,7 @@ def test_other_limits_of_the_same_content_move_at_once(provisioned: int) -> None
 
 def test_what_was_scheduled_while_the_endpoint_was_brought_up_is_in_force_when_it_serves() -> None:
     raw, what = endpoint("v1", scales=[scaling(1, 10, scheduledActions=[MORNING])]), COLD
-    new = kept(what, at=int(NOW) - 60)
+    new = stored_revision(what, at=int(NOW) - 60)
     pools = (pool(what, replicas=0, of=new), pool(what, names.WARM, 4, new))
     seen = observed(raw, what, revisions=(new,), pools=pools, pods=tuple(pods_of(pools[1])), now=NOW + 60)
     provision_ = decide(seen).scaling
@@ -354,7 +354,7 @@ def test_what_was_scheduled_while_the_endpoint_was_brought_up_is_in_force_when_i
 
 
 def test_a_status_that_is_lost_loses_no_action() -> None:
-    seen = replace(spoken(scaled(warm=4), [scaling(1, 10, scheduledActions=[MORNING])]), now=NOW + 60)
+    seen = replace(with_autoscaling(scaled(warm=4), [scaling(1, 10, scheduledActions=[MORNING])]), now=NOW + 60)
     lost = decide(replace(seen, endpoint=dict(seen.endpoint) | {"status": {}})).scaling
     assert lost is not None and lost.hpa is not None
     assert lost.hpa["minReplicas"] == 4
@@ -367,10 +367,10 @@ BLUE = replace(NEXT, limits=replace(NEXT.limits, variant_name="Blue"))
     "entries", [[scaling(1, 10, variant="Blue")], [scaling(1, 10), scaling(1, 10, variant="Blue")]]
 )
 def test_a_variant_that_an_update_renames_scales_on(entries: list[dict[str, Any]]) -> None:
-    filling, full = (spoken(update(BLUE, **made), entries) for made in ({}, {"made": 6, "ready": 6}))  # type: ignore[arg-type]
+    filling, full = (with_autoscaling(update(BLUE, **made), entries) for made in ({}, {"made": 6, "ready": 6}))  # type: ignore[arg-type]
     rollout = decide(filling)
     assert [a for a in names_of(writes(filling, rollout)) if a[1] == HPA] == []
-    assert wish(rollout, route(BLUE).warm_pool) == (6, 6)
+    assert desired_pool(rollout, route(BLUE).warm_pool) == (6, 6)
     assert rollout.scaling is not None and rollout.scaling.status is not None
     assert (rollout.scaling.blocker is None) == (len(entries) == 1)
     (apply,) = [a for a in writes(full) if a.kind == HPA]
@@ -383,7 +383,7 @@ def test_what_scheduled_actions_set_outlives_another_name_of_the_variant() -> No
         **{k: {"minCapacity": 1, "maxCapacity": 10} for k in ("registered", "base")},
     }
     remembered = [{"variantName": "AllTraffic", "minCapacity": 4, "desiredCapacity": 6} | memory]
-    seen = spoken(update(BLUE, made=6, ready=6), [scaling(1, 10, variant="Blue", scheduledActions=[MORNING])])
+    seen = with_autoscaling(update(BLUE, made=6, ready=6), [scaling(1, 10, variant="Blue", scheduledActions=[MORNING])])
     rollout = decide(replace(seen, endpoint=_with(seen, autoscaling=remembered), now=NOW + 60))
     assert rollout.scaling is not None and rollout.scaling.status is not None
     assert {k: rollout.scaling.status[k] for k in ("variantName", "minCapacity")} == {
@@ -393,21 +393,21 @@ def test_what_scheduled_actions_set_outlives_another_name_of_the_variant() -> No
 
 
 def test_an_entry_for_neither_variant_holds_for_none() -> None:
-    assert ("Delete", HPA) in names_of(writes(spoken(update(BLUE), [scaling(1, 10, variant="Green")])))
+    assert ("Delete", HPA) in names_of(writes(with_autoscaling(update(BLUE), [scaling(1, 10, variant="Green")])))
 
 
 # --- What stands in the way
 
 
 def test_a_route_that_is_held_shows_no_pool_that_could_not_be_made() -> None:
-    seen = spoken(serving(COLD), [scaling()])
+    seen = with_autoscaling(serving(COLD), [scaling()])
     held = decide(seen, hold=True)
     assert held.routed is not None
     assert held.routed.route.warm_pool is None
 
 
 def test_an_entry_that_cannot_be_read_changes_nothing() -> None:
-    seen = spoken(scaled(warm=5), [scaling(1, 10) | {"minCapacity": "many"}])
+    seen = with_autoscaling(scaled(warm=5), [scaling(1, 10) | {"minCapacity": "many"}])
     remembered = {"variantName": "AllTraffic", "desiredCapacity": 5, "currentCapacity": 4}
     seen = replace(seen, endpoint=_with(seen, autoscaling=[remembered]))
     rollout = decide(seen)
@@ -423,7 +423,7 @@ UNREADABLE = scaling(1, 10) | {"minCapacity": "many"}
 
 
 def test_an_entry_that_cannot_be_read_says_where_and_why() -> None:
-    told = decide(spoken(scaled(), [UNREADABLE])).scaling
+    told = decide(with_autoscaling(scaled(), [UNREADABLE])).scaling
     assert told is not None and told.blocker is not None
     stays = "Correct it; the size stays as it is until then."
     assert told.blocker.message.startswith(
@@ -439,9 +439,9 @@ def test_an_entry_that_cannot_be_read_says_where_and_why() -> None:
 def test_an_update_under_an_entry_that_cannot_be_read_keeps_the_size_and_the_hpa(
     remembered: list[dict[str, Any]],
 ) -> None:
-    begun, full = (spoken(update(NEXT, **made), [UNREADABLE]) for made in ({}, {"made": 6, "ready": 6}))  # type: ignore[arg-type]
+    begun, full = (with_autoscaling(update(NEXT, **made), [UNREADABLE]) for made in ({}, {"made": 6, "ready": 6}))  # type: ignore[arg-type]
     begun, full = (replace(seen, endpoint=_with(seen, autoscaling=remembered)) for seen in (begun, full))
-    assert wish(decide(begun), route(NEXT).warm_pool) == (6, 6)
+    assert desired_pool(decide(begun), route(NEXT).warm_pool) == (6, 6)
     (apply,) = [a for a in writes(full) if a.kind == HPA]
     assert isinstance(apply, Apply)
     assert apply.body["spec"] == full.hpa["spec"] | {
@@ -451,7 +451,7 @@ def test_an_update_under_an_entry_that_cannot_be_read_keeps_the_size_and_the_hpa
 
 @pytest.mark.parametrize("ready", [0, 2])
 def test_an_entry_that_could_never_be_read_comes_to_rest(ready: int) -> None:
-    seen = spoken(scaled(warm=2, ready=ready), [UNREADABLE])
+    seen = with_autoscaling(scaled(warm=2, ready=ready), [UNREADABLE])
     told = status(seen, decide(seen))
     for _ in range(3):
         seen = replace(seen, endpoint=dict(seen.endpoint) | {"status": told}, now=seen.now + 1)
@@ -459,7 +459,7 @@ def test_an_entry_that_could_never_be_read_comes_to_rest(ready: int) -> None:
 
 
 def test_an_entry_for_another_variant_is_told() -> None:
-    rollout = decide(spoken(serving(COLD), [scaling(variant="other")]))
+    rollout = decide(with_autoscaling(serving(COLD), [scaling(variant="other")]))
     assert rollout.scaling is not None
     assert rollout.scaling.blocker == Blocker(
         BlockerKind.STALLED, "InvalidAutoscaling", rollout.scaling.blocker.message, blocking=False
@@ -468,7 +468,7 @@ def test_an_entry_for_another_variant_is_told() -> None:
 
 
 def test_where_no_hpa_may_have_a_minimum_of_zero_it_has_one() -> None:
-    seen = replace(spoken(serving(COLD), [scaling(0, 4)]), capabilities=ClusterCapabilities(zero=False))
+    seen = replace(with_autoscaling(serving(COLD), [scaling(0, 4)]), capabilities=ClusterCapabilities(zero=False))
     seen = replace(seen, endpoint=_routed(seen, decide(seen)))
     (hpa,) = [a for a in writes(seen) if a.kind == HPA]
     assert isinstance(hpa, Create)
@@ -564,12 +564,12 @@ def test_a_restart_changes_nothing(
         loads={"busy": load} if load else {},
         history=(Recommendation(NOW - 1, warm),),
     )
-    seen = spoken(seen, [entry])
+    seen = with_autoscaling(seen, [entry])
     for _ in range(4):
         rollout = decide(seen)
         hpa = manifests.hpa(seen, rollout.scaling.hpa) if rollout.scaling and rollout.scaling.hpa else None
         if hpa is not None:
-            seen = replace(seen, hpa=stored(hpa, "uid-hpa") | {"status": {"conditions": conditions}})
+            seen = replace(seen, hpa=with_uid(hpa, "uid-hpa") | {"status": {"conditions": conditions}})
         seen = replace(seen, endpoint=dict(seen.endpoint) | {"status": status(seen, rollout)})
     assert (writes(seen), status(seen, decide(seen))) == ((), seen.status)
     begun = replace(seen, loads={}, history=(), now=NOW + 2)

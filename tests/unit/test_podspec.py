@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from kindler.core.endpoint.podspec import pod_spec
-from tests.unit.builders import SETTINGS, said
+from tests.unit.builders import SETTINGS, resolved
 
 
 def spec(read_only: bool) -> dict[str, Any]:
-    return pod_spec(said(read_only_root_filesystem=read_only).shape, SETTINGS)
+    return pod_spec(resolved(read_only_root_filesystem=read_only).shape, SETTINGS)
 
 
 def test_a_volume_only_where_the_root_is_read_only() -> None:
