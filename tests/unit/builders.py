@@ -1,4 +1,4 @@
-"""Keyword builders of the objects that the controller reads, with defaults: a row of a table says only what matters to it."""
+"""Builders of the objects that the controller reads. All fields have defaults: a test names only what matters to it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,10 @@ def pod(
     owner_uid: str = "",
     **status: Any,
 ) -> dict[str, Any]:
-    """A model pod. `waiting`: (reason, message) of its container; `ended`: (reason, exit code, seconds it ran) of its last end."""
+    """A model pod as JSON. `waiting`: (reason, message) of its container.
+
+    `ended`: (reason, exit code, seconds it ran) of the last end of its container.
+    """
     state: dict[str, Any] = {"running": {"startedAt": stamp(started)}} if started is not None else {}
     if waiting:
         state = {"waiting": {"reason": waiting[0], "message": waiting[1]}}
@@ -111,7 +114,7 @@ def pod(
     }
 
 
-# --- What the controller sees of one Endpoint
+# --- What the controller observes of one Endpoint
 
 
 SETTINGS = controller_settings({})
@@ -122,24 +125,18 @@ ACTIVATOR = SETTINGS.activator_service
 def resolved(
     config: str = "v1", image: str = "registry.local/iris:1", source: str = "1", **changed: Any
 ) -> ResolvedRefs:
-    """What the Endpoint asks for; `changed`: fields of Shape or Limits."""
-    shape = PodShape(
-        image=image,
-        **({"memory_size_in_mb": 1024} | {k: v for k, v in changed.items() if k in PodShape.__dataclass_fields__}),
-    )
-    limits = {
+    """What the Endpoint refers to; `changed`: fields of PodShape or Limits."""
+    of_shape = {k: v for k, v in changed.items() if k in PodShape.__dataclass_fields__}
+    of_limits = {k: v for k, v in changed.items() if k not in of_shape}
+    shape = PodShape(image=image, **({"memory_size_in_mb": 1024} | of_shape))
+    limits: dict[str, Any] = {
         "variant_name": "AllTraffic",
         "max_concurrency": 10,
         "max_concurrency_per_instance": 1,
         "provisioned_concurrency": 0,
         "idle_timeout_in_seconds": 300,
     }
-    return ResolvedRefs(
-        config,
-        shape,
-        Limits(**(limits | {k: v for k, v in changed.items() if k in Limits.__dataclass_fields__})),
-        (source,),
-    )
+    return ResolvedRefs(config, shape, Limits(**(limits | of_limits)), (source,))
 
 
 def route(what: ResolvedRefs) -> Route:
@@ -187,7 +184,7 @@ def scaling(
 def stored_revision(
     what: ResolvedRefs, number: int = 0, at: int = int(NOW) - 100, attempt: int = 0, **changed: Any
 ) -> StoredRevision:
-    """The revision of `what`; routed to if it has a number, `at` the moment of its last attempt (and of its routing)."""
+    """The revision of `what`; with a number, it was routed to. `at`: when its attempt began and it was routed to."""
     revision = route(what).revision
     fields: dict[str, Any] = {
         "name": f"iris-{revision}",
@@ -206,7 +203,7 @@ def stored_revision(
 def pool(
     what: ResolvedRefs, kind: str = names.DEMAND, replicas: int = 1, of: StoredRevision | None = None, **changed: Any
 ) -> Pool:
-    """A ReplicaSet as it was made for the attempt of `of` (default: of stored_revision(what))."""
+    """A ReplicaSet that was created for the attempt of `of` (default: of stored_revision(what))."""
     owner = of or stored_revision(what)
     name = names.pool_name("iris", owner.revision, kind)
     mark = owner.attempt.id if owner.attempt else ""
@@ -221,7 +218,7 @@ def pool(
 
 
 def pods_of(of: Pool, count: int | None = None, **changed: Any) -> list[tuple[str, PodFacts]]:
-    """Its pods, as `pod` builds them."""
+    """The pods of a pool, as `pod` builds them."""
     number = of.replicas if count is None else count
     return [
         (of.uid, read(pod(name=f"{of.name}-{n}", pool=of.pool, revision=of.revision, owner_uid=of.uid, **changed), NOW))
@@ -232,7 +229,7 @@ def pods_of(of: Pool, count: int | None = None, **changed: Any) -> list[tuple[st
 def observed(
     endpoint_: dict[str, Any] | None = None, refs: ResolvedRefs | Blocker | None = None, **changed: Any
 ) -> Observed:
-    """Nothing but a new Endpoint, unless `changed` (fields of Observed) says more. Kept revisions stand as manifests, too."""
+    """A new Endpoint and `changed` (fields of Observed). Revisions exist as ControllerRevisions, too."""
     fields: dict[str, Any] = {
         "endpoint": endpoint_ or endpoint(),
         "refs": refs or resolved(),
@@ -255,7 +252,7 @@ def observed(
 
 
 def with_uid(body: dict[str, Any], uid: str) -> dict[str, Any]:
-    """A manifest as the API server gives it back."""
+    """A manifest as the API server returns it."""
     return body | {"metadata": body["metadata"] | {"uid": uid}}
 
 
@@ -278,7 +275,7 @@ def serving(what: ResolvedRefs, replicas: int = 1, config: str | None = None, **
 def stats(
     revision: str, in_flight: int = 0, older: dict[str, int] | None = None, held: int = 0, warm: int = 0, uid: str = UID
 ) -> Stats:
-    """What one activator says of iris."""
+    """What one activator reports of iris."""
     return Stats(
         "boot", {"team/iris": EndpointStats(uid, True, revision, in_flight, held, warm, in_flight - warm, older or {})}
     )

@@ -1,4 +1,4 @@
-"""Where an Endpoint is on its way: creation, update, failure, letting go, as states and what must stand then."""
+"""The rollout of an Endpoint: creation, update, failure and draining, as observed states and the required objects."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def building(ready: bool = False, begun: float = NOW - 5, attempt: int = 0, **po
 # --- Creation
 
 
-def test_a_new_endpoint_begins_with_one_pod_on_demand() -> None:
+def test_a_new_endpoint_begins_with_one_on_demand_pod() -> None:
     rollout = decide(observed(refs=OLD))
     assert desired_pools(rollout) == {demand(OLD): (1, 1)}
     assert (rollout.routed, rollout.target and rollout.target.config_name) == (None, "v1")
@@ -67,17 +67,17 @@ def test_a_new_endpoint_begins_with_one_pod_on_demand() -> None:
     assert (keep.number, keep.routed, keep.attempt and keep.attempt.number) == (0, None, 0)
 
 
-def test_provisioned_concurrency_begins_with_its_pods_and_none_on_demand() -> None:
+def test_provisioned_concurrency_begins_with_its_warm_pods_and_no_on_demand_pod() -> None:
     assert desired_pools(decide(observed(refs=WARM))) == {route(WARM).warm_pool: (2, 2), demand(WARM): (0, 0)}
 
 
-def test_nothing_is_made_while_a_reference_is_missing() -> None:
+def test_nothing_is_created_while_a_reference_is_missing() -> None:
     rollout = decide(observed(refs=MISSING))
     assert (rollout.pools, rollout.revisions, rollout.blocker) == ((), (), MISSING)
 
 
 @pytest.mark.parametrize(("ready", "routed"), [(False, False), (True, True)])
-def test_the_route_waits_for_the_first_ping(ready: bool, routed: bool) -> None:
+def test_the_route_changes_after_the_first_ready_pod(ready: bool, routed: bool) -> None:
     revision = stored_revision(OLD)
     made = pool(OLD, of=revision)
     rollout = decide(observed(refs=OLD, revisions=(revision,), pools=(made,), pods=tuple(pods_of(made, ready=ready))))
@@ -86,7 +86,7 @@ def test_the_route_waits_for_the_first_ping(ready: bool, routed: bool) -> None:
     assert rollout.revisions[0].number == int(routed)
 
 
-def test_all_provisioned_pods_must_have_answered() -> None:
+def test_all_provisioned_pods_must_be_ready_before_the_route_changes() -> None:
     revision = stored_revision(WARM)
     warm, cold = pool(WARM, names.WARM, 2, revision), pool(WARM, names.DEMAND, 0, revision)
     one = decide(observed(refs=WARM, revisions=(revision,), pools=(warm, cold), pods=tuple(pods_of(warm, 1))))
@@ -97,7 +97,7 @@ def test_all_provisioned_pods_must_have_answered() -> None:
 # --- In service
 
 
-def test_in_service_nothing_is_to_come_and_the_demand_pool_is_the_activators() -> None:
+def test_in_service_there_is_no_target_and_the_activator_sizes_the_demand_pool() -> None:
     rollout = decide(serving(OLD, replicas=3))
     assert (rollout.target, rollout.remove, rollout.blocker, rollout.degraded, rollout.requeue_after) == (
         None,
@@ -112,13 +112,13 @@ def test_in_service_nothing_is_to_come_and_the_demand_pool_is_the_activators() -
 @pytest.mark.parametrize(
     "now", [MISSING, resolved("v1", image="other:1"), Blocker(BlockerKind.STALLED, "Invalid", "bad")]
 )
-def test_what_serves_needs_no_reference_any_more(now: object) -> None:
+def test_a_routed_revision_needs_its_references_no_more(now: object) -> None:
     before = decide(serving(OLD))
     rollout = decide(replace(serving(OLD), refs=now))
     assert (rollout.routed, rollout.pools, rollout.blocker) == (before.routed, before.pools, None)
 
 
-def test_a_lost_demand_pool_comes_back_as_large_as_what_is_in_flight() -> None:
+def test_a_deleted_demand_pool_is_created_again_for_the_requests_in_flight() -> None:
     seen = replace(serving(OLD), pools=(), pods=(), activators={"a": stats(route(OLD).revision, in_flight=3, held=1)})
     assert desired_pools(decide(seen)) == {demand(OLD): (4, None)}
 
@@ -139,7 +139,7 @@ def test_a_lost_route_is_rebuilt_from_the_highest_revision() -> None:
 
 
 @pytest.mark.parametrize("also_pools", [False, True])
-def test_a_lost_revision_is_rebuilt_from_its_pools_or_from_what_is_said(also_pools: bool) -> None:
+def test_a_lost_revision_is_rebuilt_from_its_pools_or_from_the_spec(also_pools: bool) -> None:
     seen = replace(serving(OLD), revisions=(), revisions_found={})
     if also_pools:
         seen = replace(seen, pools=(), pods=())
@@ -157,8 +157,8 @@ def unresolved(image_id: str) -> Observed:
     return replace(seen, revisions=(revision,), pools=(made,), pods=tuple(pods_of(made, image_id=image_id)))
 
 
-def test_what_serves_survives_the_loss_of_its_revision_and_its_sleeping_pool() -> None:
-    """An update is under way: what is said tells nothing of what serves, its provisioned pool does."""
+def test_the_route_survives_the_loss_of_its_revision_and_its_empty_demand_pool() -> None:
+    """An update is in progress: the spec does not define the routed revision any more, but its warm pool does."""
     seen = serving(WARM, refs=NEW, config="v2")
     rollout = decide(replace(seen, revisions=(), revisions_found={}, pools=seen.pools[1:]))
     assert rollout.routed is not None
@@ -166,7 +166,7 @@ def test_what_serves_survives_the_loss_of_its_revision_and_its_sleeping_pool() -
     assert demand(WARM) in desired_pools(rollout)
 
 
-def test_the_digest_is_held_once_a_pod_of_the_same_repository_is_ready() -> None:
+def test_the_digest_is_pinned_once_a_pod_of_the_same_repository_is_ready() -> None:
     (keep,) = decide(unresolved("registry.local/iris@sha256:abc")).revisions
     assert keep.resolved == ResolvedImage("registry.local/iris@sha256:abc", int(NOW), True)
 
@@ -174,7 +174,7 @@ def test_the_digest_is_held_once_a_pod_of_the_same_repository_is_ready() -> None
 @pytest.mark.parametrize(
     "image_id", ["", "sha256:abc", "docker.io/library/import-2026@sha256:abc", "registry.local/other@sha256:abc"]
 )
-def test_another_repositorys_digest_is_not_taken(image_id: str) -> None:
+def test_the_digest_of_another_repository_is_not_used(image_id: str) -> None:
     (keep,) = decide(unresolved(image_id)).revisions
     assert keep.resolved is None
 
@@ -196,25 +196,25 @@ def test_an_update_brings_up_as_many_pods_as_requests_are_in_flight() -> None:
 
 
 @pytest.mark.parametrize(("busy", "start"), [(0, 1), (1, 1), (99, 10)])
-def test_at_least_one_pod_and_at_most_the_limit(busy: int, start: int) -> None:
+def test_an_update_begins_with_at_least_one_pod_and_at_most_the_limit(busy: int, start: int) -> None:
     seen = replace(serving(OLD, refs=NEW, config="v2"), activators={"a": stats(route(OLD).revision, busy)})
     assert desired_pools(decide(seen))[demand(NEW)] == (start, start)
 
 
-def test_without_an_answer_as_many_pods_as_there_are() -> None:
+def test_without_stats_an_update_brings_up_as_many_pods_as_exist() -> None:
     seen = serving(OLD, replicas=4, refs=NEW, config="v2")
     for activators in (None, {}, {"a": None}):
         assert desired_pools(decide(replace(seen, activators=activators)))[demand(NEW)] == (4, 4)
 
 
-def test_the_route_moves_when_the_new_pods_are_ready_and_the_old_ones_stay() -> None:
+def test_the_route_changes_when_the_new_pods_are_ready_and_the_old_pods_stay() -> None:
     rollout = decide(building(ready=True))
     assert rollout.routed is not None
     assert (rollout.routed.route, rollout.routed.config_name, rollout.remove) == (route(NEW), "v2", ())
     assert {k.revision: k.number for k in rollout.revisions} == {route(OLD).revision: 1, route(NEW).revision: 2}
 
 
-def test_equal_content_moves_only_the_route() -> None:
+def test_equal_shapes_change_only_the_route() -> None:
     wider = resolved("v2", max_concurrency=50, idle_timeout_in_seconds=7)
     rollout = decide(serving(OLD, refs=wider, config="v2"))
     assert rollout.routed is not None
@@ -222,7 +222,7 @@ def test_equal_content_moves_only_the_route() -> None:
     assert set(desired_pools(rollout)) == {demand(OLD)}
 
 
-def test_more_provisioned_concurrency_is_filled_before_the_route_says_so() -> None:
+def test_more_provisioned_concurrency_is_ready_before_the_route_names_it() -> None:
     more = replace(WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=8))
     rollout = decide(serving(WARM, refs=more, config="v4"))
     assert rollout.routed is not None
@@ -230,7 +230,7 @@ def test_more_provisioned_concurrency_is_filled_before_the_route_says_so() -> No
     assert rollout.routed.route.provisioned_concurrency == 4
 
 
-def test_less_provisioned_concurrency_moves_first_and_shrinks_then() -> None:
+def test_less_provisioned_concurrency_changes_the_route_first_and_then_the_pool() -> None:
     less = replace(WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=2))
     rollout = decide(serving(WARM, refs=less, config="v4"))
     assert rollout.routed is not None
@@ -243,7 +243,7 @@ def test_less_provisioned_concurrency_moves_first_and_shrinks_then() -> None:
 
 
 @pytest.mark.parametrize("provisioned", [0, 2, 4])
-def test_a_bad_pod_does_not_hold_up_what_needs_no_more_pods(provisioned: int) -> None:
+def test_a_failing_pod_does_not_delay_an_update_that_needs_no_more_pods(provisioned: int) -> None:
     less = replace(
         WARM,
         config_name="v4",
@@ -261,18 +261,18 @@ def test_a_bad_pod_does_not_hold_up_what_needs_no_more_pods(provisioned: int) ->
     assert (rollout.routed.config_name, rollout.failure) == ("v4", None)
 
 
-# --- Letting go
+# --- Draining
 
 
 def switched(since: float = NOW - 1, **changed: object) -> Observed:
-    """NEW serves since then, OLD's pool still stands."""
+    """NEW has served since `since`; OLD's pool still exists."""
     old, new = stored_revision(OLD, number=1, at=int(since) - 100), stored_revision(NEW, number=2, at=int(since))
     pools = (pool(OLD, of=old), pool(NEW, of=new))
     return observed(endpoint("v2", serves=NEW), NEW, revisions=(old, new), pools=pools, **changed)
 
 
-LET_GO = [
-    # what the activators say                                                                   may the old pool go?
+DRAINED = [
+    # stats of the activators -> may the old pool be deleted?
     (None, False),
     ({}, False),
     ({"a": None}, False),
@@ -286,9 +286,9 @@ LET_GO = [
 ]
 
 
-@pytest.mark.parametrize(("told", "may"), LET_GO)
-def test_the_old_goes_when_every_activator_has_let_go(told: object, may: bool) -> None:
-    rollout = decide(switched(activators=told))
+@pytest.mark.parametrize(("reported", "may"), DRAINED)
+def test_the_old_pool_is_deleted_when_every_activator_reports_it_drained(reported: object, may: bool) -> None:
+    rollout = decide(switched(activators=reported))
     assert [p.revision for p in rollout.remove] == ([route(OLD).revision] if may else [])
     assert (rollout.requeue_after is not None) is not may
 
@@ -296,15 +296,17 @@ def test_the_old_goes_when_every_activator_has_let_go(told: object, may: bool) -
 NEEDED = [stats(route(OLD).revision), stats(route(NEW).revision, older={route(OLD).revision: 1})]
 
 
-@pytest.mark.parametrize("told", NEEDED)
+@pytest.mark.parametrize("reported", NEEDED)
 @pytest.mark.parametrize(("since", "may"), [(100, False), (664, False), (665, True)])
-def test_an_activator_that_needs_the_old_outweighs_the_clock(told: Stats, since: int, may: bool) -> None:
-    """What this controller has heard may be behind: status may have moved on."""
-    assert bool(decide(switched(NOW - since, activators={"a": None, "b": told})).remove) is may
+def test_an_activator_that_needs_the_old_pool_delays_its_deletion_beyond_the_invocation_time(
+    reported: Stats, since: int, may: bool
+) -> None:
+    """The status that this controller observed may be out of date."""
+    assert bool(decide(switched(NOW - since, activators={"a": None, "b": reported})).remove) is may
 
 
-def test_a_view_of_status_that_is_behind_takes_nothing_that_serves() -> None:
-    """OLD serves since long, as this controller has it; the activators have been told of NEW since."""
+def test_an_outdated_status_deletes_no_pool_that_serves() -> None:
+    """The controller observes that OLD has served for long; the activators already serve NEW."""
     seen = switched(NOW - 1, activators={"a": stats(route(NEW).revision)})
     behind = replace(
         seen,
@@ -316,17 +318,17 @@ def test_a_view_of_status_that_is_behind_takes_nothing_that_serves() -> None:
     assert decide(behind).remove == ()
 
 
-def test_a_revision_that_is_served_though_nobody_kept_that_is_not_let_go() -> None:
+def test_a_revision_that_serves_without_a_record_of_it_is_not_deleted() -> None:
     seen = switched(NOW - 100, activators={"a": stats(route(OLD).revision)})
     assert decide(replace(seen, revisions=(stored_revision(OLD), seen.revisions[1]))).remove == ()
 
 
 @pytest.mark.parametrize(("since", "may"), [(64, False), (65, True)])
-def test_the_old_goes_after_the_longest_invocation_in_any_case(since: int, may: bool) -> None:
+def test_without_stats_the_old_pool_is_deleted_after_the_longest_invocation_time(since: int, may: bool) -> None:
     assert bool(decide(switched(NOW - since, activators={"a": None})).remove) is may
 
 
-def test_a_revision_that_never_served_goes_at_once() -> None:
+def test_a_revision_that_never_served_is_deleted_at_once() -> None:
     base = serving(OLD)
     given_up = stored_revision(NEW)
     seen = observed(
@@ -340,15 +342,15 @@ def test_a_revision_that_never_served_goes_at_once() -> None:
     assert {k.revision for k in decide(replace(seen, pools=base.pools)).revisions} == {base.revisions[0].revision}
 
 
-def test_a_pool_that_is_to_come_is_the_controllers_to_raise_and_never_made_smaller() -> None:
+def test_the_controller_raises_the_demand_pool_of_a_target_and_never_shrinks_it() -> None:
     revision = stored_revision(OLD)
     for size, desired in ((0, (1, 1)), (5, (1, 5))):
         rollout = decide(observed(revisions=(revision,), pools=(pool(OLD, replicas=size, of=revision),)))
         assert (desired_pools(rollout)[demand(OLD)], rollout.remove) == (desired, ())
 
 
-def way_back(older: int = 1, replicas: int = 3, **changed: object) -> Observed:
-    """From NEW, which serves since a second, to OLD, whose pods still stand."""
+def rollback(older: int = 1, replicas: int = 3, **changed: object) -> Observed:
+    """Back from NEW, which has served for a second, to OLD, whose pods still exist."""
     seen = switched(
         NOW - 1, activators={"a": stats(route(NEW).revision, 4, older={route(OLD).revision: older})}, **changed
     )
@@ -358,19 +360,19 @@ def way_back(older: int = 1, replicas: int = 3, **changed: object) -> Observed:
 
 
 @pytest.mark.parametrize("older", [0, 1])
-def test_the_way_back_is_a_new_attempt_on_the_pods_that_stand(older: int) -> None:
-    rollout = decide(way_back(older))
+def test_a_rollback_is_a_new_attempt_with_the_existing_pods(older: int) -> None:
+    rollout = decide(rollback(older))
     assert rollout.attempt is not None
     assert (rollout.attempt.at, rollout.attempt.number, rollout.failure, rollout.remove) == (int(NOW), 0, None, ())
-    assert desired_pools(rollout)[demand(OLD)] == (4, 4), "raised to what is in flight"
-    rollout = decide(way_back(older, replicas=5))
+    assert desired_pools(rollout)[demand(OLD)] == (4, 4), "raised for the requests in flight"
+    rollout = decide(rollback(older, replicas=5))
     assert rollout.routed is not None
     assert (rollout.routed.route, rollout.remove) == (route(OLD), ())
 
 
-def test_a_clock_that_is_behind_begins_no_attempt_twice() -> None:
-    """Another replica routed to NEW by a clock 30 s ahead, and now leads no more."""
-    seen = way_back()
+def test_a_slow_clock_begins_no_attempt_twice() -> None:
+    """The former leader, whose clock is 30 s ahead, routed to NEW."""
+    seen = rollback()
     old, new = seen.revisions
     seen = replace(seen, revisions=(old, replace(new, routed=replace(new.routed, at=int(NOW) + 30))))
     first = decide(seen)
@@ -378,8 +380,8 @@ def test_a_clock_that_is_behind_begins_no_attempt_twice() -> None:
     assert decide(later).attempt == first.attempt
 
 
-def test_a_second_try_of_growth_is_not_born_failed() -> None:
-    """It failed an hour ago, and the EndpointConfig that serves was named again meanwhile."""
+def test_a_new_attempt_to_grow_does_not_begin_as_failed() -> None:
+    """The former attempt failed an hour ago, and the spec named the serving EndpointConfig again meanwhile."""
     more = replace(WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=8))
     seen = serving(WARM, refs=replace(more, sources=("2",)), config="v4")
     revision = replace(seen.revisions[0], attempt=Attempt(3, int(NOW) - 3600, "v4", ("1",)))
@@ -387,15 +389,15 @@ def test_a_second_try_of_growth_is_not_born_failed() -> None:
     assert (rollout.failure, rollout.attempt and rollout.attempt.number) == (None, 0)
 
 
-def test_growth_from_none_does_not_take_its_pool_away_while_a_cache_lags() -> None:
+def test_a_new_warm_pool_is_not_deleted_while_a_cache_lags() -> None:
     warm = resolved("v2", provisioned_concurrency=2)
     seen = serving(OLD, refs=warm, config="v2")
     made = pool(warm, names.WARM, 2, stored_revision(warm, at=int(NOW) - 2))
     assert decide(replace(seen, pools=(*seen.pools, made))).remove == ()
 
 
-def test_what_nothing_keeps_has_the_deadline_that_status_tells() -> None:
-    """A quota leaves no room for the ControllerRevision."""
+def test_an_attempt_that_is_not_stored_has_the_deadline_of_the_status() -> None:
+    """A quota prevents the creation of the ControllerRevision."""
     pending = {"endpointConfigName": "v1", "startTime": stamp(NOW - 200)}
     rollout = decide(observed(endpoint(pendingDeploymentSummary=pending), OLD))
     assert rollout.deadline == NOW - 20
@@ -417,7 +419,7 @@ def test_what_nothing_keeps_has_the_deadline_that_status_tells() -> None:
         ({"started": None}, 180 + NO_PROGRESS_SECONDS, "StartTimeout"),
     ],
 )
-def test_what_counts_as_failure(pods: dict[str, object], begun: int, reason: str | None) -> None:
+def test_when_an_attempt_counts_as_failed(pods: dict[str, object], begun: int, reason: str | None) -> None:
     rollout = decide(building(begun=NOW - begun, **pods))
     assert (rollout.failure.reason if rollout.failure else None) == reason
     assert rollout.routed is not None
@@ -432,12 +434,12 @@ def failed(begun: float, number: int, source: str = "1") -> Observed:
     )
     seen = replace(seen, revisions=(seen.revisions[0], last))
     what = replace(NEW, sources=(source,))
-    told = {
+    reported = {
         "failedRevision": route(NEW).revision,
         "failureReason": "it was not there",
         "conditions": [{"type": "Stalled", "reason": "ImagePullBackOff"}],
     }
-    return replace(seen, refs=what, endpoint=endpoint("v2", serves=OLD, **told))
+    return replace(seen, refs=what, endpoint=endpoint("v2", serves=OLD, **reported))
 
 
 @pytest.mark.parametrize(
@@ -452,7 +454,7 @@ def failed(begun: float, number: int, source: str = "1") -> Observed:
         (1, 5, "2", 0),
     ],
 )
-def test_attempts_begin_after_growing_pauses_and_at_once_when_something_changed(
+def test_retries_begin_after_growing_pauses_and_at_once_when_a_source_changed(
     begun: int, number: int, source: str, attempt: int
 ) -> None:
     rollout = decide(failed(begun, number, source))
@@ -461,12 +463,12 @@ def test_attempts_begin_after_growing_pauses_and_at_once_when_something_changed(
     assert rollout.failure is not None
     again = (begun, number) != (int(NOW - rollout.attempt.at), rollout.attempt.number)
     assert [p.revision for p in rollout.remove] == ([route(NEW).revision] if again else []), (
-        "the failed pods go when the next attempt begins"
+        "the failed pods are deleted when the next attempt begins"
     )
 
 
-def test_the_pause_counts_from_the_failure_and_the_next_attempt_begins_with_one_pod() -> None:
-    """A verdict that took as long as the startup time would else be followed by no pause at all."""
+def test_the_pause_counts_from_the_failure_and_a_retry_begins_with_one_pod() -> None:
+    """Otherwise a failure that took the whole startup timeout would be retried without a pause."""
     seen = replace(building(begun=NOW - 205, started=NOW - 200), activators={"a": stats(route(OLD).revision, 5)})
     rollout = decide(seen)
     assert rollout.attempt is not None
@@ -487,7 +489,7 @@ def test_pauses_grow_to_ten_minutes() -> None:
     assert pauses[-1] == 600
 
 
-def test_a_failure_is_told_until_it_works() -> None:
+def test_a_failure_is_reported_until_the_revision_works() -> None:
     seen = failed(begun=3, number=0)
     quiet = replace(seen, pods=tuple(pods_of(seen.pools[0])))
     rollout = decide(quiet)
@@ -496,7 +498,7 @@ def test_a_failure_is_told_until_it_works() -> None:
 
 
 def test_one_cache_may_lag_behind_the_other() -> None:
-    """The pool of the next attempt is seen before the ControllerRevision that tells of it."""
+    """The pool of the next attempt is observed before the ControllerRevision that stores the attempt."""
     seen = building(begun=NOW - 30)
     later = pool(NEW, of=stored_revision(NEW, at=int(NOW) - 2, attempt=1))
     assert decide(replace(seen, pools=(seen.pools[0], later))).remove == ()
@@ -516,26 +518,29 @@ def test_one_cache_may_lag_behind_the_other() -> None:
         ({"ready": False, "waiting": ("ErrImagePull", "x")}, 180, "ErrImagePull", False),
     ],
 )
-def test_waking_pods_in_trouble(pods: dict[str, object], created: int, degraded: str | None, available: bool) -> None:
+def test_pods_that_fail_while_they_start_from_zero(
+    pods: dict[str, object], created: int, degraded: str | None, available: bool
+) -> None:
     seen = serving(OLD)
-    rollout = decide(replace(seen, pods=tuple(pods_of(seen.pools[0], created=NOW - created, **pods))))  # type: ignore[arg-type]
+    failing = pods_of(seen.pools[0], created=NOW - created, **pods)  # type: ignore[arg-type]
+    rollout = decide(replace(seen, pods=tuple(failing)))
     assert (rollout.degraded.reason if rollout.degraded else None, rollout.available) == (degraded, available)
 
 
-def test_an_image_that_cannot_be_pulled_is_told_without_flapping() -> None:
+def test_an_image_that_cannot_be_pulled_is_reported_without_flapping() -> None:
     seen = serving(OLD)
-    told = endpoint(serves=OLD, conditions=[{"type": "Ready", "status": "False", "reason": "CannotStart"}])
+    reported = endpoint(serves=OLD, conditions=[{"type": "Ready", "status": "False", "reason": "CannotStart"}])
     pulling = tuple(pods_of(seen.pools[0], ready=False, waiting=("ErrImagePull", "x")))
     starting = tuple(pods_of(seen.pools[0], ready=False))
     assert decide(replace(seen, pods=pulling)).available
-    assert not decide(replace(seen, endpoint=told, pods=pulling)).available
-    assert decide(replace(seen, endpoint=told, pods=starting)).available
+    assert not decide(replace(seen, endpoint=reported, pods=pulling)).available
+    assert decide(replace(seen, endpoint=reported, pods=starting)).available
 
 
-def test_a_pod_that_was_evicted_and_lies_about_hinders_nothing() -> None:
-    asleep = serving(OLD, replicas=0)
-    corpse = pods_of(
-        asleep.pools[0],
+def test_an_evicted_pod_that_still_exists_degrades_nothing() -> None:
+    at_zero = serving(OLD, replicas=0)
+    evicted = pods_of(
+        at_zero.pools[0],
         1,
         created=NOW - 9999,
         ready=False,
@@ -544,18 +549,18 @@ def test_a_pod_that_was_evicted_and_lies_about_hinders_nothing() -> None:
         reason="Evicted",
         message="low on storage",
     )
-    rollout = decide(replace(asleep, pods=tuple(corpse)))
+    rollout = decide(replace(at_zero, pods=tuple(evicted)))
     assert (rollout.degraded, rollout.available) == (None, True)
 
 
-def test_quota_is_told_at_once_and_a_ready_pod_outweighs_it() -> None:
+def test_a_quota_is_reported_at_once_unless_a_pod_is_ready() -> None:
     failing = pool(OLD, of=stored_revision(OLD, number=1), failing="exceeded quota: none")
     without = decide(replace(serving(OLD), pools=(failing,), pods=()))
     assert (without.degraded and without.degraded.reason, without.available) == ("QuotaExceeded", False)
     assert decide(replace(serving(OLD), pools=(failing,), pods=tuple(pods_of(failing)))).degraded is None
 
 
-def test_a_warm_pool_in_trouble_is_told_while_others_answer() -> None:
+def test_a_failing_warm_pool_is_reported_while_other_pods_are_ready() -> None:
     seen = serving(WARM)
     cold, warm = seen.pools
     pods = (*pods_of(cold), *pods_of(warm, ready=False, waiting=("ImagePullBackOff", "x")))

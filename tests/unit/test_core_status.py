@@ -1,4 +1,4 @@
-"""Every row of the status table, its words, and what a write is worth."""
+"""Every row of the status table, its messages, and which changes are written at once."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from tests.unit.builders import (
 OLD, NEW = resolved("v1"), resolved("v2", memory_size_in_mb=2048)
 WARM = resolved("v3", provisioned_concurrency=2)
 NO_MODEL = Blocker(BlockerKind.WAIT, "ModelNotFound", "Could not find model.")
-TAKEN = Blocker(BlockerKind.STALLED, "NameTaken", "An older one has the name.")
+TAKEN = Blocker(BlockerKind.STALLED, "NameTaken", "An older object has the name.")
 SERVICE_TAKEN = Blocker(
-    BlockerKind.STALLED, "NameTaken", "The Service is somebody else's.", blocking=False, child="Service"
+    BlockerKind.STALLED, "NameTaken", "Another owner has the Service.", blocking=False, child="Service"
 )
 REFUSED = Blocker(BlockerKind.ERROR, "QuotaExceeded", "No more ReplicaSets.")
-GOING = Blocker(BlockerKind.WAIT, "Going", "The former one is still going.")
+DELETING_CHILD = Blocker(BlockerKind.WAIT, "NameTaken", "The former child is being deleted.")
 
 
 def coming(what: Any = OLD, base: Observed | None = None, begun: float = NOW - 5, **pods: Any) -> Observed:
-    """`what` is being brought up, beside what `base` serves."""
+    """`what` is being brought up; `base` serves meanwhile."""
     revision = stored_revision(what, at=int(begun))
     made = pool(what, of=revision)
     before = base or observed(endpoint(what.config_name), what)
@@ -55,7 +55,7 @@ def coming(what: Any = OLD, base: Observed | None = None, begun: float = NOW - 5
 
 
 def scales(warm: int = 2, ready: int | None = None, wanted: int | None = None) -> Observed:
-    """WARM with a scaling warm pool of so many pods; `wanted`: as status has it, else provisionedConcurrency."""
+    """WARM with autoscaling and `warm` pods. `wanted`: the desired size in the status, else provisionedConcurrency."""
     base = serving(WARM)
     cold, _ = base.pools
     scaling_pool = pool(WARM, names.WARM, warm, base.revisions[0])
@@ -69,8 +69,8 @@ def scales(warm: int = 2, ready: int | None = None, wanted: int | None = None) -
 
 BROKEN: dict[str, Any] = {"waiting": ("ImagePullBackOff", "x")}
 IN_SERVICE = serving(OLD)
-WOKEN_BADLY = replace(IN_SERVICE, pods=tuple(pods_of(IN_SERVICE.pools[0], ready=False, **BROKEN)))
-WARM_BADLY = replace(
+FAILING = replace(IN_SERVICE, pods=tuple(pods_of(IN_SERVICE.pools[0], ready=False, **BROKEN)))
+WARM_FAILING = replace(
     serving(WARM),
     pods=tuple(
         p
@@ -78,20 +78,20 @@ WARM_BADLY = replace(
         for p in pods_of(each, **bad)
     ),
 )
-STRANGE = replace(IN_SERVICE, endpoint=endpoint(serves=OLD, scales=[scaling(variant="other")]))
+OTHER_VARIANT = replace(IN_SERVICE, endpoint=endpoint(serves=OLD, scales=[scaling(variant="other")]))
 HPA_TAKEN = Blocker(
-    BlockerKind.STALLED, "NameTaken", "The HPA is somebody else's.", blocking=False, child="HorizontalPodAutoscaler"
+    BlockerKind.STALLED, "NameTaken", "Another owner has the HPA.", blocking=False, child="HorizontalPodAutoscaler"
 )
-ASLEEP = replace(serving(OLD, replicas=0), pods=())
+AT_ZERO = replace(serving(OLD, replicas=0), pods=())
 
 ROWS: list[tuple[str, Observed, tuple[Blocker, ...], tuple[str, str, str, str, str], bool]] = [
-    # moment, facts, what the cluster said against writes -> endpointStatus, Ready, its reason, Available, mark; failureReason?
+    # case, observed, blockers of the writes -> endpointStatus, Ready, its reason, Available, mark; failureReason?
     ("new", observed(), (), ("Creating", "False", "Creating", "False", "Reconciling"), False),
-    ("being built", coming(), (), ("Creating", "False", "Creating", "False", "Reconciling"), False),
+    ("pods are starting", coming(), (), ("Creating", "False", "Creating", "False", "Reconciling"), False),
     (
-        "a former one's child still going",
+        "a child of the former Endpoint is being deleted",
         observed(),
-        (GOING,),
+        (DELETING_CHILD,),
         ("Creating", "False", "Creating", "False", "Reconciling"),
         False,
     ),
@@ -103,9 +103,15 @@ ROWS: list[tuple[str, Observed, tuple[Blocker, ...], tuple[str, str, str, str, s
         False,
     ),
     ("the creation failed", coming(**BROKEN), (), ("Failed", "False", "CreationFailed", "False", "Stalled"), True),
-    ("refused for a while", coming(), (REFUSED,), ("Creating", "False", "Creating", "False", "Reconciling"), False),
     (
-        "refused for too long",
+        "a write is refused, before the deadline",
+        coming(),
+        (REFUSED,),
+        ("Creating", "False", "Creating", "False", "Reconciling"),
+        False,
+    ),
+    (
+        "a write is refused, after the deadline",
         coming(begun=NOW - 180),
         (REFUSED,),
         ("Failed", "False", "CreationFailed", "False", "Stalled"),
@@ -119,17 +125,17 @@ ROWS: list[tuple[str, Observed, tuple[Blocker, ...], tuple[str, str, str, str, s
         ("Failed", "False", "NameTaken", "False", "Stalled"),
         True,
     ),
-    ("serves", IN_SERVICE, (), ("InService", "True", "InService", "True", ""), False),
-    ("asleep", ASLEEP, (), ("InService", "True", "InService", "True", ""), False),
+    ("in service", IN_SERVICE, (), ("InService", "True", "InService", "True", ""), False),
+    ("scaled to zero", AT_ZERO, (), ("InService", "True", "InService", "True", ""), False),
     (
-        "references of what serves deleted",
+        "references of the routed revision were deleted",
         replace(IN_SERVICE, refs=NO_MODEL),
         (),
         ("InService", "True", "InService", "True", ""),
         False,
     ),
     (
-        "update under way",
+        "an update is in progress",
         coming(NEW, IN_SERVICE),
         (),
         ("Updating", "Unknown", "Updating", "True", "Reconciling"),
@@ -143,28 +149,34 @@ ROWS: list[tuple[str, Observed, tuple[Blocker, ...], tuple[str, str, str, str, s
         True,
     ),
     (
-        "the update names what is missing",
+        "the update names a missing object",
         serving(OLD, refs=NO_MODEL, config="v2"),
         (),
         ("InService", "False", "ModelNotFound", "True", "Reconciling"),
         False,
     ),
     (
-        "the update names what is refused",
+        "the update is blocked",
         serving(OLD, refs=TAKEN, config="v2"),
         (),
         ("InService", "False", "NameTaken", "True", "Stalled"),
         True,
     ),
     (
-        "an older one has the name of what serves",
+        "an older Endpoint has the name of one that serves",
         replace(IN_SERVICE, refs=TAKEN),
         (),
         ("InService", "False", "NameTaken", "True", "Stalled"),
         True,
     ),
-    ("pods cannot start when woken", WOKEN_BADLY, (), ("InService", "False", "CannotStart", "False", ""), False),
-    ("warm pods cannot start, others answer", WARM_BADLY, (), ("InService", "False", "CannotStart", "True", ""), False),
+    ("pods cannot start from zero", FAILING, (), ("InService", "False", "CannotStart", "False", ""), False),
+    (
+        "warm pods cannot start, others are ready",
+        WARM_FAILING,
+        (),
+        ("InService", "False", "CannotStart", "True", ""),
+        False,
+    ),
     (
         "the Service's name is taken",
         IN_SERVICE,
@@ -173,7 +185,7 @@ ROWS: list[tuple[str, Observed, tuple[Blocker, ...], tuple[str, str, str, str, s
         True,
     ),
     (
-        "the Service's name is taken, being built",
+        "the Service's name is taken, pods are starting",
         coming(),
         (SERVICE_TAKEN,),
         ("Creating", "False", "Creating", "False", "Reconciling"),
@@ -182,19 +194,19 @@ ROWS: list[tuple[str, Observed, tuple[Blocker, ...], tuple[str, str, str, str, s
     ("the HPA's name is taken", scales(), (HPA_TAKEN,), ("InService", "False", "NameTaken", "True", "Stalled"), True),
     (
         "autoscaling names another variant",
-        STRANGE,
+        OTHER_VARIANT,
         (),
         ("InService", "False", "InvalidAutoscaling", "True", "Stalled"),
         True,
     ),
     (
-        "autoscaling names another variant, being built",
-        coming(base=STRANGE, what=NEW),
+        "autoscaling names another variant during an update",
+        coming(base=OTHER_VARIANT, what=NEW),
         (),
         ("Updating", "Unknown", "Updating", "True", "Reconciling"),
         False,
     ),
-    ("scales", scales(), (), ("InService", "True", "InService", "True", ""), False),
+    ("autoscaling", scales(), (), ("InService", "True", "InService", "True", ""), False),
     (
         "the Service is refused",
         IN_SERVICE,
@@ -218,33 +230,39 @@ def shown(seen: Observed, blockers: tuple[Blocker, ...] = ()) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("seen", "blockers", "row", "failed"), [r[1:] for r in ROWS], ids=[r[0] for r in ROWS])
-def test_every_moment_has_its_row(
+def test_every_case_has_its_row(
     seen: Observed, blockers: tuple[Blocker, ...], row: tuple[str, ...], failed: bool
 ) -> None:
-    told = shown(seen, blockers)
-    conditions = {c["type"]: c for c in told["conditions"]}
+    new_status = shown(seen, blockers)
+    conditions = {c["type"]: c for c in new_status["conditions"]}
     mark = "".join(sorted(set(conditions) - {"Ready", "Available", "ScalingActive"}))
     ready = conditions["Ready"]
-    assert (told["endpointStatus"], ready["status"], ready["reason"], conditions["Available"]["status"], mark) == row
-    assert ("failureReason" in told) is failed
+    assert (
+        new_status["endpointStatus"],
+        ready["status"],
+        ready["reason"],
+        conditions["Available"]["status"],
+        mark,
+    ) == row
+    assert ("failureReason" in new_status) is failed
     if failed:
-        assert told["failureReason"] == ready["message"]
+        assert new_status["failureReason"] == ready["message"]
     assert all(c["observedGeneration"] == 1 and c["message"] and c["reason"] for c in conditions.values())
     assert mark == "" or conditions[mark]["status"] == "True"
 
 
-def test_nothing_changes_when_nothing_happens() -> None:
+def test_the_status_stays_the_same_if_nothing_happens() -> None:
     for _, seen, blockers, *_ in ROWS:
         if not seen.revisions and not isinstance(seen.refs, Blocker):
-            continue  # its attempt is only about to begin
+            continue  # its first attempt begins with this pass
         first = shown(seen, blockers)
         later = replace(seen, endpoint=dict(seen.endpoint) | {"status": first}, now=NOW + 1)
         assert shown(later, blockers) == first
 
 
-def test_a_transition_time_moves_only_with_the_status() -> None:
+def test_a_transition_time_changes_only_with_the_condition() -> None:
     before = shown(IN_SERVICE)
-    later = replace(WOKEN_BADLY, endpoint=dict(WOKEN_BADLY.endpoint) | {"status": before}, now=NOW + 60)
+    later = replace(FAILING, endpoint=dict(FAILING.endpoint) | {"status": before}, now=NOW + 60)
     at = {c["type"]: c["lastTransitionTime"] for c in shown(later)["conditions"]}
     assert at == {"Ready": stamp(NOW + 60), "Available": stamp(NOW + 60)}
     generation = dict(IN_SERVICE.endpoint) | {"status": before}
@@ -253,10 +271,10 @@ def test_a_transition_time_moves_only_with_the_status() -> None:
     assert {(c["observedGeneration"], c["lastTransitionTime"]) for c in again["conditions"]} == {(2, stamp(NOW))}
 
 
-def test_what_serves_and_what_is_to_come() -> None:
-    told = shown(coming(NEW, IN_SERVICE))
-    assert (told["endpointConfigName"], told["route"]["revision"]) == ("v1", route(OLD).revision)
-    (variant,) = told["productionVariants"]
+def test_the_status_shows_the_current_and_the_pending_deployment() -> None:
+    new_status = shown(coming(NEW, IN_SERVICE))
+    assert (new_status["endpointConfigName"], new_status["route"]["revision"]) == ("v1", route(OLD).revision)
+    (variant,) = new_status["productionVariants"]
     assert variant["currentServerlessConfig"]["memorySizeInMB"] == 1024
     assert variant["desiredServerlessConfig"]["memorySizeInMB"] == 2048
     assert (variant["currentInstanceCount"], variant["demandInstanceCount"], variant["warmInstanceCount"]) == (1, 1, 0)
@@ -265,10 +283,10 @@ def test_what_serves_and_what_is_to_come() -> None:
         "resolvedImage": "registry.local/iris@sha256:abc",
         "resolutionTime": "",
     }
-    pending = told["pendingDeploymentSummary"]
+    pending = new_status["pendingDeploymentSummary"]
     assert (pending["endpointConfigName"], pending["startTime"]) == ("v2", stamp(NOW - 5))
     assert pending["productionVariants"][0]["variantStatus"][0]["status"] == "Updating"
-    assert "productionVariants" not in shown(coming()), "during creation, as on SageMaker"
+    assert "productionVariants" not in shown(coming()), "none during creation, as in SageMaker"
 
 
 WORDS = [
@@ -282,16 +300,18 @@ WORDS = [
 
 
 @pytest.mark.parametrize(("pods", "words"), WORDS)
-def test_failures_in_sagemakers_words(pods: dict[str, Any], words: str) -> None:
+def test_failures_have_sagemakers_sentences(pods: dict[str, Any], words: str) -> None:
     first = shown(coming(**pods))
     assert words in first["failureReason"]
-    again = coming()  # the next attempt, not failed yet
-    told = shown(replace(again, endpoint=dict(again.endpoint) | {"status": first}))
-    assert told["failureReason"] == first["failureReason"], "told until it works, and said once"
-    assert told["failedRevision"] == route(OLD).revision
+    again = coming()  # the next attempt, which has not failed yet
+    new_status = shown(replace(again, endpoint=dict(again.endpoint) | {"status": first}))
+    assert new_status["failureReason"] == first["failureReason"], (
+        "reported until it works, with SageMaker's sentence once"
+    )
+    assert new_status["failedRevision"] == route(OLD).revision
 
 
-def test_last_modified_moves_with_what_sagemaker_calls_a_change() -> None:
+def test_last_modified_time_changes_with_what_sagemaker_calls_a_change() -> None:
     seen = replace(IN_SERVICE, endpoint=endpoint(serves=OLD, lastModifiedTime=stamp(NOW - 500)))
     assert shown(seen)["lastModifiedTime"] == stamp(NOW - 500)
     assert shown(replace(seen, now=NOW + 9, pods=()))["lastModifiedTime"] == stamp(NOW - 500)
@@ -299,20 +319,20 @@ def test_last_modified_moves_with_what_sagemaker_calls_a_change() -> None:
     assert shown(failed)["lastModifiedTime"] == stamp(NOW)
 
 
-def test_counts_alone_are_not_worth_a_write() -> None:
+def test_a_change_of_counts_alone_is_recognized() -> None:
     old = shown(IN_SERVICE)
     more = shown(serving(OLD, replicas=3))
     assert only_counts_differ(more, old)
     assert not only_counts_differ(old, old)
-    assert not only_counts_differ(shown(WOKEN_BADLY), old)
+    assert not only_counts_differ(shown(FAILING), old)
 
 
-# --- Provisioned concurrency that scales itself
+# --- Provisioned concurrency that scales automatically
 
 
-def test_sizes_are_shown_as_wanted_and_as_reached() -> None:
-    told = shown(scales(warm=3, ready=1, wanted=3))
-    (variant,), (entry,) = told["productionVariants"], told["autoscaling"]
+def test_the_status_shows_desired_and_current_size() -> None:
+    new_status = shown(scales(warm=3, ready=1, wanted=3))
+    (variant,), (entry,) = new_status["productionVariants"], new_status["autoscaling"]
     assert (
         variant["currentServerlessConfig"]["provisionedConcurrency"],
         variant["desiredServerlessConfig"]["provisionedConcurrency"],
@@ -323,21 +343,21 @@ def test_sizes_are_shown_as_wanted_and_as_reached() -> None:
         1,
         10,
     )
-    assert told["endpointStatus"] == "InService"
+    assert new_status["endpointStatus"] == "InService"
     full = shown(scales(warm=3, wanted=3))
     assert full["productionVariants"][0]["currentServerlessConfig"]["provisionedConcurrency"] == 3
 
 
 def test_a_change_of_size_is_an_activity_and_the_next_pass_adds_none() -> None:
-    told = shown(scales(warm=4))
-    (activity,) = told["scalingActivities"]
+    new_status = shown(scales(warm=4))
+    (activity,) = new_status["scalingActivities"]
     assert (activity["from"], activity["to"], activity["result"], activity["time"]) == (2, 4, "Successful", stamp(NOW))
     seen = scales(warm=4)
-    later = replace(seen, endpoint=dict(seen.endpoint) | {"status": told}, now=NOW + 30)
-    assert shown(later) == told
+    later = replace(seen, endpoint=dict(seen.endpoint) | {"status": new_status}, now=NOW + 30)
+    assert shown(later) == new_status
 
 
-def test_scaling_active_is_told_beside_ready() -> None:
+def test_scaling_active_is_reported_besides_ready() -> None:
     active = {c["type"]: c for c in shown(scales())["conditions"]}["ScalingActive"]
     assert (active["status"], active["reason"]) == ("Unknown", "NotScaledYet")
     refused = {c["type"]: c for c in shown(scales(), (HPA_TAKEN,))["conditions"]}["ScalingActive"]
@@ -346,7 +366,7 @@ def test_scaling_active_is_told_beside_ready() -> None:
     assert "ScalingActive" not in {c["type"] for c in shown(IN_SERVICE)["conditions"]}
 
 
-def test_what_was_computed_is_told_on_while_a_new_controller_measures() -> None:
+def test_a_computed_condition_stays_while_a_new_controller_measures() -> None:
     seen = replace(scales(), capabilities=ClusterCapabilities(MetricsApi.NONE))
     assert {c["type"]: c for c in shown(seen)["conditions"]}["ScalingActive"]["status"] == "Unknown"
     computed = {
@@ -356,15 +376,15 @@ def test_what_was_computed_is_told_on_while_a_new_controller_measures() -> None:
         "message": "as before",
         "lastTransitionTime": stamp(NOW - 9),
     }
-    told = dict(seen.endpoint) | {"status": dict(seen.status) | {"conditions": [computed]}}
-    assert {c["type"]: c for c in shown(replace(seen, endpoint=told))["conditions"]}["ScalingActive"] == computed | {
-        "observedGeneration": 1
-    }
-    external = replace(seen, endpoint=told, capabilities=ClusterCapabilities())
+    new_status = dict(seen.endpoint) | {"status": dict(seen.status) | {"conditions": [computed]}}
+    assert {c["type"]: c for c in shown(replace(seen, endpoint=new_status))["conditions"]}[
+        "ScalingActive"
+    ] == computed | {"observedGeneration": 1}
+    external = replace(seen, endpoint=new_status, capabilities=ClusterCapabilities())
     assert {c["type"]: c for c in shown(external)["conditions"]}["ScalingActive"]["status"] == "Unknown"
 
 
-def test_a_load_that_was_missing_is_told_on_while_a_new_controller_measures() -> None:
+def test_missing_metrics_stay_reported_while_a_new_controller_measures() -> None:
     seen = replace(scales(), capabilities=ClusterCapabilities(MetricsApi.NONE))
     missing = {
         "type": "ScalingActive",
@@ -373,24 +393,24 @@ def test_a_load_that_was_missing_is_told_on_while_a_new_controller_measures() ->
         "message": "as before",
         "lastTransitionTime": stamp(NOW - 9),
     }
-    told = dict(seen.endpoint) | {"status": dict(seen.status) | {"conditions": [missing]}}
-    assert {c["type"]: c for c in shown(replace(seen, endpoint=told))["conditions"]}["ScalingActive"] == missing | {
-        "observedGeneration": 1
-    }
+    new_status = dict(seen.endpoint) | {"status": dict(seen.status) | {"conditions": [missing]}}
+    assert {c["type"]: c for c in shown(replace(seen, endpoint=new_status))["conditions"]}[
+        "ScalingActive"
+    ] == missing | {"observedGeneration": 1}
 
 
-def test_where_the_controller_computes_it_sizes_without_an_hpa() -> None:
+def test_without_a_metrics_api_the_controller_sizes_without_an_hpa() -> None:
     seen = replace(scales(), capabilities=ClusterCapabilities(MetricsApi.NONE))
     refused = {c["type"]: c for c in shown(seen, (HPA_TAKEN,))["conditions"]}["ScalingActive"]
     assert refused["message"].endswith("Until then the controller sizes the warm pool itself.")
 
 
-def test_an_hpa_that_is_taken_is_no_reason_to_hide_the_url() -> None:
+def test_a_taken_hpa_name_does_not_hide_the_url() -> None:
     assert "url" in shown(scales(), (HPA_TAKEN,))
     assert "url" not in shown(IN_SERVICE, (SERVICE_TAKEN,))
 
 
-def test_a_desired_size_is_written_at_once_and_what_is_reached_is_a_count() -> None:
+def test_a_desired_size_is_written_at_once_and_a_current_size_is_a_count() -> None:
     few, more = shown(scales(warm=3, ready=1, wanted=3)), shown(scales(warm=3, wanted=3))
     assert few != more
     assert only_counts_differ(few, more)
@@ -405,18 +425,19 @@ def test_a_scheduled_action_that_changes_no_bound_is_a_count(low: int, deferred:
     raw = dict(seen.endpoint) | {
         "spec": dict(seen.endpoint["spec"]) | {"autoscaling": [scaling(1, 10, scheduledActions=[often])]}
     }
-    told: dict[str, Any] = dict(seen.status) | {
+    new_status: dict[str, Any] = dict(seen.status) | {
         "autoscaling": [{"variantName": "AllTraffic", "desiredCapacity": 2} | memory]
     }
     before, after = (
-        told := shown(replace(seen, endpoint=raw | {"status": told}, now=NOW + seconds)) for seconds in (10, 90)
+        new_status := shown(replace(seen, endpoint=raw | {"status": new_status}, now=NOW + seconds))
+        for seconds in (10, 90)
     )
     assert before["autoscaling"] != after["autoscaling"]
     assert only_counts_differ(after, before) is deferred
 
 
-def test_the_words_of_the_moment_are_a_count() -> None:
-    """An HPA whose metric fails says each time how."""
+def test_a_changed_message_of_the_hpa_is_a_count() -> None:
+    """An HPA whose metric fails reports another message each time."""
     before = shown(scales())
     changed = [
         c | ({"reason": "NoMetrics", "message": "another"} if c["type"] == "ScalingActive" else {})
@@ -427,10 +448,10 @@ def test_the_words_of_the_moment_are_a_count() -> None:
     assert not only_counts_differ(before | {"conditions": turned}, before)
 
 
-def test_what_is_remembered_stays_where_nothing_is_decided() -> None:
-    kept_ = {"autoscaling": [{"variantName": "AllTraffic", "boundsSince": stamp(NOW)}], "scalingActivities": []}
-    told = shown(observed(endpoint(deleting=True, **kept_)))
-    assert {k: told[k] for k in kept_} == kept_
+def test_the_memory_of_autoscaling_stays_if_nothing_is_decided() -> None:
+    memory = {"autoscaling": [{"variantName": "AllTraffic", "boundsSince": stamp(NOW)}], "scalingActivities": []}
+    new_status = shown(observed(endpoint(deleting=True, **memory)))
+    assert {k: new_status[k] for k in memory} == memory
 
 
 def test_fields_without_effect_are_listed() -> None:

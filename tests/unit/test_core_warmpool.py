@@ -1,4 +1,4 @@
-"""Provisioned concurrency that scales itself, from spec.autoscaling to writes: the pool, the HPA, who sizes, updates at noon."""
+"""Autoscaled provisioned concurrency, from spec.autoscaling to writes: pool, HPA, which actor sizes, updates."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def scaled(
     ready: int | None = None,
     **changed: Any,
 ) -> Observed:
-    """`what` serves with `warm` provisioned pods; by default its HPA stands and sizes them."""
+    """`what` serves with `warm` provisioned pods; by default its HPA exists and sizes them."""
     entry = entry or scaling(1, 10)
     revision = stored_revision(what, number=1)
     pools = (pool(what, replicas=0, of=revision), pool(what, names.WARM, warm, revision))
@@ -60,7 +60,7 @@ def scaled(
     spec = decide_scaling(base, with_warm_pool(base, route(what))).hpa
     hpa = with_uid(manifests.hpa(base, spec), "uid-hpa") if spec and "hpa" not in changed else changed.get("hpa")
     seen = replace(base, hpa=hpa)
-    (now,) = (k for k in decide(seen).revisions if k.revision == revision.revision)  # with a warm pool in its route
+    (now,) = (k for k in decide(seen).revisions if k.revision == revision.revision)  # its route has a warm pool
     return replace(seen, revisions=(now,), revisions_found=_found(seen, now))
 
 
@@ -69,7 +69,7 @@ def _found(seen: Observed, revision: StoredRevision) -> dict[str, Any]:
 
 
 def with_autoscaling(seen: Observed, entries: list[dict[str, Any]] | None) -> Observed:
-    """The same after an edit of spec.autoscaling."""
+    """The same Endpoint after an edit of spec.autoscaling."""
     spec = {k: v for k, v in seen.endpoint["spec"].items() if k != "autoscaling"} | (
         {"autoscaling": entries} if entries else {}
     )
@@ -99,7 +99,7 @@ MORNING = {
 }  # NOW
 
 
-# --- A pool or none
+# --- Whether a warm pool exists
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ MORNING = {
         (WARM, [scaling()], True),
     ],
 )
-def test_a_warm_pool_where_concurrency_is_provisioned_or_scales(
+def test_a_warm_pool_exists_if_concurrency_is_provisioned_or_autoscaled(
     what: ResolvedRefs, entries: list[dict[str, Any]] | None, has: bool
 ) -> None:
     seen = observed(endpoint(scales=entries), what)
@@ -132,18 +132,18 @@ def test_autoscaling_that_is_added_needs_no_update() -> None:
     assert isinstance(pool_, Create)
     assert pool_.body["spec"]["replicas"] == 2
     (hpa,) = (a for a in writes(replace(seen, endpoint=_routed(seen, rollout))) if a.kind == HPA)
-    assert isinstance(hpa, Create), "once the route stands in the status: before, nobody would answer for its metric"
+    assert isinstance(hpa, Create), "once the status has the route: before, no server has its metric"
     assert hpa.body["spec"]["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": warm}
     assert hpa.body["metadata"]["ownerReferences"][0]["uid"] == "uid-iris"
 
 
-def test_at_rest_the_hpa_sizes_and_nothing_is_written() -> None:
+def test_while_the_hpa_sizes_the_controller_writes_nothing() -> None:
     for size in (1, 3, 9):
         seen = scaled(warm=size)
         assert (desired_pool(decide(seen), seen.pools[1].name)[1], writes(seen)) == (None, ())
 
 
-def test_a_mended_pool_keeps_the_size_that_its_hpa_gave_it() -> None:
+def test_a_corrected_pool_keeps_the_size_that_its_hpa_set() -> None:
     seen = scaled()
     raw = {**seen.pools[1].found, "spec": {**seen.pools[1].found["spec"], "template": {"metadata": {}, "spec": {}}}}
     (patch,) = writes(replace(seen, pools=(seen.pools[0], manifests.pool_from(raw))))
@@ -151,12 +151,12 @@ def test_a_mended_pool_keeps_the_size_that_its_hpa_gave_it() -> None:
     assert "replicas" not in patch.body["spec"]
 
 
-def test_a_lost_hpa_is_made_again() -> None:
+def test_a_deleted_hpa_is_created_again() -> None:
     seen = scaled()
     assert names_of(writes(replace(seen, hpa=None))) == [("Create", HPA)]
 
 
-def test_an_edited_hpa_is_mended_and_what_others_added_stays() -> None:
+def test_an_edited_hpa_is_corrected_and_added_fields_stay() -> None:
     seen = scaled()
     assert seen.hpa is not None
     edited = {**seen.hpa, "spec": {**seen.hpa["spec"], "maxReplicas": 99}}
@@ -165,18 +165,18 @@ def test_an_edited_hpa_is_mended_and_what_others_added_stays() -> None:
     assert writes(replace(seen, hpa=added)) == ()
 
 
-# --- Taken away
+# --- Removal
 
 
-def test_autoscaling_that_is_taken_away_leaves_provisioned_concurrency_at_once() -> None:
+def test_removed_autoscaling_restores_provisioned_concurrency_at_once() -> None:
     seen = with_autoscaling(scaled(warm=7), None)
-    assert names_of(writes(seen)) == [("Delete", HPA), ("Scale", POOL)], "two never size one pool"
+    assert names_of(writes(seen)) == [("Delete", HPA), ("Scale", POOL)], "two actors never size one pool"
     (scale,) = [a for a in writes(seen) if isinstance(a, Scale)]
     assert scale.replicas == 2
 
 
 @pytest.mark.parametrize(
-    ("told", "goes"),
+    ("reported", "goes"),
     [
         (None, False),
         ({"a": None}, False),
@@ -184,14 +184,16 @@ def test_autoscaling_that_is_taken_away_leaves_provisioned_concurrency_at_once()
         ({"a": stats(route(COLD).revision)}, True),
     ],
 )
-def test_a_warm_pool_that_must_go_waits_until_it_is_let_go(told: dict[str, Stats | None] | None, goes: bool) -> None:
+def test_an_obsolete_warm_pool_is_deleted_after_it_is_drained(
+    reported: dict[str, Stats | None] | None, goes: bool
+) -> None:
     seen = with_autoscaling(scaled(COLD), None)
     first = decide(seen)
     assert first.routed is not None
     assert (first.routed.route.warm_pool, first.routed.at, first.remove) == (None, int(NOW), ())
-    assert names_of(writes(seen)) == [("Delete", HPA)], "nobody sizes it, nobody removes it yet"
+    assert names_of(writes(seen)) == [("Delete", HPA)], "no actor sizes it, and it is not deleted yet"
     assert first.requeue_after is not None
-    moved = replace(seen, revisions=first.revisions, hpa=None, activators=told, endpoint=_routed(seen, first))
+    moved = replace(seen, revisions=first.revisions, hpa=None, activators=reported, endpoint=_routed(seen, first))
     assert [p.pool for p in decide(moved).remove] == ([names.WARM] if goes else [])
 
 
@@ -200,7 +202,7 @@ def _routed(seen: Observed, rollout: RolloutPlan) -> dict[str, Any]:
     return dict(seen.endpoint) | {"status": dict(seen.status) | {"route": rollout.routed.route.to_json()}}
 
 
-def test_a_maximum_of_zero_takes_the_hpa_away_and_the_size_to_zero() -> None:
+def test_a_maximum_of_zero_deletes_the_hpa_and_scales_to_zero() -> None:
     seen = with_autoscaling(scaled(), [scaling(0, 0)])
     assert names_of(writes(seen)) == [("Delete", HPA), ("Scale", POOL)]
 
@@ -216,7 +218,10 @@ def update(
     entry: dict[str, Any] | None = None,
     old: ResolvedRefs = WARM,
 ) -> Observed:
-    """`old` serves with so many provisioned pods, `what` is being brought up with `made` (default: not begun), `ready` of them."""
+    """`old` serves with `warm` provisioned pods; `what` is being brought up.
+
+    It has `made` pods (default: not begun), `ready` of them Ready.
+    """
     seen = scaled(old, warm, entry, what.config_name, refs=what)
     if made is None:
         return seen
@@ -246,19 +251,17 @@ NEXT = resolved("v2", memory_size_in_mb=2048, max_concurrency=20, provisioned_co
         (replace(NEXT, limits=replace(NEXT.limits, max_concurrency_per_instance=4)), scaling(1, 10), 2),
     ],
 )
-def test_an_update_at_noon_begins_with_what_serves_at_noon(
-    what: ResolvedRefs, entry: dict[str, Any], begins: int
-) -> None:
+def test_an_update_begins_with_the_present_size(what: ResolvedRefs, entry: dict[str, Any], begins: int) -> None:
     assert desired_pool(decide(update(what, entry=entry)), warm_of(what)) == (begins, begins)
 
 
-def test_the_hpa_moves_with_the_route() -> None:
+def test_the_hpa_is_retargeted_with_the_route() -> None:
     filling = update(NEXT, ready=5, made=6)
     rollout = decide(filling)
     assert rollout.routed is not None
     assert rollout.routed.route.revision == route(WARM).revision
     assert [a for a in writes(filling, rollout) if a.kind == HPA or isinstance(a, Scale)] == [], (
-        "it sizes the old pool until then"
+        "the HPA sizes the old pool until then"
     )
     full = update(NEXT, ready=6, made=6)
     rollout = decide(full)
@@ -270,7 +273,7 @@ def test_the_hpa_moves_with_the_route() -> None:
     assert [a for a in writes(full, rollout) if isinstance(a, Scale)] == []
 
 
-def test_the_target_follows_what_serves_while_it_is_filled() -> None:
+def test_the_target_follows_the_size_of_the_serving_pool() -> None:
     seen = update(NEXT, warm=8, ready=6, made=6)
     assert desired_pool(decide(seen), route(NEXT).warm_pool) == (8, 8)
     assert [a.replicas for a in writes(seen) if isinstance(a, Scale)] == [8]
@@ -284,7 +287,7 @@ def test_the_target_follows_what_serves_while_it_is_filled() -> None:
         (None, ("Delete", HPA)),
     ],
 )
-def test_what_serves_comes_before_what_an_update_may_be_refused(
+def test_writes_for_the_serving_pool_precede_writes_of_an_update(
     entries: list[dict[str, Any]] | None, first: tuple[str, str]
 ) -> None:
     actions = names_of(writes(with_autoscaling(update(NEXT), entries)))
@@ -292,13 +295,13 @@ def test_what_serves_comes_before_what_an_update_may_be_refused(
     assert ("Create", POOL) in actions
 
 
-def test_so_does_an_hpa_that_was_lost_and_the_size_without_one() -> None:
+def test_a_deleted_hpa_and_a_size_without_hpa_precede_writes_of_an_update() -> None:
     assert names_of(writes(replace(update(NEXT), hpa=None)))[0] == ("Create", HPA)
-    unled = replace(with_autoscaling(update(NEXT), [scaling(8, 10, None)]), hpa=None)
-    assert names_of(writes(unled))[0] == ("Scale", POOL)
+    without_hpa = replace(with_autoscaling(update(NEXT), [scaling(8, 10, None)]), hpa=None)
+    assert names_of(writes(without_hpa))[0] == ("Scale", POOL)
 
 
-def test_an_update_that_fails_leaves_the_hpa_where_it_is() -> None:
+def test_a_failed_update_does_not_change_the_hpa() -> None:
     seen = update(NEXT, made=6)
     broken = [(uid, replace(facts, ready=False)) for uid, facts in seen.pods if uid == seen.pools[3].uid]
     quiet = replace(seen, pods=(*seen.pods[:6], *broken), now=NOW + 10_000)
@@ -307,7 +310,7 @@ def test_an_update_that_fails_leaves_the_hpa_where_it_is() -> None:
     assert [a for a in writes(quiet, rollout) if a.kind == HPA] == []
 
 
-def test_a_creation_that_failed_begins_again_with_one_pod_and_is_full_with_all() -> None:
+def test_a_retried_creation_begins_with_one_pod_and_then_needs_all() -> None:
     raw = endpoint("v1", scales=[scaling(1, 10)])
     what = replace(WARM, limits=replace(WARM.limits, provisioned_concurrency=5))
     new = stored_revision(what, at=int(NOW) - 5, attempt=1)
@@ -318,7 +321,7 @@ def test_a_creation_that_failed_begins_again_with_one_pod_and_is_full_with_all()
     assert (decide(proven).routed, desired_pool(decide(proven), small.name)) == (None, (5, 5))
 
 
-def test_an_update_from_an_empty_warm_pool_tries_one_pod_first() -> None:
+def test_an_update_from_an_empty_warm_pool_begins_with_one_on_demand_pod() -> None:
     rollout = decide(
         update(replace(NEXT, limits=replace(NEXT.limits, provisioned_concurrency=0)), warm=0, entry=scaling(0, 10))
     )
@@ -327,8 +330,8 @@ def test_an_update_from_an_empty_warm_pool_tries_one_pod_first() -> None:
 
 
 @pytest.mark.parametrize("provisioned", [0, 1, 9])
-def test_other_limits_of_the_same_content_move_at_once(provisioned: int) -> None:
-    """The size is spec.autoscaling's, whatever the EndpointConfig begins with."""
+def test_other_limits_of_an_equal_shape_are_in_effect_at_once(provisioned: int) -> None:
+    """spec.autoscaling determines the size, whatever the EndpointConfig says."""
     seen = scaled(
         config="v4",
         refs=replace(
@@ -343,17 +346,17 @@ def test_other_limits_of_the_same_content_move_at_once(provisioned: int) -> None
     assert apply.body["spec"]["maxReplicas"] == 4
 
 
-def test_what_was_scheduled_while_the_endpoint_was_brought_up_is_in_force_when_it_serves() -> None:
+def test_an_action_that_was_due_during_the_creation_is_in_force_when_it_serves() -> None:
     raw, what = endpoint("v1", scales=[scaling(1, 10, scheduledActions=[MORNING])]), COLD
     new = stored_revision(what, at=int(NOW) - 60)
     pools = (pool(what, replicas=0, of=new), pool(what, names.WARM, 4, new))
     seen = observed(raw, what, revisions=(new,), pools=pools, pods=tuple(pods_of(pools[1])), now=NOW + 60)
-    provision_ = decide(seen).scaling
-    assert provision_ is not None and provision_.status is not None and provision_.hpa is not None
-    assert (provision_.status["minCapacity"], provision_.hpa["minReplicas"]) == (4, 4)
+    scaling_ = decide(seen).scaling
+    assert scaling_ is not None and scaling_.status is not None and scaling_.hpa is not None
+    assert (scaling_.status["minCapacity"], scaling_.hpa["minReplicas"]) == (4, 4)
 
 
-def test_a_status_that_is_lost_loses_no_action() -> None:
+def test_a_lost_status_loses_no_scheduled_action() -> None:
     seen = replace(with_autoscaling(scaled(warm=4), [scaling(1, 10, scheduledActions=[MORNING])]), now=NOW + 60)
     lost = decide(replace(seen, endpoint=dict(seen.endpoint) | {"status": {}})).scaling
     assert lost is not None and lost.hpa is not None
@@ -366,8 +369,9 @@ BLUE = replace(NEXT, limits=replace(NEXT.limits, variant_name="Blue"))
 @pytest.mark.parametrize(
     "entries", [[scaling(1, 10, variant="Blue")], [scaling(1, 10), scaling(1, 10, variant="Blue")]]
 )
-def test_a_variant_that_an_update_renames_scales_on(entries: list[dict[str, Any]]) -> None:
-    filling, full = (with_autoscaling(update(BLUE, **made), entries) for made in ({}, {"made": 6, "ready": 6}))  # type: ignore[arg-type]
+def test_a_variant_that_an_update_renames_continues_to_scale(entries: list[dict[str, Any]]) -> None:
+    filling = with_autoscaling(update(BLUE), entries)
+    full = with_autoscaling(update(BLUE, made=6, ready=6), entries)
     rollout = decide(filling)
     assert [a for a in names_of(writes(filling, rollout)) if a[1] == HPA] == []
     assert desired_pool(rollout, route(BLUE).warm_pool) == (6, 6)
@@ -377,7 +381,7 @@ def test_a_variant_that_an_update_renames_scales_on(entries: list[dict[str, Any]
     assert isinstance(apply, Apply)
 
 
-def test_what_scheduled_actions_set_outlives_another_name_of_the_variant() -> None:
+def test_bounds_of_scheduled_actions_survive_a_renamed_variant() -> None:
     memory = {
         "boundsSince": "2027-01-15T06:00:00Z",
         **{k: {"minCapacity": 1, "maxCapacity": 10} for k in ("registered", "base")},
@@ -392,14 +396,14 @@ def test_what_scheduled_actions_set_outlives_another_name_of_the_variant() -> No
     }
 
 
-def test_an_entry_for_neither_variant_holds_for_none() -> None:
+def test_an_entry_for_another_variant_does_not_apply() -> None:
     assert ("Delete", HPA) in names_of(writes(with_autoscaling(update(BLUE), [scaling(1, 10, variant="Green")])))
 
 
-# --- What stands in the way
+# --- Blockers
 
 
-def test_a_route_that_is_held_shows_no_pool_that_could_not_be_made() -> None:
+def test_a_held_route_names_no_pool_that_could_not_be_created() -> None:
     seen = with_autoscaling(serving(COLD), [scaling()])
     held = decide(seen, hold=True)
     assert held.routed is not None
@@ -422,15 +426,15 @@ def test_an_entry_that_cannot_be_read_changes_nothing() -> None:
 UNREADABLE = scaling(1, 10) | {"minCapacity": "many"}
 
 
-def test_an_entry_that_cannot_be_read_says_where_and_why() -> None:
-    told = decide(with_autoscaling(scaled(), [UNREADABLE])).scaling
-    assert told is not None and told.blocker is not None
+def test_the_blocker_of_an_unreadable_entry_names_field_and_error() -> None:
+    reported = decide(with_autoscaling(scaled(), [UNREADABLE])).scaling
+    assert reported is not None and reported.blocker is not None
     stays = "Correct it; the size stays as it is until then."
-    assert told.blocker.message.startswith(
+    assert reported.blocker.message.startswith(
         "spec.autoscaling cannot be read: minCapacity is 'many': Input should be a valid integer"
     )
-    assert told.blocker.message.endswith(stays)
-    assert "\n" not in told.blocker.message and "pydantic" not in told.blocker.message
+    assert reported.blocker.message.endswith(stays)
+    assert "\n" not in reported.blocker.message and "pydantic" not in reported.blocker.message
 
 
 @pytest.mark.parametrize(
@@ -439,7 +443,8 @@ def test_an_entry_that_cannot_be_read_says_where_and_why() -> None:
 def test_an_update_under_an_entry_that_cannot_be_read_keeps_the_size_and_the_hpa(
     remembered: list[dict[str, Any]],
 ) -> None:
-    begun, full = (with_autoscaling(update(NEXT, **made), [UNREADABLE]) for made in ({}, {"made": 6, "ready": 6}))  # type: ignore[arg-type]
+    begun = with_autoscaling(update(NEXT), [UNREADABLE])
+    full = with_autoscaling(update(NEXT, made=6, ready=6), [UNREADABLE])
     begun, full = (replace(seen, endpoint=_with(seen, autoscaling=remembered)) for seen in (begun, full))
     assert desired_pool(decide(begun), route(NEXT).warm_pool) == (6, 6)
     (apply,) = [a for a in writes(full) if a.kind == HPA]
@@ -450,15 +455,15 @@ def test_an_update_under_an_entry_that_cannot_be_read_keeps_the_size_and_the_hpa
 
 
 @pytest.mark.parametrize("ready", [0, 2])
-def test_an_entry_that_could_never_be_read_comes_to_rest(ready: int) -> None:
+def test_an_entry_that_was_never_readable_gives_a_stable_status(ready: int) -> None:
     seen = with_autoscaling(scaled(warm=2, ready=ready), [UNREADABLE])
-    told = status(seen, decide(seen))
+    reported = status(seen, decide(seen))
     for _ in range(3):
-        seen = replace(seen, endpoint=dict(seen.endpoint) | {"status": told}, now=seen.now + 1)
-        assert status(seen, decide(seen)) == told
+        seen = replace(seen, endpoint=dict(seen.endpoint) | {"status": reported}, now=seen.now + 1)
+        assert status(seen, decide(seen)) == reported
 
 
-def test_an_entry_for_another_variant_is_told() -> None:
+def test_an_entry_for_another_variant_is_a_blocker() -> None:
     rollout = decide(with_autoscaling(serving(COLD), [scaling(variant="other")]))
     assert rollout.scaling is not None
     assert rollout.scaling.blocker == Blocker(
@@ -467,7 +472,7 @@ def test_an_entry_for_another_variant_is_told() -> None:
     assert "'other'" in rollout.scaling.blocker.message
 
 
-def test_where_no_hpa_may_have_a_minimum_of_zero_it_has_one() -> None:
+def test_if_hpas_cannot_have_a_minimum_of_zero_it_is_one() -> None:
     seen = replace(with_autoscaling(serving(COLD), [scaling(0, 4)]), capabilities=ClusterCapabilities(zero=False))
     seen = replace(seen, endpoint=_routed(seen, decide(seen)))
     (hpa,) = [a for a in writes(seen) if a.kind == HPA]
@@ -475,7 +480,7 @@ def test_where_no_hpa_may_have_a_minimum_of_zero_it_has_one() -> None:
     assert hpa.body["spec"]["minReplicas"] == 1
 
 
-def test_what_is_being_deleted_is_left_to_the_collector() -> None:
+def test_children_of_a_deleted_endpoint_are_left_to_the_garbage_collector() -> None:
     seen = scaled()
     gone = dict(seen.endpoint) | {
         "metadata": dict(seen.endpoint["metadata"]) | {"deletionTimestamp": "2027-01-15T08:00:00Z"}
@@ -483,7 +488,7 @@ def test_what_is_being_deleted_is_left_to_the_collector() -> None:
     assert writes(replace(seen, endpoint=gone)) == ()
 
 
-def test_an_hpa_without_anything_that_serves_goes() -> None:
+def test_an_hpa_without_a_route_is_deleted() -> None:
     seen = replace(
         scaled(),
         endpoint=endpoint("v1", scales=[scaling()]),
@@ -500,7 +505,7 @@ def test_an_hpa_without_anything_that_serves_goes() -> None:
 NOTHING = Blocker(BlockerKind.WAIT, "ModelNotFound", "no model")
 
 
-def test_a_pool_under_the_hand_of_its_hpa_is_made_again_as_large_as_was_wanted() -> None:
+def test_a_deleted_warm_pool_is_created_again_with_the_desired_size() -> None:
     seen = scaled()
     remembered = [{"variantName": "AllTraffic", "desiredCapacity": 5}]
     lost: tuple[Pool, ...] = seen.pools[:1]
@@ -558,7 +563,7 @@ def test_a_restart_changes_nothing(
     load: Load | None,
     conditions: list[dict[str, Any]],
 ) -> None:
-    """Whatever was computed from, a new controller has yet to measure."""
+    """A new controller has not measured any load yet."""
     seen = replace(
         scaled(warm=warm, entry=scaling(0, 10), capabilities=capabilities),
         loads={"busy": load} if load else {},
