@@ -42,7 +42,7 @@ class Metrics:
         )
         self._restarts = Gauge(
             "kindler_controller_watch_restarts",
-            "Watches that ended in trouble, by kind.",
+            "Watches that ended with an error, by kind.",
             ("kind",),
             registry=self.registry,
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class BlockerKind(enum.Enum):
     """What resolves a blocker."""
 
-    WAIT = "wait"  # it resolves by itself, or when somebody creates the missing object
+    WAIT = "wait"  # it resolves by itself, or when the user creates the missing object
     STALLED = "stalled"  # the user must act: nothing changes before that
     ERROR = "error"  # the cluster refused a write; it may accept the next one
 

@@ -69,11 +69,13 @@ def decide(observed: Observed, render: Render, pin: bool, hold: bool = False) ->
     if target is not None and target.full and not hold:
         pending, routed, decided = None, replace(target.record, at=int(observed.now)), target.scaling
     elif hold:
+        # The status keeps the route that activators serve; a lost route is restored only by a pass without a blocker.
         routed = present if "route" in observed.status else None
         decided = scaling if routed else None
     revisions = required_revisions(observed, present, target.stored if target else None, routed, render)
     stored = serving if serving and serving.route.revision in revisions else None
     pools = desiredpools.all_pools(observed, stored, scaling, target.pools if target else ())
+    # A pass that changes the route deletes no pool: activators have not seen the new route yet.
     undesired = tuple(pool for pool in observed.pools if not desiredpools.is_desired(pool, pools))
     remove = _removable(observed, present, undesired) if routed is present else ()
     draining = len(undesired) > len(remove) or routed is not present
