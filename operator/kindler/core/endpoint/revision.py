@@ -51,22 +51,22 @@ class PodShape:
 
     def to_json(self) -> dict[str, Any]:
         """The fields that differ from their defaults, so that a new field does not change the hash of old revisions."""
-        return {
-            key: getattr(self, f.name)
-            for key, f in zip(self.json_keys(), fields(self), strict=True)
-            if getattr(self, f.name) != f.default
-        }
+        return {key: value for key, name, default in _FIELDS if (value := getattr(self, name)) != default}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> PodShape:
         """Ignores fields of a newer Kindler. Raises TypeError or KeyError for anything that is not a shape."""
-        known = dict(zip(cls.json_keys(), (f.name for f in fields(cls)), strict=True))
+        known = {key: name for key, name, _ in _FIELDS}
         return cls(**{known[k]: _with_tuples(v) for k, v in value.items() if k in known})
 
     @classmethod
     def json_keys(cls) -> tuple[str, ...]:
         """The JSON key of each field, in the order of the fields."""
-        return tuple(_JSON_KEYS.get(f.name, f.name) for f in fields(cls))
+        return tuple(key for key, _, _ in _FIELDS)
+
+
+# JSON key, name and default of each field of PodShape.
+_FIELDS: Final = tuple((_JSON_KEYS.get(f.name, f.name), f.name, f.default) for f in fields(PodShape))
 
 
 @dataclass(frozen=True, slots=True)
