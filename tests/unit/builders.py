@@ -1,4 +1,4 @@
-"""Keyword builders of the objects that the controller reads, with defaults: a row of a table says only what matters to it."""
+"""Builders of the objects that the controller reads. All fields have defaults: a test names only what matters to it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,10 @@ def pod(
     owner_uid: str = "",
     **status: Any,
 ) -> dict[str, Any]:
-    """A model pod. `waiting`: (reason, message) of its container; `ended`: (reason, exit code, seconds it ran) of its last end."""
+    """A model pod as JSON. `waiting`: (reason, message) of its container.
+
+    `ended`: (reason, exit code, seconds it ran) of the last end of its container.
+    """
     state: dict[str, Any] = {"running": {"startedAt": stamp(started)}} if started is not None else {}
     if waiting:
         state = {"waiting": {"reason": waiting[0], "message": waiting[1]}}
@@ -111,7 +114,7 @@ def pod(
     }
 
 
-# --- What the controller sees of one Endpoint
+# --- What the controller observes of one Endpoint
 
 
 SETTINGS = controller_settings({})
@@ -119,25 +122,21 @@ UID = "uid-iris"
 ACTIVATOR = SETTINGS.activator_service
 
 
-def said(config: str = "v1", image: str = "registry.local/iris:1", source: str = "1", **changed: Any) -> ResolvedRefs:
-    """What the Endpoint asks for; `changed`: fields of Shape or Limits."""
-    shape = PodShape(
-        image=image,
-        **({"memory_size_in_mb": 1024} | {k: v for k, v in changed.items() if k in PodShape.__dataclass_fields__}),
-    )
-    limits = {
+def resolved(
+    config: str = "v1", image: str = "registry.local/iris:1", source: str = "1", **changed: Any
+) -> ResolvedRefs:
+    """What the Endpoint refers to; `changed`: fields of PodShape or Limits."""
+    of_shape = {k: v for k, v in changed.items() if k in PodShape.__dataclass_fields__}
+    of_limits = {k: v for k, v in changed.items() if k not in of_shape}
+    shape = PodShape(image=image, **({"memory_size_in_mb": 1024} | of_shape))
+    limits: dict[str, Any] = {
         "variant_name": "AllTraffic",
         "max_concurrency": 10,
         "max_concurrency_per_instance": 1,
         "provisioned_concurrency": 0,
-        "idle_timeout": 300,
+        "idle_timeout_in_seconds": 300,
     }
-    return ResolvedRefs(
-        config,
-        shape,
-        Limits(**(limits | {k: v for k, v in changed.items() if k in Limits.__dataclass_fields__})),
-        (source,),
-    )
+    return ResolvedRefs(config, shape, Limits(**(limits | of_limits)), (source,))
 
 
 def route(what: ResolvedRefs) -> Route:
@@ -182,10 +181,10 @@ def scaling(
     return {"variantName": variant, "minCapacity": low, "maxCapacity": high, "scalingPolicies": policies} | changed
 
 
-def kept(
+def stored_revision(
     what: ResolvedRefs, number: int = 0, at: int = int(NOW) - 100, attempt: int = 0, **changed: Any
 ) -> StoredRevision:
-    """The revision of `what`; routed to if it has a number, `at` the moment of its last attempt (and of its routing)."""
+    """The revision of `what`; with a number, it was routed to. `at`: when its attempt began and it was routed to."""
     revision = route(what).revision
     fields: dict[str, Any] = {
         "name": f"iris-{revision}",
@@ -204,12 +203,12 @@ def kept(
 def pool(
     what: ResolvedRefs, kind: str = names.DEMAND, replicas: int = 1, of: StoredRevision | None = None, **changed: Any
 ) -> Pool:
-    """A ReplicaSet as it was made for the attempt of `of` (default: of kept(what))."""
-    owner = of or kept(what)
+    """A ReplicaSet that was created for the attempt of `of` (default: of stored_revision(what))."""
+    owner = of or stored_revision(what)
     name = names.pool_name("iris", owner.revision, kind)
     mark = owner.attempt.id if owner.attempt else ""
-    wish = DesiredPool(name, owner.revision, kind, replicas, None, mark)
-    raw = manifests.new_replica_set(observed(), owner, wish)
+    desired = DesiredPool(name, owner.revision, kind, replicas, None, mark)
+    raw = manifests.new_replica_set(observed(), owner, desired)
     raw["metadata"]["uid"] = changed.pop("uid", f"uid-{name}")
     if failing := changed.pop("failing", None):
         raw["status"] = {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": failing}]}
@@ -219,7 +218,7 @@ def pool(
 
 
 def pods_of(of: Pool, count: int | None = None, **changed: Any) -> list[tuple[str, PodFacts]]:
-    """Its pods, as `pod` builds them."""
+    """The pods of a pool, as `pod` builds them."""
     number = of.replicas if count is None else count
     return [
         (of.uid, read(pod(name=f"{of.name}-{n}", pool=of.pool, revision=of.revision, owner_uid=of.uid, **changed), NOW))
@@ -228,12 +227,12 @@ def pods_of(of: Pool, count: int | None = None, **changed: Any) -> list[tuple[st
 
 
 def observed(
-    endpoint_: dict[str, Any] | None = None, said_: ResolvedRefs | Blocker | None = None, **changed: Any
+    endpoint_: dict[str, Any] | None = None, refs: ResolvedRefs | Blocker | None = None, **changed: Any
 ) -> Observed:
-    """Nothing but a new Endpoint, unless `changed` (fields of Observed) says more. Kept revisions stand as manifests, too."""
+    """A new Endpoint and `changed` (fields of Observed). Revisions exist as ControllerRevisions, too."""
     fields: dict[str, Any] = {
         "endpoint": endpoint_ or endpoint(),
-        "refs": said_ or said(),
+        "refs": refs or resolved(),
         "revisions": (),
         "pools": (),
         "pods": (),
@@ -247,22 +246,23 @@ def observed(
     } | changed
     blank = Observed(**(fields | {"revisions_found": {}}))
     return replace(
-        blank, revisions_found={k.name: stored(manifests.controller_revision(blank, k), k.uid) for k in blank.revisions}
+        blank,
+        revisions_found={k.name: with_uid(manifests.controller_revision(blank, k), k.uid) for k in blank.revisions},
     )
 
 
-def stored(body: dict[str, Any], uid: str) -> dict[str, Any]:
-    """A manifest as the API server gives it back."""
+def with_uid(body: dict[str, Any], uid: str) -> dict[str, Any]:
+    """A manifest as the API server returns it."""
     return body | {"metadata": body["metadata"] | {"uid": uid}}
 
 
 def serving(what: ResolvedRefs, replicas: int = 1, config: str | None = None, **changed: Any) -> Observed:
     """In service with `what`: revision, pools with Ready pods, Service."""
-    revision = kept(what, number=1)
+    revision = stored_revision(what, number=1)
     pools = [pool(what, replicas=replicas, of=revision)]
     if what.limits.provisioned_concurrency:
         pools.append(pool(what, names.WARM, instances(what.limits.provisioned_concurrency, route(what)), revision))
-    base = observed(endpoint(config or what.config_name, serves=what), changed.pop("said_", what))
+    base = observed(endpoint(config or what.config_name, serves=what), changed.pop("refs", what))
     fields: dict[str, Any] = {
         "revisions": (revision,),
         "pools": tuple(pools),
@@ -275,7 +275,7 @@ def serving(what: ResolvedRefs, replicas: int = 1, config: str | None = None, **
 def stats(
     revision: str, in_flight: int = 0, older: dict[str, int] | None = None, held: int = 0, warm: int = 0, uid: str = UID
 ) -> Stats:
-    """What one activator says of iris."""
+    """What one activator reports of iris."""
     return Stats(
         "boot", {"team/iris": EndpointStats(uid, True, revision, in_flight, held, warm, in_flight - warm, older or {})}
     )

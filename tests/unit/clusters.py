@@ -1,4 +1,7 @@
-"""A cluster in miniature for the decisions of the controller: carries out actions, makes pods Ready, keeps what the status says. In virtual time."""
+"""A small simulated cluster for the controller's decisions, in virtual time.
+
+It carries out actions, makes pods Ready and stores the status.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,12 @@ from tests.unit import builders
 from tests.unit.builders import ACTIVATOR, NOW, decide, stats
 
 Json = dict[str, Any]
-BESIDE = ("Service", "HorizontalPodAutoscaler")
+OPTIONAL = ("Service", "HorizontalPodAutoscaler")
 
 
 @dataclass(repr=False)
 class MiniCluster:
-    """`objects` by (kind, name), ours and others'. `broken`: images whose pods never come up."""
+    """`objects` by (kind, name), Kindler's and others'. `broken`: images whose pods never become Ready."""
 
     endpoint: Json
     refs: ResolvedRefs | Blocker
@@ -35,27 +38,31 @@ class MiniCluster:
     touched: list[Action] = field(default_factory=list)
 
     def step(self) -> tuple[Action, ...]:
-        """One pass; returns what it changed, and lets as much time go by as it asked for: a second where it changed something, since that rings."""
+        """One pass. Returns what it changed.
+
+        Time advances by what the pass requested; by a second if it changed something, because that causes a pass.
+        """
         before = len(self.touched)
         seen = self.observe()
-        course = decide(seen)
-        actions = plan(seen, course, ACTIVATOR)
+        rollout = decide(seen)
+        actions = plan(seen, rollout, ACTIVATOR)
         blockers = self._carry_out(actions)
         if any(o.blocking for o in blockers):
-            course = decide(seen, hold=True)
-        self.endpoint = self.endpoint | {"status": status(seen, course, blockers)}
+            rollout = decide(seen, hold=True)
+        self.endpoint = self.endpoint | {"status": status(seen, rollout, blockers)}
         touched = tuple(self.touched[before:])
-        self.now += course.requeue_after if course.requeue_after is not None and not touched else 1.0
+        self.now += rollout.requeue_after if rollout.requeue_after is not None and not touched else 1.0
         return touched
 
     def settle(self, most: int = 60) -> int:
-        """Steps until one changes nothing; returns how many that took."""
+        """Steps until one changes nothing; returns how many steps that took."""
         for count in range(most):
             before = self.endpoint
             if not self.step() and before["status"] == self.endpoint["status"]:
                 return count
         raise AssertionError(
-            f"no rest in {self} after {most} passes; the last did {[(type(a).__name__, a.kind, a.name) for a in self.touched[-6:]]}"
+            f"{self} still changes after {most} passes; "
+            f"the last actions: {[(type(a).__name__, a.kind, a.name) for a in self.touched[-6:]]}"
         )
 
     def __repr__(self) -> str:
@@ -68,14 +75,14 @@ class MiniCluster:
             )
             for (kind, name), raw in self.objects.items()
         }
-        return f"said {self.refs} status {self.endpoint['status']} objects {found}"
+        return f"refs {self.refs} status {self.endpoint['status']} objects {found}"
 
     def observe(self) -> Observed:
         ours = {key: raw for key, raw in self.objects.items() if manifests.is_ours(raw, builders.UID)}
         pools = tuple(manifests.pool_from(raw) for (kind, _), raw in ours.items() if kind == "ReplicaSet")
         revisions = {name: raw for (kind, name), raw in ours.items() if kind == "ControllerRevision"}
         route = self.endpoint["status"].get("route")
-        told: dict[str, Stats | None] = {"a": stats(route["revision"])} if route else {}
+        reported: dict[str, Stats | None] = {"a": stats(route["revision"])} if route else {}
         return Observed(
             endpoint=self.endpoint,
             refs=self.refs,
@@ -84,7 +91,7 @@ class MiniCluster:
             pools=pools,
             pods=tuple((p.uid, facts) for p in pools for facts in self._pods(p.name, p.replicas)),
             service=ours.get(("Service", "iris")),
-            activators=told,
+            activators=reported,
             hpa=ours.get(("HorizontalPodAutoscaler", "iris-warm")),
             capabilities=self.capabilities,
             loads={},
@@ -111,33 +118,33 @@ class MiniCluster:
         for action in actions:
             key = action.kind, action.name
             if isinstance(action, Create) and key in self.objects:
-                assert not manifests.is_ours(self.objects[key], builders.UID), f"{key} is made twice"
+                assert not manifests.is_ours(self.objects[key], builders.UID), f"{key} is created twice"
                 blockers.append(
                     Blocker(
-                        BlockerKind.STALLED, "NameTaken", f"{key} is taken.", action.kind not in BESIDE, action.kind
+                        BlockerKind.STALLED, "NameTaken", f"{key} is taken.", action.kind not in OPTIONAL, action.kind
                     )
                 )
                 if blockers[-1].blocking:
                     break
                 continue
             self.touched.append(action)
-            self._do(key, action)
+            self._write(key, action)
         return tuple(blockers)
 
-    def _do(self, key: tuple[str, str], action: Action) -> None:
+    def _write(self, key: tuple[str, str], action: Action) -> None:
         if isinstance(action, Create):
             self.made += 1
-            self.objects[key] = builders.stored(dict(action.body), f"made-{self.made}")
+            self.objects[key] = builders.with_uid(dict(action.body), f"made-{self.made}")
             return
         found = self.objects[key]
-        assert manifests.is_ours(found, builders.UID), f"{key} is not ours, and is touched"
+        assert manifests.is_ours(found, builders.UID), f"{key} is changed, but is not Kindler's"
         if isinstance(action, Apply | Patch):
-            assert "replicas" not in action.body.get("spec", {}), "whoever sizes a pool says its size"
-            assert "data" not in action.body, "it never changes"
+            assert "replicas" not in action.body.get("spec", {}), "only the actor that sizes a pool writes its size"
+            assert "data" not in action.body, "`data` never changes"
             self.objects[key] = _over(found, action.body)
         elif isinstance(action, Scale):
             assert key[1] != self.endpoint["status"].get("route", {}).get("pools", {}).get("demand"), (
-                "once it serves, it is the activator's"
+                "the activator sizes the demand pool that serves"
             )
             assert not self._sized_by_an_autoscaler(key[1]) or 0 in (found["spec"]["replicas"], action.replicas), (
                 "an HPA sizes it"
@@ -155,7 +162,7 @@ class MiniCluster:
 
 
 def _over(found: Any, body: Any) -> Any:
-    """As a merge patch leaves it: what was said stands, the rest stays, lists are replaced."""
+    """The result of a merge patch: its fields are set, other fields stay, lists are replaced."""
     if isinstance(found, dict) and isinstance(body, dict):
         return found | {k: _over(found.get(k), v) for k, v in body.items()}
     return body

@@ -1,4 +1,4 @@
-"""The directory: what is looked at when one of the three kinds changes, and that nothing is left of what is gone."""
+"""The directory: which objects are reconciled after a change, and that deleted objects leave nothing behind."""
 
 from __future__ import annotations
 
@@ -32,60 +32,63 @@ M, C, E = Key("Model", "team", "m"), Key("EndpointConfig", "team", "c"), Key("En
 
 @pytest.fixture
 def d() -> Directory:
-    """A Model, an EndpointConfig and an Endpoint that refer to each other, and a stranger."""
+    """A Model, an EndpointConfig and an Endpoint that refer to each other, and an unrelated Endpoint."""
     directory = Directory()
     for kind, value in (
         ("Model", model()),
         ("EndpointConfig", config()),
         ("Endpoint", endpoint()),
-        ("Endpoint", endpoint("stranger", "elsewhere")),
+        ("Endpoint", endpoint("unrelated", "elsewhere")),
     ):
-        directory.hear(kind, None, value)
+        directory.on_event(kind, None, value)
     return directory
 
 
-def test_everything_that_refers_is_looked_at(d: Directory) -> None:
-    assert d.hear("Model", None, model()) == {M}, "nothing has changed"
-    assert d.hear("Model", model(), None) == {M, E}
-    assert d.hear("Model", None, model()) == {M, E}
-    assert d.hear("EndpointConfig", config(), None) == {C, M, E}
-    assert d.hear("Endpoint", None, endpoint("late")) == {Key("Endpoint", "team", "late")}
-    assert d.hear("EndpointConfig", None, config()) == {C, M, E, Key("Endpoint", "team", "late")}
+def test_everything_that_refers_to_a_changed_object_is_reconciled(d: Directory) -> None:
+    assert d.on_event("Model", None, model()) == {M}, "nothing has changed"
+    assert d.on_event("Model", model(), None) == {M, E}
+    assert d.on_event("Model", None, model()) == {M, E}
+    assert d.on_event("EndpointConfig", config(), None) == {C, M, E}
+    assert d.on_event("Endpoint", None, endpoint("late")) == {Key("Endpoint", "team", "late")}
+    assert d.on_event("EndpointConfig", None, config()) == {C, M, E, Key("Endpoint", "team", "late")}
 
 
-def test_a_change_of_status_concerns_nobody_else(d: Directory) -> None:
-    assert d.hear("Model", None, model() | {"status": {"a": 1}}) == {M}
-    assert d.hear("EndpointConfig", None, config() | {"status": {"a": 1}}) == {C}
+def test_a_change_of_status_affects_no_other_object(d: Directory) -> None:
+    assert d.on_event("Model", None, model() | {"status": {"a": 1}}) == {M}
+    assert d.on_event("EndpointConfig", None, config() | {"status": {"a": 1}}) == {C}
     assert d.get(C) == config() | {"status": {"a": 1}}
 
 
-def test_another_reference_is_told_to_both(d: Directory) -> None:
-    d.hear("EndpointConfig", None, config("c2"))
-    assert d.hear("Endpoint", endpoint(), endpoint(of="c2")) == {E, C, Key("EndpointConfig", "team", "c2")}
+def test_a_changed_reference_affects_the_old_and_the_new_one(d: Directory) -> None:
+    d.on_event("EndpointConfig", None, config("c2"))
+    assert d.on_event("Endpoint", endpoint(), endpoint(of="c2")) == {E, C, Key("EndpointConfig", "team", "c2")}
     assert (d.users("EndpointConfig", "team", "c"), d.users("EndpointConfig", "team", "c2")) == (
         frozenset(),
         frozenset({"e"}),
     )
 
 
-def test_whoever_wants_the_same_name_is_looked_at(d: Directory) -> None:
-    assert d.hear("Endpoint", None, endpoint("other", "x", endpointName="E")) == {E, Key("Endpoint", "team", "other")}
+def test_others_that_claim_the_same_name_are_reconciled(d: Directory) -> None:
+    assert d.on_event("Endpoint", None, endpoint("other", "x", endpointName="E")) == {
+        E,
+        Key("Endpoint", "team", "other"),
+    }
     assert {o["metadata"]["name"] for o in d.named("Endpoint", "team", "e")} == {"e", "other"}
-    assert d.hear("Endpoint", endpoint(), None) == {E, Key("Endpoint", "team", "other"), C}
+    assert d.on_event("Endpoint", endpoint(), None) == {E, Key("Endpoint", "team", "other"), C}
 
 
-def test_names_of_other_namespaces_are_other_names(d: Directory) -> None:
+def test_names_are_separate_in_each_namespace(d: Directory) -> None:
     elsewhere = model() | {"metadata": {"name": "m", "namespace": "else", "uid": "x"}}
-    assert d.hear("Model", None, elsewhere) == {Key("Model", "else", "m")}
+    assert d.on_event("Model", None, elsewhere) == {Key("Model", "else", "m")}
     assert len(d.named("Model", "team", "m")) == 1
 
 
-def test_nothing_is_left_of_what_is_gone(d: Directory) -> None:
+def test_deleted_objects_leave_nothing_behind(d: Directory) -> None:
     for kind, value in (
         ("Model", model()),
         ("EndpointConfig", config()),
         ("Endpoint", endpoint()),
-        ("Endpoint", endpoint("stranger", "elsewhere")),
+        ("Endpoint", endpoint("unrelated", "elsewhere")),
     ):
-        d.hear(kind, value, None)
+        d.on_event(kind, value, None)
     assert (d._objects, dict(d._named), dict(d._users)) == ({}, {}, {})

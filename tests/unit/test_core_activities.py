@@ -1,4 +1,4 @@
-"""Scaling activities: what becomes of each change of the desired size, over passes that know nothing but the last status."""
+"""Scaling activities: the result of each change of the desired size. Each pass knows only the last status."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def decided(desired: int, current: int, cause: str = "", scales: bool = True) ->
     )
 
 
-def status(desired: int | None, *kept: dict[str, Any], provisioned: int = 0) -> dict[str, Any]:
+def status(desired: int | None, *activities_: dict[str, Any], provisioned: int = 0) -> dict[str, Any]:
     entry = {"autoscaling": [{"desiredCapacity": desired}]} if desired is not None else {}
     return {
         "productionVariants": [{"currentServerlessConfig": {"provisionedConcurrency": provisioned}}],
-        "scalingActivities": list(kept),
+        "scalingActivities": list(activities_),
     } | entry
 
 
@@ -37,23 +37,23 @@ def sizes(found: list[dict[str, Any]]) -> list[tuple[int, int, str]]:
 
 
 TABLE: list[tuple[str, dict[str, Any], ScalingDecision, PodFailure | None, list[tuple[int, int, str]]]] = [
-    # what happens, status as found, the decision, trouble -> (from, to, result), the latest first
+    # what happens, the last status, the decision, the failure -> (from, to, result), the latest first
     ("nothing served before", {}, decided(4, 0), None, []),
     ("nothing changes", status(4), decided(4, 4), None, []),
     ("out", status(1), decided(4, 1), None, [(1, 4, "InProgress")]),
     ("out, at once", status(1), decided(4, 4), None, [(1, 4, "Successful")]),
     ("out, reached", status(4, entry(1, 4)), decided(4, 4), None, [(1, 4, "Successful")]),
-    ("out, not yet", status(4, entry(1, 4)), decided(4, 3), None, [(1, 4, "InProgress")]),
+    ("out, not yet reached", status(4, entry(1, 4)), decided(4, 3), None, [(1, 4, "InProgress")]),
     ("out, instances cannot come up", status(4, entry(1, 4)), decided(4, 1), BROKEN, [(1, 4, "Failed")]),
     (
-        "out, and they do after all",
+        "out, instances come up later",
         status(4, entry(1, 4, "Failed", statusMessage="x")),
         decided(4, 4),
         None,
         [(1, 4, "Successful")],
     ),
     (
-        "out, and then further",
+        "out, then further out",
         status(4, entry(1, 4)),
         decided(8, 2),
         None,
@@ -67,14 +67,14 @@ TABLE: list[tuple[str, dict[str, Any], ScalingDecision, PodFailure | None, list[
         [(4, 2, "Successful"), (1, 4, "Overridden")],
     ),
     ("in", status(4), decided(1, 1), None, [(4, 1, "Successful")]),
-    ("in, with trouble elsewhere", status(4), decided(1, 1), BROKEN, [(4, 1, "Successful")]),
-    ("what is done stays", status(4, entry(1, 4, "Successful")), decided(4, 3), BROKEN, [(1, 4, "Successful")]),
+    ("in, while instances fail", status(4), decided(1, 1), BROKEN, [(4, 1, "Successful")]),
+    ("a finished activity stays", status(4, entry(1, 4, "Successful")), decided(4, 3), BROKEN, [(1, 4, "Successful")]),
     ("added", status(None, provisioned=2), decided(5, 2), None, [(2, 5, "InProgress")]),
-    ("added, and no other size", status(None, provisioned=2), decided(2, 2), None, []),
-    ("taken away", status(5), decided(2, 2, scales=False), None, [(5, 2, "Successful")]),
-    ("long without", status(None, provisioned=2), decided(3, 3, scales=False), None, []),
+    ("added, same size", status(None, provisioned=2), decided(2, 2), None, []),
+    ("removed", status(5), decided(2, 2, scales=False), None, [(5, 2, "Successful")]),
+    ("removed long ago", status(None, provisioned=2), decided(3, 3, scales=False), None, []),
     (
-        "taken away on its way",
+        "removed before the size is reached",
         status(None, entry(2, 5), provisioned=5),
         decided(5, 5, scales=False),
         None,
@@ -92,7 +92,7 @@ def test_each_change_of_size_has_its_result(
     assert sizes(activities(found, decision, failure, T2)) == want
 
 
-def test_it_says_when_why_and_what_is_wrong() -> None:
+def test_an_activity_has_time_cause_and_failure() -> None:
     (out,) = activities(status(1), decided(4, 1, "scheduled action 'morning' set the minimum to 4"), BROKEN, T2)
     assert out == entry(1, 4, "Failed", statusMessage="The image is not there.") | {
         "time": T2,
@@ -102,7 +102,7 @@ def test_it_says_when_why_and_what_is_wrong() -> None:
     assert "statusMessage" not in reached
 
 
-def test_the_last_ten_are_kept() -> None:
+def test_the_last_ten_activities_are_listed() -> None:
     found: dict[str, Any] = status(0)
     for size in range(1, 15):
         done = activities(found, decided(size, size), None, T1)

@@ -1,4 +1,4 @@
-"""The plan: from any found state to rest, and then nothing more; what is not ours is never touched."""
+"""The plan: it converges from any observed state, and never changes an object that Kindler does not own."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from tests.unit.builders import (
     NOW,
     decide,
     endpoint,
-    kept,
     observed,
     pool,
+    resolved,
     route,
-    said,
     scaling,
     serving,
-    stored,
+    stored_revision,
+    with_uid,
 )
 from tests.unit.clusters import MiniCluster
 
-OLD, NEW = said("v1"), said("v2", memory_size_in_mb=2048)
-WARM = said("v3", memory_size_in_mb=3072, provisioned_concurrency=4, max_concurrency_per_instance=2)
-WIDER = said("v4", max_concurrency=50)
+OLD, NEW = resolved("v1"), resolved("v2", memory_size_in_mb=2048)
+WARM = resolved("v3", memory_size_in_mb=3072, provisioned_concurrency=4, max_concurrency_per_instance=2)
+WIDER = resolved("v4", max_concurrency=50)
 EVERY = (OLD, NEW, WARM, WIDER)
 SCALING = (
     None,
@@ -58,12 +58,12 @@ def kinds(actions: object) -> list[tuple[str, str]]:
 def test_a_new_endpoint_needs_three_writes_and_then_none() -> None:
     cluster = MiniCluster(endpoint(), OLD)
     assert kinds(cluster.step()) == [("Create", "ControllerRevision"), ("Create", "ReplicaSet"), ("Create", "Service")]
-    assert kinds(cluster.step()) == [("Apply", "ControllerRevision")], "routed to: its number rises"
+    assert kinds(cluster.step()) == [("Apply", "ControllerRevision")], "it is routed to, so its number rises"
     assert cluster.step() == ()
     assert cluster.endpoint["status"]["endpointStatus"] == "InService"
 
 
-def test_an_update_ends_with_nothing_of_the_old_one() -> None:
+def test_an_update_leaves_nothing_of_the_old_revision() -> None:
     cluster = MiniCluster(endpoint(), OLD)
     cluster.settle()
     cluster.endpoint, cluster.refs = cluster.endpoint | {"spec": {"endpointConfigName": "v2"}}, NEW
@@ -74,11 +74,11 @@ def test_an_update_ends_with_nothing_of_the_old_one() -> None:
     }
 
 
-def test_a_broken_update_leaves_what_serves_and_is_tried_again_and_again() -> None:
+def test_a_failing_update_keeps_the_route_and_is_retried() -> None:
     cluster = MiniCluster(endpoint(), OLD)
     cluster.settle()
     before = cluster.endpoint["status"]["route"]
-    broken = said("v2", image="broken:1")
+    broken = resolved("v2", image="broken:1")
     cluster.endpoint, cluster.refs, cluster.broken = (
         cluster.endpoint | {"spec": {"endpointConfigName": "v2"}},
         broken,
@@ -97,12 +97,12 @@ def test_a_broken_update_leaves_what_serves_and_is_tried_again_and_again() -> No
     assert cluster.endpoint["status"]["endpointConfigName"] == "v2"
 
 
-def test_nothing_is_written_for_what_is_being_deleted() -> None:
+def test_nothing_is_written_for_an_endpoint_that_is_being_deleted() -> None:
     seen = replace(serving(OLD), endpoint=endpoint(serves=OLD, deleting=True), pools=(), service=None)
     assert plan(seen, decide(seen), ACTIVATOR) == ()
 
 
-def test_a_pool_is_mended_without_its_size() -> None:
+def test_an_edited_pool_is_corrected_but_not_its_size() -> None:
     seen = serving(OLD, replicas=3)
     raw = copy.deepcopy(dict(seen.pools[0].found))
     raw["spec"]["template"]["spec"]["enableServiceLinks"] = True
@@ -111,19 +111,19 @@ def test_a_pool_is_mended_without_its_size() -> None:
     assert "replicas" not in patch.body["spec"]
 
 
-def test_what_a_revision_was_made_with_outlives_other_settings() -> None:
-    """Another Kindler, or another ratio: pods of a revision that serves are not changed."""
+def test_changed_settings_do_not_change_a_stored_revision() -> None:
+    """Another version of Kindler, or another ratio, does not change the pods of a revision that serves."""
     seen = serving(OLD)
     old_spec = copy.deepcopy(dict(seen.revisions[0].pod_spec))
     old_spec["containers"][0]["resources"]["requests"]["memory"] = "7Mi"
     revision = replace(seen.revisions[0], pod_spec=old_spec)
-    wish = DesiredPool(route(OLD).demand_pool, revision.revision, "demand", 1, None)
-    raw = stored(manifests.new_replica_set(seen, revision, wish), "uid")
+    desired = DesiredPool(route(OLD).demand_pool, revision.revision, "demand", 1, None)
+    raw = with_uid(manifests.new_replica_set(seen, revision, desired), "uid")
     seen = observed(seen.endpoint, OLD, revisions=(revision,), pools=(manifests.pool_from(raw),), service=seen.service)
     assert all(a.kind == "ControllerRevision" for a in plan(seen, decide(seen), ACTIVATOR))
 
 
-def test_a_revision_that_cannot_be_read_goes() -> None:
+def test_a_revision_that_cannot_be_read_is_deleted() -> None:
     seen = serving(OLD)
     name = f"iris-{route(OLD).revision}"
     spoilt = {"metadata": {"name": name, "uid": "spoilt", "labels": {}}, "data": {"nothing": 1}}
@@ -132,7 +132,7 @@ def test_a_revision_that_cannot_be_read_goes() -> None:
 
 
 COVERS: list[tuple[Any, Any, bool]] = [
-    # found, wanted, does the wanted stand?
+    # found, wanted, does found cover wanted?
     ({"a": 1, "b": 2}, {"a": 1}, True),
     ({"a": 1}, {"a": 2}, False),
     ({}, {"a": 1}, False),
@@ -148,9 +148,9 @@ COVERS: list[tuple[Any, Any, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("found", "want", "stands"), COVERS)
-def test_what_others_added_is_no_difference(found: Any, want: Any, stands: bool) -> None:
-    assert covers(found, want) is stands
+@pytest.mark.parametrize(("found", "want", "covered"), COVERS)
+def test_fields_that_others_added_are_no_difference(found: Any, want: Any, covered: bool) -> None:
+    assert covers(found, want) is covered
 
 
 # --- From any state
@@ -158,11 +158,11 @@ def test_what_others_added_is_no_difference(found: Any, want: Any, stands: bool)
 
 @st.composite
 def clusters(draw: st.DrawFn) -> MiniCluster:
-    """Any mixture of revisions, pools and Service, ours and spoilt and others', with any status, whatever the spec says."""
+    """Any mixture of revisions, pools, Service and HPA: Kindler's, damaged or others', with any status and any spec."""
     what = draw(st.sampled_from(EVERY))
     serves = draw(st.sampled_from((None, *EVERY)))
-    spoken: ResolvedRefs | Blocker = draw(st.sampled_from((what, MISSING, TAKEN)))
-    cluster = MiniCluster(endpoint(what.config_name, serves=serves, scales=draw(st.sampled_from(SCALING))), spoken)
+    refs: ResolvedRefs | Blocker = draw(st.sampled_from((what, MISSING, TAKEN)))
+    cluster = MiniCluster(endpoint(what.config_name, serves=serves, scales=draw(st.sampled_from(SCALING))), refs)
     cluster.capabilities = draw(
         st.sampled_from(
             (
@@ -175,7 +175,7 @@ def clusters(draw: st.DrawFn) -> MiniCluster:
     )
     numbers = draw(st.permutations(range(1, 5)))
     for each, number in zip(EVERY, numbers, strict=True):
-        revision = kept(
+        revision = stored_revision(
             each,
             number=draw(st.sampled_from((0, number))),
             at=int(NOW) - draw(st.integers(0, 5000)),
@@ -187,26 +187,26 @@ def clusters(draw: st.DrawFn) -> MiniCluster:
     if draw(st.booleans()):
         base = manifests.service(observed(), ACTIVATOR)
         base["spec"]["externalName"] = draw(st.sampled_from((ACTIVATOR, "elsewhere.invalid")))
-        cluster.objects["Service", "iris"] = _whose(draw, stored(base, "uid-service"))
+        cluster.objects["Service", "iris"] = _maybe_foreign(draw, with_uid(base, "uid-service"))
     if draw(st.booleans()):
-        leads_to = draw(st.sampled_from([route(each).demand_pool.replace("demand", "warm") for each in EVERY]))
+        hpa_target = draw(st.sampled_from([route(each).demand_pool.replace("demand", "warm") for each in EVERY]))
         spec = {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": leads_to},
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": hpa_target},
             "minReplicas": draw(st.integers(0, 9)),
             "maxReplicas": 9,
         }
-        cluster.objects["HorizontalPodAutoscaler", "iris-warm"] = _whose(
-            draw, stored(manifests.hpa(observed(), spec), "uid-hpa")
+        cluster.objects["HorizontalPodAutoscaler", "iris-warm"] = _maybe_foreign(
+            draw, with_uid(manifests.hpa(observed(), spec), "uid-hpa")
         )
     return cluster
 
 
 def _add_revision(draw: st.DrawFn, cluster: MiniCluster, revision: StoredRevision) -> None:
     if draw(st.booleans()):
-        raw = stored(manifests.controller_revision(observed(), revision), revision.uid)
+        raw = with_uid(manifests.controller_revision(observed(), revision), revision.uid)
         if draw(st.integers(0, 9)) == 0:
             raw["metadata"].pop("annotations")
-        cluster.objects["ControllerRevision", revision.name] = _whose(draw, raw)
+        cluster.objects["ControllerRevision", revision.name] = _maybe_foreign(draw, raw)
 
 
 def _add_pool(draw: st.DrawFn, cluster: MiniCluster, what: ResolvedRefs, revision: StoredRevision, kind: str) -> None:
@@ -220,11 +220,11 @@ def _add_pool(draw: st.DrawFn, cluster: MiniCluster, what: ResolvedRefs, revisio
             raw["spec"]["template"]["spec"]["enableServiceLinks"] = True
         case 2:
             raw["metadata"]["annotations"] = {manifests.ATTEMPT: f"{int(NOW) - 99}-7"}
-    cluster.objects["ReplicaSet", raw["metadata"]["name"]] = _whose(draw, raw)
+    cluster.objects["ReplicaSet", raw["metadata"]["name"]] = _maybe_foreign(draw, raw)
 
 
-def _whose(draw: st.DrawFn, raw: dict[str, Any]) -> dict[str, Any]:
-    """One in eight belongs to somebody else."""
+def _maybe_foreign(draw: st.DrawFn, raw: dict[str, Any]) -> dict[str, Any]:
+    """One in eight belongs to another owner."""
     if draw(st.integers(0, 7)) == 0:
         raw["metadata"]["ownerReferences"] = draw(
             st.sampled_from(([], [{"kind": "Endpoint", "name": "iris", "uid": "another"}]))
@@ -235,17 +235,17 @@ def _whose(draw: st.DrawFn, raw: dict[str, Any]) -> dict[str, Any]:
 @settings(max_examples=400, deadline=None)
 @given(clusters())
 @example(MiniCluster(endpoint(), OLD))
-def test_from_any_state_to_rest_and_never_at_others_cost(cluster: MiniCluster) -> None:
+def test_it_converges_from_any_state_and_leaves_objects_of_others(cluster: MiniCluster) -> None:
     foreign = {k: copy.deepcopy(v) for k, v in cluster.objects.items() if not manifests.is_ours(v, "uid-iris")}
     cluster.settle()
-    assert {k: cluster.objects.get(k) for k in foreign} == foreign, "what is not ours is as it was"
+    assert {k: cluster.objects.get(k) for k in foreign} == foreign, "objects of others are unchanged"
     assert cluster.step() == (), f"a second plan is empty: {cluster}"
     status = cluster.endpoint["status"]
     if not isinstance(cluster.refs, Blocker) and not foreign:
         assert status["endpointStatus"] == "InService"
         assert status["endpointConfigName"] == cluster.refs.config_name
         assert {p.name for p in cluster.observe().pools} == set(status["route"]["pools"].values()), (
-            "and nothing else is left"
+            "no other pool exists"
         )
         scales = any(
             e["variantName"] == "AllTraffic" and e["scalingPolicies"] and e["maxCapacity"]

@@ -1,4 +1,4 @@
-"""What a pod's status says: every row is one state in which real pods were seen, and the verdict that a person should read."""
+"""What is read from a pod's status. Each row is a state that real pods had, and the failure that a user should read."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ UNSCHEDULABLE = {
     ]
 }
 
-TROUBLES: list[tuple[dict[str, Any], str | None, bool, str]] = [
-    # what is said of the pod, reason, final, words of the message
+FAILURES: list[tuple[dict[str, Any], str | None, bool, str]] = [
+    # fields of the pod, reason, final, part of the message
     ({}, None, False, ""),
     ({"ready": False}, None, False, ""),
     ({"ready": False, "started": NOW - 179}, None, False, ""),
@@ -56,15 +56,15 @@ TROUBLES: list[tuple[dict[str, Any], str | None, bool, str]] = [
         {"ready": False, "started": None, "phase": "Failed", "reason": "Evicted", "message": "low on memory."},
         "PodFailed",
         False,
-        "low on memory. It is",
+        "low on memory. Kubernetes",
     ),
     ({"ready": False, "deleting": True, "waiting": ("InvalidImageName", "bad")}, None, False, ""),
 ]
 
 
-@pytest.mark.parametrize(("said", "reason", "final", "words"), TROUBLES)
-def test_trouble_names_cause_and_remedy(said: dict[str, Any], reason: str | None, final: bool, words: str) -> None:
-    failure = pods.read(pod(**said), NOW).failure
+@pytest.mark.parametrize(("fields", "reason", "final", "words"), FAILURES)
+def test_a_failure_names_cause_and_remedy(fields: dict[str, Any], reason: str | None, final: bool, words: str) -> None:
+    failure = pods.read(pod(**fields), NOW).failure
     assert (failure.reason if failure else None) == reason
     if failure:
         assert failure.final is final
@@ -72,7 +72,7 @@ def test_trouble_names_cause_and_remedy(said: dict[str, Any], reason: str | None
         assert failure.message.endswith(".")
 
 
-def test_a_pod_that_nobody_has_looked_at_yet_is_read() -> None:
+def test_a_pod_without_a_status_is_read() -> None:
     facts = pods.read(
         {
             "metadata": {"name": "x", "creationTimestamp": "2027-01-15T08:00:00Z"},
@@ -90,7 +90,7 @@ def test_a_pod_that_nobody_has_looked_at_yet_is_read() -> None:
     )
 
 
-def test_life_of_a_pod() -> None:
+def test_times_and_labels_of_a_pod() -> None:
     facts = pods.read(pod(), NOW)
     assert (facts.created, facts.scheduled, facts.started, facts.ready, facts.ip) == (
         NOW - 10,
@@ -122,7 +122,7 @@ def test_deletion_cost(cost: str | None, read: int) -> None:
         ('pods "x" is forbidden: violates PodSecurity "restricted:latest"', "FailedCreate"),
     ],
 )
-def test_a_pool_that_may_not_create_pods(message: str, reason: str) -> None:
+def test_a_pool_that_cannot_create_pods(message: str, reason: str) -> None:
     failure = pods.pool_failure(
         {
             "status": {

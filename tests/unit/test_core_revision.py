@@ -1,4 +1,4 @@
-"""What makes a revision, the pod it gives, and what a ControllerRevision keeps."""
+"""What identifies a revision, its pod, and what a ControllerRevision stores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kindler.core.endpoint import manifests
 from kindler.core.endpoint.podspec import pod_spec
 from kindler.core.endpoint.revision import PodShape, limits_of, pod_shape_of, revision_of, route_of
 from kindler.core.endpoint.state import DesiredPool
-from tests.unit.builders import SETTINGS, kept, observed, said, stored
+from tests.unit.builders import SETTINGS, observed, resolved, stored_revision, with_uid
 
 IMAGE = {"image": "registry.local/iris:1"}
 
@@ -69,12 +69,12 @@ OTHER: list[Any] = [
 
 
 @pytest.mark.parametrize("changed", SAME, ids=str)
-def test_names_limits_and_spelt_out_defaults_make_no_other_revision(changed: dict[str, Any]) -> None:
+def test_names_limits_and_explicit_defaults_do_not_change_the_revision(changed: dict[str, Any]) -> None:
     assert revision_of(shape(**changed)) == BASE
 
 
 @pytest.mark.parametrize("changed", OTHER, ids=str)
-def test_whatever_shapes_a_pod_makes_another_revision(changed: dict[str, Any]) -> None:
+def test_everything_that_shapes_a_pod_changes_the_revision(changed: dict[str, Any]) -> None:
     assert revision_of(shape(**changed)) != BASE
 
 
@@ -89,7 +89,7 @@ def test_the_order_of_environment_variables_does_not_matter() -> None:
     assert shape({"primaryContainer": IMAGE | first}) == shape({"primaryContainer": IMAGE | second})
 
 
-def test_a_shape_is_kept_and_read_back() -> None:
+def test_a_shape_is_written_and_read_back() -> None:
     full = shape(
         {
             "primaryContainer": IMAGE | {"environment": {"B": "2", "A": "1"}, "command": ["x"], "args": []},
@@ -97,6 +97,17 @@ def test_a_shape_is_kept_and_read_back() -> None:
         }
     )
     assert PodShape.from_json(full.to_json() | {"of_a_newer_kindler": 1}) == full
+
+
+def test_timeouts_are_stored_under_their_first_names() -> None:
+    """The fields are called like the route's. The stored keys stay, because the hash is computed from them."""
+    timed = PodShape("a:1", 1024, invocation_timeout_in_seconds=7, startup_timeout_in_seconds=99)
+    stored_keys = {"image": "a:1", "memory_size_in_mb": 1024, "invocation_timeout": 7, "startup_timeout": 99}
+    assert timed.to_json() == stored_keys
+    assert PodShape.from_json(stored_keys) == timed
+    assert PodShape.from_json({"image": "a:1", "memory_size_in_mb": 1024, "startup_timeout_in_seconds": 5}) == PodShape(
+        "a:1", 1024
+    ), "a field's name is no key"
 
 
 # --- The pod
@@ -107,7 +118,7 @@ def container(**changed: Any) -> dict[str, Any]:
     return found
 
 
-def test_the_pod_is_restricted_in_full() -> None:
+def test_the_pod_meets_pod_security_restricted() -> None:
     spec = pod_spec(shape(), SETTINGS)
     one = spec["containers"][0]
     assert spec["securityContext"] == {
@@ -128,7 +139,7 @@ def test_the_pod_is_restricted_in_full() -> None:
     assert "livenessProbe" not in one
 
 
-def test_files_that_may_not_be_written_leave_a_place_for_temporary_ones() -> None:
+def test_a_read_only_root_file_system_has_a_writable_tmp() -> None:
     spec = pod_spec(
         shape({"primaryContainer": IMAGE | {"securityContext": {"readOnlyRootFilesystem": True}}}), SETTINGS
     )
@@ -137,7 +148,7 @@ def test_files_that_may_not_be_written_leave_a_place_for_temporary_ones() -> Non
     assert spec["containers"][0]["securityContext"]["readOnlyRootFilesystem"]
 
 
-def test_the_probe_has_the_whole_startup_time_and_the_pod_its_invocation_time() -> None:
+def test_probe_and_grace_period_follow_the_timeouts() -> None:
     spec = pod_spec(
         shape(
             serverless={"invocationTimeoutInSeconds": 7}, variant={"containerStartupHealthCheckTimeoutInSeconds": 99}
@@ -162,7 +173,7 @@ def test_the_probe_has_the_whole_startup_time_and_the_pod_its_invocation_time() 
         (6144, (0.5, 0.01), ("6Gi", "3473m"), ("3Gi", "35m")),
     ],
 )
-def test_cpu_comes_with_memory_and_requests_by_their_ratios(
+def test_cpu_follows_memory_and_requests_follow_their_ratios(
     memory: int, ratios: tuple[float, float], limits: tuple[str, str], requests: tuple[str, str]
 ) -> None:
     settings = replace(SETTINGS, memory_request_ratio=ratios[0], cpu_request_ratio=ratios[1])
@@ -172,9 +183,12 @@ def test_cpu_comes_with_memory_and_requests_by_their_ratios(
     assert (resources["limits"]["ephemeral-storage"], resources["requests"]["ephemeral-storage"]) == ("5Gi", "64Mi")
 
 
-def test_the_environment_is_the_models_to_the_letter() -> None:
-    said = {"A": "$(HOME) costs $5", "B": ""}
-    env = {e["name"]: e["value"] for e in container(model={"primaryContainer": IMAGE | {"environment": said}})["env"]}
+def test_environment_values_are_literal() -> None:
+    environment = {"A": "$(HOME) costs $5", "B": ""}
+    env = {
+        e["name"]: e["value"]
+        for e in container(model={"primaryContainer": IMAGE | {"environment": environment}})["env"]
+    }
     assert env == {"HOME": "/tmp", "A": "$$(HOME) costs $$5", "B": ""}
     own = container(model={"primaryContainer": IMAGE | {"environment": {"HOME": "/home/me"}}})["env"]
     assert own == [{"name": "HOME", "value": "/home/me"}]
@@ -182,7 +196,7 @@ def test_the_environment_is_the_models_to_the_letter() -> None:
 
 def test_how_the_pod_is_started_and_drained() -> None:
     assert container()["args"] == ["serve"]
-    assert "args" not in container(model={"primaryContainer": IMAGE | {"args": []}}), "the image's own CMD"
+    assert "args" not in container(model={"primaryContainer": IMAGE | {"args": []}}), "the image's own CMD applies"
     assert container()["lifecycle"]["preStop"]["exec"]["command"][:2] == ["/bin/sh", "-c"]
     assert container(model={"primaryContainer": IMAGE | {"drain": "Sleep"}})["lifecycle"] == {
         "preStop": {"sleep": {"seconds": 60}}
@@ -190,21 +204,23 @@ def test_how_the_pod_is_started_and_drained() -> None:
     assert pod_spec(shape({"imagePullSecrets": [{"name": "s"}]}), SETTINGS)["imagePullSecrets"] == [{"name": "s"}]
 
 
-# --- What is kept
+# --- What is stored
 
 
-def test_a_controller_revision_keeps_everything() -> None:
-    revision = kept(said(), number=3)
+def test_a_controller_revision_stores_all_fields() -> None:
+    revision = stored_revision(resolved(), number=3)
     assert (
-        manifests.stored_revision_from(stored(manifests.controller_revision(observed(), revision), revision.uid))
+        manifests.stored_revision_from(with_uid(manifests.controller_revision(observed(), revision), revision.uid))
         == revision
     )
-    first = kept(said())
-    assert manifests.stored_revision_from(stored(manifests.controller_revision(observed(), first), first.uid)) == first
+    first = stored_revision(resolved())
+    assert (
+        manifests.stored_revision_from(with_uid(manifests.controller_revision(observed(), first), first.uid)) == first
+    )
 
 
-def test_what_somebody_spoilt_is_read_as_far_as_it_goes() -> None:
-    raw = stored(manifests.controller_revision(observed(), kept(said(), number=3)), "uid")
+def test_a_damaged_controller_revision_is_read_as_far_as_possible() -> None:
+    raw = with_uid(manifests.controller_revision(observed(), stored_revision(resolved(), number=3)), "uid")
     raw["metadata"]["annotations"] = {manifests.ATTEMPT: "{", manifests.ROUTED: "[]"}
     read = manifests.stored_revision_from(raw)
     assert read is not None
@@ -212,12 +228,12 @@ def test_what_somebody_spoilt_is_read_as_far_as_it_goes() -> None:
     assert manifests.stored_revision_from(raw | {"data": {}}) is None
 
 
-def test_children_are_named_labelled_and_owned() -> None:
-    revision = kept(said())
-    wish = DesiredPool(
+def test_children_have_names_labels_and_an_owner() -> None:
+    revision = stored_revision(resolved())
+    desired = DesiredPool(
         names.pool_name("iris", revision.revision, names.WARM), revision.revision, names.WARM, 4, 4, "1-0"
     )
-    made = manifests.new_replica_set(observed(), revision, wish)
+    made = manifests.new_replica_set(observed(), revision, desired)
     labels = made["spec"]["template"]["metadata"]["labels"]
     assert made["spec"]["selector"]["matchLabels"].items() <= labels.items()
     assert (labels[names.LABEL_ENDPOINT], labels[names.LABEL_REVISION], labels[names.LABEL_POOL]) == (
@@ -228,8 +244,8 @@ def test_children_are_named_labelled_and_owned() -> None:
     assert made["spec"]["replicas"] == 4
     assert manifests.is_ours(made, "uid-iris")
     assert not manifests.is_ours(made, "another")
-    pool = manifests.pool_from(stored(made, "u"))
-    assert (pool.name, pool.pool, pool.replicas, pool.attempt) == (wish.name, "warm", 4, "1-0")
+    pool = manifests.pool_from(with_uid(made, "u"))
+    assert (pool.name, pool.pool, pool.replicas, pool.attempt) == (desired.name, "warm", 4, "1-0")
 
 
 def test_limits_become_the_route() -> None:
@@ -248,8 +264,8 @@ def test_limits_become_the_route() -> None:
 
 
 def test_an_attempt_of_a_newer_kindler_is_read() -> None:
-    revision = kept(said())
-    raw = stored(manifests.controller_revision(observed(), revision), revision.uid)
+    revision = stored_revision(resolved())
+    raw = with_uid(manifests.controller_revision(observed(), revision), revision.uid)
     notes = raw["metadata"]["annotations"]
     notes[manifests.ATTEMPT] = json.dumps(json.loads(notes[manifests.ATTEMPT]) | {"later": 1})
     found = manifests.stored_revision_from(raw)

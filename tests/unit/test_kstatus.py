@@ -1,4 +1,4 @@
-"""The judge of the journeys must itself be right: kstatus's public rules, case by case."""
+"""The end-to-end tests judge by kstatus: its public rules, case by case."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def endpoint(observed: int | None = 1, *, deleted: bool = False, **conditions: s
         (endpoint(None), "Current"),
     ],
 )
-def test_verdict(found: dict[str, Any], verdict: str) -> None:
+def test_each_status_has_its_verdict(found: dict[str, Any], verdict: str) -> None:
     assert kstatus.verdict(found) == verdict
 
 
-def test_a_row_is_unknown_until_the_generation_was_observed() -> None:
+def test_a_row_is_unknown_until_the_generation_is_observed() -> None:
     assert rows.seen(endpoint(0, Ready="True", Available="True")) is None
     assert rows.seen(None) is None
 
@@ -54,7 +54,7 @@ def test_a_row_is_unknown_until_the_generation_was_observed() -> None:
         ),
     ],
 )
-def test_what_a_status_must_never_show(change: dict[str, Any], words: str) -> None:
+def test_a_malformed_status_is_rejected(change: dict[str, Any], words: str) -> None:
     found = endpoint()
     found["status"] |= change
     with pytest.raises(AssertionError, match=words):

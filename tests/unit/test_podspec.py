@@ -1,18 +1,18 @@
-"""What a model's pod holds of volumes: none, so that it starts sooner, unless nothing else would be writable."""
+"""A model's pod has no volume, so that it starts faster, unless nothing else would be writable."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from kindler.core.endpoint.podspec import pod_spec
-from tests.unit.builders import SETTINGS, said
+from tests.unit.builders import SETTINGS, resolved
 
 
 def spec(read_only: bool) -> dict[str, Any]:
-    return pod_spec(said(read_only_root_filesystem=read_only).shape, SETTINGS)
+    return pod_spec(resolved(read_only_root_filesystem=read_only).shape, SETTINGS)
 
 
-def test_a_volume_only_where_the_root_is_read_only() -> None:
+def test_a_pod_has_a_volume_only_if_its_root_is_read_only() -> None:
     usual, hardened = spec(False), spec(True)
     assert "volumes" not in usual
     assert "volumeMounts" not in usual["containers"][0]

@@ -254,7 +254,7 @@ def test_the_stored_endpoints_show_every_kind_of_memory() -> None:
     assert {image["pinned"] for image in resolved} == {True, False}
     assert any(manifests.ROUTED not in note for note in notes)
     shapes = [set(raw["data"]["shape"]) for name in REVISIONS for raw in stored(name).of("ControllerRevision")]
-    assert set().union(*shapes) == set(PodShape.__dataclass_fields__)
+    assert set().union(*shapes) == set(PodShape.json_keys())
     assert {"image", "memory_size_in_mb"} in shapes, "one with the defaults alone"
     kinds = {raw["kind"] for name in REVISIONS for raw in stored(name).objects}
     assert kinds == {

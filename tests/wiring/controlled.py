@@ -1,4 +1,4 @@
-"""A world for wiring tests of the controller: the strict API server, a kubelet, an activator's /stats, and real controllers beside them."""
+"""The environment of the controller's wiring tests: a strict API server, a kubelet, an activator's /stats."""
 
 from __future__ import annotations
 
@@ -54,12 +54,15 @@ def _object(kind: str, name: str, namespace: str, spec: Json) -> Json:
 
 @dataclass
 class World:
-    """`told` is what the activator answers at /stats, by "namespace/name"; None: it does not answer. `loads`: executions at any time, since when."""
+    """`reported`: what the activator returns at /stats, by "namespace/name"; None: it responds with an error.
+
+    `loads`: (concurrent executions, since when), by "namespace/name".
+    """
 
     server: ApiServer
     kubelet: Kubelet
     settings: ControllerSettings
-    told: dict[str, EndpointStats] | None = field(default_factory=dict)
+    reported: dict[str, EndpointStats] | None = field(default_factory=dict)
     loads: dict[str, tuple[int, float]] = field(default_factory=dict)
     controllers: list[tuple[Controller, asyncio.Event, asyncio.Task[int], Cluster]] = field(default_factory=list)
 
@@ -71,12 +74,15 @@ class World:
             self.server.store.create(kind, value["metadata"]["namespace"], value, "kubectl")
 
     async def younger(self, *objects: Json) -> None:
-        """Applies what must be younger than all before: creationTimestamps are whole seconds, and the uid would settle a tie."""
+        """Applies objects that must be younger than all others.
+
+        creationTimestamps are whole seconds, and within one second the uid would decide.
+        """
         await asyncio.sleep(1.01 - time.time() % 1)
         self.apply(*objects)
 
     def rename(self, name: str, config_name: str, namespace: str = NS) -> None:
-        """Names another EndpointConfig: UpdateEndpoint."""
+        """Sets another endpointConfigName, as UpdateEndpoint does."""
         self.patch("endpoints", name, {"spec": {"endpointConfigName": config_name}}, namespace)
 
     def patch(
@@ -99,7 +105,7 @@ class World:
     ) -> None:
         self.server.store.delete(self.server.store.kind(plural, group), namespace, name, options or None)
 
-    # What there is
+    # Objects of the cluster
 
     def all(self, plural: str, group: str = "", namespace: str = NS) -> list[Json]:
         return list(self.server.store.all(self.server.store.kind(plural, group), namespace))
@@ -111,7 +117,7 @@ class World:
         return {x["metadata"]["name"]: x["spec"]["replicas"] for x in self.all("replicasets", "apps", namespace)}
 
     def hpa(self, name: str = "echo") -> Json:
-        """The HPA's spec; empty where there is none."""
+        """The HPA's spec; empty without an HPA."""
         found = self.find("horizontalpodautoscalers", f"{name}-warm", group="autoscaling")
         return found["spec"] if found else {}
 
@@ -120,7 +126,7 @@ class World:
         return tuple(self.hpa(name)[key] for key in ("minReplicas", "maxReplicas")) if self.hpa(name) else ()
 
     def warm(self, name: str = "echo") -> int | None:
-        """Size of the routed warm pool; None where there is none."""
+        """Size of the routed warm pool; None without one."""
         return self.pools().get(self.status(name).get("route", {}).get("pools", {}).get("warm", ""))
 
     def status(self, name: str = "echo", namespace: str = NS) -> Json:
@@ -128,7 +134,7 @@ class World:
         return (found or {}).get("status", {})
 
     def row(self, name: str = "echo", namespace: str = NS) -> tuple[str, ...]:
-        """endpointStatus, Ready, Available, marks; empty while the status is not about the present generation."""
+        """endpointStatus, Ready, Available, other conditions; empty while the status is about an older generation."""
         found = self.find("endpoints", name, namespace)
         if not found or found["status"].get("observedGeneration") != found["metadata"]["generation"]:
             return ()
@@ -154,11 +160,11 @@ class World:
         try:
             await self.until(lambda: self.row(name) == row, seconds)
         except TimeoutError:
-            raise AssertionError(f"{name}: wanted {row}, have {self.row(name)}: {self.status(name)}") from None
+            raise AssertionError(f"{name}: expected {row}, found {self.row(name)}: {self.status(name)}") from None
         return self.status(name)
 
     def writes(self) -> list[str]:
-        """Every write of a controller so far, Leases and Events left out."""
+        """Every write of a controller so far, without Leases and Events."""
         return [
             f"{r.verb} {r.resource}/{r.name}/{r.subresource}"
             for r in self.server.log
@@ -175,35 +181,35 @@ class World:
         revision: str | None = None,
         warm: int = 0,
     ) -> None:
-        """The activator says that it serves what is routed now (or `revision`)."""
+        """The activator reports that it serves the routed revision (or `revision`)."""
         found = self.find("endpoints", name)
         assert found is not None
-        assert self.told is not None
+        assert self.reported is not None
         now = revision or found["status"]["route"]["revision"]
-        self.told[f"{NS}/{name}"] = EndpointStats(
+        self.reported[f"{NS}/{name}"] = EndpointStats(
             found["metadata"]["uid"], True, now, in_flight, 0, warm, in_flight - warm, older or {}
         )
 
     def load(self, executions: int, name: str = "echo") -> None:
-        """From now on so many executions at any time, in the demand pool."""
+        """From now on the activator reports `executions` concurrent executions in the demand pool."""
         self.serve(name, in_flight=executions)
         self.loads[f"{NS}/{name}"] = (executions, time.monotonic())
 
     async def stats(self, _: web.Request) -> web.Response:
-        if self.told is None:
+        if self.reported is None:
             return web.Response(status=500)
         counted = {
             key: replace(
-                self.told[key], totals=Totals(load_seconds=level * (time.monotonic() - since), invocations=level)
+                self.reported[key], totals=Totals(load_seconds=level * (time.monotonic() - since), invocations=level)
             )
             for key, (level, since) in self.loads.items()
         }
-        return web.json_response(Stats("boot", self.told | counted).to_json())
+        return web.json_response(Stats("boot", self.reported | counted).to_json())
 
     # The HPA controller
 
     def metrics_api(self) -> None:
-        """The metrics process is installed and has shown its certificate: HPAs can read our metrics."""
+        """The metrics process is installed and has published its certificate: HPAs can read Kindler's metrics."""
         store = self.server.store
         store.create(store.kind("clusterroles"), "", {"metadata": {"name": "kindler-metrics"}, "rules": []})
         text = "-----BEGIN CERTIFICATE-----\nYQ==\n-----END CERTIFICATE-----\n"
@@ -214,7 +220,7 @@ class World:
         )
 
     def scales(self, size: int, name: str = "echo") -> None:
-        """The HPA gives the pool that it leads to this size."""
+        """The HPA scales the pool that it targets."""
         store, pool = self.server.store, self.hpa(name)["scaleTargetRef"]["name"]
         store.scale(
             store.kind("replicasets", "apps"), NS, pool, {"spec": {"replicas": size}}, "kube-controller-manager"
@@ -223,15 +229,15 @@ class World:
     def hpa_says(
         self, able: str = "True", active: str = "True", why: str = "it was able to calculate", name: str = "echo"
     ) -> None:
-        """The HPA's conditions."""
-        told = [
+        """The HPA reports these conditions."""
+        conditions = [
             {"type": kind, "status": status, "reason": "Because", "message": why}
             for kind, status in (("AbleToScale", able), ("ScalingActive", active))
         ]
         self.patch(
             "horizontalpodautoscalers",
             f"{name}-warm",
-            {"status": {"conditions": told}},
+            {"status": {"conditions": conditions}},
             group="autoscaling",
             sub="status",
         )
@@ -247,7 +253,7 @@ class World:
         return controller
 
     async def stop(self, controller: Controller) -> int:
-        """As SIGTERM does it."""
+        """As after SIGTERM. Returns the exit status."""
         entry = next(e for e in self.controllers if e[0] is controller)
         self.controllers.remove(entry)
         entry[1].set()
@@ -257,10 +263,10 @@ class World:
         return status
 
     async def kill(self, controller: Controller) -> None:
-        """As SIGKILL does it: no word to anybody, the Lease stays held."""
+        """As after SIGKILL: it releases nothing, the Lease stays held."""
         entry = next(e for e in self.controllers if e[0] is controller)
         self.controllers.remove(entry)
-        await entry[3].close()  # nothing of it reaches the API server any more
+        await entry[3].close()  # none of its requests reaches the API server any more
         entry[2].cancel()
         await asyncio.gather(entry[2], return_exceptions=True)
 
@@ -273,7 +279,10 @@ async def world(
     automatic: bool = True,
     **changed: Any,
 ) -> AsyncIterator[World]:
-    """One API server with a kubelet and one activator, no controller yet. `changed`: fields of the settings. `automatic`: see Kubelet."""
+    """One API server with a kubelet and one activator, no controller yet.
+
+    `changed`: fields of the settings. `automatic`: see Kubelet.
+    """
     async with ApiServer(namespaces=namespaces) as server:
         monkeypatch.setenv("KUBECONFIG", server.kubeconfig(folder))
         token = folder / "token"
@@ -304,8 +313,8 @@ async def _activator(made: World) -> AsyncIterator[int]:
     kind = store.kind("pods")
     created = store.create(kind, "kindler-system", pod, "test")
     running = {"name": "activator", "state": {"running": {}}, "started": True, "ready": True}
-    told = {"phase": "Running", "podIP": "127.0.0.1", "containerStatuses": [running]}
-    store.update(kind, "kindler-system", "activator-0", created | {"status": told}, "status", "kubelet")
+    status = {"phase": "Running", "podIP": "127.0.0.1", "containerStatuses": [running]}
+    store.update(kind, "kindler-system", "activator-0", created | {"status": status}, "status", "kubelet")
     try:
         yield int(runner.addresses[0][1])
     finally:

@@ -1,4 +1,4 @@
-"""Autoscaling through a real controller: HPAs made, led, mended and taken away; schedules; who sizes; what cannot be served."""
+"""Autoscaling with a real controller: the life of an HPA, schedules, and which actor sizes a pool."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ async def serve(w: World) -> World:
 
 @pytest.fixture
 async def w(bare: World) -> World:
-    """HPAs can read our metrics."""
+    """In service; HPAs can read Kindler's metrics."""
     bare.metrics_api()
     return await serve(bare)
 
 
 @pytest.fixture
 async def scaled(w: World) -> World:
-    """Scales between 1 and 10, and stands at 1."""
+    """Autoscaling between 1 and 10, at size 1."""
     w.autoscale(scaling(1, 10))
     await w.until(lambda: w.hpa() and w.warm() == 1 and activities(w) == [(0, 1, "Successful")])
     await w.reaches("echo", *IN_SERVICE)
@@ -68,10 +68,10 @@ def events(w: World) -> list[str]:
     return [e["reason"] for e in sorted(w.all("events", "events.k8s.io"), key=lambda e: str(e["eventTime"]))]
 
 
-# --- Coming and going
+# --- Added and removed
 
 
-async def test_autoscaling_is_added_to_what_serves(w: World) -> None:
+async def test_autoscaling_is_added_to_an_endpoint_in_service(w: World) -> None:
     before = w.status()["route"]
     w.autoscale(scaling(2, 10))
     await w.until(lambda: w.hpa() and w.warm() == 2)
@@ -89,7 +89,7 @@ async def test_autoscaling_is_added_to_what_serves(w: World) -> None:
     assert sized(w) == []
 
 
-async def test_the_hpa_sizes_and_the_controller_tells(scaled: World) -> None:
+async def test_the_hpa_sizes_and_the_controller_reports(scaled: World) -> None:
     w = scaled
     w.hpa_says()
     await w.until(lambda: w.reason(kind="ScalingActive") == "MetricsAvailable")
@@ -105,7 +105,7 @@ async def test_the_hpa_sizes_and_the_controller_tells(scaled: World) -> None:
             == ["ScalingOut", "ScalingOut", "ScalingIn"]
         )
     )
-    assert sized(w) == [], "two never size one pool"
+    assert sized(w) == [], "two actors never size one pool"
 
 
 async def test_each_field_has_one_writer(scaled: World) -> None:
@@ -129,9 +129,9 @@ async def test_each_field_has_one_writer(scaled: World) -> None:
             ]
         )
     )  # type: ignore[index]
-    (mended,) = [p for p in w.all("replicasets", "apps") if p["metadata"]["name"].endswith("-warm")]
+    (corrected,) = [p for p in w.all("replicasets", "apps") if p["metadata"]["name"].endswith("-warm")]
     managers = {
-        m["manager"] for m in mended["metadata"]["managedFields"] if "f:replicas" in m["fieldsV1"].get("f:spec", {})
+        m["manager"] for m in corrected["metadata"]["managedFields"] if "f:replicas" in m["fieldsV1"].get("f:spec", {})
     }
     assert (managers, w.warm()) == ({"kube-controller-manager"}, 3)
 
@@ -142,14 +142,14 @@ async def test_edited_bounds_are_in_force_at_once(scaled: World) -> None:
     await scaled.until(lambda: scaled.status()["autoscaling"][0]["minCapacity"] == 3)
 
 
-async def test_autoscaling_is_taken_away_and_the_pool_with_it(scaled: World) -> None:
+async def test_removed_autoscaling_deletes_its_pool(scaled: World) -> None:
     w = scaled
     w.serve(warm=1, in_flight=1)
     w.autoscale()
     await w.until(lambda: not w.hpa() and "warm" not in w.status()["route"]["pools"])
-    asked = len(w.server.log)
+    before = len(w.server.log)
     await w.until(
-        lambda: len([r for r in w.server.log[asked:] if r.resource == "pods" and r.namespace == "kindler-system"]) > 1
+        lambda: len([r for r in w.server.log[before:] if r.resource == "pods" and r.namespace == "kindler-system"]) > 1
     )
     assert len(w.pools()) == 2, "a request is still in flight there"
     w.serve()
@@ -158,7 +158,7 @@ async def test_autoscaling_is_taken_away_and_the_pool_with_it(scaled: World) -> 
     assert "autoscaling" not in status
 
 
-async def test_autoscaling_is_taken_away_and_provisioned_concurrency_stays(w: World) -> None:
+async def test_removed_autoscaling_restores_provisioned_concurrency(w: World) -> None:
     w.apply(config("warm", limit=20, provisionedConcurrency=2))
     w.rename("echo", "warm")
     await w.until(lambda: w.status()["endpointConfigName"] == "warm")
@@ -173,14 +173,16 @@ async def test_autoscaling_is_taken_away_and_provisioned_concurrency_stays(w: Wo
         for r in w.server.log
         if r.write and (r.resource == HPAS or (r.subresource == "scale" and r.name.endswith("-warm")))
     ]
-    assert order[-2:] == [("delete", HPAS), ("patch", "replicasets")], "first it goes, then the controller sizes"
+    assert order[-2:] == [("delete", HPAS), ("patch", "replicasets")], (
+        "first the HPA is deleted, then the controller scales"
+    )
     await w.until(lambda: activities(w)[-1:] == [(7, 2, "Successful")])
 
 
-# --- Somebody else
+# --- Other writers
 
 
-async def test_an_hpa_that_somebody_deletes_or_edits_is_mended(scaled: World) -> None:
+async def test_a_deleted_or_edited_hpa_is_corrected(scaled: World) -> None:
     w = scaled
     w.delete(HPAS, "echo-warm", group="autoscaling")
     await w.until(lambda: w.bounds() == (1, 10))
@@ -188,7 +190,7 @@ async def test_an_hpa_that_somebody_deletes_or_edits_is_mended(scaled: World) ->
     await w.until(lambda: w.bounds() == (1, 10))
 
 
-async def test_an_hpa_of_somebody_else_is_left_alone_and_told(w: World) -> None:
+async def test_an_hpa_of_another_owner_is_not_changed_and_is_reported(w: World) -> None:
     store = w.server.store
     reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "theirs"}
     theirs = {
@@ -206,7 +208,7 @@ async def test_an_hpa_of_somebody_else_is_left_alone_and_told(w: World) -> None:
     assert w.bounds() == (2, 10)
 
 
-async def test_a_metric_that_fails_is_told_and_the_size_holds(scaled: World) -> None:
+async def test_a_failing_metric_is_reported_and_the_size_stays(scaled: World) -> None:
     w = scaled
     w.scales(4)
     w.hpa_says()
@@ -224,7 +226,7 @@ async def test_a_metric_that_fails_is_told_and_the_size_holds(scaled: World) -> 
 # --- Updates
 
 
-async def test_an_update_at_noon_keeps_the_size_and_leads_the_hpa_over(scaled: World) -> None:
+async def test_an_update_keeps_the_size_and_retargets_the_hpa(scaled: World) -> None:
     w = scaled
     w.scales(5)
     await w.until(lambda: activities(w)[-1:] == [(1, 5, "Successful")])
@@ -237,14 +239,14 @@ async def test_an_update_at_noon_keeps_the_size_and_leads_the_hpa_over(scaled: W
     await w.until(lambda: w.hpa()["scaleTargetRef"]["name"] == new)
     writes = [(r.resource, r.subresource) for r in w.server.log if r.write and r.resource in (HPAS, "endpoints")]
     assert writes[len(writes) - writes[::-1].index((HPAS, "")) :][:1] == [("endpoints", "status")], (
-        "in the pass in which the route moves"
+        "in the pass in which the route changes"
     )
     w.serve()
     await w.until(lambda: old not in w.pools())
     assert activities(w) == [(0, 1, "Successful"), (1, 5, "Successful")]
 
 
-async def test_a_failed_update_leaves_the_hpa_where_it_is(scaled: World) -> None:
+async def test_a_failed_update_does_not_change_the_hpa(scaled: World) -> None:
     w = scaled
     before = w.hpa()
     w.kubelet.behave = lambda pod: Behaviour.IMAGE_MISSING if "broken" in str(pod["spec"]) else Behaviour.READY
@@ -265,14 +267,14 @@ def action(name: str, schedule: str, **sets: Any) -> dict[str, Any]:
     return {"scheduledActionName": name, "schedule": schedule, "scalableTargetAction": sets}
 
 
-async def test_a_scheduled_action_acts_at_its_moment(scaled: World) -> None:
+async def test_a_scheduled_action_acts_on_time(scaled: World) -> None:
     w, moment = scaled, int(time.time()) + 3
     w.autoscale(scaling(1, 10, scheduledActions=[action("morning", at(moment), minCapacity=4)]))
     await w.until(lambda: w.status()["autoscaling"][0].get("nextScheduledAction", {}).get("name") == "morning")
     assert w.bounds() == (1, 10)
     await w.until(lambda: w.bounds() == (4, 10))
     assert time.time() >= moment
-    w.scales(4)  # a raised minimum acts without metrics
+    w.scales(4)  # the HPA follows a raised minimum without metrics
     await w.until(lambda: activities(w)[-1:] == [(1, 4, "Successful")])
     cause = w.status()["scalingActivities"][0]["cause"]
     assert cause == "scheduled action 'morning' set the minimum to 4"
@@ -280,7 +282,7 @@ async def test_a_scheduled_action_acts_at_its_moment(scaled: World) -> None:
 
 
 def sizers(w: World) -> set[str]:
-    """Who gave the warm pool its size, and by which subresource."""
+    """Which manager set the size of the warm pool, and by which subresource."""
     pool = w.find("replicasets", w.status()["route"]["pools"]["warm"], group="apps")
     assert pool is not None
     return {
@@ -290,7 +292,7 @@ def sizers(w: World) -> set[str]:
     }
 
 
-async def test_without_policies_the_controller_itself_keeps_within_bounds(w: World) -> None:
+async def test_without_policies_the_controller_keeps_the_size_within_bounds(w: World) -> None:
     moment = int(time.time()) + 3
     w.autoscale(scaling(2, 10, None, scheduledActions=[action("morning", at(moment), minCapacity=4)]))
     await w.until(lambda: w.warm() == 2)
@@ -299,7 +301,7 @@ async def test_without_policies_the_controller_itself_keeps_within_bounds(w: Wor
     await w.until(lambda: w.reason(kind="ScalingActive") == "Scheduled")
 
 
-async def test_a_schedule_that_cannot_be_read_is_told_and_the_rest_acts(w: World) -> None:
+async def test_an_invalid_schedule_is_reported_and_the_rest_is_in_effect(w: World) -> None:
     wrong = action("noon", "cron(0 12 * * ? *)", minCapacity=9) | {"timezone": "Mars/Olympus_Mons"}
     w.autoscale(scaling(2, 10, scheduledActions=[wrong]))
     await w.reaches("echo", *STALLED)
@@ -310,33 +312,37 @@ async def test_a_schedule_that_cannot_be_read_is_told_and_the_rest_acts(w: World
     await w.reaches("echo", *IN_SERVICE)
 
 
-async def test_what_is_suspended_rests(scaled: World) -> None:
+async def test_suspended_scaling_does_nothing(scaled: World) -> None:
     w = scaled
-    rests = {"dynamicScalingInSuspended": True, "dynamicScalingOutSuspended": True, "scheduledScalingSuspended": True}
+    suspended = {
+        "dynamicScalingInSuspended": True,
+        "dynamicScalingOutSuspended": True,
+        "scheduledScalingSuspended": True,
+    }
     w.autoscale(
-        scaling(1, 10, suspendedState=rests, scheduledActions=[action("past", at(time.time() - 60), minCapacity=5)])
+        scaling(1, 10, suspendedState=suspended, scheduledActions=[action("past", at(time.time() - 60), minCapacity=5)])
     )
     await w.until(lambda: w.reason(kind="ScalingActive") == "Suspended")
     assert [w.hpa()["behavior"][way]["selectPolicy"] for way in ("scaleUp", "scaleDown")] == ["Disabled", "Disabled"]
     assert w.bounds() == (1, 10)
 
 
-# --- Zero, and where no HPA can compute
+# --- Zero, and sizes that no HPA can compute
 
 
-async def test_a_cluster_that_refuses_a_minimum_of_zero_is_learnt_in_the_same_pass(w: World) -> None:
+async def test_a_rejected_minimum_of_zero_is_detected_within_one_pass(w: World) -> None:
     w.server.store.admission.append(autoscalers.refuse_zero)
     w.load(0)
     w.autoscale(scaling(0, 10))
     await w.until(lambda: w.bounds() == (1, 10))
     await w.reaches("echo", *IN_SERVICE)
-    asked = [r for r in w.server.log if r.write and r.resource == HPAS]
-    assert len(asked) == 2, "refused once, and then asked for what is allowed"
+    writes = [r for r in w.server.log if r.write and r.resource == HPAS]
+    assert len(writes) == 2, "rejected once, then written with an allowed minimum"
     assert w.warm() == 0
     w.load(5)
     await w.until(w.warm)
     assert w.row() == IN_SERVICE
-    assert sized(w) == [w.hpa()["scaleTargetRef"]["name"]], "from zero, and then it is the HPA's"
+    assert sized(w) == [w.hpa()["scaleTargetRef"]["name"]], "the controller scales from zero, then the HPA scales"
 
 
 async def test_a_maximum_of_zero_has_no_hpa(scaled: World) -> None:
@@ -345,7 +351,7 @@ async def test_a_maximum_of_zero_has_no_hpa(scaled: World) -> None:
     await scaled.until(lambda: scaled.reason(kind="ScalingActive") == "MaximumIsZero")
 
 
-async def test_with_no_api_free_the_controller_computes_and_pins_the_hpa(bare: World) -> None:
+async def test_without_a_free_metrics_api_the_controller_computes_and_pins_the_hpa(bare: World) -> None:
     w = await serve(bare)
     w.load(0)
     w.autoscale(scaling(1, 10))
@@ -357,15 +363,15 @@ async def test_with_no_api_free_the_controller_computes_and_pins_the_hpa(bare: W
     await w.until(lambda: w.reason(kind="ScalingActive") == "Computed")
     w.autoscale()
     await w.until(lambda: not w.hpa())
-    asked = [r for r in w.server.log if r.resource == "pods" and r.namespace == "kindler-system"]
+    reads = [r for r in w.server.log if r.resource == "pods" and r.namespace == "kindler-system"]
     await asyncio.sleep(2.5)
     more = [r for r in w.server.log if r.resource == "pods" and r.namespace == "kindler-system"]
-    assert len(more) - len(asked) <= 4, "nothing is measured that nobody needs"
+    assert len(more) - len(reads) <= 4, "no load is measured without need"
 
 
 @asynccontextmanager
 async def prometheus(value: list[float]) -> AsyncIterator[str]:
-    """A Prometheus whose every query has this value. Yields its URL."""
+    """A Prometheus that returns this value for every query. Yields its URL."""
 
     async def query(_: web.Request) -> web.Response:
         return web.json_response({"data": {"result": [{"metric": {}, "value": [time.time(), str(value[0])]}]}})
@@ -381,7 +387,7 @@ async def prometheus(value: list[float]) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def test_a_foreign_metric_is_read_where_the_controller_computes(
+async def test_the_controller_reads_a_foreign_metric_to_compute_a_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     specification = {"metricName": "queue_depth", "namespace": "Team", "statistic": "Average"}
@@ -396,7 +402,7 @@ async def test_a_foreign_metric_is_read_where_the_controller_computes(
         w.load(0)
         await w.until(lambda: w.bounds() == (5, 5))
         assert w.reason(kind="ScalingActive") in ("NotScaledYet", "Computed")
-        assert "NoMetrics" not in events(w), "not known yet is no trouble"
+        assert "NoMetrics" not in events(w), "a value that is not known yet is no error"
 
 
 # --- Restart
@@ -410,17 +416,17 @@ async def test_a_restart_writes_nothing(scaled: World) -> None:
         lambda: w.reason(kind="ScalingActive") == "MetricsAvailable" and activities(w)[-1:] == [(1, 3, "Successful")]
     )
     (controller, *_) = w.controllers[0]
-    await _quiet(w)
+    await _no_writes(w)
     assert await w.stop(controller) == 0
     before = w.writes()
     again = await w.start()
-    await w.until(lambda: again.awake)
-    await _quiet(w)
+    await w.until(lambda: again.working)
+    await _no_writes(w)
     assert w.writes() == before
 
 
-async def _quiet(w: World) -> None:
-    """Until nothing was written for longer than numbers of pods may wait."""
+async def _no_writes(w: World) -> None:
+    """Returns when nothing was written for longer than writes of counts may be delayed."""
     count = -1
     while count != len(w.writes()):
         count = len(w.writes())

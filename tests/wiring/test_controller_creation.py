@@ -1,4 +1,4 @@
-"""Creation, against the strict API server: three manifests in any order become an endpoint in service; what cannot start says why, and heals."""
+"""Creation with a strict API server: manifests in any order become an endpoint; failures are reported and retried."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ async def test_three_manifests_become_an_endpoint(w: World) -> None:
     service = w.find("services", "echo", group="")
     assert service is not None
     assert service["spec"]["externalName"] == w.settings.activator_service
-    (kept,) = w.all("controllerrevisions", "apps")
-    assert kept["revision"] == 1
+    (stored,) = w.all("controllerrevisions", "apps")
+    assert stored["revision"] == 1
 
 
-async def test_references_in_any_order(w: World) -> None:
+async def test_references_may_be_created_in_any_order(w: World) -> None:
     w.apply(endpoint())
     await w.reaches("echo", *CREATING)
     await w.until(lambda: w.reason() == "EndpointConfigNotFound")
@@ -51,12 +51,12 @@ async def test_references_in_any_order(w: World) -> None:
     await w.reaches("echo", *IN_SERVICE)
 
 
-async def test_an_image_that_is_not_there_fails_and_heals(w: World) -> None:
+async def test_a_missing_image_fails_the_creation_until_it_exists(w: World) -> None:
     w.kubelet.behave = lambda _: Behaviour.IMAGE_MISSING
     w.apply(model(image="localhost:5000/nothing:1"), config(), endpoint())
     status = await w.reaches("echo", *FAILED)
     assert "localhost:5000/nothing:1" in status["failureReason"]
-    assert "make sure all images" in status["failureReason"], "SageMaker's words"
+    assert "make sure all images" in status["failureReason"], "SageMaker's sentence"
     assert w.reason() == "CreationFailed"
     w.kubelet.behave = lambda _: Behaviour.READY
     w.kubelet.poke()
@@ -65,7 +65,7 @@ async def test_an_image_that_is_not_there_fails_and_heals(w: World) -> None:
     assert "failedRevision" not in healed
 
 
-async def test_a_crash_loop_fails_and_another_config_heals(w: World) -> None:
+async def test_a_crash_loop_fails_the_creation_and_another_config_fixes_it(w: World) -> None:
     w.kubelet.behave = lambda pod: Behaviour.CRASHES if "BAD" in str(pod["spec"]) else Behaviour.READY
     w.apply(model(environment={"BAD": "1"}), config(), endpoint())
     status = await w.reaches("echo", *FAILED)
@@ -76,7 +76,7 @@ async def test_a_crash_loop_fails_and_another_config_heals(w: World) -> None:
     await w.until(lambda: len(w.pools()) == 1 and len(w.all("controllerrevisions", "apps")) == 1)
 
 
-async def test_provisioned_concurrency_is_filled_first(w: World) -> None:
+async def test_provisioned_pods_are_ready_first_and_keep_their_number(w: World) -> None:
     w.apply(model(), config(limit=5, provisionedConcurrency=3, maxConcurrencyPerInstance=2), endpoint())
     status = await w.reaches("echo", *IN_SERVICE)
     pools = status["route"]["pools"]
@@ -85,10 +85,10 @@ async def test_provisioned_concurrency_is_filled_first(w: World) -> None:
     await w.until(lambda: w.pools()[pools["warm"]] == 2)
     w.patch("replicasets", pools["demand"], {"spec": {"replicas": 2}}, group="apps")
     await w.until(lambda: w.status()["productionVariants"][0]["demandInstanceCount"] == 2)
-    assert w.pools()[pools["demand"]] == 2, "the demand pool is the activator's to size"
+    assert w.pools()[pools["demand"]] == 2, "the activator sizes the demand pool"
 
 
-async def test_models_and_configs_are_accepted_and_used(w: World) -> None:
+async def test_models_and_configs_report_acceptance_and_users(w: World) -> None:
     w.apply(
         model(executionRoleARN="arn:aws:iam::123456789012:role/x"),
         config(),
@@ -115,7 +115,7 @@ async def test_models_and_configs_are_accepted_and_used(w: World) -> None:
     assert "executionRoleARN" in str(found["status"]["ignoredFields"])
 
 
-async def test_deleting_takes_everything(w: World) -> None:
+async def test_deletion_deletes_all_children(w: World) -> None:
     w.apply(model(), config(), endpoint())
     await w.reaches("echo", *IN_SERVICE)
     w.delete("endpoints", "echo")
@@ -128,7 +128,7 @@ async def test_deleting_takes_everything(w: World) -> None:
     await w.reaches("echo", *IN_SERVICE)
 
 
-async def test_deleting_is_told_as_long_as_it_lasts(w: World) -> None:
+async def test_deleting_is_reported_until_the_endpoint_is_gone(w: World) -> None:
     w.apply(model(), config(), endpoint())
     await w.reaches("echo", *IN_SERVICE)
     w.patch("endpoints", "echo", {"metadata": {"finalizers": ["example.com/hold"]}})
@@ -139,6 +139,6 @@ async def test_deleting_is_told_as_long_as_it_lasts(w: World) -> None:
     await w.until(
         lambda: w.status()["observedGeneration"] == (w.find("endpoints", "echo") or {})["metadata"]["generation"]
     )
-    assert w.find("services", "echo", group="") is None, "nothing is made anew for what goes"
+    assert w.find("services", "echo", group="") is None, "no child is created again during the deletion"
     w.patch("endpoints", "echo", {"metadata": {"finalizers": None}})
     await w.until(lambda: w.find("endpoints", "echo") is None and not w.pools())

@@ -1,4 +1,4 @@
-"""The keeper of the metrics API against an API server in which others come and go."""
+"""The reconciler of the APIService against an API server in which others register and remove theirs."""
 
 from __future__ import annotations
 
@@ -26,12 +26,15 @@ def pem(content: str) -> str:
 
 
 class Ground:
-    """An installation without its controller: the ClusterRole of the chart, and the ConfigMap in which metrics servers publish certificates."""
+    """An installation without its controller.
+
+    It has the ClusterRole of the chart, and the ConfigMap in which metrics servers publish their certificates.
+    """
 
     def __init__(self, server: ApiServer, kubeconfig: str) -> None:
         self.server, self.store, self.kubeconfig = server, server.store, kubeconfig
         self.services = self.store.kind("apiservices")
-        self.rung = 0
+        self.changes = 0
         self.role = self.store.create(
             self.store.kind("clusterroles"), "", {"metadata": {"name": "kindler-metrics"}, "rules": []}
         )
@@ -48,7 +51,7 @@ class Ground:
         self.store.merge_patch(maps, "kindler-system", "kindler-metrics", {"data": certificates})
 
     def foreign(self, name: str) -> None:
-        """Somebody installs theirs: over ours, where ours stands (as `kubectl apply` of a manifest does)."""
+        """Another server registers: over Kindler's APIService if that exists, as `kubectl apply` of a manifest does."""
         service: dict[str, Any] = {
             "service": {"namespace": "monitoring", "name": "adapter"},
             "insecureSkipTLSVerify": True,
@@ -65,7 +68,7 @@ class Ground:
     def found(self, name: str) -> Object | None:
         return self.store.find(self.services, "", name)
 
-    def leads_to(self, name: str) -> str:
+    def server_of(self, name: str) -> str:
         found = self.found(name)
         return found["spec"]["service"]["name"] if found else ""
 
@@ -77,16 +80,16 @@ class Ground:
         return [f"{request.verb} {request.name}" for request in self.server.log if request.verb in WRITES]
 
     @asynccontextmanager
-    async def keeper(self, **environment: str) -> AsyncIterator[ApiServiceReconciler]:
-        def ring() -> None:
-            self.rung += 1
+    async def reconciler(self, **environment: str) -> AsyncIterator[ApiServiceReconciler]:
+        def changed() -> None:
+            self.changes += 1
 
         cluster = Cluster()
         await cluster.connect(self.kubeconfig)
-        keeper = ApiServiceReconciler(cluster, controller_settings(environment), ring, look_seconds=0.05)
-        task = asyncio.create_task(keeper.run())
+        reconciler = ApiServiceReconciler(cluster, controller_settings(environment), changed, resync_seconds=0.05)
+        task = asyncio.create_task(reconciler.run())
         try:
-            yield keeper
+            yield reconciler
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -94,7 +97,7 @@ class Ground:
 
     async def until(self, condition: Callable[[], Any]) -> None:
         async with asyncio.timeout(20):
-            await self.server.until(condition)  # it looks again with each request, and the keeper asks every 0.05 s
+            await self.server.until(condition)  # it checks after each request, and the reconciler reads every 0.05 s
 
 
 @pytest.fixture
@@ -103,13 +106,13 @@ async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
         yield Ground(server, server.kubeconfig(tmp_path))
 
 
-async def test_the_first_free_group_is_taken_once_a_server_has_shown_its_certificate(ground: Ground) -> None:
-    async with ground.keeper() as keeper:
-        await keeper.known()
-        assert keeper.api is MetricsApi.NONE and ground.writes == []
+async def test_the_first_free_group_is_used_once_a_server_has_published_its_certificate(ground: Ground) -> None:
+    async with ground.reconciler() as reconciler:
+        await reconciler.known()
+        assert reconciler.api is MetricsApi.NONE and ground.writes == []
         ground.publish(one=pem("one"))
-        await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
-        assert ground.rung == 1
+        await ground.until(lambda: reconciler.api is MetricsApi.EXTERNAL)
+        assert ground.changes == 1
         found = ground.found(EXTERNAL)
         assert found is not None and found["spec"]["service"] == {
             "namespace": "kindler-system",
@@ -122,41 +125,41 @@ async def test_the_first_free_group_is_taken_once_a_server_has_shown_its_certifi
         await ground.until(lambda: ground.trusts(EXTERNAL) == pem("one") + pem("two"))
         ground.publish(one=None)  # type: ignore[arg-type]
         await ground.until(lambda: ground.trusts(EXTERNAL) == pem("two"))
-    assert ground.writes == [f"patch {EXTERNAL}"] * 3, "one write for each change, and none where nothing differs"
+    assert ground.writes == [f"patch {EXTERNAL}"] * 3, "one write for each change, and none if nothing differs"
 
 
-async def test_the_release_takes_it_along(ground: Ground) -> None:
+async def test_the_apiservice_is_deleted_with_the_release(ground: Ground) -> None:
     ground.publish(one=pem("one"))
-    async with ground.keeper() as keeper:
-        await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
+    async with ground.reconciler() as reconciler:
+        await ground.until(lambda: reconciler.api is MetricsApi.EXTERNAL)
         ground.store.delete(ground.store.kind("clusterroles"), "", "kindler-metrics")
         await ground.until(lambda: ground.found(EXTERNAL) is None)
-        await ground.until(lambda: keeper.api is MetricsApi.NONE)
+        await ground.until(lambda: reconciler.api is MetricsApi.NONE)
     assert ground.found(EXTERNAL) is None
 
 
-async def test_the_next_leader_knows_at_once_what_the_former_chose(ground: Ground) -> None:
+async def test_the_next_leader_keeps_the_group_of_the_former_one(ground: Ground) -> None:
     ground.foreign(EXTERNAL)
     ground.publish(one=pem("one"))
-    async with ground.keeper() as keeper:
-        await ground.until(lambda: keeper.api is MetricsApi.CUSTOM)
+    async with ground.reconciler() as reconciler:
+        await ground.until(lambda: reconciler.api is MetricsApi.CUSTOM)
     ground.store.delete(ground.services, "", EXTERNAL)
     wrote = len(ground.writes)
-    async with ground.keeper() as next_one:
+    async with ground.reconciler() as next_one:
         await next_one.known()
-        assert next_one.api is MetricsApi.CUSTOM, "what we hold we keep, though external is free now"
+        assert next_one.api is MetricsApi.CUSTOM, "the group in use is kept, although external is free now"
     assert len(ground.writes) == wrote
 
 
-async def test_whoever_takes_ours_keeps_it_and_we_step_aside_until_both_are_taken_and_back_when_one_is_free(
+async def test_a_group_that_another_server_claims_is_given_up_and_a_free_one_is_used(
     ground: Ground,
 ) -> None:
     ground.publish(one=pem("one"))
-    async with ground.keeper() as keeper:
-        await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
-        rung = ground.rung
+    async with ground.reconciler() as reconciler:
+        await ground.until(lambda: reconciler.api is MetricsApi.EXTERNAL)
+        changes = ground.changes
         ground.foreign(EXTERNAL)
-        await ground.until(lambda: keeper.api is MetricsApi.CUSTOM)
+        await ground.until(lambda: reconciler.api is MetricsApi.CUSTOM)
         taken = ground.found(EXTERNAL)
         assert (
             taken is not None
@@ -164,21 +167,21 @@ async def test_whoever_takes_ours_keeps_it_and_we_step_aside_until_both_are_take
             and "ownerReferences" not in taken["metadata"]
         )
         ground.foreign(CUSTOM)
-        await ground.until(lambda: keeper.api is MetricsApi.NONE)
-        assert (ground.leads_to(EXTERNAL), ground.leads_to(CUSTOM)) == ("adapter", "adapter")
+        await ground.until(lambda: reconciler.api is MetricsApi.NONE)
+        assert (ground.server_of(EXTERNAL), ground.server_of(CUSTOM)) == ("adapter", "adapter")
         ground.store.delete(ground.services, "", CUSTOM)
-        await ground.until(lambda: keeper.api is MetricsApi.CUSTOM)
-        assert ground.rung == rung + 3
+        await ground.until(lambda: reconciler.api is MetricsApi.CUSTOM)
+        assert ground.changes == changes + 3
 
 
-async def test_somebody_faster_is_not_overwritten(ground: Ground) -> None:
+async def test_a_server_that_registers_first_is_not_overwritten(ground: Ground) -> None:
     ground.publish(one=pem("one"))
     held = ground.server.faults.hold(matching("patch", "apiservices", EXTERNAL))
-    async with ground.keeper() as keeper:
+    async with ground.reconciler() as reconciler:
         await asyncio.wait_for(held.arrived.wait(), 20)
         ground.foreign(EXTERNAL)
         held.released.set()
-        await ground.until(lambda: keeper.api is MetricsApi.CUSTOM)
+        await ground.until(lambda: reconciler.api is MetricsApi.CUSTOM)
     taken = ground.found(EXTERNAL)
     assert (
         taken is not None
@@ -187,70 +190,70 @@ async def test_somebody_faster_is_not_overwritten(ground: Ground) -> None:
     )
 
 
-async def test_ours_is_not_given_back_after_it_became_somebody_elses(ground: Ground) -> None:
+async def test_an_apiservice_of_another_server_is_not_deleted(ground: Ground) -> None:
     ground.publish(one=pem("one"))
-    async with ground.keeper() as keeper:
-        await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
+    async with ground.reconciler() as reconciler:
+        await ground.until(lambda: reconciler.api is MetricsApi.EXTERNAL)
     held = ground.server.faults.hold(matching("delete", "apiservices", EXTERNAL))
-    async with ground.keeper(KINDLER_METRICS_API="custom") as keeper:
+    async with ground.reconciler(KINDLER_METRICS_API="custom") as reconciler:
         await asyncio.wait_for(held.arrived.wait(), 20)
         ground.foreign(EXTERNAL)
         held.released.set()
-        await ground.until(lambda: keeper.api is MetricsApi.CUSTOM)
-        assert ground.leads_to(EXTERNAL) == "adapter"
+        await ground.until(lambda: reconciler.api is MetricsApi.CUSTOM)
+        assert ground.server_of(EXTERNAL) == "adapter"
 
 
-async def test_where_none_is_wanted_nothing_is_asked(ground: Ground) -> None:
-    async with ground.keeper(KINDLER_METRICS_API="none") as keeper:
-        await keeper.known()
-        assert keeper.api is MetricsApi.NONE and ground.server.log == []
+async def test_without_a_metrics_api_nothing_is_read(ground: Ground) -> None:
+    async with ground.reconciler(KINDLER_METRICS_API="none") as reconciler:
+        await reconciler.known()
+        assert reconciler.api is MetricsApi.NONE and ground.server.log == []
 
 
-async def test_what_it_cannot_make_sense_of_keeps_nobody_waiting(ground: Ground) -> None:
+async def test_an_unexpected_object_delays_nothing(ground: Ground) -> None:
     ground.publish(one=pem("one"))
     ground.foreign(EXTERNAL)
     ground.found(EXTERNAL)["spec"]["service"] = "a text"  # type: ignore[index]
-    async with ground.keeper() as keeper:
+    async with ground.reconciler() as reconciler:
         async with asyncio.timeout(5):
-            await keeper.known()
-        assert keeper.api is MetricsApi.NONE
+            await reconciler.known()
+        assert reconciler.api is MetricsApi.NONE
         ground.store.delete(ground.services, "", EXTERNAL)
-        await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
+        await ground.until(lambda: reconciler.api is MetricsApi.EXTERNAL)
 
 
-async def test_another_setting_moves_it(ground: Ground) -> None:
+async def test_a_changed_setting_changes_the_group(ground: Ground) -> None:
     ground.publish(one=pem("one"))
-    async with ground.keeper() as keeper:
-        await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
-    async with ground.keeper(KINDLER_METRICS_API="custom") as keeper:
-        await ground.until(lambda: keeper.api is MetricsApi.CUSTOM)
-    assert (ground.leads_to(EXTERNAL), ground.leads_to(CUSTOM)) == ("", "kindler-metrics")
+    async with ground.reconciler() as reconciler:
+        await ground.until(lambda: reconciler.api is MetricsApi.EXTERNAL)
+    async with ground.reconciler(KINDLER_METRICS_API="custom") as reconciler:
+        await ground.until(lambda: reconciler.api is MetricsApi.CUSTOM)
+    assert (ground.server_of(EXTERNAL), ground.server_of(CUSTOM)) == ("", "kindler-metrics")
 
 
-async def test_cert_manager_may_be_asked_for_the_bundle_instead(ground: Ground) -> None:
-    async with ground.keeper(KINDLER_METRICS_CERTIFICATE="metrics") as keeper:
-        await keeper.known()
-        assert keeper.api is MetricsApi.NONE, "cert-manager may never issue it: nobody would answer"
+async def test_cert_manager_may_inject_the_bundle(ground: Ground) -> None:
+    async with ground.reconciler(KINDLER_METRICS_CERTIFICATE="metrics") as reconciler:
+        await reconciler.known()
+        assert reconciler.api is MetricsApi.NONE, "cert-manager may never issue it: no server would respond"
         ground.publish(one=pem("issued"))
-        await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
+        await ground.until(lambda: reconciler.api is MetricsApi.EXTERNAL)
     found = ground.found(EXTERNAL)
     assert found is not None and "caBundle" not in found["spec"]
     assert found["metadata"]["annotations"] == {"cert-manager.io/inject-ca-from": "kindler-system/metrics"}
 
 
-async def test_without_rights_the_controller_computes_sizes_and_nothing_waits(ground: Ground) -> None:
+async def test_without_rights_the_controller_computes_sizes_without_delay(ground: Ground) -> None:
     ground.server.faults.fail(403, matching("get", "apiservices"), times=float("inf"))
-    async with ground.keeper() as keeper:
+    async with ground.reconciler() as reconciler:
         async with asyncio.timeout(20):
-            await keeper.known()
-        assert keeper.api is MetricsApi.NONE
+            await reconciler.known()
+        assert reconciler.api is MetricsApi.NONE
 
 
-async def test_trouble_changes_nothing_that_is_known(ground: Ground) -> None:
+async def test_errors_do_not_change_the_api_in_use(ground: Ground) -> None:
     ground.publish(one=pem("one"))
-    async with ground.keeper() as keeper:
-        await ground.until(lambda: keeper.api is MetricsApi.EXTERNAL)
-        rung = ground.rung
+    async with ground.reconciler() as reconciler:
+        await ground.until(lambda: reconciler.api is MetricsApi.EXTERNAL)
+        changes = ground.changes
         failure = ground.server.faults.fail(503, matching("get", "apiservices"), times=5)
         await ground.until(lambda: failure.met == 5)
-        assert keeper.api is MetricsApi.EXTERNAL and ground.rung == rung
+        assert reconciler.api is MetricsApi.EXTERNAL and ground.changes == changes

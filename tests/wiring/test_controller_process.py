@@ -31,7 +31,9 @@ async def start(environ: dict[str, str]) -> asyncio.subprocess.Process:
     )
 
 
-async def test_it_serves_tells_and_goes_in_peace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_reconciles_serves_metrics_and_ends_on_sigterm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with world(tmp_path, monkeypatch) as w:
         port = free_port()
         names = {
@@ -44,9 +46,9 @@ async def test_it_serves_tells_and_goes_in_peace(tmp_path: Path, monkeypatch: py
         try:
             w.apply(model(), config(), endpoint())
             await w.reaches("echo", "InService", "True", "True")
-            assert await ask(port, "/healthz") == (200, "ok\n")
-            assert await ask(port, "/readyz") == (200, "ok\n")
-            status, text = await ask(port, "/metrics")
+            assert await fetch(port, "/healthz") == (200, "ok\n")
+            assert await fetch(port, "/readyz") == (200, "ok\n")
+            status, text = await fetch(port, "/metrics")
             assert status == 200
             written = 'kindler_controller_writes_total{kind="ReplicaSet",verb="create"} 1.0'
             api = 'kindler_controller_metrics_api{api="none"} 1.0'
@@ -62,10 +64,10 @@ async def test_it_serves_tells_and_goes_in_peace(tmp_path: Path, monkeypatch: py
         assert process.returncode == 0, errors.decode()
         assert b"Traceback" not in errors
         (lease,) = w.all("leases", "coordination.k8s.io", "kindler-system")
-        assert lease["spec"]["holderIdentity"] == "", "the next one leads at once"
+        assert lease["spec"]["holderIdentity"] == "", "the next leader takes the Lease at once"
 
 
-async def test_without_a_metrics_api_it_does_all_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_metrics_api_everything_else_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with world(tmp_path, monkeypatch, metrics_api="none") as w:
         controller = await w.start()
         w.apply(model(), config(limit=20), endpoint())
@@ -73,12 +75,12 @@ async def test_without_a_metrics_api_it_does_all_the_rest(tmp_path: Path, monkey
         assert await w.stop(controller) == 0
 
 
-async def ask(port: int, path: str) -> tuple[int, str]:
+async def fetch(port: int, path: str) -> tuple[int, str]:
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as response:
         return response.status, await response.text()
 
 
-async def test_settings_that_cannot_be_used_are_named() -> None:
+async def test_an_invalid_setting_is_named() -> None:
     process = await start({"KINDLER_RESYNC_SECONDS": "often"})
     _, errors = await process.communicate()
     assert process.returncode == 2

@@ -1,4 +1,4 @@
-"""What the cluster refuses: the user is told, whatever the status code, and what can go on goes on."""
+"""Rejected writes: the status reports them, whatever the status code, and everything else continues."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.wiring.controlled import NS, World, config, endpoint, model, world
 
 IN_SERVICE = ("InService", "True", "True")
 CREATING = ("Creating", "False", "False", "Reconciling")
-FOR_EVER = float("inf")
+ALWAYS = float("inf")
 
 
 @pytest.fixture
@@ -32,17 +32,19 @@ async def w(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wo
         (404, "the server could not find the requested resource", False),
     ],
 )
-async def test_a_refusal_of_any_kind_is_told_and_heals(w: World, status: int, message: str, at_once: bool) -> None:
-    fault = w.server.faults.fail(status, matching("create", "replicasets"), times=FOR_EVER, message=message)
+async def test_a_rejection_of_any_kind_is_reported_and_retried(
+    w: World, status: int, message: str, at_once: bool
+) -> None:
+    fault = w.server.faults.fail(status, matching("create", "replicasets"), times=ALWAYS, message=message)
     w.apply(model(), config(), endpoint())
     await w.until(lambda: message in str(w.status().get("conditions")))
     assert w.row() == CREATING
-    assert (fault.met == 1) is at_once, "what may pass is not told at its first occurrence"
+    assert (fault.met == 1) is at_once, "an error that may be temporary is not reported at its first occurrence"
     fault.end()
     await w.reaches("echo", *IN_SERVICE)
 
 
-async def test_a_child_of_a_former_endpoint_that_does_not_go_is_told(w: World) -> None:
+async def test_a_child_of_a_former_endpoint_that_is_not_deleted_is_reported(w: World) -> None:
     w.apply(model(), config(), endpoint())
     status = await w.reaches("echo", *IN_SERVICE)
     pool = status["route"]["pools"]["demand"]
@@ -56,28 +58,28 @@ async def test_a_child_of_a_former_endpoint_that_does_not_go_is_told(w: World) -
     assert w.find("replicasets", pool, NS, "apps")
 
 
-async def test_a_service_that_is_refused_stops_neither_creation_nor_update(w: World) -> None:
+async def test_a_rejected_service_blocks_neither_creation_nor_update(w: World) -> None:
     message = 'services "echo" is forbidden: exceeded quota: none, requested: services=1'
-    fault = w.server.faults.fail(403, matching("create", "services"), times=FOR_EVER, message=message)
+    fault = w.server.faults.fail(403, matching("create", "services"), times=ALWAYS, message=message)
     w.apply(model(), config(), config("bigger", memory=2048), endpoint())
     await w.reaches("echo", "InService", "False", "True")
     assert w.reason() == "QuotaExceeded"
-    assert "url" not in w.status(), "no Service of ours has that name"
+    assert "url" not in w.status(), "no Service of Kindler has that name"
     w.rename("echo", "bigger")
     await w.until(lambda: w.status()["endpointConfigName"] == "bigger")
     fault.end()
-    w.controllers[0][0].ring(Key("Endpoint", NS, "echo"))
+    w.controllers[0][0].enqueue(Key("Endpoint", NS, "echo"))
     await w.reaches("echo", *IN_SERVICE)
 
 
-async def test_an_update_that_is_blocked_is_told_and_does_not_move_the_route(w: World) -> None:
+async def test_a_blocked_update_is_reported_and_does_not_change_the_route(w: World) -> None:
     w.apply(model(), config(), config("bigger", memory=2048), endpoint())
     before = (await w.reaches("echo", *IN_SERVICE))["route"]
-    fault = w.server.faults.fail(403, matching("patch", "controllerrevisions"), times=FOR_EVER, message="not today")
+    fault = w.server.faults.fail(403, matching("patch", "controllerrevisions"), times=ALWAYS, message="not today")
     w.rename("echo", "bigger")
     await w.until(lambda: "not today" in str(w.status()["conditions"]))
     assert w.row() == ("Updating", "Unknown", "True", "Reconciling")
     assert w.status()["route"] == before
     fault.end()
-    w.controllers[0][0].ring(Key("Endpoint", NS, "echo"))
+    w.controllers[0][0].enqueue(Key("Endpoint", NS, "echo"))
     await w.until(lambda: w.status()["endpointConfigName"] == "bigger")

@@ -1,4 +1,4 @@
-"""Provisioned concurrency that scales itself while the cluster refuses something: what serves goes on to scale, and two never size one pool."""
+"""Autoscaling while the cluster rejects writes: the serving pool still scales, and two actors never size one pool."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.unit.builders import scaling
 from tests.wiring.controlled import World, config, endpoint, model, world
 from tests.wiring.test_controller_autoscaling import action, at, sized
 
-FOR_EVER = float("inf")
+ALWAYS = float("inf")
 DENIED = 'admission webhook "x" denied the request'
 
 
 @pytest.fixture
 async def w(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """Serves with 2 units provisioned, and scales between 1 and 10."""
+    """In service with 2 units of provisioned concurrency and autoscaling between 1 and 10."""
     async with world(tmp_path, monkeypatch) as made:
         made.metrics_api()
         made.apply(model(), config(limit=20, provisionedConcurrency=2), endpoint(autoscaling=[scaling(1, 10)]))
@@ -30,15 +30,15 @@ async def w(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wo
         yield made
 
 
-async def refused_update(w: World) -> None:
-    w.server.faults.fail(403, matching("create", "replicasets"), times=FOR_EVER, message=DENIED)
+async def rejected_update(w: World) -> None:
+    w.server.faults.fail(403, matching("create", "replicasets"), times=ALWAYS, message=DENIED)
     w.apply(config("bigger", memory=2048, limit=20))
     w.rename("echo", "bigger")
     await w.until(lambda: DENIED in str(w.status()["conditions"]))
 
 
-async def test_a_schedule_acts_while_an_update_is_refused(w: World) -> None:
-    await refused_update(w)
+async def test_a_schedule_acts_while_an_update_is_rejected(w: World) -> None:
+    await rejected_update(w)
     moment = int(time.time()) + 2
     w.autoscale(scaling(1, 10, scheduledActions=[action("morning", at(moment), minCapacity=4)]))
     await w.until(lambda: w.bounds() == (4, 10))
@@ -46,16 +46,16 @@ async def test_a_schedule_acts_while_an_update_is_refused(w: World) -> None:
     assert w.status()["endpointConfigName"] == "echo"
 
 
-async def test_autoscaling_is_taken_away_while_an_update_is_refused(w: World) -> None:
-    await refused_update(w)
+async def test_autoscaling_can_be_removed_while_an_update_is_rejected(w: World) -> None:
+    await rejected_update(w)
     w.scales(5)
     w.autoscale()
     await w.until(lambda: not w.hpa() and w.warm() == 2)
 
 
-async def test_a_pool_that_its_hpa_could_not_be_made_to_leave_is_not_sized(w: World) -> None:
+async def test_a_pool_is_not_scaled_while_its_hpa_cannot_be_deleted(w: World) -> None:
     w.scales(5)
-    fault = w.server.faults.fail(403, matching("delete", "horizontalpodautoscalers"), times=FOR_EVER, message=DENIED)
+    fault = w.server.faults.fail(403, matching("delete", "horizontalpodautoscalers"), times=ALWAYS, message=DENIED)
     w.autoscale()
     await w.until(lambda: DENIED in str(w.status()["conditions"]))
     met = fault.met
@@ -63,5 +63,5 @@ async def test_a_pool_that_its_hpa_could_not_be_made_to_leave_is_not_sized(w: Wo
     await w.until(lambda: fault.met > met)
     assert (w.warm(), sized(w)) == (6, [])
     fault.end()
-    w.patch("endpoints", "echo", {"metadata": {"labels": {"look": "again"}}})
+    w.patch("endpoints", "echo", {"metadata": {"labels": {"reconcile": "now"}}})
     await w.until(lambda: not w.hpa() and w.warm() == 2)

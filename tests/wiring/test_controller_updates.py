@@ -1,4 +1,4 @@
-"""Updates: capacity first, then the switch, then the old one goes once the activators have let go; a failed one disturbs nothing."""
+"""Updates: first capacity, then the route, then the drained old pool is deleted; a failed one changes nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UPDATE_WAITS = ("InService", "False", "True", "Reconciling")
 
 @pytest.fixture
 async def w(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """In service, with a bigger EndpointConfig at hand."""
+    """In service; a bigger EndpointConfig exists."""
     async with world(tmp_path, monkeypatch) as made:
         await made.start()
         made.apply(model(), config(limit=8), config("bigger", memory=2048, limit=8), endpoint())
@@ -31,7 +31,7 @@ def revision_of(pool: str) -> str:
     return pool.split("-")[1]
 
 
-async def test_capacity_comes_first_and_the_old_goes_when_let_go(w: World) -> None:
+async def test_capacity_comes_first_and_the_old_pool_is_deleted_when_drained(w: World) -> None:
     old = w.status()["route"]["revision"]
     w.serve(in_flight=3)
     w.kubelet.behave = lambda pod: Behaviour.NEVER_PINGS if "2Gi" in str(pod["spec"]) else Behaviour.READY
@@ -52,9 +52,9 @@ async def test_capacity_comes_first_and_the_old_goes_when_let_go(w: World) -> No
     assert new != old
     assert status["endpointConfigName"] == "bigger"
     w.serve(older={old: 1})
-    asked = len([1 for r in w.server.log if r.resource == "pods" and r.namespace == "kindler-system"])
+    reads = len([1 for r in w.server.log if r.resource == "pods" and r.namespace == "kindler-system"])
     await w.until(
-        lambda: len([1 for r in w.server.log if r.resource == "pods" and r.namespace == "kindler-system"]) > asked + 1
+        lambda: len([1 for r in w.server.log if r.resource == "pods" and r.namespace == "kindler-system"]) > reads + 1
     )
     assert {revision_of(p) for p in w.pools()} == {old, new}, "a request is still in flight on the old one"
     w.serve()
@@ -63,17 +63,17 @@ async def test_capacity_comes_first_and_the_old_goes_when_let_go(w: World) -> No
     assert w.all("controllerrevisions", "apps")[0]["revision"] == 2
 
 
-async def test_no_answer_of_an_activator_is_not_letting_go(w: World) -> None:
+async def test_an_activator_that_does_not_respond_does_not_report_drained(w: World) -> None:
     old = w.status()["route"]["revision"]
     w.rename("echo", "bigger")
     await w.until(lambda: w.status()["route"]["revision"] != old)
     await w.reaches("echo", *IN_SERVICE)
-    w.told = None
+    w.reported = None
     with pytest.raises(TimeoutError):
         await w.until(lambda: len(w.pools()) == 1, seconds=3)
 
 
-async def test_without_an_answer_the_old_goes_after_the_longest_invocation(w: World) -> None:
+async def test_without_a_response_the_old_pool_is_deleted_after_the_longest_invocation_time(w: World) -> None:
     w.apply(
         config("short", memory=3072, invocationTimeoutInSeconds=1),
         config("shorter", memory=4096, invocationTimeoutInSeconds=1),
@@ -84,11 +84,11 @@ async def test_without_an_answer_the_old_goes_after_the_longest_invocation(w: Wo
     await w.until(lambda: len(w.pools()) == 1)
     w.rename("echo", "shorter")
     await w.until(lambda: w.status()["endpointConfigName"] == "shorter")
-    w.told = None
+    w.reported = None
     await w.until(lambda: len(w.pools()) == 1)
 
 
-async def test_a_failed_update_leaves_the_old_one_and_the_way_back_restarts_nothing(w: World) -> None:
+async def test_a_failed_update_keeps_the_old_revision_and_a_rollback_restarts_no_pod(w: World) -> None:
     before = w.status()["route"]
     pods = {p["metadata"]["uid"] for p in w.all("pods")}
     w.kubelet.behave = lambda pod: Behaviour.IMAGE_MISSING if "broken" in str(pod["spec"]) else Behaviour.READY
@@ -106,18 +106,18 @@ async def test_a_failed_update_leaves_the_old_one_and_the_way_back_restarts_noth
     await w.until(lambda: {p["metadata"]["uid"] for p in w.all("pods")} == pods)
 
 
-async def test_a_failed_update_is_tried_again_at_once_when_its_model_is_made_anew(w: World) -> None:
+async def test_a_failed_update_is_retried_at_once_when_its_model_is_created_again(w: World) -> None:
     w.kubelet.behave = lambda pod: Behaviour.IMAGE_MISSING if "broken" in str(pod["spec"]) else Behaviour.READY
     w.apply(model("broken", image="localhost:5000/broken:1"), config("broken", of="broken"))
     w.rename("echo", "broken")
     await w.reaches("echo", *UPDATE_FAILED)
     w.delete("models", "broken")
-    w.apply(model("broken", image="localhost:5000/mended:1"))
+    w.apply(model("broken", image="localhost:5000/fixed:1"))
     status = await w.reaches("echo", *IN_SERVICE)
     assert status["endpointConfigName"] == "broken"
 
 
-async def test_an_update_that_names_what_is_missing_waits(w: World) -> None:
+async def test_an_update_waits_for_missing_objects(w: World) -> None:
     w.rename("echo", "later")
     await w.reaches("echo", *UPDATE_WAITS)
     assert w.reason() == "EndpointConfigNotFound"
@@ -128,7 +128,7 @@ async def test_an_update_that_names_what_is_missing_waits(w: World) -> None:
     assert status["endpointConfigName"] == "later"
 
 
-async def test_limits_alone_move_the_route_and_nothing_else(w: World) -> None:
+async def test_changed_limits_change_only_the_route(w: World) -> None:
     before = w.status()["route"]
     pods = {p["metadata"]["uid"] for p in w.all("pods")}
     w.apply(config("wider", limit=20, idleTimeoutInSeconds=7))
@@ -140,7 +140,7 @@ async def test_limits_alone_move_the_route_and_nothing_else(w: World) -> None:
     assert len(w.pools()) == 1
 
 
-async def test_provisioned_pods_are_ready_before_the_route_names_them(w: World) -> None:
+async def test_warm_pods_are_ready_before_the_route_names_them(w: World) -> None:
     w.kubelet.behave = lambda pod: Behaviour.NEVER_PINGS if "-warm" in pod["metadata"]["name"] else Behaviour.READY
     w.apply(config("warm", limit=8, provisionedConcurrency=2))
     w.rename("echo", "warm")
@@ -156,7 +156,7 @@ async def test_provisioned_pods_are_ready_before_the_route_names_them(w: World) 
     await w.until(lambda: list(w.pools()) == [status["route"]["pools"]["demand"]])
 
 
-async def test_a_change_of_mind_leaves_only_the_last_word(w: World) -> None:
+async def test_an_update_that_replaces_an_update_leaves_only_the_last_one(w: World) -> None:
     w.kubelet.behave = lambda pod: Behaviour.NEVER_PINGS if "SLOW" in str(pod["spec"]) else Behaviour.READY
     w.apply(model("slow", environment={"SLOW": "1"}), config("slow", of="slow"))
     w.rename("echo", "slow")
@@ -168,7 +168,7 @@ async def test_a_change_of_mind_leaves_only_the_last_word(w: World) -> None:
     await w.until(lambda: {revision_of(p) for p in w.pools()} == {status["route"]["revision"]})
 
 
-async def test_there_and_back_again(w: World) -> None:
+async def test_an_update_and_a_rollback(w: World) -> None:
     first = w.status()["route"]["revision"]
     w.rename("echo", "bigger")
     await w.until(lambda: w.status()["endpointConfigName"] == "bigger")
@@ -184,27 +184,27 @@ async def test_there_and_back_again(w: World) -> None:
     await w.until(lambda: [k["revision"] for k in w.all("controllerrevisions", "apps")] == [3])
 
 
-async def test_the_way_back_takes_the_old_pods_that_still_stand(w: World) -> None:
-    """A request of an hour may still run in them: neither does the way back wait for it, nor does it end it."""
+async def test_a_rollback_uses_the_old_pods_that_still_exist(w: World) -> None:
+    """A request of an hour may still run in them: the rollback neither waits for it nor ends it."""
     w.apply(config("long", limit=8, invocationTimeoutInSeconds=3600))
     w.rename("echo", "long")
     await w.until(lambda: w.status()["endpointConfigName"] == "long")
     w.serve()
     await w.until(lambda: len(w.pools()) == 1 and len(w.all("pods")) == 1)
     first, pods = w.status()["route"]["revision"], {p["metadata"]["uid"] for p in w.all("pods")}
-    clock = w.controllers[0][0].reconciler._observer._clock
+    clock = w.controllers[0][0].reconciler._parts.observer._clock
     w.rename("echo", "bigger")
     await w.until(lambda: w.status()["endpointConfigName"] == "bigger")
     w.serve(older={first: 1})
-    w.controllers[0][0].reconciler._observer._clock = lambda: clock() + 10
+    w.controllers[0][0].reconciler._parts.observer._clock = lambda: clock() + 10
     w.rename("echo", "long")
     await w.until(lambda: w.status()["endpointConfigName"] == "long")
     w.serve()
     await w.until(lambda: {p["metadata"]["uid"] for p in w.all("pods")} == pods)
 
 
-async def test_a_status_that_could_not_be_written_loses_no_pod(w: World) -> None:
-    """Between the ControllerRevision and the status the switch can break off: the next pass finishes it, on the same pods."""
+async def test_a_failed_write_of_the_status_loses_no_pod(w: World) -> None:
+    """A pass can fail between its writes of ControllerRevision and status: the next one uses the same pods."""
     w.kubelet.behave = lambda pod: Behaviour.NEVER_PINGS if "2Gi" in str(pod["spec"]) else Behaviour.READY
     w.rename("echo", "bigger")
     await w.reaches("echo", *UPDATING)
@@ -218,7 +218,7 @@ async def test_a_status_that_could_not_be_written_loses_no_pod(w: World) -> None
     assert len(made) == 2, "one for each revision"
 
 
-async def test_deleting_what_is_in_use_disturbs_nothing(w: World) -> None:
+async def test_deleting_objects_in_use_changes_nothing(w: World) -> None:
     before = w.status()["route"]
     w.delete("models", "echo")
     w.delete("endpointconfigs", "echo")
@@ -247,7 +247,7 @@ async def test_a_lost_route_is_rebuilt(w: World) -> None:
     await w.reaches("echo", *IN_SERVICE)
 
 
-async def test_quota_while_asleep_is_told_and_goes(w: World) -> None:
+async def test_a_quota_while_scaled_to_zero_is_reported_until_it_is_raised(w: World) -> None:
     def refuse(replica_set: Object) -> str | None:
         return 'pods "x" is forbidden: exceeded quota: none, requested: pods=1'
 

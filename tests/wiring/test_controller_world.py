@@ -1,4 +1,4 @@
-"""What a controller lives among: children that somebody changes, names that are taken, restarts, other replicas, many neighbours, a failing API server."""
+"""The controller and others: edited children, taken names, restarts, replicas, many objects, a failing API server."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kindler.clients.cluster import Object, Resource
 from kindler.controller.directory import Key
 from kindler.controller.process import Controller
 from tests.apiserver import matching
@@ -27,8 +28,11 @@ async def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 
 @pytest.fixture
-async def hasty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """With a Lease that runs out soon, for those who wait for that. Too short for a busy machine: the leader itself may lose it there, and ends."""
+async def short_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """With a Lease that expires soon, for tests that wait for that.
+
+    On a busy machine even the leader may lose so short a Lease, and end.
+    """
     async with world(tmp_path, monkeypatch, lease_seconds=5.0, lease_renew_seconds=3.5) as made:
         await begin(made)
         yield made
@@ -48,8 +52,8 @@ async def begin(w: World) -> None:
     w.serve()
 
 
-async def quiet(w: World, seconds: float) -> list[str]:
-    """What controllers write in so many seconds."""
+async def writes_in(w: World, seconds: float) -> list[str]:
+    """What controllers write in the next `seconds`."""
     before = len(w.writes())
     await asyncio.sleep(seconds)
     return w.writes()[before:]
@@ -59,7 +63,7 @@ async def quiet(w: World, seconds: float) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["replicasets", "services", "controllerrevisions"])
-async def test_a_deleted_child_comes_back(w: World, kind: str) -> None:
+async def test_a_deleted_child_is_created_again(w: World, kind: str) -> None:
     group = "" if kind == "services" else APPS
     (before,) = w.all(kind, group)
     w.delete(kind, before["metadata"]["name"], group=group)
@@ -71,7 +75,7 @@ async def test_a_deleted_child_comes_back(w: World, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "patch", "healed"),
+    ("kind", "patch", "corrected"),
     [
         (
             "services",
@@ -100,17 +104,17 @@ async def test_a_deleted_child_comes_back(w: World, kind: str) -> None:
         ),
     ],
 )
-async def test_an_edited_child_is_mended(
-    w: World, kind: str, patch: dict[str, object], healed: Callable[[dict[str, object]], bool]
+async def test_an_edited_child_is_corrected(
+    w: World, kind: str, patch: dict[str, object], corrected: Callable[[dict[str, object]], bool]
 ) -> None:
     group = "" if kind == "services" else APPS
     (found,) = w.all(kind, group)
     w.patch(kind, found["metadata"]["name"], patch, group=group)
-    await w.until(lambda: healed(w.all(kind, group)[0]))
+    await w.until(lambda: corrected(w.all(kind, group)[0]))
     await w.reaches("echo", *IN_SERVICE)
 
 
-async def test_what_somebody_adds_to_a_list_of_a_pool_is_taken_out_and_then_nothing_more_is_written(w: World) -> None:
+async def test_entries_added_to_a_list_of_a_pool_are_removed_and_then_nothing_is_written(w: World) -> None:
     (pool,) = w.all("replicasets", APPS)
     containers = pool["spec"]["template"]["spec"]["containers"]
     added = [
@@ -121,12 +125,12 @@ async def test_what_somebody_adds_to_a_list_of_a_pool_is_taken_out_and_then_noth
         "replicasets", pool["metadata"]["name"], {"spec": {"template": {"spec": {"containers": added}}}}, group=APPS
     )
     await w.until(lambda: w.all("replicasets", APPS)[0]["spec"]["template"]["spec"]["containers"] == containers)
-    await quiet(w, 1)
-    w.controllers[0][0].ring(Key("Endpoint", NS, "echo"))
-    assert await quiet(w, 1) == []
+    await writes_in(w, 1)
+    w.controllers[0][0].enqueue(Key("Endpoint", NS, "echo"))
+    assert await writes_in(w, 1) == []
 
 
-async def test_a_revision_without_its_label_comes_back_and_updates_go_on(w: World) -> None:
+async def test_a_revision_gets_its_label_back_and_updates_work(w: World) -> None:
     (revision,) = w.all("controllerrevisions", APPS)
     w.patch(
         "controllerrevisions",
@@ -141,7 +145,7 @@ async def test_a_revision_without_its_label_comes_back_and_updates_go_on(w: Worl
     await w.reaches("echo", *IN_SERVICE)
 
 
-async def test_sizes_that_others_set_are_left_alone(w: World) -> None:
+async def test_sizes_that_others_set_are_not_changed(w: World) -> None:
     (pool,) = w.pools()
     w.patch("replicasets", pool, {"spec": {"replicas": 2}}, group=APPS)
     w.patch("replicasets", pool, {"spec": {"template": {"spec": {"enableServiceLinks": True}}}}, group=APPS)
@@ -152,7 +156,7 @@ async def test_sizes_that_others_set_are_left_alone(w: World) -> None:
 # --- Names
 
 
-async def test_the_oldest_has_the_name_whatever_its_case(w: World) -> None:
+async def test_the_oldest_endpoint_owns_the_name_in_any_case(w: World) -> None:
     await w.younger(endpoint("younger", endpointName="Echo"))
     status = await w.reaches("younger", *FAILED)
     assert w.reason("younger") == "NameTaken"
@@ -162,7 +166,7 @@ async def test_the_oldest_has_the_name_whatever_its_case(w: World) -> None:
     await w.reaches("younger", *IN_SERVICE)
 
 
-async def test_a_younger_model_waits_until_the_name_is_free(w: World) -> None:
+async def test_a_younger_model_is_accepted_when_the_name_becomes_free(w: World) -> None:
     await w.younger(model("younger", modelName="echo", environment={"A": "1"}))
     await w.until(lambda: w.reason("younger", "Stalled", "models") == "NameTaken")
     assert w.reason("echo", plural="models") == "Accepted"
@@ -171,7 +175,7 @@ async def test_a_younger_model_waits_until_the_name_is_free(w: World) -> None:
     await w.reaches("echo", *IN_SERVICE)
 
 
-async def test_a_service_of_somebody_else_is_left_alone_and_told(bare: World) -> None:
+async def test_a_service_of_another_owner_is_not_changed_and_is_reported(bare: World) -> None:
     w = bare
     foreign = {
         "apiVersion": "v1",
@@ -188,7 +192,7 @@ async def test_a_service_of_somebody_else_is_left_alone_and_told(bare: World) ->
     assert w.all("services")[0]["spec"]["externalName"] == "example.invalid"
 
 
-async def test_a_pool_of_somebody_else_fails_the_creation(bare: World) -> None:
+async def test_a_pool_of_another_owner_fails_the_creation(bare: World) -> None:
     w = bare
     await w.start()
     w.apply(model(), config(), endpoint("first"))
@@ -218,15 +222,15 @@ async def test_a_restart_writes_nothing(w: World) -> None:
     await w.until(lambda: w.status()["endpointConfigName"] == "bigger")
     w.serve()
     await w.until(lambda: len(w.pools()) == 3)
-    await quiet(w, 11)  # counts are written at most every 10 seconds
-    assert await quiet(w, 2) == []
+    await writes_in(w, 11)  # counts are written at most every 10 seconds
+    assert await writes_in(w, 2) == []
     (controller, *_) = w.controllers[0]
     assert await w.stop(controller) == 0
     before = len(w.writes())
     again = await w.start()
-    await w.until(lambda: again.awake)
-    assert await quiet(w, 3) == []
-    assert passes(again) >= 5, "every object was looked at"
+    await w.until(lambda: again.working)
+    assert await writes_in(w, 3) == []
+    assert passes(again) >= 5, "every object was reconciled"
     assert w.writes()[before:] == []
 
 
@@ -234,39 +238,44 @@ def passes(controller: Controller) -> float:
     return sum(s.value for m in controller.metrics.reconciles.collect() for s in m.samples if s.name.endswith("_total"))
 
 
-async def test_the_standby_takes_over_when_the_leader_is_killed(hasty: World) -> None:
-    w = hasty
+async def test_the_standby_takes_over_when_the_leader_is_killed(short_lease: World) -> None:
+    w = short_lease
     standby = await w.start()
     await w.until(lambda: len([r for r in w.server.log if r.verb == "get" and r.resource == "leases"]) > 2)
-    assert not standby.awake
+    assert not standby.working
     await w.kill(w.controllers[0][0])
     w.apply(endpoint("second"))
     await w.reaches("second", *IN_SERVICE)
-    assert standby.awake
+    assert standby.working
     made = [
         r.name or r.body["metadata"]["name"] for r in w.server.log if r.verb == "create" and r.resource == "replicasets"
     ]
-    assert len(made) == len(set(made)), "nothing is done twice"
+    assert len(made) == len(set(made)), "no pool is created twice"
 
 
-async def test_a_leader_that_stops_hands_over_at_once(w: World) -> None:
+async def test_a_leader_that_stops_releases_the_lease_at_once(w: World) -> None:
     standby = await w.start()
     await standby.listed.wait()
     leader = w.controllers[0][0]
     assert await w.stop(leader) == 0
-    await w.until(lambda: standby.awake, seconds=w.settings.lease_seconds / 2)
+    await w.until(lambda: standby.working, seconds=w.settings.lease_seconds / 2)
 
 
-async def test_a_new_leader_whose_ear_is_behind_keeps_what_serves(hasty: World) -> None:
-    """Its watch of Endpoints is silent while the former leader updates: what it has heard names a revision that serves no more."""
-    w = hasty
+async def test_a_new_leader_with_an_outdated_watch_keeps_the_pools_that_serve(short_lease: World) -> None:
+    """Its watch of Endpoints reports nothing while the former leader updates: it knows only the old revision."""
+    w = short_lease
     w.apply(config("bigger", memory=2048))
     leader, standby = w.controllers[0][0], await w.start()
     await standby.listed.wait()
     await standby.children.synced()
-    take, clock = standby.watcher._take, standby.reconciler._observer._clock
-    standby.watcher._take = lambda kind, event, value: None if kind.kind == "Endpoint" else take(kind, event, value)  # type: ignore[method-assign]
-    standby.reconciler._observer._clock = lambda: clock() + 100  # beyond the longest invocation
+    receive, clock = standby.watcher._receive, standby.reconciler._parts.observer._clock
+
+    def without_endpoints(kind: Resource, event: str | None, value: Object) -> None:
+        if kind.kind != "Endpoint":
+            receive(kind, event, value)
+
+    standby.watcher._receive = without_endpoints  # type: ignore[method-assign]
+    standby.reconciler._parts.observer._clock = lambda: clock() + 100  # beyond the longest invocation time
     w.rename("echo", "bigger")
     await w.until(lambda: w.status()["endpointConfigName"] == "bigger")
     w.serve()
@@ -274,7 +283,7 @@ async def test_a_new_leader_whose_ear_is_behind_keeps_what_serves(hasty: World) 
     (serving,) = w.all("replicasets", APPS)
     await w.kill(leader)
     await w.until(lambda: passes(standby))
-    await quiet(w, 2)
+    await writes_in(w, 2)
     assert serving["metadata"]["uid"] in [x["metadata"]["uid"] for x in w.all("replicasets", APPS)]
 
 
@@ -289,10 +298,10 @@ async def test_a_leader_that_lost_its_lease_ends(w: World) -> None:
         assert await asyncio.shield(task) == 1
 
 
-# --- Trouble and neighbours
+# --- A failing API server, and many objects
 
 
-async def test_an_api_server_that_fails_now_and_then_stops_nothing(bare: World) -> None:
+async def test_temporary_errors_of_the_api_server_are_retried(bare: World) -> None:
     w = bare
     await w.start()
     for status in (500, 429, 503, 409):
@@ -306,7 +315,7 @@ async def test_an_api_server_that_fails_now_and_then_stops_nothing(bare: World) 
     assert len(w.pools()) == 1
 
 
-async def test_quota_on_replica_sets_is_told(bare: World) -> None:
+async def test_a_quota_on_replica_sets_is_reported(bare: World) -> None:
     w = bare
     await w.start()
     text = 'replicasets.apps "x" is forbidden: exceeded quota: none, requested: count/replicasets.apps=1'
@@ -318,7 +327,7 @@ async def test_quota_on_replica_sets_is_told(bare: World) -> None:
     await w.reaches("echo", *IN_SERVICE, seconds=60)
 
 
-async def test_the_user_is_told_by_events_and_never_by_a_flood(w: World) -> None:
+async def test_events_report_changes_and_are_few(w: World) -> None:
     w.rename("echo", "missing")
     await w.until(lambda: w.reason() == "EndpointConfigNotFound")
     w.rename("echo", "echo")
@@ -334,9 +343,7 @@ def events(w: World) -> list[dict[str, object]]:
     return sorted(w.all("events", "events.k8s.io"), key=lambda e: str(e["eventTime"]))  # type: ignore[return-value]
 
 
-async def test_hundreds_of_neighbours_do_not_disturb_each_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_hundreds_of_endpoints_reach_their_states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     namespaces = ("a", "b", "c")
     async with world(tmp_path, monkeypatch, namespaces, automatic=False) as w:
         for namespace in namespaces:
@@ -354,10 +361,10 @@ async def test_hundreds_of_neighbours_do_not_disturb_each_other(
 
         async with asyncio.timeout(100):
             while states() != {"InService": 270, "Creating": 30}:
-                w.kubelet.tick()  # one step of all pods; looking after each of thousands of changes would take longer than the changes
+                w.kubelet.tick()  # one step of all pods: a step after each of thousands of changes would take too long
                 await asyncio.sleep(0.2)
         assert {w.row(f"e{n}", namespaces[n % 3]) for n in range(0, 300, 10)} == {
             ("Creating", "False", "False", "Reconciling")
         }
         writes = [r for r in w.server.log if r.write and r.resource == "endpoints"]
-        assert len(writes) <= 3 * 300, "created, in service, and sometimes a number of pods"
+        assert len(writes) <= 3 * 300, "created, in service, and sometimes a count of pods"

@@ -1,4 +1,5 @@
-"""When to look at an Endpoint, and in which order to act: ear (kopf), keyed queue, observe, apply, report.
+"""When to reconcile an object, and in which order to act: watcher (kopf), work queue, observe, apply, report.
 
-Lives here: one process's shell around core's decisions. Must not live here: rules (core), traffic (activator), Kubernetes calls (clients).
+Belongs here: what one process does around core's decisions. Does not belong here: rules (core), traffic (activator),
+Kubernetes calls (clients).
 """

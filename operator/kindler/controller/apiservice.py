@@ -1,9 +1,10 @@
-"""Keeps the APIService by which HPAs read our metrics: takes a group that is free, tells the API server whom to trust, steps aside where others come.
+"""Maintains the APIService through which HPAs read Kindler's metrics.
 
-every 10 s, and when the metrics servers publish another certificate:
-  look      the APIServices of both groups, the certificates, the ClusterRole that owns what we make
+It registers an API group that is free, configures which certificates the API server trusts, and gives the group up if
+another server claims it. Every 10 s, and when the metrics servers publish another certificate:
+  read      the APIServices of both groups, the certificates, the ClusterRole that owns what is created
   choose    core/autoscaling/metrics/apiservice.py
-  write     what differs; each write holds only for the object that was looked at
+  write     what differs; each write is valid only for the object that was read
 """
 
 from __future__ import annotations
@@ -32,91 +33,93 @@ from kindler.core.autoscaling.metrics.apiservice import ApiServiceChoice, Cluste
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS: Final = 10.0
-AGAIN_SECONDS: Final = 0.5  # after a write that met a change
+RESYNC_SECONDS: Final = 10.0
+CONFLICT_SECONDS: Final = 0.5  # until the next attempt after a write that met a change
 
 
 class ApiServiceReconciler:
-    """`changed` is called when `api` changes after it was known for the first time."""
+    """`api`: the API in use. `changed` is called when it changes after it was known for the first time."""
 
     def __init__(
         self,
         cluster: Cluster,
         settings: ControllerSettings,
         changed: Callable[[], None],
-        look_seconds: float = LOOK_SECONDS,
+        resync_seconds: float = RESYNC_SECONDS,
     ) -> None:
         self.api = MetricsApi.NONE
         self._cluster = cluster
         self._settings = settings
         self._changed = changed
-        self._look_seconds = look_seconds
+        self._resync_seconds = resync_seconds
         self._name = names.metrics_name(settings.common.release)
         self._known = asyncio.Event()
-        self._bell = asyncio.Event()
-        self._told = ""
-        place = (settings.common.system_namespace,)
+        self._wake = asyncio.Event()
+        self._logged = ""
         self._certificates = Informer(
             cluster,
             CONFIG_MAPS,
-            place,
-            on_change=lambda _old, _new: self._bell.set(),
+            (settings.common.system_namespace,),
+            on_change=lambda _old, _new: self._wake.set(),
             field_selector=f"metadata.name={self._name}",
         )
 
     async def known(self) -> None:
-        """Returns once `api` says what is in the cluster: what a former leader chose stands there."""
+        """Returns once `api` is what the cluster has: what a former leader chose is registered there."""
         await self._known.wait()
 
     async def run(self) -> None:
-        """While this replica leads: until it is cancelled. Without a metrics API nothing is looked at: what was held is gone with the ClusterRole."""
+        """Runs until cancelled, while this replica leads.
+
+        If the installation has no metrics API, nothing is checked: the APIService was deleted with the ClusterRole.
+        """
         if self._settings.metrics_api == "none":
-            self._learn(MetricsApi.NONE, "so it is set")
+            self._set_api(MetricsApi.NONE, "the installation disables them")
             await asyncio.Event().wait()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._certificates.run())
-            group.create_task(self._keep())
+            group.create_task(self._loop())
 
-    async def _keep(self) -> None:
+    async def _loop(self) -> None:
         while True:
-            self._bell.clear()
-            pause = self._look_seconds
+            self._wake.clear()
+            pause = self._resync_seconds
             try:
-                self._learn(*await self._look())
+                self._set_api(*await self._reconcile())
             except Forbidden as error:
-                self._learn(MetricsApi.NONE, error.message)
+                self._set_api(MetricsApi.NONE, error.message)
             except Conflict as error:
-                pause = AGAIN_SECONDS
-                log.info("the metrics API is looked at again: %s", error)
+                pause = CONFLICT_SECONDS
+                log.info("the APIServices changed meanwhile, they are checked again: %s", error)
             except ApiError as error:
-                log.warning("the metrics API could not be looked after: %s", error)
-            except Exception as error:  # of an APIService, say, that has a shape we did not think of
-                log.exception("the metrics API could not be looked after")
-                if not self._known.is_set():  # Endpoints wait for no more than this
-                    self._learn(MetricsApi.NONE, repr(error))
+                log.warning("the APIServices could not be updated: %s", error)
+            except Exception as error:  # for example, an APIService of an unexpected form
+                log.exception("the APIServices could not be updated")
+                if not self._known.is_set():  # Endpoints are reconciled only after this
+                    self._set_api(MetricsApi.NONE, repr(error))
             try:
                 async with asyncio.timeout(pause):
-                    await self._bell.wait()
+                    await self._wake.wait()
             except TimeoutError:
                 pass
 
-    async def _look(self) -> tuple[MetricsApi, str]:
-        """The API, or NONE and why."""
+    async def _reconcile(self) -> tuple[MetricsApi, str]:
+        """One pass. Returns the API in use; or NONE and the reason."""
         role = await self._cluster.get(CLUSTER_ROLES, None, self._name)
-        if role is None:  # the release is being removed: what we made goes with it
+        if role is None:  # the release is being uninstalled: the garbage collector deletes the APIService
             return MetricsApi.NONE, f"there is no ClusterRole {self._name}"
         common, certificate = self._settings.common, self._settings.metrics_certificate
-        told = f"{common.system_namespace}/{certificate}" if certificate else ""
-        home = Installation(common.system_namespace, self._name, apiservice.owner_reference(role), told)
-        looked = {name: await self._cluster.get(API_SERVICES, None, name) for name in apiservice.service_names()}
+        secret = f"{common.system_namespace}/{certificate}" if certificate else ""
+        home = Installation(common.system_namespace, self._name, apiservice.owner_reference(role), secret)
+        services = {name: await self._cluster.get(API_SERVICES, None, name) for name in apiservice.service_names()}
         found = ClusterApiServices(
-            {name: value for name, value in looked.items() if value is not None}, self._published()
+            {name: value for name, value in services.items() if value is not None}, self._published()
         )
         choice = apiservice.choose(found, home, self._settings.metrics_api)
         await self._write(choice, found, home)
         if choice.waiting:
             return MetricsApi.NONE, "no metrics server has published its certificate yet"
-        return choice.api, "" if choice.api is not MetricsApi.NONE else self._why(found, home)
+        return choice.api, "" if choice.api is not MetricsApi.NONE else self._servers(found, home)
 
     def _published(self) -> dict[str, str]:
         return {
@@ -127,22 +130,22 @@ class ApiServiceReconciler:
 
     async def _write(self, choice: ApiServiceChoice, found: ClusterApiServices, home: Installation) -> None:
         for name in choice.disown:
-            log.info("APIService %s was made somebody else's: it no longer goes with this release", name)
+            log.info("APIService %s has another server now: this release does not own it any more", name)
             await self._cluster.merge_patch(
                 API_SERVICES, None, name, apiservice.disowned(found.services[name], home), field_manager=names.APPLIER
             )
         for name in choice.remove:
-            log.info("APIService %s is given back", name)
+            log.info("APIService %s is deleted, so that its group is free", name)
             metadata = found.services[name]["metadata"]
             await self._cluster.delete(
                 API_SERVICES, None, name, uid=metadata["uid"], resource_version=metadata["resourceVersion"]
             )
         if choice.make:
-            log.info("APIService %s is made", choice.make)
-            # Not by force: if somebody was faster, this is a Conflict, and theirs.
+            log.info("APIService %s is created", choice.make)
+            # Not by force: if another writer was faster, this is a Conflict, and the group is theirs.
             await self._apply(apiservice.manifest(choice.make, home, found.certificates), force=False)
         if choice.change:
-            log.info("APIService %s is brought up to date", choice.change)
+            log.info("APIService %s is updated", choice.change)
             body = apiservice.manifest(choice.change, home, found.certificates)
             body["metadata"]["resourceVersion"] = found.services[choice.change]["metadata"]["resourceVersion"]
             await self._apply(body, force=True)
@@ -150,7 +153,8 @@ class ApiServiceReconciler:
     async def _apply(self, body: Object, force: bool) -> None:
         await self._cluster.apply(API_SERVICES, None, body["metadata"]["name"], body, names.APPLIER, force)
 
-    def _why(self, found: ClusterApiServices, home: Installation) -> str:
+    def _servers(self, found: ClusterApiServices, home: Installation) -> str:
+        """Which other servers have the groups."""
         others = {
             n: value["spec"].get("service") or {}
             for n, value in found.services.items()
@@ -161,14 +165,14 @@ class ApiServiceReconciler:
             for name, service in sorted(others.items())
         )
 
-    def _learn(self, api: MetricsApi, why: str) -> None:
+    def _set_api(self, api: MetricsApi, why: str) -> None:
         before, self.api = self.api, api
         if api is MetricsApi.NONE:
-            text = f"HPAs cannot read Kindler's metrics ({why}): the controller computes their sizes"
+            text = f"HPAs cannot read Kindler's metrics ({why}): the controller computes the sizes"
         else:
-            text = f"HPAs read Kindler's metrics by {apiservice.GROUPS[api]}"
-        if text != self._told:
-            self._told = text
+            text = f"HPAs read Kindler's metrics through {apiservice.GROUPS[api]}"
+        if text != self._logged:
+            self._logged = text
             log.info(text)
         first = not self._known.is_set()
         self._known.set()

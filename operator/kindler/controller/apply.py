@@ -1,4 +1,7 @@
-"""Carries out one planned write, and says what stood against it. What is not ours is never changed: a name that is taken becomes an obstacle."""
+"""Carries out planned writes, and reports what blocked them.
+
+It never changes an object that the Endpoint does not own: if another object has the name, that is a blocker.
+"""
 
 from __future__ import annotations
 
@@ -31,16 +34,19 @@ log = logging.getLogger(__name__)
 RESOURCES: Final[dict[str, Resource]] = {
     kind.kind: kind for kind in (REPLICASETS, SERVICES, CONTROLLER_REVISIONS, AUTOSCALERS)
 }
-BESIDE: Final = (SERVICES, AUTOSCALERS)  # what stands against these keeps nothing from being served
-PATIENCE: Final = 3  # passes that may fail in a row before the user is told of it
+OPTIONAL: Final = (SERVICES, AUTOSCALERS)  # the endpoint serves requests through the activator without these
+FAILURES_BEFORE_REPORT: Final = 3  # failed passes in a row before a temporary error is reported to the user
 
 
 class LeadershipLost(Exception):
-    """This process leads no more, and must not write."""
+    """This process does not lead any more, and must not write."""
 
 
 class ZeroMinimumRejected(Exception):
-    """HPAs of this cluster may have no minimum of 0. `done`: the writes before that one, `obstacles`: what stood against them."""
+    """HPAs of this cluster cannot have a minimum of 0.
+
+    `done`: the writes before the rejected one. `blockers`: what blocked them.
+    """
 
     def __init__(self, done: tuple[Action, ...], blockers: tuple[Blocker, ...]) -> None:
         super().__init__()
@@ -49,24 +55,26 @@ class ZeroMinimumRejected(Exception):
 
 
 class Applier:
-    """`leading` is asked before each write: a process that was paused must not go on where it stopped."""
+    """`leading`: whether this process leads now. It is checked before each write, since a process may be suspended."""
 
     def __init__(self, cluster: Cluster, metrics: Metrics, leading: Callable[[], bool]) -> None:
         self._cluster = cluster
         self._metrics = metrics
         self._leading = leading
 
-    async def act(self, observed: Observed, actions: tuple[Action, ...], failures: int = 0) -> tuple[Blocker, ...]:
-        """Does them in order, up to the first that is blocked. `failures`: how many passes in a row failed before.
+    async def apply(self, observed: Observed, actions: tuple[Action, ...], failures: int = 0) -> tuple[Blocker, ...]:
+        """Carries the actions out in order, up to the first that is blocked. Returns what blocked them.
 
-        A pool that its HPA could not be made to leave is not sized: two would, by turns.
+        `failures`: how many passes in a row failed before. If retargeting the HPA fails, its pool is not scaled:
+        controller and HPA would overwrite each other.
 
-        Raises ApiError when the API server could not be asked and the next pass may do better, LeadershipLost, and ZeroMinimumRejected.
+        Raises ApiError if the API server was not available and a retry may succeed, LeadershipLost, and
+        ZeroMinimumRejected.
         """
         blockers: list[Blocker] = []
-        unleft: str | None = None
+        still_targeted: str | None = None
         for number, action in enumerate(actions):
-            if isinstance(action, Scale) and action.name == unleft:
+            if isinstance(action, Scale) and action.name == still_targeted:
                 continue
             if not self._leading():
                 raise LeadershipLost
@@ -74,33 +82,33 @@ class Applier:
             log.info("%s/%s: %s %s %s", observed.namespace, observed.name, verb, action.kind, action.name)
             self._metrics.writes.labels(action.kind, verb).inc()
             try:
-                blocker = await self._do(observed, RESOURCES[action.kind], action)
+                blocker = await self._write(observed, RESOURCES[action.kind], action)
             except ApiError as error:
-                if _is_about_zero(action, error):
+                if _is_zero_minimum(action, error):
                     raise ZeroMinimumRejected(actions[:number], tuple(blockers)) from error
-                if not _to_be_told(error, failures):
+                if not _must_report(error, failures):
                     raise
-                blocker = _refused(action, error)
+                blocker = _rejected(action, error)
             if blocker:
                 blockers.append(blocker)
-                unleft = unleft or _unleft(observed, action)
+                still_targeted = still_targeted or _still_targeted(observed, action)
                 if blocker.blocking:
                     break
         return tuple(blockers)
 
-    async def _do(self, observed: Observed, resource: Resource, action: Action) -> Blocker | None:
+    async def _write(self, observed: Observed, resource: Resource, action: Action) -> Blocker | None:
+        cluster, namespace = self._cluster, observed.namespace
         if isinstance(action, Create):
             return await self._create(observed, resource, action)
         if isinstance(action, Apply):
-            await self._cluster.apply(resource, observed.namespace, action.name, dict(action.body), names.APPLIER)
+            await cluster.apply(resource, namespace, action.name, dict(action.body), names.APPLIER)
         elif isinstance(action, Patch):
-            await self._cluster.merge_patch(
-                resource, observed.namespace, action.name, dict(action.body), field_manager=names.APPLIER
-            )
+            body = dict(action.body)
+            await cluster.merge_patch(resource, namespace, action.name, body, field_manager=names.APPLIER)
         elif isinstance(action, Scale):
-            await self._cluster.scale(resource, observed.namespace, action.name, action.replicas, names.SCALER)
+            await cluster.scale(resource, namespace, action.name, action.replicas, names.SCALER)
         elif isinstance(action, Delete):
-            await self._cluster.delete(resource, observed.namespace, action.name, uid=action.uid)
+            await cluster.delete(resource, namespace, action.name, uid=action.uid)
         return None
 
     async def _create(self, observed: Observed, resource: Resource, action: Create) -> Blocker | None:
@@ -109,14 +117,18 @@ class Applier:
         except Conflict as error:
             if not error.already_exists:
                 raise
-            return await self._taken(observed, resource, action)
+            return await self._existing(observed, resource, action)
         return None
 
-    async def _taken(self, observed: Observed, resource: Resource, action: Create) -> Blocker | None:
-        """An object of that name exists. Ours (made a moment ago, or robbed of its labels) gets them back, and is seen again then; another's is an obstacle."""
+    async def _existing(self, observed: Observed, resource: Resource, action: Create) -> Blocker | None:
+        """An object of that name exists.
+
+        If the Endpoint owns it (it was created a moment ago, or somebody removed its labels), it gets its labels back,
+        and the next pass observes it. Otherwise it is a blocker.
+        """
         found = await self._cluster.get(resource, observed.namespace, action.name)
         if found is None:
-            raise Conflict(409, "Conflict", f"{resource.kind} {action.name} went while it was looked at")
+            raise Conflict(409, "Conflict", f"{resource.kind} {action.name} was deleted while it was read")
         if is_ours(found, observed.uid):
             labels = {"metadata": {"labels": action.body["metadata"]["labels"]}}
             if not covers(found, labels):
@@ -124,59 +136,70 @@ class Applier:
                     resource, observed.namespace, action.name, labels, field_manager=names.APPLIER
                 )
             return None
-        blocking, child = resource not in BESIDE, resource.kind
-        if _of_a_former(found, observed):
-            going = f"Waiting until the {resource.kind} {action.name} of the former Endpoint of this name is gone. If it stays, look at its finalizers."
-            return Blocker(BlockerKind.WAIT, conditions.NAME_TAKEN, going, blocking, child)
+        return _name_taken(observed, resource, action.name, found)
+
+
+def _name_taken(observed: Observed, resource: Resource, name: str, found: Object) -> Blocker:
+    blocking, child = resource not in OPTIONAL, resource.kind
+    if _of_deleted_endpoint(found, observed):
         message = (
-            f"A {resource.kind} named {action.name} exists in namespace {observed.namespace} and does not belong to this endpoint. "
-            f"Delete or rename it, or create the Endpoint under another name."
+            f"Waiting for the deletion of the {resource.kind} {name} of the former Endpoint of this name. "
+            f"If it is not deleted, check its finalizers."
         )
-        return Blocker(BlockerKind.STALLED, conditions.NAME_TAKEN, message, blocking, child)
+        return Blocker(BlockerKind.WAIT, conditions.NAME_TAKEN, message, blocking, child)
+    message = (
+        f"A {resource.kind} named {name} exists in namespace {observed.namespace} "
+        f"and does not belong to this endpoint. "
+        f"Delete or rename it, or create the Endpoint under another name."
+    )
+    return Blocker(BlockerKind.STALLED, conditions.NAME_TAKEN, message, blocking, child)
 
 
-def _unleft(observed: Observed, refused: Action) -> str | None:
-    """The pool that the HPA goes on to size, since this write that would have led it away was refused."""
-    if refused.kind != AUTOSCALERS.kind or observed.hpa is None:
+def _still_targeted(observed: Observed, rejected: Action) -> str | None:
+    """The pool that the HPA continues to size, because the write that would have changed its target was rejected."""
+    if rejected.kind != AUTOSCALERS.kind or observed.hpa is None:
         return None
-    stays: str = observed.hpa["spec"]["scaleTargetRef"]["name"]
-    leads_to = refused.body["spec"]["scaleTargetRef"]["name"] if isinstance(refused, Apply) else None
-    return stays if leads_to != stays else None
+    present: str = observed.hpa["spec"]["scaleTargetRef"]["name"]
+    new = rejected.body["spec"]["scaleTargetRef"]["name"] if isinstance(rejected, Apply) else None
+    return present if new != present else None
 
 
-def _to_be_told(failure: ApiError, failures: int) -> bool:
-    """Whether the user is told: at once of what is refused for a reason of its own, of any other trouble when it lasts.
+def _must_report(error: ApiError, failures: int) -> bool:
+    """Whether the user must learn of an error: at once if only a person can fix it, else if it lasts.
 
-    answer                                             told
-    ------                                             ----
-    400, 403, 422, other 4xx                           at once: a rule, a quota, a right, a webhook says no
-    5xx that names a webhook                           at once: nobody but its owner can mend it
-    401, 404, 409, 410, 429, other 5xx, no answer      from the fourth pass in a row on
+    response                                           reported
+    --------                                           --------
+    400, 403, 422, other 4xx                           at once: a rule, a quota, a right or a webhook rejects the write
+    5xx that names a webhook                           at once: only the owner of the webhook can fix it
+    401, 404, 409, 410, 429, other 5xx, no response    from the fourth pass in a row on
     """
-    passing = failure.status in (401, 404, 409, 410, 429) or not 400 <= failure.status < 500
-    return not passing or "webhook" in failure.message or failures >= PATIENCE
+    temporary = error.status in (401, 404, 409, 410, 429) or not 400 <= error.status < 500
+    return not temporary or "webhook" in error.message or failures >= FAILURES_BEFORE_REPORT
 
 
-def _refused(action: Action, failure: ApiError) -> Blocker:
-    quota, invalid = "exceeded quota" in failure.message, isinstance(failure, Invalid)
+def _rejected(action: Action, error: ApiError) -> Blocker:
+    quota, invalid = "exceeded quota" in error.message, isinstance(error, Invalid)
     reason = "QuotaExceeded" if quota else conditions.INVALID if invalid else "FailedCreate"
     kind = BlockerKind.STALLED if invalid else BlockerKind.ERROR
-    message = f"The cluster refuses the {action.kind} {action.name}: {failure.message.rstrip('.')}. Mend what it names."
-    return Blocker(kind, reason, message, RESOURCES[action.kind] not in BESIDE, action.kind)
+    message = (
+        f"The cluster refuses the {action.kind} {action.name}: {error.message.rstrip('.')}. "
+        f"Fix the cause above; Kindler retries automatically."
+    )
+    return Blocker(kind, reason, message, RESOURCES[action.kind] not in OPTIONAL, action.kind)
 
 
-def _is_about_zero(action: Action, failure: ApiError) -> bool:
-    """Whether the API server refused an HPA for its minimum of 0: before 1.37 it does so by default."""
-    asked = (
+def _is_zero_minimum(action: Action, error: ApiError) -> bool:
+    """Whether the API server rejected an HPA for its minimum of 0: before 1.37 it does so by default."""
+    has_zero = (
         isinstance(action, Create | Apply)
         and action.kind == AUTOSCALERS.kind
         and action.body["spec"].get("minReplicas") == 0
     )
-    return asked and isinstance(failure, Invalid) and "minReplicas" in failure.message
+    return has_zero and isinstance(error, Invalid) and "minReplicas" in error.message
 
 
-def _of_a_former(found: Object, observed: Observed) -> bool:
-    """Whether it belonged to an Endpoint of this name that is gone: garbage collection is on its way."""
+def _of_deleted_endpoint(found: Object, observed: Observed) -> bool:
+    """Whether the object belonged to a deleted Endpoint of this name: the garbage collector will delete it."""
     owners = found["metadata"].get("ownerReferences") or ()
     return any(
         o.get("kind") == "Endpoint"

@@ -1,4 +1,4 @@
-"""What the cluster offers to HPAs, as far as this process has found out."""
+"""What the cluster offers to HPAs, as far as this process has detected it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ log = logging.getLogger(__name__)
 
 
 class CapabilityDetector:
-    """`api`: by which API HPAs can read our metrics now. That they may have a minimum of 0 is believed until the API server refuses one."""
+    """`api` returns the API through which HPAs can read Kindler's metrics now.
+
+    HPAs count as able to have a minimum of 0 until the API server rejects one.
+    """
 
     def __init__(self, api: Callable[[], MetricsApi]) -> None:
         self._api = api
         self._zero = True
 
-    def look(self) -> ClusterCapabilities:
+    def current(self) -> ClusterCapabilities:
         return ClusterCapabilities(self._api(), self._zero)
 
-    def refuse_zero(self) -> ClusterCapabilities:
-        """The API server has refused a minimum of 0: it will as long as this process lives."""
+    def reject_zero_minimum(self) -> ClusterCapabilities:
+        """Records that the API server rejected a minimum of 0: it will do so while this process lives."""
         if self._zero:
-            log.info(
-                "HPAs of this cluster may have no minimum of 0: the controller moves warm pools from and to 0 itself"
-            )
+            log.info("HPAs of this cluster cannot have a minimum of 0: the controller scales warm pools from and to 0")
         self._zero = False
-        return self.look()
+        return self.current()

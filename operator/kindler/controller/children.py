@@ -1,4 +1,4 @@
-"""What Endpoints own, as last seen: five informers with our label, found by Endpoint."""
+"""The children of Endpoints as last seen: five informers that select Kindler's label, with an index by Endpoint."""
 
 from __future__ import annotations
 
@@ -29,89 +29,94 @@ OnChild = Callable[[str, str], None]  # namespace and metadata.name of the Endpo
 
 
 class Children:
-    """`on_child` is called for each change of a child, with the Endpoint that its label names."""
+    """Calls `on_child` for each change of a child, with the Endpoint that its label names."""
 
     def __init__(self, cluster: Cluster, namespaces: tuple[str, ...], on_child: OnChild) -> None:
         self._on_child = on_child
         self._index: defaultdict[tuple[Resource, str, str], dict[str, Object]] = defaultdict(dict)
         self.informers = {
             kind: Informer(
-                cluster, kind, namespaces, names.LABEL_ENDPOINT, keep=KEEP.get(kind), on_change=self._noter(kind)
+                cluster, kind, namespaces, names.LABEL_ENDPOINT, keep=KEEP.get(kind), on_change=self._on_change(kind)
             )
             for kind in KINDS
         }
 
     def of(self, kind: Resource, namespace: str, endpoint: str) -> tuple[Object, ...]:
-        """All objects of the kind that carry the Endpoint's label, whoever made them."""
+        """All objects of the kind that have the Endpoint's label, whoever created them."""
         return tuple(self._index.get((kind, namespace, endpoint), {}).values())
 
     async def run(self) -> None:
-        """Follows for ever."""
+        """Watches until cancelled."""
         async with asyncio.TaskGroup() as group:
             for informer in self.informers.values():
                 group.create_task(informer.run())
 
     async def synced(self) -> None:
-        """Returns once everything was listed."""
+        """Returns once all kinds were listed."""
         for informer in self.informers.values():
             await informer.synced.wait()
 
-    def _noter(self, kind: Resource) -> Callable[[Object | None, Object | None], None]:
-        def note(old: Object | None, new: Object | None) -> None:
-            told = []
-            quiet = (
-                kind is AUTOSCALERS
-                and old is not None
-                and new is not None
-                and _beside_metrics(old) == _beside_metrics(new)
-            )
-            for value, there in ((old, False), (new, True)):
-                if value is None:
-                    continue
-                meta = value["metadata"]
-                place = (
-                    kind,
-                    str(meta.get("namespace", "")),
-                    str((meta.get("labels") or {}).get(names.LABEL_ENDPOINT, "")),
-                )
-                if there:
-                    self._index[place][meta["name"]] = value
-                else:
-                    self._index[place].pop(meta["name"], None)
-                    if not self._index[place]:
-                        del self._index[place]
-                told.append(place[1:])
-            for endpoint in () if quiet else dict.fromkeys(told):
-                self._on_child(*endpoint)
+    def _on_change(self, kind: Resource) -> Callable[[Object | None, Object | None], None]:
+        def on_change(old: Object | None, new: Object | None) -> None:
+            endpoints = [*self._remove(kind, old), *self._put(kind, new)]
+            if kind is AUTOSCALERS and old is not None and new is not None and _same_but_metrics(old, new):
+                return
+            for namespace, endpoint in dict.fromkeys(endpoints):
+                self._on_child(namespace, endpoint)
 
-        return note
+        return on_change
+
+    def _remove(self, kind: Resource, old: Object | None) -> list[tuple[str, str]]:
+        """Removes an object from the index; returns its Endpoint."""
+        if old is None:
+            return []
+        index = (kind, *_endpoint_of(old))
+        self._index[index].pop(old["metadata"]["name"], None)
+        if not self._index[index]:
+            del self._index[index]
+        return [index[1:]]
+
+    def _put(self, kind: Resource, new: Object | None) -> list[tuple[str, str]]:
+        """Adds an object to the index; returns its Endpoint."""
+        if new is None:
+            return []
+        index = (kind, *_endpoint_of(new))
+        self._index[index][new["metadata"]["name"]] = new
+        return [index[1:]]
+
+
+def _endpoint_of(child: Object) -> tuple[str, str]:
+    """Namespace and metadata.name of the Endpoint that the label names."""
+    meta = child["metadata"]
+    return str(meta.get("namespace", "")), str((meta.get("labels") or {}).get(names.LABEL_ENDPOINT, ""))
 
 
 def _pod(pod: Object) -> Object:
-    """What is read of a pod (core/common/pods.py): of thousands, the rest would fill the memory."""
+    """The fields of a pod that are read (core/common/pods.py): the rest of thousands of pods would fill the memory."""
     meta = without_managed_fields(pod)["metadata"]
     spec = pod.get("spec") or {}
-    kept = ("name", "image", "startupProbe", "resources")
-    containers: list[dict[str, Any]] = [{k: c[k] for k in kept if k in c} for c in spec.get("containers") or ()]
+    fields = ("name", "image", "startupProbe", "resources")
+    containers: list[dict[str, Any]] = [{k: c[k] for k in fields if k in c} for c in spec.get("containers") or ()]
     return {"metadata": meta, "spec": {"containers": containers}, "status": pod.get("status") or {}}
 
 
 def _hpa(hpa: Object) -> Object:
-    """What is compared and read of an HPA (core/endpoint/plan.py, core/autoscaling/hpa.py).
+    """The fields of an HPA that are compared or read (core/endpoint/plan.py, core/autoscaling/hpa.py).
 
-    Ten thousand are alike in most of their words: these are kept once."""
-    spec, told = hpa.get("spec") or {}, hpa.get("status") or {}
-    kept: Object = {key: intern(hpa[key]) for key in ("apiVersion", "kind") if key in hpa} | {
-        "metadata": _shared({key: hpa["metadata"][key] for key in _NAMED if key in hpa["metadata"]}),
+    Ten thousand HPAs have most of their texts in common: each text is stored once.
+    """
+    spec, status = hpa.get("spec") or {}, hpa.get("status") or {}
+    reduced: Object = {key: intern(hpa[key]) for key in ("apiVersion", "kind") if key in hpa} | {
+        "metadata": _shared({key: hpa["metadata"][key] for key in _METADATA if key in hpa["metadata"]}),
         "spec": _shared({key: value for key, value in spec.items() if key != "behavior"}),
         "status": {
-            "conditions": [_shared(each) for each in told.get("conditions") or () if each.get("type") in CONDITIONS],
-            "currentMetrics": [_current(metric) for metric in told.get("currentMetrics") or ()],
+            "conditions": [_shared(each) for each in status.get("conditions") or () if each.get("type") in CONDITIONS],
+            "currentMetrics": [_current(metric) for metric in status.get("currentMetrics") or ()],
         },
     }
     if "behavior" in spec:
-        kept["spec"]["behavior"] = _behavior(json.dumps(spec["behavior"], sort_keys=True))
-    return kept
+        reduced["spec"]["behavior"] = _behavior(json.dumps(spec["behavior"], sort_keys=True))
+    return reduced
 
 
 def _current(metric: Object) -> Object:
@@ -124,12 +129,13 @@ def _current(metric: Object) -> Object:
 
 @lru_cache(256)
 def _behavior(text: str) -> Object:
-    """One of few."""
-    found: Object = json.loads(text)
-    return found
+    """The behavior that a JSON text describes. Few different ones exist, so they are shared."""
+    behavior: Object = json.loads(text)
+    return behavior
 
 
 def _shared(value: Any) -> Any:
+    """The value with interned texts."""
     if isinstance(value, dict):
         return {intern(key): _shared(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -137,10 +143,14 @@ def _shared(value: Any) -> Any:
     return intern(value) if isinstance(value, str) else value
 
 
-_NAMED: Final = ("namespace", "name", "uid", "resourceVersion", "labels", "ownerReferences", "deletionTimestamp")
+_METADATA: Final = ("namespace", "name", "uid", "resourceVersion", "labels", "ownerReferences", "deletionTimestamp")
 KEEP: Final = {PODS: _pod, AUTOSCALERS: _hpa}
 
 
-def _beside_metrics(hpa: Object) -> Object:
-    """An HPA writes each few seconds which metrics it saw: that alone changes nothing."""
+def _same_but_metrics(old: Object, new: Object) -> bool:
+    """Whether an HPA changed only in the metrics that it reports every few seconds: that needs no pass."""
+    return _without_metrics(old) == _without_metrics(new)
+
+
+def _without_metrics(hpa: Object) -> Object:
     return hpa | {"metadata": hpa["metadata"] | {"resourceVersion": ""}, "status": hpa["status"]["conditions"]}

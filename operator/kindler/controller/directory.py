@@ -1,4 +1,7 @@
-"""Who is named what, and who refers to whom, among the three kinds: found at once for thousands of objects, and what must be looked at when one changes."""
+"""An index of the three kinds: which objects claim a name, which refer to it, and which to reconcile after a change.
+
+Each lookup takes constant time, with thousands of objects too.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ class Key(NamedTuple):
 
 
 class Name(NamedTuple):
-    """A SageMaker name of a kind in a namespace: several objects may want it."""
+    """A SageMaker name of a kind in a namespace: several objects may claim it."""
 
     kind: str
     namespace: str
@@ -29,7 +32,7 @@ class Name(NamedTuple):
 
 
 class Directory:
-    """Filled by `hear` alone. Objects are shared: don't change them."""
+    """Only `on_event` fills it. Its objects are shared: never change them."""
 
     def __init__(self) -> None:
         self._objects: dict[Key, Object] = {}
@@ -44,53 +47,59 @@ class Directory:
         return tuple(self._objects)
 
     def named(self, kind: str, namespace: str, name: str) -> tuple[Object, ...]:
-        """All objects that want this SageMaker name."""
+        """All objects that claim this SageMaker name."""
         return tuple(self._named.get(Name(kind, namespace, name), {}).values())
 
     def users(self, kind: str, namespace: str, name: str) -> frozenset[str]:
-        """metadata.name of each object that refers to this SageMaker name: EndpointConfigs to a Model, Endpoints to an EndpointConfig."""
+        """metadata.name of each object that refers to this SageMaker name.
+
+        EndpointConfigs refer to a Model, Endpoints to an EndpointConfig.
+        """
         return frozenset(self._users.get(Name(kind, namespace, name), ()))
 
-    def hear(self, kind: str, old: Object | None, new: Object | None) -> set[Key]:
-        """Takes a change; returns what has to be looked at because of it. A change of status alone concerns nobody else."""
-        some = new or old
-        assert some is not None
-        key = Key(kind, str(some["metadata"].get("namespace", "")), str(some["metadata"]["name"]))
-        concerned = {key}
+    def on_event(self, kind: str, old: Object | None, new: Object | None) -> set[Key]:
+        """Stores a change; returns the objects to reconcile. A change of the status alone affects no other object."""
+        value = new or old
+        assert value is not None
+        key = Key(kind, str(value["metadata"].get("namespace", "")), str(value["metadata"]["name"]))
+        affected = {key}
         before = self._objects.get(key)
         if before is not None:
-            self._forget(key, before)
+            self._remove(key, before)
         if new is not None:
-            self._learn(key, new)
-        if before is None or new is None or _said(before) != _said(new):
-            for value in (before, new):
-                if value is not None:
-                    concerned |= self._concerned(key, value)
-        return concerned
+            self._put(key, new)
+        if before is None or new is None or _identity(before) != _identity(new):
+            for version in (before, new):
+                if version is not None:
+                    affected |= self._affected(key, version)
+        return affected
 
-    def _concerned(self, key: Key, value: Object) -> set[Key]:
-        """Others that want its name, what it refers to, and everything that refers to it, Endpoints also through EndpointConfigs."""
+    def _affected(self, key: Key, value: Object) -> set[Key]:
+        """Others that claim its name, what it refers to, and everything that refers to it.
+
+        Endpoints refer to a Model through an EndpointConfig.
+        """
         name = Name(key.kind, key.namespace, sagemaker_name(key.kind, value))
-        concerned = {Key(key.kind, key.namespace, other) for other in self._named.get(name, ())}
+        affected = {Key(key.kind, key.namespace, other) for other in self._named.get(name, ())}
         reference = _reference(key, value)
         if reference:
-            concerned |= {Key(reference.kind, key.namespace, other) for other in self._named.get(reference, ())}
+            affected |= {Key(reference.kind, key.namespace, other) for other in self._named.get(reference, ())}
         configs = {name} if key.kind == "EndpointConfig" else set()
         if key.kind == "Model":
             for config in self._users.get(name, ()):
                 if raw := self._objects.get(Key("EndpointConfig", key.namespace, config)):
                     configs.add(Name("EndpointConfig", key.namespace, sagemaker_name("EndpointConfig", raw)))
-        return concerned | {
+        return affected | {
             Key("Endpoint", key.namespace, endpoint) for config in configs for endpoint in self._users.get(config, ())
         }
 
-    def _learn(self, key: Key, value: Object) -> None:
+    def _put(self, key: Key, value: Object) -> None:
         self._objects[key] = value
         self._named[Name(key.kind, key.namespace, sagemaker_name(key.kind, value))][key.name] = value
         if reference := _reference(key, value):
             self._users[reference].add(key.name)
 
-    def _forget(self, key: Key, value: Object) -> None:
+    def _remove(self, key: Key, value: Object) -> None:
         del self._objects[key]
         name = Name(key.kind, key.namespace, sagemaker_name(key.kind, value))
         self._named[name].pop(key.name, None)
@@ -103,7 +112,7 @@ class Directory:
 
 
 def _reference(key: Key, value: Object) -> Name | None:
-    """What the object refers to: an Endpoint to an EndpointConfig, an EndpointConfig to a Model."""
+    """The name that the object refers to: an Endpoint to an EndpointConfig, an EndpointConfig to a Model."""
     spec = value.get("spec") or {}
     if key.kind == "Endpoint":
         return Name("EndpointConfig", key.namespace, str(spec.get("endpointConfigName", "")))
@@ -113,5 +122,6 @@ def _reference(key: Key, value: Object) -> Name | None:
     return None
 
 
-def _said(value: Object) -> tuple[object, object]:
+def _identity(value: Object) -> tuple[object, object]:
+    """What other objects depend on."""
     return value["metadata"].get("uid"), value.get("spec")

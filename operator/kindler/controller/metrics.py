@@ -1,4 +1,4 @@
-"""The controller's own metrics, each named once. Prometheus text on the metrics port: see health.py."""
+"""The controller's own metrics, each defined once. health.py serves them as Prometheus text on the metrics port."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Metrics:
         )
         self._restarts = Gauge(
             "kindler_controller_watch_restarts",
-            "Watches that ended in trouble, by kind.",
+            "Watches that ended with an error, by kind.",
             ("kind",),
             registry=self.registry,
         )
@@ -54,16 +54,16 @@ class Metrics:
         )
 
     def read(self, leader: Callable[[], bool], depth: Callable[[], int], age: Callable[[], float]) -> None:
-        """Gauges that are looked up when they are scraped."""
+        """Sets the functions that a scrape calls for the gauges of this process."""
         self._leader.set_function(lambda: float(leader()))
         self._depth.set_function(lambda: float(depth()))
         self._age.set_function(age)
 
     def watch(self, kind: str, restarts: Callable[[], int]) -> None:
-        """One watch's restarts, looked up when scraped."""
+        """Sets the function that a scrape calls for the restarts of one watch."""
         self._restarts.labels(kind).set_function(lambda: float(restarts()))
 
     def read_api(self, api: Callable[[], MetricsApi]) -> None:
-        """Which one it is, looked up when scraped."""
+        """Sets the function that a scrape calls for the metrics API in use."""
         for each in MetricsApi:
             self._api.labels(each.value).set_function(lambda each=each: float(api() is each))  # type: ignore[misc]

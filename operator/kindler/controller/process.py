@@ -42,9 +42,10 @@ from kindler.controller.directory import Directory, Key
 from kindler.controller.meter import LoadMeter
 from kindler.controller.metrics import Metrics
 from kindler.controller.observe import Observer
-from kindler.controller.reconcile import Reconciler
+from kindler.controller.reconcile import Reconciler, ReconcilerParts
 from kindler.controller.recorder import Recorder
 from kindler.controller.report import Reporter
+from kindler.controller.statscache import StatsCache
 from kindler.controller.watcher import Watcher
 from kindler.controller.workqueue import WorkQueue
 from kindler.runtime.httpserver import health_application, serving
@@ -54,9 +55,8 @@ from kindler.runtime.tasks import cancel_all, retry, run_until_first_ends
 log = logging.getLogger(__name__)
 
 WORKERS: Final = 8
-STUCK_SECONDS: Final = (
-    120.0  # a key that no worker took for so long: the workers hang, and the kubelet restarts the container
-)
+# If no worker took a key for so long, the workers hang, and the kubelet restarts the container.
+STUCK_SECONDS: Final = 120.0
 
 
 class Controller:
@@ -68,57 +68,56 @@ class Controller:
         identity = f"{common.pod_name}_{uuid.uuid4().hex[:8]}"
         self.settings = settings
         self.metrics = Metrics()
-        self.work: WorkQueue[Key] = WorkQueue(time.monotonic)
+        self.queue: WorkQueue[Key] = WorkQueue(time.monotonic)
         self.directory = Directory()
         self.children = Children(
-            cluster, common.namespaces, lambda namespace, name: self.ring(Key("Endpoint", namespace, name))
+            cluster, common.namespaces, lambda namespace, name: self.enqueue(Key("Endpoint", namespace, name))
         )
-        self.watcher = Watcher(cluster, common.namespaces, self._heard)
+        self.watcher = Watcher(cluster, common.namespaces, self._on_event)
         self.lease = Lease(cluster, common.system_namespace, f"{common.release}-controller", identity, times)
         self.activators = ActivatorStats(
             cluster, common.system_namespace, settings.peer_selector, settings.peer_port, settings.peer_token_path
         )
         self.recorder = Recorder(cluster, common.pod_name, time.time)
-        self.metrics_api = ApiServiceReconciler(cluster, settings, self._ring_all)
+        self.metrics_api = ApiServiceReconciler(cluster, settings, self._enqueue_all)
         self.foreign = ForeignMetrics(cluster, settings.prometheus, time.monotonic)
-        self.meter, capabilities = (
-            LoadMeter(Sampler(self.activators, time.monotonic), self.foreign, time.time, self.ring),
-            CapabilityDetector(lambda: self.metrics_api.api),
-        )
+        self.meter = LoadMeter(Sampler(self.activators, time.monotonic), self.foreign, time.time, self.enqueue)
+        capabilities = CapabilityDetector(lambda: self.metrics_api.api)
+        stats = StatsCache(self.activators, time.monotonic)
         leading = lambda: self.lease.leading  # noqa: E731
-        self.reporter = Reporter(cluster, self.metrics, leading, time.monotonic, self.watcher.note)
+        self.reporter = Reporter(cluster, self.metrics, leading, time.monotonic, self.watcher.on_written)
         self.reconciler = Reconciler(
             settings,
-            self.directory,
-            Observer(
-                self.directory, self.children, self.activators, capabilities, self.meter, time.time, time.monotonic
+            ReconcilerParts(
+                self.directory,
+                Observer(self.directory, self.children, stats, capabilities, self.meter, time.time),
+                Applier(cluster, self.metrics, leading),
+                self.reporter,
+                self.recorder,
+                capabilities,
+                self.meter,
             ),
-            Applier(cluster, self.metrics, leading),
-            self.reporter,
-            self.recorder,
-            capabilities,
-            self.meter,
             time.time,
         )
         self.listed = asyncio.Event()
-        self.awake = False
-        self.metrics.read(leading, lambda: self.work.depth, lambda: self.work.age)
+        self.working = False
+        self.metrics.read(leading, lambda: self.queue.depth, lambda: self.queue.age)
         self.metrics.read_api(lambda: self.metrics_api.api)
         for kind, informer in self.children.informers.items():
             self.metrics.watch(kind.plural, lambda informer=informer: informer.restarts)  # type: ignore[misc]
 
-    def ring(self, key: Key) -> None:
-        """Asks for a look. A standby looks at nothing; it looks at everything once it leads."""
-        if self.awake:
-            self.work.ring(key)
+    def enqueue(self, key: Key) -> None:
+        """Adds a key to the queue. A standby adds none: it adds all keys once it leads."""
+        if self.working:
+            self.queue.add(key)
 
-    def _ring_all(self) -> None:
+    def _enqueue_all(self) -> None:
         for key in self.directory.everything():
-            self.ring(key)
+            self.enqueue(key)
 
-    def _heard(self, kind: Resource, old: Object | None, new: Object | None) -> None:
-        for key in self.directory.hear(kind.kind, old, new):
-            self.ring(key)
+    def _on_event(self, kind: Resource, old: Object | None, new: Object | None) -> None:
+        for key in self.directory.on_event(kind.kind, old, new):
+            self.enqueue(key)
         if new is None and old is not None:
             self.reporter.forget(str(old["metadata"]["uid"]))
 
@@ -143,17 +142,16 @@ class Controller:
             return await run_until_first_ends(parts, stop)
 
     def not_alive(self) -> str | None:
-        age = self.work.age
+        """Why the kubelet should restart the container, or None."""
+        age = self.queue.age
         return f"the oldest key has waited {age:.0f} s" if age > STUCK_SECONDS else None
 
     def not_ready(self) -> str | None:
+        """Why the process is not ready, or None."""
         return None if self.listed.is_set() else "not everything was listed yet"
 
     async def _lead(self) -> str:
-        """Works while this replica leads; returns why it no longer does:
-
-        it lost the Lease, or a part ended that should run for ever.
-        """
+        """Works while this replica leads. Returns why it stopped: the Lease is lost, or a part ended that never should."""
         await self.children.synced()
         await self.listed.wait()
         async with self.lease.hold() as lost:
@@ -177,8 +175,8 @@ class Controller:
         """
         await self._relist_once()
         await self.metrics_api.known()
-        self.awake = True
-        self._ring_all()
+        self.working = True
+        self._enqueue_all()
 
     async def _relist(self) -> None:
         """Lists the three kinds at the start and then at intervals: it repairs what no event reported."""
@@ -188,37 +186,39 @@ class Controller:
             await asyncio.sleep(self.settings.resync_seconds * random.uniform(0.9, 1.1))
 
     async def _relist_once(self) -> None:
-        await retry(self.watcher.compare, ApiError, "listing Models, EndpointConfigs and Endpoints")
+        await retry(self.watcher.relist, ApiError, "listing Models, EndpointConfigs and Endpoints")
 
-    # Work
+    # Workers
 
     async def _worker(self) -> None:
         while True:
-            key = await self.work.take()
+            key = await self.queue.get()
             await self._pass(key)
 
     async def _pass(self, key: Key) -> None:
         began, outcome = time.monotonic(), "error"
         try:
-            result = await self.reconciler.reconcile(key, self.work.failures(key))
+            result = await self.reconciler.reconcile(key, self.queue.failures(key))
             outcome = result.outcome
             if result.gone:
-                self.work.forget(key)
+                self.queue.forget(key)
             else:
                 resync = self.settings.resync_seconds * random.uniform(0.9, 1.1)
-                self.work.done(key, min(resync, result.requeue_after if result.requeue_after is not None else resync))
+                self.queue.done(key, min(resync, result.requeue_after if result.requeue_after is not None else resync))
         except Conflict as error:
             outcome = "conflict"
-            self.work.failed(key)
-            log.info("%s: again, %s", "/".join(key), error)
+            self.queue.retry(key)
+            log.info("%s: reconcile again, %s", "/".join(key), error)
         except ApiError as error:
-            log.warning("%s: again in %.1f s, %s", "/".join(key), self.work.failed(key, error.retry_after), error)
+            log.warning(
+                "%s: reconcile again in %.1f s, %s", "/".join(key), self.queue.retry(key, error.retry_after), error
+            )
         except LeadershipLost:
-            self.work.failed(key)
+            self.queue.retry(key)
         except asyncio.CancelledError:
             raise
         except Exception:
-            log.exception("%s: again in %.1f s", "/".join(key), self.work.failed(key))
+            log.exception("%s: reconcile again in %.1f s", "/".join(key), self.queue.retry(key))
         finally:
             self.metrics.reconciles.labels(key.kind, outcome).inc()
             self.metrics.seconds.labels(key.kind).observe(time.monotonic() - began)

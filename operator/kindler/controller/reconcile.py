@@ -26,121 +26,123 @@ from kindler.core.endpoint.rollout import decide
 from kindler.core.endpoint.state import Observed, RolloutPlan
 from kindler.core.endpoint.status import status
 
-BLOCKER_LOOK: Final = (
-    15.0  # seconds until what stood against a write is tried again: nobody tells when a name or a quota becomes free
-)
+# Seconds until a blocked write is tried again: no event reports that a name or a quota becomes available.
+BLOCKER_RETRY_SECONDS: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a pass ended. `again`: seconds until the next look even if nothing rings; `gone`: there is no such object any more."""
+    """How a pass ended. `outcome`: a label of the metric. `gone`: the object does not exist any more.
+
+    `requeue_after`: seconds until the next pass even if no event causes one.
+    """
 
     outcome: str
     requeue_after: float | None = None
     gone: bool = False
 
 
-class Reconciler:
-    """Everything that a pass needs. `clock` gives epoch seconds."""
+@dataclass(frozen=True, slots=True)
+class ReconcilerParts:
+    """What a Reconciler works with: each part does one step of a pass."""
 
-    def __init__(
-        self,
-        settings: ControllerSettings,
-        directory: Directory,
-        observer: Observer,
-        hand: Applier,
-        reporter: Reporter,
-        recorder: Recorder,
-        capabilities: CapabilityDetector,
-        meter: LoadMeter,
-        clock: Callable[[], float],
-    ) -> None:
+    directory: Directory
+    observer: Observer
+    applier: Applier
+    reporter: Reporter
+    recorder: Recorder
+    capabilities: CapabilityDetector
+    meter: LoadMeter
+
+
+class Reconciler:
+    """`clock` returns epoch seconds."""
+
+    def __init__(self, settings: ControllerSettings, parts: ReconcilerParts, clock: Callable[[], float]) -> None:
         self._settings = settings
-        self._directory = directory
-        self._observer = observer
-        self._hand = hand
-        self._reporter = reporter
-        self._recorder = recorder
-        self._capabilities = capabilities
-        self._meter = meter
+        self._parts = parts
         self._clock = clock
 
     async def reconcile(self, key: Key, failures: int = 0) -> Result:
-        """One pass, after so many `failures` in a row.
+        """One pass, after `failures` failed passes in a row.
 
-        Raises ApiError when the API server could not be asked or the facts were out of date: it is to be done again.
+        Raises ApiError if the API server was not available or the observed state was out of date: retry it.
         """
         return await (self._endpoint(key, failures) if key.kind == "Endpoint" else self._accept(key))
 
     async def _endpoint(self, key: Key, failures: int) -> Result:
-        observed = await self._observer.observe(key)
+        parts = self._parts
+        observed = await parts.observer.observe(key)
         if observed is None:
-            self._meter.note(key, None)
+            parts.meter.note(key, None)
             return Result("done", gone=True)
-        rollout, blockers = await self._carry_out(observed, failures)
-        self._meter.note(key, rollout.scaling)
-        answer = status(observed, rollout, blockers)
-        counts = await self._reporter.report(RESOURCES[key.kind], dict(observed.endpoint), answer)
-        await self._tell(observed, answer)
+        rollout, blockers = await self._apply(observed, failures)
+        parts.meter.note(key, rollout.scaling)
+        new = status(observed, rollout, blockers)
+        counts_due = await parts.reporter.report(RESOURCES[key.kind], dict(observed.endpoint), new)
+        await self._record_events(observed, new)
         blocker = rollout.blocker or (rollout.scaling and rollout.scaling.blocker) or None
-        again = left(rollout.requeue_after, self._clock() - observed.now)
-        return Result(_outcome(blocker, blockers), _soonest(again, counts, BLOCKER_LOOK if blockers else None))
+        rollout_due = remaining(rollout.requeue_after, self._clock() - observed.now)
+        retry = BLOCKER_RETRY_SECONDS if blockers else None
+        return Result(_outcome(blocker, blockers), _soonest(rollout_due, counts_due, retry))
 
-    async def _carry_out(self, observed: Observed, failures: int) -> tuple[RolloutPlan, tuple[Blocker, ...]]:
-        """Decides and writes; returns where the Endpoint is after that, and what stood against the writes."""
-        rollout = self._judge(observed)
+    async def _apply(self, observed: Observed, failures: int) -> tuple[RolloutPlan, tuple[Blocker, ...]]:
+        """Decides and writes. Returns the rollout after the writes, and what blocked them."""
+        parts = self._parts
+        rollout = self._decide(observed)
         try:
-            blockers = await self._hand.act(observed, self._plan(observed, rollout), failures)
-        except ZeroMinimumRejected as refused:
-            observed = replace(observed, capabilities=self._capabilities.refuse_zero())
-            rollout = self._judge(observed)
-            rest = tuple(action for action in self._plan(observed, rollout) if action not in refused.done)
-            blockers = refused.blockers + await self._hand.act(observed, rest, failures)
-        if any(o.blocking for o in blockers):
-            rollout = self._judge(observed, hold=True)  # the route moves only on ground that stands
+            blockers = await parts.applier.apply(observed, self._plan(observed, rollout), failures)
+        except ZeroMinimumRejected as rejected:
+            observed = replace(observed, capabilities=parts.capabilities.reject_zero_minimum())
+            rollout = self._decide(observed)
+            rest = tuple(action for action in self._plan(observed, rollout) if action not in rejected.done)
+            blockers = rejected.blockers + await parts.applier.apply(observed, rest, failures)
+        if any(blocker.blocking for blocker in blockers):
+            rollout = self._decide(observed, hold=True)  # the route changes only if all writes before it succeeded
         return rollout, blockers
 
-    def _judge(self, observed: Observed, hold: bool = False) -> RolloutPlan:
+    def _decide(self, observed: Observed, hold: bool = False) -> RolloutPlan:
         return decide(observed, partial(pod_spec, settings=self._settings), self._settings.pin_image_digest, hold)
 
     def _plan(self, observed: Observed, rollout: RolloutPlan) -> tuple[Action, ...]:
         return plan(observed, rollout, self._settings.activator_service)
 
     async def _accept(self, key: Key) -> Result:
-        """A Model or an EndpointConfig: nothing is built for it."""
-        raw = self._directory.get(key)
+        """A pass over a Model or an EndpointConfig: it has no children."""
+        directory = self._parts.directory
+        raw = directory.get(key)
         if raw is None:
             return Result("done", gone=True)
         name = references.sagemaker_name(key.kind, raw)
-        blocker = references.name_conflict(
-            key.kind, raw, self._directory.named(key.kind, key.namespace, name)
-        ) or references.invalid_spec(key.kind, raw)
-        users = () if blocker else self._directory.users(key.kind, key.namespace, name)
-        await self._reporter.report(RESOURCES[key.kind], raw, acceptance(key.kind, raw, blocker, users, self._clock()))
+        claimants = directory.named(key.kind, key.namespace, name)
+        blocker = references.name_conflict(key.kind, raw, claimants) or references.invalid_spec(key.kind, raw)
+        users = () if blocker else directory.users(key.kind, key.namespace, name)
+        new = acceptance(key.kind, raw, blocker, users, self._clock())
+        await self._parts.reporter.report(RESOURCES[key.kind], raw, new)
         return Result(_outcome(blocker, ()))
 
-    async def _tell(self, observed: Observed, answer: Mapping[str, Any]) -> None:
-        for event in events_of(observed.status, answer):
-            await self._recorder.tell(dict(observed.endpoint), event.type, event.reason, "Reconcile", event.note)
+    async def _record_events(self, observed: Observed, new: Mapping[str, Any]) -> None:
+        for event in events_of(observed.status, new):
+            await self._parts.recorder.event(dict(observed.endpoint), event.type, event.reason, "Reconcile", event.note)
 
 
-def left(again: float | None, passed: float) -> float | None:
-    """Of the seconds until the next look that were counted from the facts on, what is left after a pass that took its time."""
-    return None if again is None else max(0.0, again - max(0.0, passed))
+def remaining(requeue_after: float | None, passed: float) -> float | None:
+    """The rest of `requeue_after`, which counts from the observation, `passed` seconds after that."""
+    return None if requeue_after is None else max(0.0, requeue_after - max(0.0, passed))
 
 
-def _soonest(*moments: float | None) -> float | None:
-    return min((m for m in moments if m is not None), default=None)
+def _soonest(*seconds: float | None) -> float | None:
+    return min((s for s in seconds if s is not None), default=None)
 
 
 def _outcome(blocker: Blocker | None, blockers: tuple[Blocker, ...]) -> str:
-    kinds = {o.kind for o in (blocker, *blockers) if o}
-    return (
-        "error"
-        if BlockerKind.ERROR in kinds
-        else "stalled"
-        if BlockerKind.STALLED in kinds
-        else "waiting"
-        if BlockerKind.WAIT in kinds
-        else "done"
-    )
+    """The most serious of all blockers."""
+    kinds = {b.kind for b in (blocker, *blockers) if b}
+    for kind, outcome in (
+        (BlockerKind.ERROR, "error"),
+        (BlockerKind.STALLED, "stalled"),
+        (BlockerKind.WAIT, "waiting"),
+    ):
+        if kind in kinds:
+            return outcome
+    return "done"

@@ -1,7 +1,7 @@
 """Events for the user (`kubectl describe`, `kubectl events`): what happened to an object, once.
 
-The same event of the same object is not written again within an hour, and no object gets more than a burst of them: a loop must not flood the cluster.
-An Event that cannot be written is dropped: it is a courtesy, never a condition of the work.
+The same Event of the same object is not written again within an hour, and each object has a rate limit: a loop must
+not flood the cluster. An Event that cannot be written is dropped: nothing depends on Events.
 """
 
 from __future__ import annotations
@@ -20,20 +20,22 @@ from kindler.core.common.ratelimit import TokenBucket
 log = logging.getLogger(__name__)
 
 REPEAT_SECONDS: Final = 3600.0
-RATE: Final = 1 / 60  # events a second and object in the long run
+RATE: Final = 1 / 60  # Events per second of one object in the long run
 BURST: Final = 25
-REMEMBERED: Final = 20_000  # objects whose history is kept
+MAX_OBJECTS: Final = 20_000  # objects whose history is remembered
 NOTE_LIMIT: Final = 1024  # bytes, set by the Events API
 
 
 @dataclass(slots=True)
 class _History:
-    bucket: TokenBucket = field(default_factory=lambda: TokenBucket(RATE, BURST))
-    told: dict[tuple[str, str], float] = field(default_factory=dict)
+    """The Events of one object. `written`: when each (reason, note) was written last."""
+
+    limiter: TokenBucket = field(default_factory=lambda: TokenBucket(RATE, BURST))
+    written: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
 class Recorder:
-    """Writes Events of one controller replica. `clock` gives epoch seconds."""
+    """Writes the Events of one controller replica. `clock` returns epoch seconds."""
 
     def __init__(self, cluster: Cluster, replica: str, clock: Callable[[], float]) -> None:
         self._cluster = cluster
@@ -41,9 +43,9 @@ class Recorder:
         self._clock = clock
         self._histories: OrderedDict[str, _History] = OrderedDict()
 
-    async def tell(self, regarding: Object, kind: str, reason: str, action: str, note: str) -> bool:
-        """An Event about `regarding`. `kind`: Normal or Warning. True when it was written."""
-        if not self._worth_telling(str(regarding["metadata"].get("uid", "")), reason, note):
+    async def event(self, regarding: Object, kind: str, reason: str, action: str, note: str) -> bool:
+        """Writes an Event about `regarding`. `kind`: Normal or Warning. Returns True if it was written."""
+        if not self._admit(str(regarding["metadata"].get("uid", "")), reason, note):
             return False
         now = self._clock()
         meta = regarding["metadata"]
@@ -74,15 +76,16 @@ class Recorder:
             return False
         return True
 
-    def _worth_telling(self, uid: str, reason: str, note: str) -> bool:
+    def _admit(self, uid: str, reason: str, note: str) -> bool:
+        """Whether this Event is new within the hour and within the object's rate limit; remembers it if so."""
         now = self._clock()
         history = self._histories.setdefault(uid, _History())
         self._histories.move_to_end(uid)
-        if len(self._histories) > REMEMBERED:
+        if len(self._histories) > MAX_OBJECTS:
             self._histories.popitem(last=False)
-        before = history.told.get((reason, note))
-        if (before is not None and now - before < REPEAT_SECONDS) or not history.bucket.take(now):
+        before = history.written.get((reason, note))
+        if (before is not None and now - before < REPEAT_SECONDS) or not history.limiter.take(now):
             return False
-        history.told = {k: at for k, at in history.told.items() if now - at < REPEAT_SECONDS}
-        history.told[reason, note] = now
+        history.written = {k: at for k, at in history.written.items() if now - at < REPEAT_SECONDS}
+        history.written[reason, note] = now
         return True

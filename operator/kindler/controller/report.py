@@ -1,4 +1,4 @@
-"""Writes a status: once a pass, last, only if it differs, with the resourceVersion that the decision was made from."""
+"""Writes a status: as the last step of a pass, only if it differs, with the resourceVersion that was observed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from kindler.api import names
 from kindler.clients.cluster import Cluster, Object, Resource
 from kindler.controller.apply import LeadershipLost
 from kindler.controller.metrics import Metrics
-from kindler.core.endpoint.status import only_counts_differ
+from kindler.core.endpoint.statusdiff import only_counts_differ
 
-COUNTS_SECONDS: Final = 10.0
+COUNTS_SECONDS: Final = 10.0  # between two writes of one status that differ only in counts
 
 
 class Reporter:
-    """`clock` gives monotonic seconds; `written` is handed each object as it came back, before any watch tells of it."""
+    """`leading`: whether this process leads now. `clock` returns monotonic seconds.
+
+    `on_written` receives each object as the API server returned it, before any watch reports it.
+    """
 
     def __init__(
         self,
@@ -23,19 +26,20 @@ class Reporter:
         metrics: Metrics,
         leading: Callable[[], bool],
         clock: Callable[[], float],
-        written: Callable[[Resource, Object], None],
+        on_written: Callable[[Resource, Object], None],
     ) -> None:
         self._cluster = cluster
         self._metrics = metrics
         self._leading = leading
         self._clock = clock
-        self._written = written
+        self._on_written = on_written
         self._last: dict[str, float] = {}
 
     async def report(self, resource: Resource, raw: Object, status: dict[str, Any]) -> float | None:
-        """Writes unless it stands so already. Returns the seconds after which a write that told only numbers of pods is due, None when nothing waits.
+        """Writes `status` to the object if it differs. Returns the seconds until a delayed write of counts is due.
 
-        Raises Conflict when the object has changed since: the pass is to be done again on what it is now.
+        Returns None if no write is delayed. Raises Conflict if the object has changed since it was observed: retry the
+        pass with its new state. Raises LeadershipLost.
         """
         old = raw.get("status") or {}
         if status == old:
@@ -50,11 +54,11 @@ class Reporter:
         self._metrics.writes.labels(resource.kind, "status").inc()
         meta = raw["metadata"]
         body = {k: v for k, v in raw.items() if k != "status"} | {"status": status}
-        back = await self._cluster.update_status(resource, meta["namespace"], meta["name"], body, names.APPLIER)
+        written = await self._cluster.update_status(resource, meta["namespace"], meta["name"], body, names.APPLIER)
         self._last[uid] = self._clock()
-        self._written(resource, back)
+        self._on_written(resource, written)
         return None
 
     def forget(self, uid: str) -> None:
-        """The object is gone."""
+        """Drops what is remembered of an object that is gone."""
         self._last.pop(uid, None)

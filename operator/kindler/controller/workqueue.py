@@ -1,11 +1,17 @@
-"""The keyed work queue: each key waits in it at most once, is worked on by at most one worker, and comes again until its work has succeeded.
+"""The keyed work queue. Each key is queued at most once, at most one worker processes it, and it is retried until it
+succeeds.
 
-    ring(key)            look now; rung while it is being worked on: look once more after that
-    ring(key, after=s)   look in s seconds, unless something rings before
-    failed(key)          look again after a pause that doubles with each failure in a row
-    done(key)            worked on without failure: the pauses begin anew
+    here                 client-go               effect
+    ----                 ---------               ------
+    add(key)             Add                     reconcile now; if the key is being processed: once more after that
+    add_after(key, s)    AddAfter                reconcile in s seconds, unless it is added before that
+    get()                Get                     the next key, which is being processed from then on
+    done(key, s)         Forget, Done, AddAfter  success: resets the back-off; reconcile again in s seconds
+    retry(key)           AddRateLimited, Done    failure: reconcile again after a pause that doubles with each failure
+    forget(key)          Forget, Done            the object is gone: drops the state of the key
 
-Each key is looked at most `rate` times a second in the long run (a burst is free), so that an object that somebody keeps changing starves no other.
+Each key is reconciled at most `RATE` times a second in the long run, after a free burst. So an object that somebody
+keeps changing starves no other.
 """
 
 from __future__ import annotations
@@ -24,24 +30,27 @@ K = TypeVar("K")
 
 FIRST_PAUSE: Final = 0.5  # seconds after the first failure
 LONGEST_PAUSE: Final = 60.0
-RATE: Final = 5.0  # looks a second at one key in the long run
+RATE: Final = 5.0  # reconciles per second of one key in the long run
 BURST: Final = 20
 
 
 @dataclass(slots=True)
 class _State:
-    """One known key. `due`: its live entry among the timers (moment, ticket), None when none."""
+    """One known key. `dirty`: it was added while it is being processed.
 
-    bucket: TokenBucket = field(default_factory=lambda: TokenBucket(RATE, BURST))
-    waiting_since: float | None = None
-    working: bool = False
-    again: bool = False
+    `timer`: its valid entry among the timers as (time, ticket), None if it has none.
+    """
+
+    limiter: TokenBucket = field(default_factory=lambda: TokenBucket(RATE, BURST))
+    queued_at: float | None = None
+    processing: bool = False
+    dirty: bool = False
     failures: int = 0
-    due: tuple[float, int] | None = None
+    timer: tuple[float, int] | None = None
 
 
 class WorkQueue(Generic[K]):
-    """The queue of one process. `clock` gives monotonic seconds; `next_due` and `wake` let a driver sleep until time alone makes a key ready."""
+    """The queue of one process. `clock` returns monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -49,75 +58,85 @@ class WorkQueue(Generic[K]):
         self._ready: deque[K] = deque()
         self._timers: list[tuple[float, int, K]] = []
         self._tickets = count()
-        self._bell = asyncio.Event()
+        self._changed = asyncio.Event()
 
-    # Asking for a look
+    # Adding
 
-    def ring(self, key: K, after: float = 0.0) -> None:
-        """Asks for a look at `key`, now or in `after` seconds; a request that is due sooner stands."""
+    def add(self, key: K) -> None:
+        """Queues `key` now; if it is being processed, once more when that ends."""
         state = self._states.setdefault(key, _State())
-        if after <= 0 and state.working:
-            state.again = True
-        elif after <= 0:
+        if state.processing:
+            state.dirty = True
+        else:
             self._enqueue(key, state)
-        elif state.waiting_since is None:
-            self._schedule(key, state, self._clock() + after)
 
-    def failed(self, key: K, retry_after: float | None = None) -> float:
-        """The work on `key` failed: it comes again. Returns the pause in seconds: at least `retry_after`, where the API server asked for that.
+    def add_after(self, key: K, seconds: float) -> None:
+        """Queues `key` in `seconds`. An earlier request for it stays in effect."""
+        if seconds <= 0:
+            self.add(key)
+            return
+        state = self._states.setdefault(key, _State())
+        if state.queued_at is None:
+            self._schedule(key, state, self._clock() + seconds)
 
-        What rang meanwhile may be what mends it: then it comes again after the first pause, however often it failed.
+    # Ending the processing of a key
+
+    def done(self, key: K, requeue_after: float | None = None) -> None:
+        """The processing of `key` succeeded. `requeue_after`: seconds until it is queued even if nothing adds it."""
+        state = self._states[key]
+        state.failures = 0
+        self._release(key, state, requeue_after)
+
+    def retry(self, key: K, retry_after: float | None = None) -> float:
+        """The processing of `key` failed: queues it again. Returns the pause in seconds.
+
+        The pause is at least `retry_after`, the pause that the API server requested. If `key` was added meanwhile, that
+        change may fix the failure: it is then queued after the first pause, however often it failed.
         """
         state = self._states[key]
         state.failures += 1
-        pause = (
-            FIRST_PAUSE
-            if state.again
-            else max(backoff(FIRST_PAUSE, state.failures, LONGEST_PAUSE), min(retry_after or 0.0, LONGEST_PAUSE))
-        )
+        pause = FIRST_PAUSE
+        if not state.dirty:
+            pause = backoff(FIRST_PAUSE, state.failures, LONGEST_PAUSE)
+            pause = max(pause, min(retry_after or 0.0, LONGEST_PAUSE))
         self._release(key, state, pause)
         return pause
 
-    def done(self, key: K, again: float | None = None) -> None:
-        """The work on `key` succeeded; `again`: look in so many seconds even if nothing rings."""
-        state = self._states[key]
-        state.failures = 0
-        self._release(key, state, again)
-
     def forget(self, key: K) -> None:
-        """`key` is worked on, and its object is gone: nothing is kept of it, unless it rang meanwhile."""
+        """The processing of `key` ended, and its object is gone: drops its state, unless it was added meanwhile."""
         state = self._states[key]
         state.failures = 0
         self._release(key, state, None)
-        if state.waiting_since is None and state.due is None:
+        if state.queued_at is None and state.timer is None:
             del self._states[key]
 
-    # Working
+    # Processing
 
-    async def take(self) -> K:
-        """The key that has waited longest, now being worked on; waits until there is one. Ends by `done`, `failed` or `forget`."""
+    async def get(self) -> K:
+        """The key that has been queued longest; waits until there is one. End it by `done`, `retry` or `forget`."""
         while True:
             self._promote()
             if self._ready:
                 key = self._ready.popleft()
                 state = self._states[key]
-                state.working, state.waiting_since = True, None
+                state.processing, state.queued_at = True, None
                 return key
-            await self._rest()
+            await self._wait()
 
-    async def _rest(self) -> None:
-        self._bell.clear()
+    async def _wait(self) -> None:
+        """Returns when the queue changed, or when the first timer is due."""
+        self._changed.clear()
         timeout = max(0.0, self._timers[0][0] - self._clock()) if self._timers else None
         try:
             async with asyncio.timeout(timeout):
-                await self._bell.wait()
+                await self._changed.wait()
         except TimeoutError:
             pass
 
-    # Telling
+    # Reporting
 
     def failures(self, key: K) -> int:
-        """How often in a row the work on a key that is known has failed."""
+        """How often in a row the processing of a known key has failed."""
         return self._states[key].failures
 
     @property
@@ -127,47 +146,47 @@ class WorkQueue(Generic[K]):
 
     @property
     def age(self) -> float:
-        """For how many seconds the first of them has waited; 0 when none waits."""
-        return max(0.0, self._clock() - (self._states[self._ready[0]].waiting_since or 0.0)) if self._ready else 0.0
+        """For how many seconds the first of them has waited; 0 if none waits."""
+        return max(0.0, self._clock() - (self._states[self._ready[0]].queued_at or 0.0)) if self._ready else 0.0
 
-    # Inside
+    # Internals
 
     def _enqueue(self, key: K, state: _State) -> None:
-        if state.waiting_since is not None:
+        if state.queued_at is not None:
             return
         now = self._clock()
-        if not state.bucket.take(now):
+        if not state.limiter.take(now):
             self._schedule(key, state, now + 1 / RATE)
             return
-        state.due = None
-        state.waiting_since = now
+        state.timer = None
+        state.queued_at = now
         self._ready.append(key)
-        self._bell.set()
+        self._changed.set()
 
-    def _schedule(self, key: K, state: _State, moment: float) -> None:
-        if state.due is not None and state.due[0] <= moment:
+    def _schedule(self, key: K, state: _State, at: float) -> None:
+        if state.timer is not None and state.timer[0] <= at:
             return
-        state.due = (moment, next(self._tickets))
-        heapq.heappush(self._timers, (*state.due, key))
-        self._bell.set()
+        state.timer = (at, next(self._tickets))
+        heapq.heappush(self._timers, (*state.timer, key))
+        self._changed.set()
 
     def _promote(self) -> None:
-        """Timers that are due become ready keys; entries that were overtaken fall away."""
+        """Queues the keys whose timers are due. Drops timers that an earlier one replaced."""
         now = self._clock()
         while self._timers and self._timers[0][0] <= now:
-            moment, ticket, key = heapq.heappop(self._timers)
+            at, ticket, key = heapq.heappop(self._timers)
             state = self._states.get(key)
-            if state is None or state.due != (moment, ticket):
+            if state is None or state.timer != (at, ticket):
                 continue
-            state.due = None
-            if state.working:
-                state.again = True
+            state.timer = None
+            if state.processing:
+                state.dirty = True
             else:
                 self._enqueue(key, state)
 
-    def _release(self, key: K, state: _State, again: float | None) -> None:
-        rung, state.again, state.working = state.again, False, False
-        if rung and not state.failures:
+    def _release(self, key: K, state: _State, requeue_after: float | None) -> None:
+        dirty, state.dirty, state.processing = state.dirty, False, False
+        if dirty and not state.failures:
             self._enqueue(key, state)
-        elif again is not None:
-            self._schedule(key, state, self._clock() + again)
+        elif requeue_after is not None:
+            self._schedule(key, state, self._clock() + requeue_after)

@@ -1,6 +1,7 @@
 """Decisions: pure functions of frozen values, with `now` as an argument.
 
-Belongs here: every rule that can be stated without I/O. Does not belong here: I/O, await, clocks, random numbers, logging, any client.
+Belongs here: every rule that can be stated without I/O. Does not belong here: I/O, await, clocks, random numbers,
+logging, any client.
 
     endpoint      what the controller decides about one Endpoint
     autoscaling   how provisioned concurrency scales: entries, bounds, schedules, metrics, the HPA

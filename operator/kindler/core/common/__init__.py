@@ -1,4 +1,4 @@
-"""What all decisions share: pods in words, pools, blockers, timestamps, rate limits.
+"""What all decisions share: pods, pools, blockers, deadlines, timestamps and rate limits.
 
-Belongs here: values and functions that two of the other rooms of core use. Does not belong here: decisions of one room.
+Belongs here: values and functions that at least two rooms of core use. Does not belong here: decisions of one room.
 """

@@ -1,4 +1,4 @@
-"""What keeps an Endpoint from doing what its spec asks for, and what helps against it."""
+"""What keeps Kindler from doing what an Endpoint's spec requires, and what resolves it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from dataclasses import dataclass
 
 
 class BlockerKind(enum.Enum):
-    """What helps against an obstacle."""
+    """What resolves a blocker."""
 
-    WAIT = "wait"  # it goes by itself, or by an object that somebody still has to create
+    WAIT = "wait"  # it resolves by itself, or when the user creates the missing object
     STALLED = "stalled"  # the user must act: nothing changes before that
-    ERROR = "error"  # the cluster refused; it may not the next time
+    ERROR = "error"  # the cluster refused a write; it may accept the next one
 
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """What stands in the way. `blocking`: of what the spec asks for; else it serves all the same (the name of its Service is taken).
+    """One reason why the spec is not in effect. `reason`: one CamelCase word, `message`: a sentence for the user.
 
-    `child`: the kind of the object that could not be written, empty where it is about none.
+    `blocking`: False if the Endpoint works without it (for example, another object has the name of its Service).
+    `child`: the kind of the object that could not be written; empty if the blocker is not about a child.
     """
 
     kind: BlockerKind

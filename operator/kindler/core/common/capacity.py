@@ -6,5 +6,5 @@ from kindler.api.route import Route
 
 
 def instances(concurrency: int, route: Route) -> int:
-    """Pods that so many requests at the same time need."""
+    """Pods that `concurrency` requests at the same time need."""
     return -(-concurrency // route.max_concurrency_per_instance)

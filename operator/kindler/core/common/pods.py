@@ -1,6 +1,7 @@
-"""What a model pod's own status says, in words for a person: where it is in its life, and what is wrong with it.
+"""Reads the state of a model pod from its own status: how far it is in its life, and why it does not serve.
 
-Read by the controller (status of the Endpoint) and the activator (places, answers to those who are held), so that both say the same.
+The controller (status of the Endpoint) and the activator (backends, responses to held requests) both use it, so that
+they report the same failure.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kindler.api import names
+from kindler.core.common.deadlines import startup_deadline
 from kindler.core.common.timestamps import parse_timestamp
 
-# A container that ended this often without ever having been ready will not mend itself: the kubelet's first restart comes at once, so this is the third end.
+# A container that ended this often without ever having been ready will not recover by itself. The kubelet's first
+# restart is immediate, so this is the third end.
 REPEATED: Final = 2
 END_MARGIN: Final = 120  # seconds that a container may take to end
 _DETAIL_LIMIT: Final = 300
@@ -22,7 +25,8 @@ _DETAIL_LIMIT: Final = 300
 class PodFailure:
     """Why a pod does not serve. `reason` is one CamelCase word, `message` a sentence with cause and remedy.
 
-    `final`: it can never start by itself. What is not final may still heal (a node is added, a quota is raised, a first pull failed).
+    `final`: the pod can never start by itself. Otherwise it may still recover: somebody adds a node or raises a quota,
+    or the next pull of the image succeeds.
     """
 
     reason: str
@@ -32,11 +36,12 @@ class PodFailure:
 
 @dataclass(frozen=True, slots=True)
 class PodFacts:
-    """One model pod. Times are epoch seconds; None = has not happened, or is not known.
+    """One model pod. Times are epoch seconds; None: has not happened, or is not known.
 
-    `started`: since when its container runs now (None while it does not run). `ready`: the kubelet's word; the first True means that the health path
-    answered. `ended`: for good (evicted, lost with its node); its ReplicaSet has made another, and it may lie about for long. `ip` may be reused by
-    another pod: `uid` tells them apart. `image_id` is what the runtime resolved the image to, empty before.
+    `started`: since when its container runs now (None while it does not run). `ready`: the pod's Ready condition; the
+    first True means that the health path responded. `ended`: the pod has ended for good (evicted, lost with its node);
+    its ReplicaSet has created another one, and the object of this one may exist for a long time. `ip` may be reused by
+    another pod: `uid` distinguishes them. `image_id` is what the runtime resolved the image to, empty before that.
     """
 
     name: str
@@ -57,7 +62,7 @@ class PodFacts:
 
 
 def read(pod: Mapping[str, Any], now: float) -> PodFacts:
-    """The facts of a core/v1 Pod as the API server answers it (JSON). `now` in epoch seconds: a pod that says nothing for too long is in trouble."""
+    """The facts of a core/v1 Pod (JSON of the API server). `now`, in epoch seconds, shows whether a start is overdue."""
     meta, status = pod["metadata"], pod.get("status") or {}
     labels = meta.get("labels") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
@@ -78,7 +83,7 @@ def read(pod: Mapping[str, Any], now: float) -> PodFacts:
         started=parse_timestamp((state.get("running") or {}).get("startedAt")),
         ready=ready,
         deleting=deleting,
-        deletion_cost=_cost(meta.get("annotations") or {}),
+        deletion_cost=_deletion_cost(meta.get("annotations") or {}),
         failure=None if ready or deleting else _failure(pod, conditions, container, now),
         image_id=container.get("imageID") or "",
         ended=status.get("phase") in ("Failed", "Succeeded"),
@@ -91,16 +96,19 @@ def pool_failure(replica_set: Mapping[str, Any]) -> PodFailure | None:
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
             detail = _short(condition.get("message"))
             quota = "exceeded quota" in detail
-            return _said("QuotaExceeded" if quota else "FailedCreate", detail=detail)
+            return _failure_of("QuotaExceeded" if quota else "FailedCreate", detail=detail)
     return None
 
 
-# reason -> (may it never start by itself?, the sentence). ENDED rows become final when they happened repeatedly.
-_ENDED = None
-_UNPULLED = "The image {image} cannot be pulled: {detail}. Make sure that it exists and that the Model's imagePullSecrets allow to pull it."
+# reason -> (final, the sentence for the user). Rows with _IF_REPEATED are final once the container ended repeatedly.
+_IF_REPEATED = None
+_NOT_PULLED = (
+    "The image {image} cannot be pulled: {detail}. "
+    "Make sure that it exists and that the Model's imagePullSecrets allow to pull it."
+)
 _SENTENCES: Final[dict[str, tuple[bool | None, str]]] = {
-    "ErrImagePull": (False, _UNPULLED),
-    "ImagePullBackOff": (True, _UNPULLED),
+    "ErrImagePull": (False, _NOT_PULLED),
+    "ImagePullBackOff": (True, _NOT_PULLED),
     "ErrImageNeverPull": (
         True,
         "The image {image} is not on the node and may not be pulled. Load it onto the node, or allow it to be pulled.",
@@ -120,99 +128,110 @@ _SENTENCES: Final[dict[str, tuple[bool | None, str]]] = {
     ),
     "CreateContainerConfigError": (
         True,
-        "The container cannot be configured: {detail}. Mend what it names, or create a Model without it.",
+        "The container cannot be configured: {detail}. Fix the cause above, or create a Model without it.",
     ),
     "CreateContainerError": (
         False,
         "The container cannot be created: {detail}. Check the Model's command and args, and the node.",
     ),
     "RunContainerError": (
-        _ENDED,
-        "The container's program cannot be started: {detail}. Check the Model's command and args and the image's entry point.",
+        _IF_REPEATED,
+        "The container's program cannot be started: {detail}. "
+        "Check the Model's command and args and the image's entry point.",
     ),
     "CrashLoopBackOff": (
-        _ENDED,
+        _IF_REPEATED,
         "The container ended with exit code {code} before it answered {path}. Read its log: {log} --previous.",
     ),
     "OOMKilled": (
-        _ENDED,
+        _IF_REPEATED,
         "The container needed more than its {memory} of memory and was killed. Choose a larger memorySizeInMB.",
     ),
     "PingFailing": (
-        _ENDED,
+        _IF_REPEATED,
         "The container did not answer {path} on port {port} within {seconds} s of its start. Read its log: {log}.",
     ),
     "Unschedulable": (False, "No node has room for the pod: {detail}. Add nodes, or choose a smaller memorySizeInMB."),
-    "PodFailed": (False, "The pod ended on its node: {detail}. It is replaced."),
+    "PodFailed": (False, "The pod ended on its node: {detail}. Kubernetes replaces it."),
     "QuotaExceeded": (
         False,
         "A ResourceQuota of the namespace leaves no room: {detail}. Raise it, or choose a smaller memorySizeInMB.",
     ),
-    "FailedCreate": (False, "The cluster refuses to create pods: {detail}. Mend what it names."),
+    "FailedCreate": (
+        False,
+        "The cluster refuses to create pods: {detail}. Fix the cause above; Kindler retries automatically.",
+    ),
 }
 _ALIAS: Final = {"ContainerCannotRun": "RunContainerError", "StartError": "RunContainerError"}
 
 
-def _said(reason: str, repeated: bool = False, **words: Any) -> PodFailure:
+def _failure_of(reason: str, repeated: bool = False, **details: Any) -> PodFailure:
     final, sentence = _SENTENCES[reason]
-    return PodFailure(reason, sentence.format(**words), repeated if final is None else final)
+    return PodFailure(reason, sentence.format(**details), repeated if final is None else final)
 
 
 def _failure(
     pod: Mapping[str, Any], conditions: Mapping[str, Any], container: Mapping[str, Any], now: float
 ) -> PodFailure | None:
-    """The first of these that holds: ended on its node, no node, waiting for a reason, ended before, silent for too long."""
+    """The first that applies: the pod ended on its node, is unschedulable, waits for a reason that the kubelet gives,
+    its container ended before, its container runs for too long without a response.
+    """
     status = pod.get("status") or {}
     if status.get("phase") == "Failed":
-        return _said("PodFailed", detail=_short(status.get("message") or status.get("reason") or "phase Failed"))
+        return _failure_of("PodFailed", detail=_short(status.get("message") or status.get("reason") or "phase Failed"))
     scheduled = conditions.get("PodScheduled", {})
     if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
-        return _said("Unschedulable", detail=_short(scheduled.get("message")))
+        return _failure_of("Unschedulable", detail=_short(scheduled.get("message")))
     waiting = (container.get("state") or {}).get("waiting") or {}
     if waiting.get("reason") in _SENTENCES and waiting["reason"] not in ("CrashLoopBackOff", "RunContainerError"):
-        return _said(
+        return _failure_of(
             waiting["reason"],
-            image=_spec(pod).get("image", ""),
+            image=_container(pod).get("image", ""),
             detail=_short(waiting.get("message") or waiting["reason"]),
         )
-    return _ended(pod, container) or _silent(pod, container, now)
+    return _ended(pod, container) or _unresponsive(pod, container, now)
 
 
 def _ended(pod: Mapping[str, Any], container: Mapping[str, Any]) -> PodFailure | None:
-    """A container that ended and has not been ready since, also while it runs again."""
+    """The failure of a container that ended and has not been ready since, even if it runs again."""
     state = container.get("state") or {}
     end = state.get("terminated") or (container.get("lastState") or {}).get("terminated")
     if not end:
         return None
-    words = _words(pod) | {"code": end.get("exitCode"), "detail": _short(end.get("message") or end.get("reason"))}
+    details = _details(pod) | {"code": end.get("exitCode"), "detail": _short(end.get("message") or end.get("reason"))}
     reason = _ALIAS.get(end.get("reason", ""), end.get("reason", ""))
     began, ended = parse_timestamp(end.get("startedAt")), parse_timestamp(end.get("finishedAt"))
     ran = ended - began if began is not None and ended is not None else 0.0
-    # The kubelet ends a container whose startupProbe failed, from a second before its time is over (until twice that, where each ping took its 2 s, and the
-    # hook and the grace after it): the status does not say so, only the time does. What ran for longer has answered, and may again.
-    longest = 2 * words["seconds"] + END_MARGIN
+    # The kubelet kills a container whose startupProbe failed. It does so one second before the startup timeout at the
+    # earliest, and after twice that time at the latest (each ping took its 2 s; then the preStop hook and the grace
+    # period). The status does not report this cause, so only the running time shows it. A container that ran for
+    # longer has responded before, and may do so again.
+    longest = 2 * details["seconds"] + END_MARGIN
     if reason not in ("OOMKilled", "RunContainerError"):
-        reason = "PingFailing" if 0 < words["seconds"] - 2 <= ran <= longest else "CrashLoopBackOff"
+        reason = "PingFailing" if 0 < details["seconds"] - 2 <= ran <= longest else "CrashLoopBackOff"
     served = ran > longest > END_MARGIN
-    return _said(reason, container.get("restartCount", 0) >= REPEATED and not served, **words)
+    return _failure_of(reason, container.get("restartCount", 0) >= REPEATED and not served, **details)
 
 
-def _silent(pod: Mapping[str, Any], container: Mapping[str, Any], now: float) -> PodFailure | None:
+def _unresponsive(pod: Mapping[str, Any], container: Mapping[str, Any], now: float) -> PodFailure | None:
+    """The failure of a container that runs, but has not passed its startupProbe in time."""
     started = parse_timestamp(((container.get("state") or {}).get("running") or {}).get("startedAt"))
-    words = _words(pod)
-    if started is None or container.get("started") or words["seconds"] <= 0 or now - started < words["seconds"]:
+    details = _details(pod)
+    timeout = details["seconds"]
+    if started is None or container.get("started") or timeout <= 0 or now < startup_deadline(started, timeout):
         return None
-    return _said("PingFailing", False, **words)
+    return _failure_of("PingFailing", False, **details)
 
 
-def _words(pod: Mapping[str, Any]) -> dict[str, Any]:
-    """What sentences about a running container name. `seconds`: how long its startupProbe allows, 0 when it has none."""
-    spec = _spec(pod)
+def _details(pod: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for the sentences about a container. `seconds`: what its startupProbe allows, 0 if it has none."""
+    spec = _container(pod)
     probe = spec.get("startupProbe") or {}
     get = probe.get("httpGet") or {}
     labels = pod["metadata"].get("labels") or {}
     return {
-        "log": f"kubectl logs -l {names.LABEL_ENDPOINT}={labels.get(names.LABEL_ENDPOINT, '')}",  # a pod's name would soon be another's
+        # The selector instead of the pod's name: the pod may be replaced before the user runs the command.
+        "log": f"kubectl logs -l {names.LABEL_ENDPOINT}={labels.get(names.LABEL_ENDPOINT, '')}",
         "path": get.get("path", "/ping"),
         "port": get.get("port", ""),
         "memory": ((spec.get("resources") or {}).get("limits") or {}).get("memory", "limit"),
@@ -220,7 +239,8 @@ def _words(pod: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _spec(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+def _container(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The spec of the model's container; of the first one if none has its name."""
     containers = (pod.get("spec") or {}).get("containers") or [{}]
     return next((c for c in containers if c.get("name") == names.CONTAINER), containers[0])
 
@@ -230,7 +250,7 @@ def _container_status(status: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((c for c in statuses if c.get("name") == names.CONTAINER), statuses[0])
 
 
-def _cost(annotations: Mapping[str, str]) -> int:
+def _deletion_cost(annotations: Mapping[str, str]) -> int:
     try:
         return int(annotations.get(names.ANNOTATION_DELETION_COST, "0"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""A pool: one ReplicaSet of Kindler, as the controller found it."""
+"""A pool: one ReplicaSet of Kindler, as the controller observed it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from kindler.core.common.pods import PodFailure
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A ReplicaSet of ours. `attempt`: the Attempt.id that it was made for. `found`: the whole object, to compare with what is wanted."""
+    """A ReplicaSet of Kindler. `attempt`: the Attempt.id that it was created for.
+
+    `failure`: why the ReplicaSet cannot create pods. `found`: the whole object, for the comparison with its manifest.
+    """
 
     name: str
     uid: str

@@ -1,10 +1,10 @@
-"""How often something may be done: a bucket of tokens, and pauses that grow."""
+"""How often something may be done: a token bucket, and exponential back-off."""
 
 from __future__ import annotations
 
 
 class TokenBucket:
-    """`rate` tokens a second flow in, at most `burst` are kept. `now` in monotonic seconds."""
+    """Adds `rate` tokens per second and holds at most `burst`. `now` is in monotonic seconds."""
 
     __slots__ = ("burst", "rate", "since", "tokens")
 
@@ -14,7 +14,7 @@ class TokenBucket:
         self.since = 0.0
 
     def take(self, now: float) -> bool:
-        """Takes a token, if there is one."""
+        """Takes a token. False if the bucket holds none."""
         self.tokens = min(self.burst, self.tokens + max(0.0, now - self.since) * self.rate)
         self.since = now
         if self.tokens < 1:
@@ -24,5 +24,5 @@ class TokenBucket:
 
 
 def backoff(first: float, failures: int, most: float) -> float:
-    """The pause after `failures` in a row: `first`, doubled with each further one, at most `most`. Seconds."""
+    """Seconds to wait after `failures` failures in a row: `first`, doubled for each further failure, at most `most`."""
     return min(most, first * 2.0 ** min(max(failures - 1, 0), 32))

@@ -1,4 +1,7 @@
-"""The status of a Model or an EndpointConfig: accepted, whatever it refers to, unless its name is taken; what of it has no effect; who uses it."""
+"""The status of a Model or an EndpointConfig: whether it is accepted, which fields have no effect, and who uses it.
+
+It is accepted whatever it refers to, unless an older object has its name or its spec is invalid.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,20 @@ from kindler.api.ignored import ignored_fields
 from kindler.core.common.blockers import Blocker
 from kindler.core.common.objects import Json
 from kindler.core.common.timestamps import format_timestamp
-from kindler.core.endpoint.status import found_conditions
+from kindler.core.endpoint.reported import reported_conditions
 
-FIRST: Final = 10
+FIRST: Final = 10  # names of users that the status lists
 
 
 def acceptance(kind: str, raw: Json, blocker: Blocker | None, users: Iterable[str], now: float) -> dict[str, Any]:
-    """`users`: metadata.name of each object that refers to this one."""
+    """The status to write. `users`: metadata.name of each object that refers to this one. `now`: epoch seconds."""
     meta, old = raw["metadata"], raw.get("status") or {}
     names = sorted(users)
     ignored = [field.to_json() for field in ignored_fields(kind, raw["spec"], meta.get("annotations") or {})]
+    conditions = c.carried(_conditions(kind, meta, blocker, now), reported_conditions(old))
     new = {
         "observedGeneration": meta.get("generation", 0),
-        "conditions": [
-            condition.to_json() for condition in c.carried(_wanted(kind, meta, blocker, now), found_conditions(old))
-        ],
+        "conditions": [condition.to_json() for condition in conditions],
         "ignoredFields": ignored or None,
         "usedBy": {"count": len(names), "first": names[:FIRST]} if names else {"count": 0},
         "ackResourceMetadata": old.get("ackResourceMetadata"),
@@ -33,7 +35,7 @@ def acceptance(kind: str, raw: Json, blocker: Blocker | None, users: Iterable[st
     return {k: v for k, v in new.items() if v is not None}
 
 
-def _wanted(kind: str, meta: Json, blocker: Blocker | None, now: float) -> tuple[Condition, ...]:
+def _conditions(kind: str, meta: Json, blocker: Blocker | None, now: float) -> tuple[Condition, ...]:
     generation, at = int(meta.get("generation", 0)), format_timestamp(now)
     if blocker is None:
         return (Condition(c.READY, c.TRUE, c.ACCEPTED, f"The {kind} is accepted.", generation, at),)

@@ -9,7 +9,10 @@ from kindler.core.common.objects import Json
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One write. `kind`: ReplicaSet, Service, ControllerRevision or HorizontalPodAutoscaler. The verb says how: see controller/apply.py."""
+    """One write. `kind`: ReplicaSet, Service, ControllerRevision or HorizontalPodAutoscaler.
+
+    The class selects the verb: see controller/apply.py.
+    """
 
     kind: str
     name: str
@@ -17,28 +20,37 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Create(Action):
+    """A POST. It fails if an object of this name exists."""
+
     body: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Apply(Action):
+    """A server-side apply of all fields that Kindler owns."""
+
     body: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Patch(Action):
-    """A merge patch with the resourceVersion that was seen. Lists are replaced as a whole: server-side apply leaves in them what others have added."""
+    """A merge patch with the resourceVersion that was observed.
+
+    It replaces lists as a whole. A server-side apply would keep the entries that others added to them.
+    """
 
     body: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Scale(Action):
+    """A write of `spec.replicas` through the scale subresource."""
+
     replicas: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Delete(Action):
-    """`uid`: of this very object and no other of its name."""
+    """`uid`: deletes only this object, no other one of the same name."""
 
     uid: str = ""

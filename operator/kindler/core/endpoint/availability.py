@@ -1,4 +1,4 @@
-"""Whether what serves answers, and why pods of it do not start."""
+"""Whether the routed revision responds to requests, and why pods of it do not start."""
 
 from __future__ import annotations
 
@@ -6,48 +6,49 @@ from typing import Final
 
 from kindler.api import conditions
 from kindler.api.route import Route
+from kindler.core.common.deadlines import startup_deadline
 from kindler.core.common.pods import PodFailure
 from kindler.core.common.pools import Pool
+from kindler.core.endpoint.reported import reported_condition
 from kindler.core.endpoint.state import Observed
 
-# A pool that may create no pods says so only as long as that is so: no need to wait before telling.
-_TOLD_AT_ONCE: Final = ("QuotaExceeded", "FailedCreate")
+# A ReplicaSet reports these only as long as they are true, so they are reported without waiting for the deadline.
+_REPORTED_AT_ONCE: Final = ("QuotaExceeded", "FailedCreate")
 
 
 def availability(observed: Observed, route: Route | None) -> tuple[PodFailure | None, bool]:
-    """Why pods of what serves do not start, and whether it answers all the same.
+    """Why pods of the routed revision do not start, and whether the endpoint is available all the same.
 
-    pods ready   warm pool in trouble   demand pool in trouble   hindrance   available
-    some         no                     any                      -           True
-    some         yes                    any                      warm's      True
-    none         any                    any                      first       False
-    none         no                     no (asleep, waking)      -           True
+    pods ready   warm pool fails   demand pool fails            degraded   available
+    ----------   ---------------   -----------------            --------   ---------
+    some         no                any                          -          True
+    some         yes               any                          warm's     True
+    none         yes or no         yes, or warm pool fails      first      False
+    none         no                no (at zero, or starting)    -          True
     """
     if route is None:
         return None, False
     demand, warm = observed.pool(route.demand_pool), observed.pool(route.warm_pool)
-    warm_failure = _standing_failure(observed, warm, route)
+    warm_failure = _lasting_failure(observed, warm, route)
     if any(f.ready for pool in (warm, demand) for f in observed.of(pool)):
         return warm_failure, True
-    failure = warm_failure or _standing_failure(observed, demand, route)
+    failure = warm_failure or _lasting_failure(observed, demand, route)
     return failure, failure is None
 
 
-def _standing_failure(observed: Observed, pool: Pool | None, route: Route) -> PodFailure | None:
-    """Trouble that will not go by itself, or has lasted for the startup time, or of which status tells already.
+def _lasting_failure(observed: Observed, pool: Pool | None, route: Route) -> PodFailure | None:
+    """A failure that is final, has lasted for the startup timeout, or that the status reports already.
 
-    An image that cannot be pulled is ErrImagePull and ImagePullBackOff by turns, and only the latter is final: told once, it stands while there is any.
+    A pod whose image cannot be pulled alternates between ErrImagePull and ImagePullBackOff, and only the latter is
+    final. Therefore a reported failure stays reported while there is any failure.
     """
     if pool is None:
         return None
-    told = any(
-        c.get("type") == conditions.READY and c.get("reason") == conditions.CANNOT_START
-        for c in observed.status.get("conditions") or ()
-    )
-    if pool.failure and pool.failure.reason in _TOLD_AT_ONCE:
+    reported = reported_condition(observed.status, conditions.READY).get("reason") == conditions.CANNOT_START
+    if pool.failure and pool.failure.reason in _REPORTED_AT_ONCE:
         return pool.failure
     for facts in sorted(observed.of(pool), key=lambda f: (f.created, f.name)):
-        failure = facts.failure
-        if failure and (told or failure.final or observed.now - facts.created >= route.startup_timeout_in_seconds):
-            return failure
+        overdue = observed.now >= startup_deadline(facts.created, route.startup_timeout_in_seconds)
+        if facts.failure and (reported or facts.failure.final or overdue):
+            return facts.failure
     return None

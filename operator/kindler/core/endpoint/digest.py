@@ -1,4 +1,4 @@
-"""Which digest an image's tag turned out to be, so that a moved tag cannot mix two versions in one revision."""
+"""Resolves the tag of an image to a digest once per revision, so that a moved tag cannot mix two versions in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from kindler.core.endpoint.state import Observed, ResolvedImage, StoredRevision
 
 
 def resolved_image(observed: Observed, stored: StoredRevision, pin: bool) -> ResolvedImage | None:
-    """The digest of the image, once: from the first pod that is Ready, if it is one of the repository that the user named."""
+    """The stored digest, else that of the first Ready pod of the revision; None if there is none yet.
+
+    The runtime must report the repository that the user named. `pin`: pin new pods to the digest.
+    """
     image = stored.pod_spec["containers"][0]["image"]
     if stored.resolved or "@" in image:
         return stored.resolved
@@ -29,7 +32,7 @@ def _without_tag(image: str) -> str:
 
 
 def _repository(image: str) -> str:
-    """The repository in full, as runtimes report it: iris:1 is docker.io/library/iris."""
+    """The full name of the repository, as runtimes report it: iris:1 is docker.io/library/iris."""
     bare = _without_tag(image)
     first, slash, _ = bare.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):

@@ -1,4 +1,7 @@
-"""What an Endpoint owns, as manifests, and the way back: what a ControllerRevision and a ReplicaSet tell."""
+"""Manifests of the objects that an Endpoint owns, and the way back: reads a ControllerRevision and a ReplicaSet.
+
+The annotations are JSON that an older or a newer Kindler may have written: their keys never change.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ RESOLVED: Final = f"{names.GROUP}/resolved-image"
 
 
 def owner_reference(endpoint: Json) -> dict[str, Any]:
+    """The owner reference of every child: the garbage collector deletes the children after the Endpoint."""
     meta = endpoint["metadata"]
     return {
         "apiVersion": names.API_VERSION,
@@ -33,6 +37,7 @@ def owner_reference(endpoint: Json) -> dict[str, Any]:
 
 
 def is_ours(child: Json, endpoint_uid: str) -> bool:
+    """Whether the Endpoint of this uid owns the object."""
     return any(
         o.get("uid") == endpoint_uid and o.get("kind") == "Endpoint"
         for o in child["metadata"].get("ownerReferences") or ()
@@ -40,21 +45,21 @@ def is_ours(child: Json, endpoint_uid: str) -> bool:
 
 
 def service(observed: Observed, activator: str) -> dict[str, Any]:
-    """`activator`: the DNS name that clients of the Endpoint are led to."""
+    """The Service that clients use. `activator`: the DNS name that it resolves to."""
     return _child(observed, "v1", "Service", names.service_name(observed.name), {}) | {
         "spec": {"type": "ExternalName", "externalName": activator}
     }
 
 
 def hpa(observed: Observed, spec: Json) -> dict[str, Any]:
-    """`spec`: as core/autoscaling/hpa.py makes it."""
+    """The HPA of the warm pool. `spec`: from core/autoscaling/hpa.py."""
     return _child(observed, "autoscaling/v2", "HorizontalPodAutoscaler", names.autoscaler_name(observed.name), {}) | {
         "spec": dict(spec)
     }
 
 
 def replica_set(observed: Observed, stored: StoredRevision, desired: DesiredPool) -> dict[str, Any]:
-    """Without `replicas`: whoever sizes the pool says it (architecture.md section 5)."""
+    """Without `replicas`: the component that sizes the pool owns that field."""
     labels = {names.LABEL_REVISION: stored.revision, names.LABEL_POOL: desired.pool}
     body = _child(observed, "apps/v1", "ReplicaSet", desired.name, labels)
     selector = {names.LABEL_ENDPOINT: observed.name} | labels
@@ -63,7 +68,7 @@ def replica_set(observed: Observed, stored: StoredRevision, desired: DesiredPool
 
 
 def new_replica_set(observed: Observed, stored: StoredRevision, desired: DesiredPool) -> dict[str, Any]:
-    """To be POSTed: with the size to start with, and the mark of the attempt that it is for."""
+    """The ReplicaSet to create: with its first size, and the mark of the attempt that it is created for."""
     body = replica_set(observed, stored, desired)
     if desired.attempt:
         body["metadata"]["annotations"] = {ATTEMPT: desired.attempt}
@@ -72,21 +77,21 @@ def new_replica_set(observed: Observed, stored: StoredRevision, desired: Desired
 
 
 def controller_revision(observed: Observed, stored: StoredRevision) -> dict[str, Any]:
-    """Keeps a revision. `data` never changes (Kubernetes says so too); what happens to the revision is told by annotations."""
+    """Stores a revision. `data` never changes (Kubernetes enforces that); annotations hold the revision's state."""
     body = _child(observed, "apps/v1", "ControllerRevision", stored.name, {names.LABEL_REVISION: stored.revision})
-    told = {
+    notes = {
         ATTEMPT: stored.attempt and asdict(stored.attempt),
         ROUTED: stored.routed
         and {"route": stored.routed.route.to_json(), "configName": stored.routed.config_name, "at": stored.routed.at},
         RESOLVED: stored.resolved and asdict(stored.resolved),
     }
-    body["metadata"]["annotations"] = {k: json.dumps(v, sort_keys=True) for k, v in told.items() if v}
+    body["metadata"]["annotations"] = {k: json.dumps(v, sort_keys=True) for k, v in notes.items() if v}
     data = {"podSpec": stored.pod_spec} | ({"shape": stored.shape.to_json()} if stored.shape else {})
     return body | {"revision": stored.number, "data": data}
 
 
 def stored_revision_from(raw: Json) -> StoredRevision | None:
-    """What a ControllerRevision keeps; None when it is none that can be read (it is then made anew)."""
+    """The revision that a ControllerRevision stores; None if it cannot be read (it is then created again)."""
     meta, data = raw["metadata"], raw.get("data") or {}
     notes = meta.get("annotations") or {}
     try:
@@ -108,6 +113,7 @@ def stored_revision_from(raw: Json) -> StoredRevision | None:
 
 
 def pool_from(raw: Json) -> Pool:
+    """A ReplicaSet as a Pool."""
     meta = raw["metadata"]
     labels = meta.get("labels") or {}
     return Pool(
@@ -134,22 +140,22 @@ def _child(observed: Observed, api_version: str, kind: str, name: str, labels: M
 
 
 def _pinned(stored: StoredRevision) -> Json:
-    """The pod spec, held to the digest where one is known: then nodes need not ask the registry before each start."""
+    """The pod spec, pinned to the digest if it is known: nodes then need not query the registry before each start."""
     if stored.resolved is None or not stored.resolved.pinned:
         return stored.pod_spec
     first, *others = stored.pod_spec["containers"]
-    held = dict(first) | {"image": stored.resolved.image, "imagePullPolicy": "IfNotPresent"}
-    return dict(stored.pod_spec) | {"containers": [held, *others]}
+    pinned = dict(first) | {"image": stored.resolved.image, "imagePullPolicy": "IfNotPresent"}
+    return dict(stored.pod_spec) | {"containers": [pinned, *others]}
 
 
 def _attempt(value: Mapping[str, Any]) -> Attempt:
-    """Fields of a newer Kindler are passed over: an update that is under way goes on."""
+    """Ignores fields of a newer Kindler, so that an update in progress continues."""
     known = {f.name for f in fields(Attempt)}
     return replace(Attempt(**{k: v for k, v in value.items() if k in known}), sources=tuple(value["sources"]))
 
 
 def _read(notes: Mapping[str, str], key: str, build: Any) -> Any:
-    """One annotation as a value; None when it is missing or spoilt."""
+    """One annotation as a value; None if it is missing or cannot be read."""
     try:
         return build(json.loads(notes[key]))
     except (KeyError, TypeError, ValueError):

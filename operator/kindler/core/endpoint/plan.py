@@ -1,9 +1,14 @@
-"""What is wanted against what is found: a short ordered list of writes. Empty when all stands as it should; what is not ours never appears in it.
+"""The difference between what must exist and what exists, as a short ordered list of writes.
 
-Order, since a write that is refused ends the pass: first what serves already, its pools and the HPA, whatever becomes of an update. Then what a later
-write relies on: a revision before its pools (a pool without it could not be rebuilt), the Service, then that a revision is routed to (its pools stand by
-then) and with it the HPA, then what goes. An HPA comes to a pool after the controller has sized that, and leaves one before the controller does: two never
-size one.
+The list is empty if nothing differs. It never contains an object that Kindler does not own.
+
+A rejected write ends the pass, so the order is:
+1. What serves already, its pools and the HPA: an update that fails must not affect it.
+2. What later writes rely on: a revision before its pools (a pool without its revision could not be rebuilt), the
+   Service, then the mark that a revision is routed to (its pools exist by then), and with it the HPA.
+3. Deletions.
+The HPA is targeted at a pool after the controller has sized that pool for the last time, and away from a pool before
+the controller sizes it: two actors never size one pool.
 """
 
 from __future__ import annotations
@@ -26,44 +31,37 @@ _UNITS: Final = {"": Decimal(1), "m": Decimal("0.001")} | {unit: Decimal(size) f
 
 
 def plan(observed: Observed, rollout: RolloutPlan, activator: str) -> tuple[Action, ...]:
-    """The writes that bring the cluster one step on. `activator`: the DNS name that Services lead to."""
+    """The writes of this pass, in order. `activator`: the DNS name that Services resolve to."""
     if observed.deleting:
         return ()
-    revisions = {k.revision: k for k in rollout.revisions}
+    revisions = {r.revision: r for r in rollout.revisions}
     routed = rollout.routed.route.revision if rollout.routed else None
     served = observed.status.get("route") or {}
-    stored = [(k, action) for k in rollout.revisions for action in _revision(observed, k)]
+    stored = [(r, action) for r in rollout.revisions for action in _revision(observed, r)]
     pools = [
         (desired, action)
         for desired in rollout.pools
         for action in _pool(observed, rollout, revisions.get(desired.revision), desired)
     ]
-    left = _left(observed, rollout)
-    sized = (*_hpa(observed, rollout), *(action for desired, action in pools if desired.name == left))
-    follows = _leads_to(rollout) not in (
-        None,
-        (served.get("pools") or {}).get(names.WARM),
-    )  # the HPA comes with the route
-    standing = [
+    untargeted = _untargeted_pool(observed, rollout)
+    hpa = (*_hpa(observed, rollout), *(action for desired, action in pools if desired.name == untargeted))
+    # Whether the HPA is targeted at another pool than the one that serves: then it is written after the route changes.
+    hpa_follows_route = _hpa_target(rollout) not in (None, (served.get("pools") or {}).get(names.WARM))
+    serving = [
         action
         for desired, action in pools
-        if desired.name != left and desired.revision == served.get("revision") and not isinstance(action, Create)
+        if desired.name != untargeted and desired.revision == served.get("revision") and not isinstance(action, Create)
     ]
     return (
-        *standing,
-        *(() if follows else sized),
-        *(action for k, action in stored if k.revision != routed or isinstance(action, Create)),
-        *(action for desired, action in pools if desired.name != left and action not in standing),
+        *serving,
+        *(() if hpa_follows_route else hpa),
+        *(action for r, action in stored if r.revision != routed or isinstance(action, Create)),
+        *(action for desired, action in pools if desired.name != untargeted and action not in serving),
         *_service(observed, rollout, activator),
-        *(action for k, action in stored if k.revision == routed and isinstance(action, Apply)),
-        *(sized if follows else ()),
+        *(action for r, action in stored if r.revision == routed and isinstance(action, Apply)),
+        *(hpa if hpa_follows_route else ()),
         *(Delete(POOL, pool.name, pool.uid) for pool in rollout.remove),
-        *(Delete(REVISION, old.name, old.uid) for old in observed.revisions if old.revision not in revisions),
-        *(
-            Delete(REVISION, name, raw["metadata"]["uid"])
-            for name, raw in observed.revisions_found.items()
-            if manifests.stored_revision_from(raw) is None
-        ),
+        *_obsolete_revisions(observed, revisions),
     )
 
 
@@ -73,38 +71,46 @@ def _revision(observed: Observed, stored: StoredRevision) -> Iterator[Action]:
     if found is None:
         yield Create(REVISION, stored.name, body)
         return
-    del body[
-        "data"
-    ]  # it never changes, and written in another way (by a backup, by another Kindler) it is refused with all the rest
-    if manifests.stored_revision_from(found) and not covers(found, body):  # what cannot be read goes first
+    # `data` never changes. If something else wrote it in another form (a backup, another version of Kindler), the API
+    # server would reject it, and with it the whole write.
+    del body["data"]
+    # A ControllerRevision that cannot be read is deleted first.
+    if manifests.stored_revision_from(found) and not covers(found, body):
         yield Apply(REVISION, stored.name, body)
+
+
+def _obsolete_revisions(observed: Observed, required: Mapping[str, StoredRevision]) -> Iterator[Action]:
+    """Deletes revisions that are not required, then those that cannot be read."""
+    for old in observed.revisions:
+        if old.revision not in required:
+            yield Delete(REVISION, old.name, old.uid)
+    for name, raw in observed.revisions_found.items():
+        if manifests.stored_revision_from(raw) is None:
+            yield Delete(REVISION, name, raw["metadata"]["uid"])
 
 
 def _pool(
     observed: Observed, rollout: RolloutPlan, stored: StoredRevision | None, desired: DesiredPool
 ) -> Iterator[Action]:
     found = observed.pool(desired.name)
-    if stored is None or (
-        found and (found.deleting or found in rollout.remove or (desired.attempt and found.attempt != desired.attempt))
-    ):
-        return  # it goes first, or cannot be made
+    if stored is None:
+        return  # it cannot be created
     if found is None:
         yield Create(POOL, desired.name, manifests.new_replica_set(observed, stored, desired))
         return
+    if found.deleting or found in rollout.remove or (desired.attempt and found.attempt != desired.attempt):
+        return  # it is deleted first
     body = manifests.replica_set(observed, stored, desired)
     if not covers(found.found, body):
-        yield Patch(
-            POOL,
-            desired.name,
-            body | {"metadata": body["metadata"] | {"resourceVersion": found.found["metadata"].get("resourceVersion")}},
-        )
+        version = {"resourceVersion": found.found["metadata"].get("resourceVersion")}
+        yield Patch(POOL, desired.name, body | {"metadata": body["metadata"] | version})
     if desired.size is not None and desired.size != found.replicas:
         yield Scale(POOL, desired.name, desired.size)
 
 
 def _service(observed: Observed, rollout: RolloutPlan, activator: str) -> Iterator[Action]:
     if rollout.routed is None and rollout.target is None:
-        return  # an Endpoint that cannot be built (yet) takes no name from anybody
+        return  # an Endpoint that cannot be brought up (yet) claims no name
     body = manifests.service(observed, activator)
     if observed.service is None:
         yield Create(SERVICE, body["metadata"]["name"], body)
@@ -112,20 +118,23 @@ def _service(observed: Observed, rollout: RolloutPlan, activator: str) -> Iterat
         yield Apply(SERVICE, body["metadata"]["name"], body)
 
 
-def _leads_to(rollout: RolloutPlan) -> str | None:
-    """The pool that the HPA is to size; None where none may stand."""
+def _hpa_target(rollout: RolloutPlan) -> str | None:
+    """The pool that the HPA must size; None if there must be no HPA."""
     spec = rollout.scaling.hpa if rollout.scaling else None
     return str(spec["scaleTargetRef"]["name"]) if spec else None
 
 
-def _left(observed: Observed, rollout: RolloutPlan) -> str | None:
-    """The pool that the HPA leads to, and is not to size after this pass."""
-    leads_to = ((observed.hpa or {}).get("spec") or {}).get("scaleTargetRef", {}).get("name")
-    return leads_to if leads_to != _leads_to(rollout) else None
+def _untargeted_pool(observed: Observed, rollout: RolloutPlan) -> str | None:
+    """The pool that the HPA targets now, but must not size after this pass."""
+    target = ((observed.hpa or {}).get("spec") or {}).get("scaleTargetRef", {}).get("name")
+    return target if target != _hpa_target(rollout) else None
 
 
 def _hpa(observed: Observed, rollout: RolloutPlan) -> Iterator[Action]:
-    """It is led to another pool in the pass in which the route is; but made when the route stands: before, it would find no metric and complain."""
+    """The write of the HPA. It is retargeted in the pass in which the route changes.
+
+    It is created only after the route is in effect: before that, it would find no metric and report errors.
+    """
     spec, found = rollout.scaling.hpa if rollout.scaling else None, observed.hpa
     if spec is None:
         if found is not None:
@@ -141,7 +150,11 @@ def _hpa(observed: Observed, rollout: RolloutPlan) -> Iterator[Action]:
 
 
 def covers(found: Any, want: Any, quantity: bool = False) -> bool:
-    """Whether everything wanted stands in what was found; what others, or the API server's defaults, added is theirs. Lists must be of equal length."""
+    """Whether `found` has every value of `want`. Lists must have equal lengths.
+
+    Other fields of `found` are ignored: other writers or the API server's defaults added them. `quantity`: compares
+    texts as Kubernetes quantities.
+    """
     if isinstance(want, Mapping):
         return isinstance(found, Mapping) and all(
             covers(found.get(k), v, quantity or k in _QUANTITIES) for k, v in want.items()
@@ -152,7 +165,7 @@ def covers(found: Any, want: Any, quantity: bool = False) -> bool:
             and len(found) == len(want)
             and all(covers(f, w, quantity) for f, w in zip(found, want, strict=True))
         )
-    # An empty text is stored as no field.
+    # The API server stores an empty text as an absent field.
     return bool(
         found == want
         or (found is None and want == "")
@@ -161,7 +174,7 @@ def covers(found: Any, want: Any, quantity: bool = False) -> bool:
 
 
 def _amount(text: Any) -> Decimal | None:
-    """The number that a quantity means: 0.5Gi is 512Mi."""
+    """The number that a quantity means (0.5Gi equals 512Mi); None if the text is no quantity."""
     parts = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", str(text))
     try:
         return Decimal(parts[1]) * _UNITS[parts[2]] if parts else None

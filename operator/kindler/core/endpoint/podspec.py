@@ -1,6 +1,7 @@
-"""The pod of a model: what the user said, and everything that the user need not think of (Pod Security "restricted", draining, a start without a cold probe).
+"""The pod of a model: what the user specified, and everything that the user need not specify.
 
-Made once per revision and kept with it: other settings take effect with the next revision.
+That is Pod Security "restricted", draining, and a probe every second so that a start is noticed at once. The pod spec
+is rendered once per revision and stored with it: changed settings take effect with the next revision.
 """
 
 from __future__ import annotations
@@ -12,20 +13,20 @@ from kindler.api.settings import ControllerSettings
 from kindler.core.endpoint.revision import PodShape
 
 EPHEMERAL_STORAGE_LIMIT: Final = "5Gi"
-GRACE_BEYOND_INVOCATION: Final = 30  # seconds after the hook for the program's own end
-AWAY_SECONDS: Final = 30  # a pod on a node that does not answer is replaced after this
-PING_TIMEOUT: Final = 2  # seconds, SageMaker's
+GRACE_BEYOND_INVOCATION: Final = 30  # seconds after the preStop hook for the program's own shutdown
+NODE_LOST_SECONDS: Final = 30  # a pod on a node that does not respond is replaced after this time
+PING_TIMEOUT: Final = 2  # seconds, as in SageMaker
 WRITABLE: Final = "/tmp"
 
 
 def pod_spec(shape: PodShape, settings: ControllerSettings) -> dict[str, Any]:
-    """The PodSpec, quantities in canonical form (as the API server stores them)."""
-    away = [
+    """The PodSpec, with quantities in canonical form (as the API server stores them)."""
+    tolerations = [
         {
             "key": f"node.kubernetes.io/{state}",
             "operator": "Exists",
             "effect": "NoExecute",
-            "tolerationSeconds": AWAY_SECONDS,
+            "tolerationSeconds": NODE_LOST_SECONDS,
         }
         for state in ("not-ready", "unreachable")
     ]
@@ -33,7 +34,7 @@ def pod_spec(shape: PodShape, settings: ControllerSettings) -> dict[str, Any]:
         {"imagePullSecrets": [{"name": name} for name in shape.image_pull_secrets]} if shape.image_pull_secrets else {}
     )
     return {
-        "terminationGracePeriodSeconds": shape.invocation_timeout + GRACE_BEYOND_INVOCATION,
+        "terminationGracePeriodSeconds": shape.invocation_timeout_in_seconds + GRACE_BEYOND_INVOCATION,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": {
@@ -42,9 +43,10 @@ def pod_spec(shape: PodShape, settings: ControllerSettings) -> dict[str, Any]:
             "runAsGroup": shape.run_as_group,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "tolerations": away,
+        "tolerations": tolerations,
         **secrets,
-        # Only where nothing else is writable: a volume of any kind makes the kubelet look again after 300 ms, nearly half of a cold start (docs/adr/0002).
+        # Only if nothing else is writable: with a volume of any kind the kubelet checks again after 300 ms only, which
+        # is nearly half of a cold start (docs/adr/0002).
         **({"volumes": [{"name": "tmp", "emptyDir": {}}]} if shape.read_only_root_filesystem else {}),
         "containers": [_container(shape, settings)],
     }
@@ -56,11 +58,11 @@ def _container(shape: PodShape, settings: ControllerSettings) -> dict[str, Any]:
         "periodSeconds": 1,
         "timeoutSeconds": PING_TIMEOUT,
     }
-    words = {k: list(v) for k, v in (("command", shape.command), ("args", shape.args)) if v}
+    command = {k: list(v) for k, v in (("command", shape.command), ("args", shape.args)) if v}
     return {
         "name": names.CONTAINER,
         "image": shape.image,
-        **words,
+        **command,
         "env": _environment(shape),
         "ports": [{"containerPort": shape.port, "name": "http"}],
         "resources": _resources(shape, settings),
@@ -69,7 +71,7 @@ def _container(shape: PodShape, settings: ControllerSettings) -> dict[str, Any]:
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": shape.read_only_root_filesystem,
         },
-        "startupProbe": probe | {"failureThreshold": shape.startup_timeout},
+        "startupProbe": probe | {"failureThreshold": shape.startup_timeout_in_seconds},
         "lifecycle": {"preStop": _drain(shape)},
         **({"volumeMounts": [{"name": "tmp", "mountPath": WRITABLE}]} if shape.read_only_root_filesystem else {}),
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -77,9 +79,9 @@ def _container(shape: PodShape, settings: ControllerSettings) -> dict[str, Any]:
 
 
 def _environment(shape: PodShape) -> list[dict[str, str]]:
-    """The Model's, to the letter: Kubernetes would expand $(NAME). HOME is writable unless the Model says otherwise."""
-    said = {"HOME": WRITABLE} | dict(shape.environment)
-    return [{"name": name, "value": value.replace("$", "$$")} for name, value in said.items()]
+    """The Model's variables, literally: Kubernetes would expand $(NAME). HOME is writable unless the Model sets it."""
+    variables = {"HOME": WRITABLE} | dict(shape.environment)
+    return [{"name": name, "value": value.replace("$", "$$")} for name, value in variables.items()]
 
 
 def _resources(shape: PodShape, settings: ControllerSettings) -> dict[str, Any]:
@@ -106,25 +108,32 @@ def _millis(cpu: float) -> str:
 
 
 def _drain(shape: PodShape) -> dict[str, Any]:
-    """The hook that keeps a pod until no request needs it: see the drain script for how, `Sleep` for images without a shell."""
+    """The preStop hook that keeps a pod until no request needs it. `Sleep` is for images without a shell."""
     if shape.drain == "Sleep":
-        return {"sleep": {"seconds": shape.invocation_timeout}}
-    return {"exec": {"command": ["/bin/sh", "-c", drain_script(shape.port, shape.invocation_timeout)]}}
+        return {"sleep": {"seconds": shape.invocation_timeout_in_seconds}}
+    return {"exec": {"command": ["/bin/sh", "-c", drain_script(shape.port, shape.invocation_timeout_in_seconds)]}}
 
 
 def drain_script(port: int, seconds: int) -> str:
-    """Plain sh: waits 1 s (the activator sees the pod go by then), then until no connection is established on the port.
+    """A script for a plain sh. It waits 1 s, in which the activator sees that the pod is being deleted, and then until
+    no connection is established on the port.
 
-    /proc/net/tcp lists the address as HEX:PORT and the state 01 for established, with the other end's address between them. It is looked at five times for
-    each of `seconds`; where a look is slow (whole seconds) that takes longer, and the grace period is the bound. A `sleep` that knows no fractions waits
-    whole seconds; an image without any looks on and on, since ending would cut a request off; quietly, for the kubelet keeps what a hook says.
+    /proc/net/tcp lists the local address as HEX:PORT and the state 01 for established, with the remote address between
+    them. The script reads it five times for each of `seconds`. If one read takes whole seconds, the script takes
+    longer, and the grace period limits it. A `sleep` without fractions waits whole seconds. In an image without `sleep`
+    the script polls without pause and without end, because ending would break a request off. It prints nothing,
+    because the kubelet stores the output of a hook.
 
-    The file must be read in one go: bash's `read` seeks back behind each line, the kernel counts its sockets anew for that, and while others close a line is
-    passed over (26 of 200 looks under load). `$(<file)` is that one go, and nothing at all in a plain sh, whose `read` never seeks.
+    The file must be read at once. bash's `read` seeks back after each line, the kernel then counts its sockets again,
+    and it skips a line if another socket closes meanwhile (26 of 200 reads under load). `$(<file)` reads at once in
+    bash. In a plain sh it yields nothing; there `read`, which never seeks, reads the file.
     """
     return (
-        f'busy() {{ a= b= all=$(<$1); for c in $all; do case $a/$c in *:{port:04X}/01) return 0;; esac; a=$b b=$c; done; [ -n "$all" ] && return 1; '
-        f"while read -r _ a _ c _; do case $a/$c in *:{port:04X}/01) return 0;; esac; done <$1; return 1; }}; sleep 1; n=0; "
+        "busy() { a= b= all=$(<$1); "
+        f"for c in $all; do case $a/$c in *:{port:04X}/01) return 0;; esac; a=$b b=$c; done; "
+        '[ -n "$all" ] && return 1; '
+        f"while read -r _ a _ c _; do case $a/$c in *:{port:04X}/01) return 0;; esac; done <$1; return 1; }}; "
+        "sleep 1; n=0; "
         f"while [ $n -lt {seconds * 5} ] && {{ busy /proc/net/tcp || busy /proc/net/tcp6; }} 2>/dev/null; "
         "do n=$((n + 1)); { sleep 0.2 || sleep 1; } 2>/dev/null || n=0; done"
     )

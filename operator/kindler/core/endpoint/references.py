@@ -1,9 +1,11 @@
-"""Who owns a SageMaker name, and what an Endpoint's reference means: the oldest object of a name owns it, references are by name, in one namespace."""
+"""Which object owns a SageMaker name, and what an Endpoint refers to.
+
+The oldest object with a name owns it. References are by name, within one namespace.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from kindler.api import conditions
 from kindler.api.base import unreadable
@@ -11,27 +13,27 @@ from kindler.api.endpoint import EndpointSpec
 from kindler.api.endpointconfig import EndpointConfigSpec
 from kindler.api.model import ModelSpec
 from kindler.core.common.blockers import Blocker, BlockerKind
+from kindler.core.common.objects import Json
 from kindler.core.endpoint.revision import limits_of, pod_shape_of
 from kindler.core.endpoint.state import ResolvedRefs
 
-Json = Mapping[str, Any]
-ByName = Callable[[str], Sequence[Json]]  # all objects of one kind and namespace that want this SageMaker name
+ByName = Callable[[str], Sequence[Json]]  # all objects of one kind and namespace that claim this SageMaker name
 
 _NAME_FIELD = {"Model": "modelName", "EndpointConfig": "endpointConfigName", "Endpoint": "endpointName"}
-# The words of SageMaker's errors: "Could not find model …", "Cannot create already existing endpoint …".
-_SPOKEN = {"Model": "model", "EndpointConfig": "endpoint configuration", "Endpoint": "endpoint"}
+# As SageMaker's errors say it: "Could not find model …", "Cannot create already existing endpoint …".
+_SAGEMAKER_KIND = {"Model": "model", "EndpointConfig": "endpoint configuration", "Endpoint": "endpoint"}
 _MISSING = {"Model": conditions.MODEL_NOT_FOUND, "EndpointConfig": conditions.ENDPOINT_CONFIG_NOT_FOUND}
 
 
 def sagemaker_name(kind: str, raw: Json) -> str:
-    """The name that the object wants among its kind in its namespace. Endpoints are told apart whatever their case."""
+    """The name that the object claims for its kind in its namespace. Names of Endpoints are case-insensitive."""
     spec = raw.get("spec") or {}
     name = str(spec.get(_NAME_FIELD[kind]) or raw["metadata"]["name"])
     return name.casefold() if kind == "Endpoint" else name
 
 
 def name_owner(candidates: Sequence[Json]) -> Json | None:
-    """The oldest, by creationTimestamp and then uid."""
+    """The oldest object, by creationTimestamp and then uid; None if there is none."""
     return min(
         candidates,
         key=lambda raw: (raw["metadata"].get("creationTimestamp", ""), raw["metadata"].get("uid", "")),
@@ -40,20 +42,21 @@ def name_owner(candidates: Sequence[Json]) -> Json | None:
 
 
 def name_conflict(kind: str, raw: Json, candidates: Sequence[Json]) -> Blocker | None:
-    """The obstacle of an object whose name belongs to an older one."""
+    """The blocker of an object whose name belongs to an older one; None if the name is its own."""
     older = name_owner(candidates)
     if older is None or older["metadata"]["uid"] == raw["metadata"]["uid"]:
         return None
     shown = (raw.get("spec") or {}).get(_NAME_FIELD[kind]) or raw["metadata"]["name"]
     message = (
-        f'Cannot create already existing {_SPOKEN[kind]} "{shown}": the {kind} {older["metadata"]["name"]}, which is older, has this name. '
+        f'Cannot create already existing {_SAGEMAKER_KIND[kind]} "{shown}": '
+        f"the {kind} {older['metadata']['name']}, which is older, has this name. "
         f"Delete one of the two, or give this one another {_NAME_FIELD[kind]}."
     )
     return Blocker(BlockerKind.STALLED, conditions.NAME_TAKEN, message)
 
 
 def resolve_refs(endpoint: Json, endpoints: ByName, configs: ByName, models: ByName) -> ResolvedRefs | Blocker:
-    """What the Endpoint asks for, or why that cannot be told (yet)."""
+    """What the Endpoint refers to, or the blocker that keeps that from being known."""
     if blocker := name_conflict("Endpoint", endpoint, endpoints(sagemaker_name("Endpoint", endpoint))):
         return blocker
     namespace = endpoint["metadata"]["namespace"]
@@ -80,7 +83,7 @@ def resolve_refs(endpoint: Json, endpoints: ByName, configs: ByName, models: ByN
 
 
 def invalid_spec(kind: str, raw: Json) -> Blocker | None:
-    """Why a Model or EndpointConfig cannot be accepted (stored before the rules that refuse it now), or None."""
+    """Why a Model or EndpointConfig cannot be accepted (it was stored before the rules that reject it), or None."""
     try:
         if kind == "Model":
             _ = ModelSpec.parse(raw["spec"]).container
@@ -96,5 +99,8 @@ def invalid_spec(kind: str, raw: Json) -> Blocker | None:
 
 
 def _missing(kind: str, name: str, namespace: str) -> Blocker:
-    message = f'Could not find {_SPOKEN[kind]} "{name}" in namespace {namespace}. Create the {kind}: the endpoint then goes on by itself.'
+    message = (
+        f'Could not find {_SAGEMAKER_KIND[kind]} "{name}" in namespace {namespace}. '
+        f"Create the {kind}: Kindler then continues automatically."
+    )
     return Blocker(BlockerKind.WAIT, _MISSING[kind], message)

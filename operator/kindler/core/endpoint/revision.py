@@ -1,4 +1,7 @@
-"""What makes a revision: what the user said that shapes a pod, and its hash. Limits live in the route: changing them restarts nothing."""
+"""What identifies a revision: the fields of Model and EndpointConfig that shape a pod, and their hash.
+
+Limits are in the route instead: changing them restarts no pod.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,25 @@ from kindler.api.route import Route
 
 HASH_LENGTH: Final = 10
 
+# Fields of PodShape whose JSON key is not their name. Stored revisions hold these keys and the hash is computed from
+# them: another key would give every revision another hash, and would restart every pod on an upgrade.
+_JSON_KEYS: Final = {
+    "invocation_timeout_in_seconds": "invocation_timeout",
+    "startup_timeout_in_seconds": "startup_timeout",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class PodShape:
-    """What shapes a pod. Times in seconds; `environment` in order of names. A new field needs a default that means the former behaviour."""
+    """What shapes a pod. `environment` is sorted by name.
+
+    A new field needs a default that means the former behaviour: `to_json` omits it then, and the hash stays the same.
+    """
 
     image: str
     memory_size_in_mb: int
-    invocation_timeout: int = 60
-    startup_timeout: int = 180
+    invocation_timeout_in_seconds: int = 60
+    startup_timeout_in_seconds: int = 180
     environment: tuple[tuple[str, str], ...] = ()
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ("serve",)
@@ -37,36 +50,45 @@ class PodShape:
     image_pull_secrets: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """What differs from the defaults: so a later field does not change the hash of what never used it."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        """The fields that differ from their defaults, so that a new field does not change the hash of old revisions."""
+        return {key: value for key, name, default in _FIELDS if (value := getattr(self, name)) != default}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> PodShape:
-        """Raises TypeError or KeyError when it is none. Fields of a newer Kindler are passed over."""
-        known = {f.name for f in fields(cls)}
-        return cls(**{k: _frozen(v) for k, v in value.items() if k in known})
+        """Ignores fields of a newer Kindler. Raises TypeError or KeyError for anything that is not a shape."""
+        known = {key: name for key, name, _ in _FIELDS}
+        return cls(**{known[k]: _with_tuples(v) for k, v in value.items() if k in known})
+
+    @classmethod
+    def json_keys(cls) -> tuple[str, ...]:
+        """The JSON key of each field, in the order of the fields."""
+        return tuple(key for key, _, _ in _FIELDS)
+
+
+# JSON key, name and default of each field of PodShape.
+_FIELDS: Final = tuple((_JSON_KEYS.get(f.name, f.name), f.name, f.default) for f in fields(PodShape))
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the route carries beside the shape. `provisioned_concurrency` 0: none."""
+    """What the route carries besides the shape. `provisioned_concurrency` 0: none."""
 
     variant_name: str
     max_concurrency: int
     max_concurrency_per_instance: int
     provisioned_concurrency: int
-    idle_timeout: int
+    idle_timeout_in_seconds: int
 
 
 def pod_shape_of(model: ModelSpec, variant: ProductionVariant) -> PodShape:
-    """Raises ValueError where the Model has no container."""
+    """Raises ValueError if the Model has no container."""
     container, serverless = model.container, variant.serverless_config
     security = container.security_context
     return PodShape(
         image=container.image or "",
         memory_size_in_mb=serverless.memory_size_in_mb,
-        invocation_timeout=serverless.invocation_timeout_in_seconds,
-        startup_timeout=variant.container_startup_health_check_timeout_in_seconds,
+        invocation_timeout_in_seconds=serverless.invocation_timeout_in_seconds,
+        startup_timeout_in_seconds=variant.container_startup_health_check_timeout_in_seconds,
         environment=tuple(sorted((container.environment or {}).items())),
         command=tuple(container.command or ()),
         args=tuple(container.args),
@@ -88,17 +110,18 @@ def limits_of(variant: ProductionVariant) -> Limits:
         max_concurrency=serverless.max_concurrency,
         max_concurrency_per_instance=serverless.max_concurrency_per_instance,
         provisioned_concurrency=serverless.provisioned_concurrency or 0,
-        idle_timeout=serverless.idle_timeout_in_seconds,
+        idle_timeout_in_seconds=serverless.idle_timeout_in_seconds,
     )
 
 
 def revision_of(shape: PodShape) -> str:
-    """The hash: equal for equal shapes, whatever the objects that said so are named."""
-    said = json.dumps(shape.to_json(), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(said.encode()).hexdigest()[:HASH_LENGTH]
+    """The hash: equal for equal shapes, whatever the names of the Model and the EndpointConfig."""
+    text = json.dumps(shape.to_json(), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
 
 
 def route_of(endpoint: str, shape: PodShape, limits: Limits) -> Route:
+    """The route of an Endpoint (its metadata.name) to the revision of `shape`."""
     revision = revision_of(shape)
     return Route(
         variant_name=limits.variant_name,
@@ -109,15 +132,15 @@ def route_of(endpoint: str, shape: PodShape, limits: Limits) -> Route:
         max_concurrency_per_instance=limits.max_concurrency_per_instance,
         provisioned_concurrency=limits.provisioned_concurrency,
         memory_size_in_mb=shape.memory_size_in_mb,
-        idle_timeout_in_seconds=limits.idle_timeout,
-        invocation_timeout_in_seconds=shape.invocation_timeout,
-        startup_timeout_in_seconds=shape.startup_timeout,
+        idle_timeout_in_seconds=limits.idle_timeout_in_seconds,
+        invocation_timeout_in_seconds=shape.invocation_timeout_in_seconds,
+        startup_timeout_in_seconds=shape.startup_timeout_in_seconds,
         port=shape.port,
         health_path=shape.health_path,
         invocations_path=shape.invocations_path,
     )
 
 
-def _frozen(value: Any) -> Any:
-    """JSON's lists as tuples."""
-    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value
+def _with_tuples(value: Any) -> Any:
+    """JSON lists as tuples."""
+    return tuple(_with_tuples(v) for v in value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What the controller knows of one Endpoint when it decides, and what it decided: frozen values that the decisions share."""
+"""What the controller knows of one Endpoint when it decides, and what it decided: frozen values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kindler.api.route import Route
-from kindler.api.stats import Stats
+from kindler.api.stats import EndpointStats, Stats
 from kindler.core.autoscaling.decision import ClusterCapabilities, Load, ScalingDecision
 from kindler.core.autoscaling.tracking import History
 from kindler.core.common.blockers import Blocker
@@ -18,7 +18,10 @@ from kindler.core.endpoint.revision import Limits, PodShape
 
 @dataclass(frozen=True, slots=True)
 class ResolvedRefs:
-    """What `spec.endpointConfigName` means now. `sources`: uids and generations of what it was read from; another value is a reason to try again."""
+    """What `spec.endpointConfigName` refers to now.
+
+    `sources`: uid and generation of each object that it was read from. A changed value is a reason to try again.
+    """
 
     config_name: str
     shape: PodShape
@@ -28,10 +31,12 @@ class ResolvedRefs:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to bring a revision up for a configuration. `at`: epoch seconds of its begin; `number` counts failures in a row before it.
+    """One attempt to bring a revision up for a configuration. The field names are the keys of a stored annotation.
 
-    `after`: the highest revision number when it began; one that was routed to since is higher, whatever the clocks. `failed`: since when it counts as
-    failed, 0 while it does not. `adopts`: the revision has served before, and its pools that still stand will do, whichever try they were made for.
+    `number`: failures in a row before it. `at`: epoch seconds of its begin. `after`: the highest revision number when
+    it began; a revision that was routed to since has a higher number, whatever the clocks show. `failed`: since when it
+    counts as failed (epoch seconds), 0 while it does not. `adopts`: the revision has served before, and its existing
+    pools are used, whichever attempt they were created for.
     """
 
     number: int
@@ -44,13 +49,13 @@ class Attempt:
 
     @property
     def id(self) -> str:
-        """What marks the pools that were made for it; empty where any will do."""
+        """The mark on the pools that were created for this attempt; empty if any pool will do."""
         return "" if self.adopts else f"{self.at}-{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
 class RouteRecord:
-    """A route, the EndpointConfig that it came from, and since when (epoch seconds)."""
+    """A route, the EndpointConfig that it came from, and since when it is in effect (epoch seconds)."""
 
     route: Route
     config_name: str
@@ -59,7 +64,10 @@ class RouteRecord:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedImage:
-    """The digest that the runtime found for the image, when (epoch seconds), and whether new pods are held to it."""
+    """The digest that the runtime found for the image, when (epoch seconds), and whether new pods are pinned to it.
+
+    The field names are the keys of a stored annotation.
+    """
 
     image: str
     at: int
@@ -68,10 +76,11 @@ class ResolvedImage:
 
 @dataclass(frozen=True, slots=True)
 class StoredRevision:
-    """A revision as its ControllerRevision keeps it. `number` rises each time it is routed to; 0: never was. `uid` is empty before it is created.
+    """A revision as its ControllerRevision stores it. `uid` is empty before the ControllerRevision is created.
 
-    `pod_spec` is kept as it was made, so that another Kindler or other settings change no pod of a revision. `shape` is None where it was rebuilt from
-    its pools after somebody deleted the ControllerRevision.
+    `number` rises each time the revision is routed to; 0: it never was. `pod_spec` is stored as it was rendered first,
+    so that another version of Kindler or other settings change no pod of a revision. `shape` is None if the revision
+    was rebuilt from its pools after somebody deleted the ControllerRevision.
     """
 
     name: str
@@ -87,19 +96,21 @@ class StoredRevision:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Everything that matters, gathered once. `now`: epoch seconds.
+    """Everything that the decisions about one Endpoint need, read once. `now`: epoch seconds.
 
-    Children are ours alone (owner uid), pods those of our pools. `activators`: what each replica answered, None in place of no answer; None: not asked.
-    `autoscaler`: the HPA; `around`: what the cluster offers to HPAs; `loads`: what was measured for each scaling policy, where it had to be,
-    and `history` what that asked for lately.
+    Children are only those that the Endpoint owns (owner uid); pods are those of these pools.
+    `revisions_found`: the ControllerRevisions as objects, by name. `pods`: (uid of its pool, facts).
+    `activators`: the stats of each replica, None for a replica that did not respond; None: no replica was queried.
+    `capabilities`: what the cluster offers to HPAs. `loads`: the load measured for each scaling policy, where the
+    controller has to measure it; `history`: what these loads required recently.
     """
 
     endpoint: Json
     refs: ResolvedRefs | Blocker
     revisions: tuple[StoredRevision, ...]
-    revisions_found: Mapping[str, Json]  # ControllerRevisions as they are, by name
+    revisions_found: Mapping[str, Json]
     pools: tuple[Pool, ...]
-    pods: tuple[tuple[str, PodFacts], ...]  # (uid of its pool, facts)
+    pods: tuple[tuple[str, PodFacts], ...]
     service: Json | None
     activators: Mapping[str, Stats | None] | None
     hpa: Json | None
@@ -136,19 +147,25 @@ class Observed:
         return next((p for p in self.pools if p.name == name), None)
 
     def of(self, pool: Pool | None) -> tuple[PodFacts, ...]:
-        """The pods of a pool that have not ended and are not on their way out."""
+        """The pods of a pool that have not ended and are not being deleted."""
         return tuple(
             facts
             for uid, facts in self.pods
             if pool is not None and uid == pool.uid and not facts.deleting and not facts.ended
         )
 
+    def reported_by(self, stats: Stats | None) -> EndpointStats | None:
+        """What one activator reports of this Endpoint; None if it did not respond or knows no Endpoint of this uid."""
+        reported = stats.endpoints.get(f"{self.namespace}/{self.name}") if stats else None
+        return reported if reported is not None and reported.uid == self.uid else None
+
 
 @dataclass(frozen=True, slots=True)
 class DesiredPool:
-    """A pool that must stand, with `start` pods at least. `size`: what the controller keeps it at, None where it is not the one to size it.
+    """A pool that must exist. `start`: the size it is created with, and the Ready pods that a target needs.
 
-    `attempt`: the Attempt.id that it must be marked with; empty where any mark will do.
+    `size`: the size that the controller enforces; None if the activator or the HPA sizes the pool.
+    `attempt`: the Attempt.id that the pool must be marked with; empty if any mark will do.
     """
 
     name: str
@@ -161,15 +178,22 @@ class DesiredPool:
 
 @dataclass(frozen=True, slots=True)
 class RolloutPlan:
-    """Where an Endpoint is on its way, and what has to stand for that.
+    """The state of the rollout of an Endpoint, and the objects that it requires.
 
-    routed      what activators shall serve after this pass; None: nothing yet
-    target      what is being brought up; None: the spec is in effect, or cannot be followed
-    failure     why the target did not come up, also while it is tried again
-    deadline    epoch seconds from which whatever still stands in the target's way counts as failure
-    hindrance   why pods of what serves do not start; `available`: whether it answers all the same
-    provision   the decision about the warm pool of what is routed; `coming`: about the target's
-    again       seconds after which to look again, None: no need before something changes
+    revisions       ControllerRevisions that must exist; all others are deleted
+    pools           pools that must exist
+    remove          pools to delete now: no request needs them any more
+    routed          what activators shall serve after this pass; None: nothing yet
+    target          what is being brought up; None: the spec is in effect, or cannot be followed
+    attempt         the attempt that brings the target up; None without a target
+    blocker         why the spec cannot be followed; None: it can
+    failure         why the target did not come up, also while it is tried again
+    deadline        epoch seconds from which on everything that still blocks the target counts as its failure
+    degraded        why pods of the routed revision do not start
+    available       whether the endpoint responds to requests all the same
+    scaling         the decision about the warm pool of the routed revision
+    target_scaling  the decision about the warm pool of the target
+    requeue_after   seconds after which to reconcile again; None: not before something changes
     """
 
     revisions: tuple[StoredRevision, ...] = ()

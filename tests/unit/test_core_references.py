@@ -1,4 +1,4 @@
-"""Names and references: the oldest owns a name, a reference goes by SageMaker name, what is missing is named."""
+"""Names and references: the oldest object owns a name, references use SageMaker names, missing objects are named."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ LATE = "2027-02-01T00:00:00Z"
         ("Endpoint", {"modelName": "x"}, "obj"),
     ],
 )
-def test_names_and_what_stands_in_for_them(kind: str, spec: Json, name: str) -> None:
+def test_the_sagemaker_name_defaults_to_the_objects_name(kind: str, spec: Json, name: str) -> None:
     assert sagemaker_name(kind, raw("Obj", spec)) == name
 
 
-def test_the_oldest_owns_and_the_uid_settles_a_tie() -> None:
+def test_the_oldest_object_owns_a_name_and_the_uid_breaks_a_tie() -> None:
     older, younger = raw("b"), raw("a", created=LATE)
     assert name_owner([younger, older]) is older
     assert name_owner([raw("x", uid="2"), raw("y", uid="1")])["metadata"]["uid"] == "1"  # type: ignore[index]
     assert name_owner([]) is None
     assert name_conflict("Model", older, [younger, older]) is None
-    told = name_conflict("Endpoint", younger, [older, younger])
-    assert told is not None
-    assert (told.kind, told.reason) == (BlockerKind.STALLED, "NameTaken")
-    assert told.message.startswith('Cannot create already existing endpoint "a"')
+    blocker = name_conflict("Endpoint", younger, [older, younger])
+    assert blocker is not None
+    assert (blocker.kind, blocker.reason) == (BlockerKind.STALLED, "NameTaken")
+    assert blocker.message.startswith('Cannot create already existing endpoint "a"')
 
 
-def ask(
+def resolve(
     endpoint: Json, configs: list[Json], models: list[Json], endpoints: list[Json] | None = None
 ) -> ResolvedRefs | Blocker:
     def named(kind: str, objects: list[Json]) -> Any:
@@ -70,8 +70,8 @@ def ask(
     )
 
 
-def test_a_reference_leads_to_what_the_pods_are_made_of() -> None:
-    found = ask(ENDPOINT, [CONFIG], [MODEL])
+def test_a_reference_resolves_to_shape_and_limits() -> None:
+    found = resolve(ENDPOINT, [CONFIG], [MODEL])
     assert isinstance(found, ResolvedRefs)
     assert (found.config_name, found.shape.image, found.limits.max_concurrency) == ("c", "a:1", 1)
     assert found.sources == ("uid-e/1", "uid-c/1", "uid-m/1")
@@ -85,10 +85,8 @@ def test_a_reference_leads_to_what_the_pods_are_made_of() -> None:
         ([CONFIG], [raw("m", {"modelName": "other"})], "ModelNotFound", "team"),
     ],
 )
-def test_what_is_missing_is_waited_for_by_name(
-    configs: list[Json], models: list[Json], reason: str, words: str
-) -> None:
-    found = ask(ENDPOINT, configs, models)
+def test_the_blocker_names_the_missing_object(configs: list[Json], models: list[Json], reason: str, words: str) -> None:
+    found = resolve(ENDPOINT, configs, models)
     assert isinstance(found, Blocker)
     assert (found.kind, found.reason) == (BlockerKind.WAIT, reason)
     assert words in found.message
@@ -98,23 +96,23 @@ def test_what_is_missing_is_waited_for_by_name(
     "spec",
     [{"productionVariants": []}, {"productionVariants": [VARIANT | {"serverlessConfig": {"memorySizeInMB": 7}}]}, {}],
 )
-def test_what_older_rules_let_pass_stalls(spec: Json) -> None:
-    found = ask(ENDPOINT, [raw("c", spec)], [MODEL])
+def test_a_spec_that_only_older_rules_accepted_is_stalled(spec: Json) -> None:
+    found = resolve(ENDPOINT, [raw("c", spec)], [MODEL])
     assert isinstance(found, Blocker)
     assert (found.kind, found.reason) == (BlockerKind.STALLED, "Invalid")
     assert invalid_spec("EndpointConfig", raw("c", spec)) is not None
 
 
-def test_a_model_without_a_container_is_refused() -> None:
+def test_a_model_without_a_container_is_invalid() -> None:
     assert invalid_spec("Model", raw("m")) is not None
     assert invalid_spec("Model", MODEL) is None
     assert invalid_spec("EndpointConfig", CONFIG) is None
 
 
-def test_of_two_configs_the_older_is_meant_and_a_taken_endpoint_asks_for_nothing() -> None:
+def test_the_older_of_two_configs_is_used_and_an_endpoint_whose_name_is_taken_resolves_nothing() -> None:
     younger = raw("d", CONFIG["spec"] | {"endpointConfigName": "c"}, created=LATE)
-    found = ask(ENDPOINT, [younger, CONFIG], [MODEL])
+    found = resolve(ENDPOINT, [younger, CONFIG], [MODEL])
     assert isinstance(found, ResolvedRefs)
     assert "uid-c/1" in found.sources
     late = raw("late", {"endpointConfigName": "c", "endpointName": "E"}, created=LATE)
-    assert isinstance(ask(late, [CONFIG], [MODEL], [ENDPOINT, late]), Blocker)
+    assert isinstance(resolve(late, [CONFIG], [MODEL], [ENDPOINT, late]), Blocker)

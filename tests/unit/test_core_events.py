@@ -14,9 +14,9 @@ from tests.unit.builders import NOW, stamp
 Json = dict[str, Any]
 
 
-def status(word: str, ready: str, reason: str, message: str = "why", route: str = "", config: str = "v1") -> Json:
+def status(state: str, ready: str, reason: str, message: str = "why", route: str = "", config: str = "v1") -> Json:
     conditions = [{"type": "Ready", "status": ready, "reason": reason, "message": message}]
-    return {"endpointStatus": word, "conditions": conditions} | (
+    return {"endpointStatus": state, "conditions": conditions} | (
         {"route": {"revision": route}, "endpointConfigName": config} if route else {}
     )
 
@@ -36,7 +36,7 @@ CHANGES: list[tuple[Json, Json, list[str]]] = [
     (NEW, WAITS, ["Warning ModelNotFound"]),
     (WAITS, CREATING, []),
     (CREATING, CREATING, []),
-    (CREATING, status("Creating", "False", "Creating", "another word"), []),
+    (CREATING, status("Creating", "False", "Creating", "another message"), []),
     (CREATING, SERVES, ["Normal InService"]),
     (CREATING, FAILED, ["Warning CreationFailed"]),
     (FAILED, FAILED, []),
@@ -44,7 +44,7 @@ CHANGES: list[tuple[Json, Json, list[str]]] = [
     (FAILED, SERVES, ["Normal InService"]),
     (SERVES, SERVES, []),
     (SERVES, UPDATING, ["Normal Updating"]),
-    (UPDATING, status("Updating", "Unknown", "Updating", "another word", route="a"), []),
+    (UPDATING, status("Updating", "Unknown", "Updating", "another message", route="a"), []),
     (UPDATING, UPDATED, ["Normal Updated"]),
     (SERVES, UPDATED, ["Normal Updated"]),
     (UPDATING, UPDATE_FAILED, ["Warning UpdateFailed", "Normal RolledBack"]),
@@ -59,7 +59,7 @@ CHANGES: list[tuple[Json, Json, list[str]]] = [
 
 
 @pytest.mark.parametrize(("old", "new", "events"), CHANGES)
-def test_what_the_user_is_told(old: Json, new: Json, events: list[str]) -> None:
+def test_a_change_of_status_causes_events(old: Json, new: Json, events: list[str]) -> None:
     assert [f"{event.type} {event.reason}" for event in events_of(old, new)] == events
 
 
@@ -89,11 +89,11 @@ SIZES: list[tuple[Json, Json, list[str]]] = [
 
 
 @pytest.mark.parametrize(("old", "new", "events"), SIZES)
-def test_sizes_and_their_troubles_are_told_once(old: Json, new: Json, events: list[str]) -> None:
+def test_changes_of_size_and_scaling_failures_cause_one_event_each(old: Json, new: Json, events: list[str]) -> None:
     assert [f"{event.type} {event.reason}" for event in events_of(old, new)] == events
 
 
-def test_a_change_of_size_is_told_with_its_cause() -> None:
+def test_the_event_of_a_change_of_size_names_its_cause() -> None:
     (event,) = events_of(scaling(), scaling("True", "x", (1, 4)))
     assert event.note == "Provisioned concurrency from 1 to 4: the policy asks for it."
 
@@ -119,7 +119,7 @@ def test_a_model_is_accepted_whatever_it_refers_to() -> None:
     assert acceptance("Model", RAW | {"status": found}, None, [f"c{n:02}" for n in range(12)], NOW + 99) == found
 
 
-def test_a_name_that_is_taken_stalls() -> None:
+def test_a_taken_name_is_stalled() -> None:
     found = acceptance("Model", RAW, Blocker(BlockerKind.STALLED, "NameTaken", "older"), (), NOW)
     assert {c["type"]: (c["status"], c["reason"]) for c in found["conditions"]} == {
         "Ready": ("False", "NameTaken"),

@@ -1,0 +1,38 @@
+"""Whether two statuses of an Endpoint differ in more than counts.
+
+Each write of a status wakes every activator's watch, so counts alone are written rarely.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kindler.api import conditions as c
+
+_COUNTS = (
+    "currentInstanceCount",
+    "desiredInstanceCount",
+    "warmInstanceCount",
+    "demandInstanceCount",
+    "currentServerlessConfig",  # counts what is reached; everything else in it is in the route, too
+    "currentCapacity",
+)
+_TIMES = ("lastScheduledAction", "nextScheduledAction")
+
+
+def only_counts_differ(new: dict[str, Any], old: Any) -> bool:
+    """Whether a write would change only counts of pods, times of actions that changed no bound, or the HPA's text."""
+    return new != old and _without_counts(new) == _without_counts(old)
+
+
+def _without_counts(status: Any) -> dict[str, Any]:
+    omitted = (*_COUNTS, *_TIMES)
+    lists = {
+        name: [{k: v for k, v in entry.items() if k not in omitted} for entry in status.get(name) or ()]
+        for name in ("productionVariants", "autoscaling")
+    }
+    conditions = [
+        {k: v for k, v in x.items() if x.get("type") != c.SCALING_ACTIVE or k not in ("reason", "message")}
+        for x in status.get("conditions") or ()
+    ]
+    return dict(status) | lists | {"conditions": conditions}
