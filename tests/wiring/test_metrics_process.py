@@ -120,6 +120,25 @@ async def test_a_variant_that_an_update_renames_is_measured_on(w: World) -> None
     assert (await w.value())[0] == 200
 
 
+async def test_an_entry_for_neither_the_serving_nor_the_next_variant_is_not_measured(w: World) -> None:
+    uid = w.endpoint(policy("p"), route=ROUTE | {"variantName": "B"})
+    w.activator.serve(uid)
+    kind = w.server.store.kind("endpoints", "serving.kindler.dev")
+
+    def update_to(variant: str) -> None:
+        pending = {"endpointConfigName": "c", "productionVariants": [{"variantName": variant}]}
+        status = {"endpointConfigName": "older than c", "pendingDeploymentSummary": pending}
+        w.server.store.merge_patch(kind, NS, "iris", {"status": status}, "status", "kindler")
+
+    update_to("C")
+    await w.sampled()
+    no_data = "no data: Endpoint team/iris does not serve a variant with scaling policies yet"
+    assert await w.value() == (503, no_data), "the entry names AllTraffic, the update leads from B to C"
+    update_to("AllTraffic")
+    await w.sampled()
+    assert (await w.value())[0] == 200
+
+
 async def test_what_is_not_there_is_said_in_words(w: World) -> None:
     w.endpoint(policy("p"), policy("m", customized("ModelLatency", statistic="Maximum")))
     w.endpoint(name="none")
