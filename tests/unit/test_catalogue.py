@@ -1,4 +1,4 @@
-"""CloudWatch's names and statistics for an endpoint's own metrics: what is served, and the words for what is not."""
+"""CloudWatch's names and statistics for an endpoint's is_own metrics: what is served, and the words for what is not."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ DONE = Totals(
     cold_starts=2,
     setup_seconds=9,
 )
-USAGE = Usage(load=3.0, highest=8, lowest=1, done=DONE, allocated=4)
-IDLE = Usage(load=0.0, highest=0, lowest=0, done=Totals(), allocated=4)
+USAGE = Usage(load=3.0, highest=8, lowest=1, increase=DONE, allocated=4)
+IDLE = Usage(load=0.0, highest=0, lowest=0, increase=Totals(), allocated=4)
 STATISTICS = ("Average", "Maximum", "Minimum", "Sum", "SampleCount")
 ROUTE = Route("v", "r", "d", "w", 16, 2, 4, 1024, 300, 60, 180, 8080, "/ping", "/invocations")
 N = None
@@ -131,14 +131,14 @@ def target(**metrics: CustomizedMetricSpecification | None) -> ScalableTarget:
 
 
 def test_the_load_of_each_policy() -> None:
-    own = target(
+    is_own = target(
         predefined=None,
         utilization=spec("ServerlessProvisionedConcurrencyUtilization", "Average"),
         spilled=spec("ServerlessProvisionedConcurrencySpilloverInvocations", "Sum"),
         wrong=spec("Nonsense"),
     )
-    assert loads.foreign(own) == {}
-    found = loads.loads_of(own, ROUTE, USAGE, {})
+    assert loads.foreign(is_own) == {}
+    found = loads.loads_of(is_own, ROUTE, USAGE, {})
     assert found["predefined"] == found["utilization"] == Load(3.0)
     assert found["spilled"] == Load(40.0)  # times the four that stand
     assert found["wrong"].value is None and "none of namespace" in found["wrong"].reason

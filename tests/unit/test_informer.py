@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kindler.clients.cluster import MODELS, ApiError, Cluster, Object, Unavailable
-from kindler.clients.informer import Informer, without_managed_fields
+from kindler.clients.informer import Informer, InformerTimes, without_managed_fields
 
 
 def thing(version: str, uid: str = "1", **more: object) -> Object:
@@ -42,12 +42,12 @@ async def test_a_listener_or_a_trim_that_fails_is_no_end(caplog: pytest.LogCaptu
     def fails(*_: object) -> Object:
         raise ValueError("no")
 
-    informer = Informer(Cluster(), MODELS, keep=fails, on_change=fails)
+    informer = Informer(Cluster(), MODELS, transform=fails, on_change=fails)
     heard(informer, thing("1"))
     assert informer.store == {("n", "a"): thing("1")}
     assert [r.message for r in caplog.records] == [
-        "models ('n', 'a') could not be trimmed",
-        "a change of models ('n', 'a') was not taken",
+        "models ('n', 'a') could not be transformed",
+        "on_change failed for models ('n', 'a')",
     ]
 
 
@@ -62,11 +62,11 @@ async def test_an_object_without_a_name_or_version_is_trouble_of_the_server(valu
 
 
 async def test_waits_grow_to_a_bound_and_heed_what_the_server_asks() -> None:
-    informer = Informer(Cluster(), MODELS, longest_wait_seconds=10)
+    informer = Informer(Cluster(), MODELS, times=InformerTimes(max_backoff=10))
     (view,) = informer._views
     for failures, least, most in ((0, 0.05, 0.1), (3, 0.4, 0.8), (7, 5, 10), (1000, 5, 10)):
         view.failures = failures
-        assert all(least <= informer._wait(view, None) <= most for _ in range(100))
+        assert all(least <= informer._backoff(view, None) <= most for _ in range(100))
     view.failures = 0
-    assert informer._wait(view, ApiError(429, "TooManyRequests", "", retry_after=7)) == 7
-    assert informer._wait(view, ApiError(429, "TooManyRequests", "", retry_after=86400)) == 30
+    assert informer._backoff(view, ApiError(429, "TooManyRequests", "", retry_after=7)) == 7
+    assert informer._backoff(view, ApiError(429, "TooManyRequests", "", retry_after=86400)) == 30

@@ -24,7 +24,7 @@ class BusySampler:
     def usage(self, uid: str, age: float) -> Usage:
         return Usage(3.0, 3, 3, ZERO, 1)
 
-    def counted(self, uid: str) -> float:
+    def load_seconds(self, uid: str) -> float:
         return 0.0
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kindler.api.stats import EndpointStats, Stats, Totals
-from kindler.core.autoscaling.metrics.usage import STALE, NoData, Usage, Window
+from kindler.core.autoscaling.metrics.usage import STALE_SECONDS, NoData, Usage, Window
 
 OLD = 1e6  # seconds: an endpoint of long ago
 
@@ -60,7 +60,7 @@ def test_the_average_is_exact_with_a_burst_between_two_samples() -> None:
     window = Window()
     rounds(
         window, 0, 100, lambda t: 500 + 12 * (t >= 71)
-    )  # 12 executions for 0.2 s five times, all between the samples of 70 and 71
+    )  # 12 executions for 0.2 s five times, all interpolate the samples of 70 and 71
     assert usage(window, 100).load == pytest.approx(12 / 60)
 
 
@@ -68,7 +68,7 @@ def test_a_minute_must_have_been_seen() -> None:
     window = Window()
     rounds(window, 0, 59, lambda t: 500 + t)
     assert window.usage("u", OLD, 59) == NoData(
-        "it is being measured, and a whole minute has not been seen yet", early=False
+        "it is being measured, and a whole minute has not been seen yet", retry_soon=False
     )  # no use in asking again
     rounds(window, 60, 60, lambda t: 500 + t)
     assert usage(window, 60).load == pytest.approx(1)
@@ -99,7 +99,7 @@ def test_missed_answers_hide_nothing() -> None:
 
 
 def test_a_silence_that_is_too_long_is_not_bridged() -> None:
-    """From 69 to 100 there was no answer: a minute that begins in between is not known."""
+    """From 69 to 100 there was no answer: a minute that begins in interpolate is not known."""
     window, known = Window(), []
     for second in range(201):
         rounds(window, second, second, lambda t: 2 * t, skip=range(70, 100))
@@ -120,15 +120,15 @@ def test_nobody_was_asked() -> None:
     window = Window()
     assert "yet" in reason(window, 5)
     rounds(window, 0, 100, lambda t: t)
-    assert usage(window, 100 + STALE)
+    assert usage(window, 100 + STALE_SECONDS)
     assert reason(window, 109) == "activators cannot be asked"
 
 
 def test_waiting_helps_only_where_an_activator_answers() -> None:
-    """Who asks early holds one of the API server's few askers."""
+    """Who asks retry_soon holds one of the API server's few askers."""
     window = Window()
     window.add([("a", Stats("b", {}))], 0)
-    assert window.usage("u", OLD, 0) == NoData("no activator serves a warm pool of it yet", early=True)
+    assert window.usage("u", OLD, 0) == NoData("no activator serves a warm pool of it yet", retry_soon=True)
     window.add([("a", None)], 1)
     assert window.usage("u", OLD, 1) == NoData("no activator serves a warm pool of it yet")
     window.add([], 2)
@@ -146,7 +146,7 @@ def test_an_endpoint_of_the_future_says_nothing_of_the_past() -> None:
 def test_an_unknown_endpoint_is_no_zero() -> None:
     window = Window()
     rounds(window, 0, 100, lambda t: t)
-    assert window.usage("other", OLD, 100) == NoData("no activator serves a warm pool of it yet", early=True)
+    assert window.usage("other", OLD, 100) == NoData("no activator serves a warm pool of it yet", retry_soon=True)
     window.add([], 101.0)
     assert reason(window, 101) == "no activator runs"
     window.add([("a", None)], 110.0)
@@ -158,7 +158,7 @@ def test_a_new_life_of_an_activator_counts_from_zero_and_the_old_one_is_not_lost
     rounds(window, 0, 80, lambda t: 2 * t)
     rounds(window, 81, 100, lambda t: 2 * (t - 80), boot="b2")
     assert usage(window, 100).load == pytest.approx(2)
-    assert usage(window, 100).done.load_seconds == pytest.approx(120)
+    assert usage(window, 100).increase.load_seconds == pytest.approx(120)
 
 
 def test_an_activator_that_comes_and_one_that_goes() -> None:
@@ -191,7 +191,7 @@ def test_another_took_over_from_one_that_is_silent() -> None:
     for second in range(70, 90):
         window.add([("a", None), ("b", told(max(0, second - 72), owner=second > 72))], float(second))
         found = window.usage("u", OLD, float(second))
-        assert isinstance(found, NoData) == (69 + STALE < second <= 72), second
+        assert isinstance(found, NoData) == (69 + STALE_SECONDS < second <= 72), second
     assert usage(window, 89).load == pytest.approx((69 - 29 + 17) / 60)
 
 
@@ -250,7 +250,7 @@ def test_levels_and_counts() -> None:
         level = {60: 7, 80: 1}.get(second, 3)
         window.add([("a", told(3 * second, level, invocations=2 * second))], float(second))
     found = usage(window, 100)
-    assert (found.highest, found.lowest, found.done.invocations) == (7, 1, 120)
+    assert (found.highest, found.lowest, found.increase.invocations) == (7, 1, 120)
 
 
 def test_levels_of_two_activators_are_added_moment_by_moment_and_their_pods_are_the_same() -> None:
@@ -281,13 +281,13 @@ def test_who_is_gone_has_no_level() -> None:
 
 def test_what_is_counted_changes_with_each_request() -> None:
     window = Window()
-    assert window.counted("u") == 0
+    assert window.load_seconds("u") == 0
     rounds(window, 0, 50, lambda t: min(t, 20))
-    before = window.counted("u")
+    before = window.load_seconds("u")
     rounds(window, 51, 400, lambda t: 20)
-    assert window.counted("u") == before == 20
-    rounds(window, 401, 401, lambda t: 20.001)  # a request of a millisecond between two samples
-    assert window.counted("u") > before
+    assert window.load_seconds("u") == before == 20
+    rounds(window, 401, 401, lambda t: 20.001)  # a request of a millisecond interpolate two samples
+    assert window.load_seconds("u") > before
 
 
 def test_memory_is_bounded_by_what_happens_in_a_minute() -> None:
@@ -295,7 +295,7 @@ def test_memory_is_bounded_by_what_happens_in_a_minute() -> None:
     rounds(window, 0, 5000, lambda t: t)
     (endpoint,) = window._endpoints.values()
     (track,) = endpoint.tracks.values()
-    assert len(track._readings) < 80 and len(window._rounds) < 80
+    assert len(track._readings) < 80 and len(window._sampled) < 80
     rounds(window, 5001, 6000, lambda t: 5000)
     assert len(track._readings) == 2
     for second in range(6001, 6200):

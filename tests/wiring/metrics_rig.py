@@ -274,7 +274,7 @@ async def _ready(made: World) -> None:
     async with asyncio.timeout(20):
         await made.process.listening.wait()
     await made.until(
-        lambda: made.process.health().missing is None and (made.settings.tls_directory or made.config_map())
+        lambda: made.process.health().not_ready is None and (made.settings.tls_directory or made.config_map())
     )
 
 

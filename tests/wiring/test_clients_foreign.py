@@ -13,7 +13,7 @@ import pytest
 from kindler.api.autoscaling import CustomizedMetricSpecification
 from kindler.api.settings import Prometheus
 from kindler.clients.cluster import Cluster
-from kindler.clients.foreign import FRESH_SECONDS, HUNG_SECONDS, KEPT_SECONDS, Answer, ForeignMetrics
+from kindler.clients.foreign import FRESH_SECONDS, MAX_AGE_SECONDS, RETRY_SECONDS, ForeignMetrics, MetricResult
 from kindler.core.autoscaling.metrics.usage import NoData
 from tests.apiserver import ApiServer
 
@@ -30,8 +30,8 @@ class World:
     now: float = 1000.0
     made: list[ForeignMetrics] = field(default_factory=list)
 
-    def foreign(self, url: str = "", patience: float = 20.0, answer_seconds: float = 20.0) -> ForeignMetrics:
-        self.made.append(ForeignMetrics(self.cluster, Prometheus(url), lambda: self.now, patience, answer_seconds))
+    def foreign(self, url: str = "", wait_seconds: float = 20.0, timeout_seconds: float = 20.0) -> ForeignMetrics:
+        self.made.append(ForeignMetrics(self.cluster, Prometheus(url), lambda: self.now, wait_seconds, timeout_seconds))
         return self.made[-1]
 
     def says(self, *values: str) -> None:
@@ -58,7 +58,7 @@ async def w(tmp_path: Path) -> AsyncIterator[World]:
         await cluster.close()
 
 
-def reason(answer: Answer) -> str:
+def reason(answer: MetricResult) -> str:
     assert isinstance(answer, NoData), answer
     return answer.reason
 
@@ -75,12 +75,12 @@ async def test_one_answer_serves_all_who_ask_at_a_time(w: World) -> None:
 
 async def test_nobody_waits_for_a_server_that_hangs(w: World) -> None:
     held = w.server.faults.hold(lambda request: request.path == PATH)
-    foreign = w.foreign(patience=0.01, answer_seconds=0.05)
+    foreign = w.foreign(wait_seconds=0.01, timeout_seconds=0.05)
     assert "has not answered for 'queue' yet" in reason(await foreign.value("team", METRIC))
     await held.arrived.wait()
     while "within 0.05 s" not in (told := reason(await foreign.value("team", METRIC))):
         assert "yet" in told
-    w.now += HUNG_SECONDS - 1
+    w.now += RETRY_SECONDS - 1
     assert "within 0.05 s" in reason(await foreign.value("team", METRIC))
     assert w.asked == 1, "it is not asked again for a while"
 
@@ -89,13 +89,13 @@ async def test_a_server_that_is_slow_gives_its_last_answer(w: World) -> None:
     foreign = w.foreign()
     w.says("7")
     assert await foreign.value("team", METRIC) == 7
-    foreign.patience = 0.0
+    foreign.wait_seconds = 0.0
     w.now += 15
     held = w.server.faults.hold(lambda request: request.path == PATH)
     w.says("8")
     assert await foreign.value("team", METRIC) == 7
     await held.arrived.wait()
-    w.now += KEPT_SECONDS
+    w.now += MAX_AGE_SECONDS
     assert "yet" in reason(await foreign.value("team", METRIC))
 
 

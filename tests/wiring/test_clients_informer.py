@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kindler.clients.cluster import MODELS, PODS, Cluster, Object
-from kindler.clients.informer import Informer
+from kindler.clients.informer import Informer, InformerTimes
 from tests.apiserver import ApiServer, Refused, matching
 
 SILENCE = 0.5  # instead of 70 s
@@ -82,7 +82,7 @@ async def following(
 ) -> AsyncIterator[Followed]:
     cluster = Cluster(page_size=page_size)
     await cluster.connect(server.kubeconfig(folder))
-    informer = Informer(cluster, MODELS, namespaces, silence_seconds=SILENCE, longest_wait_seconds=0.2)
+    informer = Informer(cluster, MODELS, namespaces, times=InformerTimes(SILENCE, 0.2))
     followed = Followed(server, informer)
     informer._on_change = followed.hear
     running = asyncio.create_task(informer.run())
@@ -282,7 +282,7 @@ async def test_a_selector_shows_what_it_selects(server: ApiServer, tmp_path: Pat
     label(server, "a", "1")
     cluster = Cluster()
     await cluster.connect(server.kubeconfig(tmp_path))
-    informer = Informer(cluster, MODELS, (), "x=1", silence_seconds=SILENCE)
+    informer = Informer(cluster, MODELS, (), "x=1", times=InformerTimes(SILENCE))
     followed = Followed(server, informer)
     informer._on_change = followed.hear
     running = asyncio.create_task(informer.run())

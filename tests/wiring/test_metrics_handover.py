@@ -60,7 +60,7 @@ class Ground:
 
     async def over(self, handover: Handover) -> None:
         async with asyncio.timeout(20):
-            await handover.over.wait()
+            await handover.taken_over.wait()
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def test_it_waits_while_another_answers_and_until_its_minute_is_whole(grou
     ground.pod("kindler-metrics-old")
     async with ground.begins(tmp_path) as handover:
         await ground.looked()
-        assert not handover.over.is_set()
+        assert not handover.taken_over.is_set()
         ground.whole = True
         await ground.over(handover)
 

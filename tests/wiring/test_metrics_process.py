@@ -166,7 +166,7 @@ async def test_what_is_not_there_is_said_in_words(w: World) -> None:
         503,
         "no data: Endpoint team/new does not serve a variant with scaling policies yet",
     )
-    w.process.directory.hear(
+    w.process.directory.on_event(
         None,
         {
             "metadata": {"namespace": NS, "name": "old"},
@@ -240,7 +240,7 @@ async def test_while_the_api_server_does_not_tell_which_activators_there_are(w: 
     w.activator.serve(w.endpoint(policy("p")), load_seconds=60)
     await w.sampled()
     w.server.faults.fail(500, matching(resource="pods"), times=1000)
-    await w.until(lambda: w.process.sampler.silence > 5.2)
+    await w.until(lambda: w.process.sampler.sample_age > 5.2)
     status, message = await w.value()
     assert status == 503 and "activators cannot be asked" in message
     w.server.faults.clear()
@@ -364,7 +364,7 @@ async def test_a_connection_and_a_session_of_before_do_not_outlive_the_front_pro
         return head
 
     assert (await ask()).startswith(b"HTTP/1.1 200")
-    w.process.keeper.turn()
+    w.process.keeper.rotate()
     assert (await ask()).startswith(b"HTTP/1.1 200")
     assert not writer.get_extra_info("ssl_object").session.has_ticket
     w.allow(Authority("front-proxy-ca"))
@@ -408,16 +408,16 @@ async def test_it_is_not_ready_before_the_api_server_can_know_its_certificate(
             replace(w.settings, common=replace(w.settings.common, pod_name="metrics-1")), cluster, w.now
         )
         other.informer.synced.set()
-        other.handover.over.set()
-        other.keeper.turn()
+        other.handover.taken_over.set()
+        other.keeper.rotate()
         await other.trust.read()
-        assert other.health().missing == "its certificate is not published yet"
+        assert other.health().not_ready == "its certificate is not published yet"
         w.server.faults.fail(500, matching("patch", "configmaps"))
         with pytest.raises(ApiError):
             await other.keeper.publish()
-        assert other.health().missing == "its certificate is not published yet"
+        assert other.health().not_ready == "its certificate is not published yet"
         await other.keeper.publish()
-        assert other.health().missing is None
+        assert other.health().not_ready is None
         await cluster.close()
 
 
@@ -452,7 +452,7 @@ async def test_the_next_certificate_is_published_before_it_is_shown(
         first = w.config_map()["metrics-0"]
         for hours, count, seen in ((23, 1, True), (24.1, 2, True), (36.2, 1, False)):
             w.later = begin + hours * 3600
-            w.process.keeper.turn()
+            w.process.keeper.rotate()
             await w.process.keeper.publish()
             published = w.config_map()["metrics-0"]
             assert (published.count("BEGIN"), first in published) == (count, seen)
@@ -478,10 +478,10 @@ async def test_mounted_certificates_are_shown_and_read_again_when_they_change(
         assert w.config_map() == {"metrics-0": first}, "the controller shall know that somebody answers"
         assert (await w.ask("/apis", roots=first))[0] == 200
         second = write()
-        w.process.keeper.turn()
+        w.process.keeper.rotate()
         assert (await w.ask("/apis", roots=second))[0] == 200
         (folder / "tls.key").write_text("half")
-        w.process.keeper.turn()
+        w.process.keeper.rotate()
         assert (await w.ask("/apis", roots=second))[0] == 200
 
 

@@ -230,7 +230,7 @@ class Activator:
     def _informers(self) -> list[Informer]:
         where, known = self.settings.common.namespaces, self.directory
         return [
-            Informer(self.cluster, ENDPOINTS, where, keep=keep_endpoint, on_change=known.endpoint),
+            Informer(self.cluster, ENDPOINTS, where, transform=keep_endpoint, on_change=known.endpoint),
             Informer(self.cluster, REPLICASETS, where, names.LABEL_ENDPOINT, keep_pool, known.pool),
             Informer(self.cluster, PODS, where, names.LABEL_ENDPOINT, keep_pod, known.pod),
         ]

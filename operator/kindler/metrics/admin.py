@@ -1,4 +1,4 @@
-"""The admin port, plain HTTP: is this process alive, may it be asked, and what was it asked. Each metric of the process is named here."""
+"""The admin port, plain HTTP: liveness, readiness, and the metrics of this process. All metrics are declared here."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from typing import Any, Final
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
 
-STUCK_SECONDS: Final = (
-    60.0  # without a round of questions to the activators: something in this process is broken for good
-)
+# Without a sample for so long, this process is broken: liveness fails, and the kubelet restarts it.
+STUCK_SECONDS: Final = 60.0
 
 _OUTCOMES: Final = {400: "bad_request", 403: "denied", 404: "not_found", 503: "no_data"}
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`missing`: what keeps the process from answering, None when it can. `alive`: seconds since the loop of questions last turned."""
+    """`not_ready`: why the process cannot serve, None if it can. `loop_age`: seconds since the last sample started."""
 
-    missing: str | None
-    alive: float
+    not_ready: str | None
+    loop_age: float
 
 
 class RequestMetrics:
-    """Counters and gauges of one process, in a registry of their own."""
+    """The counters and gauges of one process, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -37,29 +36,29 @@ class RequestMetrics:
             registry=self.registry,
         )
 
-    def asked(self, api: str, status: int) -> None:
-        """A request was answered."""
+    def count(self, api: str, status: int) -> None:
+        """Counts a response."""
         self._requests.labels(api, "ok" if status < 400 else _OUTCOMES.get(status, "error")).inc()
 
-    def gauge(self, name: str, told: str, read: Callable[[], float]) -> None:
-        """A number that is looked up when it is scraped."""
-        Gauge(name, told, registry=self.registry).set_function(read)
+    def gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        """Adds a gauge that is read at each scrape."""
+        Gauge(name, documentation, registry=self.registry).set_function(read)
 
 
 @asynccontextmanager
 async def admin(port: int, telling: RequestMetrics, health: Callable[[], Health]) -> AsyncIterator[int]:
-    """Serves while the body runs; yields the port (a free one for 0)."""
+    """Serves while the body runs; yields the port (for 0 a free one)."""
 
     async def healthz(_: web.Request) -> web.Response:
-        stuck = (alive := health().alive) > STUCK_SECONDS
+        stuck = (loop_age := health().loop_age) > STUCK_SECONDS
         return web.Response(
             status=503 if stuck else 200,
-            text=f"activators have not been asked for {alive:.0f} s\n" if stuck else "ok\n",
+            text=f"activators have not been asked for {loop_age:.0f} s\n" if stuck else "ok\n",
         )
 
     async def readyz(_: web.Request) -> web.Response:
-        missing = health().missing
-        return web.Response(status=503 if missing else 200, text=f"{missing}\n" if missing else "ok\n")
+        not_ready = health().not_ready
+        return web.Response(status=503 if not_ready else 200, text=f"{not_ready}\n" if not_ready else "ok\n")
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(telling.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -76,5 +75,5 @@ async def admin(port: int, telling: RequestMetrics, health: Callable[[], Health]
 
 
 def port_of(addresses: Sequence[Any]) -> int:
-    """The port of these socket addresses. Where any free one was asked for, each family got another: then it is IPv4's."""
+    """The port of these socket addresses. With a free port each address family has another one: then it is IPv4's."""
     return int(min(addresses, key=len)[1])

@@ -22,10 +22,10 @@ from kindler.clients.activators import ActivatorStats
 from kindler.clients.cluster import ENDPOINTS, Cluster
 from kindler.clients.foreign import ForeignMetrics
 from kindler.clients.informer import Informer
-from kindler.clients.sampler import ANSWER_SECONDS, SECONDS, Sampler
+from kindler.clients.sampler import PERIOD_SECONDS, TIMEOUT_SECONDS, Sampler
 from kindler.core.autoscaling.metrics.usage import WINDOW
 from kindler.metrics.admin import Health, RequestMetrics, admin
-from kindler.metrics.directory import Directory, keep
+from kindler.metrics.directory import Directory, trim
 from kindler.metrics.handover import Handover
 from kindler.metrics.publisher import CertificatePublisher, MountedSource, SelfSignedSource, Source
 from kindler.metrics.server import application, serving
@@ -45,7 +45,7 @@ class MetricsProcess:
         settings: MetricsSettings,
         cluster: Cluster,
         clock: Callable[[], float] = time.time,
-        seconds: float = SECONDS,
+        seconds: float = PERIOD_SECONDS,
     ) -> None:
         common = settings.common
         self.settings = settings
@@ -54,9 +54,11 @@ class MetricsProcess:
         self.trust = FrontProxy(cluster, self.doorkeeper)
         self.keeper = self._keeper(cluster, clock)
         self.directory = Directory()
-        self.informer = Informer(cluster, ENDPOINTS, common.namespaces, keep=keep, on_change=self.directory.hear)
+        self.informer = Informer(
+            cluster, ENDPOINTS, common.namespaces, transform=trim, on_change=self.directory.on_event
+        )
         peers = (common.system_namespace, settings.peer_selector, settings.peer_port, settings.peer_token_path)
-        self.activators = ActivatorStats(cluster, *peers, timeout_seconds=ANSWER_SECONDS)
+        self.activators = ActivatorStats(cluster, *peers, timeout_seconds=TIMEOUT_SECONDS)
         self.sampler = Sampler(self.activators, time.monotonic, seconds)
         self.foreign = ForeignMetrics(cluster, settings.prometheus, time.monotonic)
         self.values = Values(self.directory, self.sampler, self.foreign, clock)
@@ -82,7 +84,7 @@ class MetricsProcess:
 
     def _gauges(self) -> None:
         tell = self.telling.gauge
-        tell("kindler_metrics_sample_age_seconds", "Since activators were last asked.", lambda: self.sampler.silence)
+        tell("kindler_metrics_sample_age_seconds", "Since activators were last asked.", lambda: self.sampler.sample_age)
         tell(
             "kindler_metrics_endpoints",
             "Endpoints whose scaling policies are answered for.",
@@ -104,9 +106,9 @@ class MetricsProcess:
             missing = "there is no certificate yet, or the cluster has not said who may call"
         elif not self.keeper.published:
             missing = "its certificate is not published yet"
-        elif not self.handover.over.is_set():
+        elif not self.handover.taken_over.is_set():
             missing = "another metrics server answers, until this one knows a whole minute"
-        return Health(missing, min(self.sampler.turned, time.monotonic() - self._began))
+        return Health(missing, min(self.sampler.loop_age, time.monotonic() - self._began))
 
     async def run(self, stop: asyncio.Event) -> int:
         """Until `stop` (0), or until a part ends by itself (1)."""

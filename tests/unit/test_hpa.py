@@ -152,6 +152,6 @@ def test_behaviour_fields() -> None:
 
 
 def test_which_pool_it_leads_to() -> None:
-    assert hpa.leads_to(autoscaler(leads_to="a"), "a")
-    assert not hpa.leads_to(autoscaler(leads_to="a"), "b")
-    assert not hpa.leads_to({}, None)
+    assert hpa.targets_pool(autoscaler(leads_to="a"), "a")
+    assert not hpa.targets_pool(autoscaler(leads_to="a"), "b")
+    assert not hpa.targets_pool({}, None)

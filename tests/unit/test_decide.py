@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kindler.core.autoscaling.decide import BLIND_LOOK, LOOK, QUIET_LOOK, decide
+from kindler.core.autoscaling.decide import FIRST_MINUTE_RESYNC_SECONDS, IDLE_RESYNC_SECONDS, RESYNC_SECONDS, decide
 from kindler.core.autoscaling.decision import MetricsApi
 from kindler.core.autoscaling.tracking import Recommendation
 from tests.unit.autoscaling import MORNING, NIGHT, NOW, SINCE, WARM, bounds, facts, hpa, pool, route, status, target
@@ -293,17 +293,29 @@ def test_who_sizes(row: tuple[dict[str, Any], int | None, tuple[int, int] | None
 @pytest.mark.parametrize(
     ("found", "again", "quiet"),
     [
-        ({"scales": target(0, 8, BUSY), "replicas": 0}, LOOK, False),
-        ({"scales": target(0, 8, BUSY), "replicas": 0, "history": (Recommendation(NOW - 5, 0),)}, BLIND_LOOK, False),
-        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": None}}, LOOK, False),
-        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": 0.0}}, QUIET_LOOK, True),
-        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": 0.1}}, LOOK, False),
-        ({"scales": target(0, 8, BUSY, tracks("b")), "replicas": 0, "loads": {"busy": 0.0, "b": None}}, LOOK, False),
-        ({"scales": target(2, 8, BUSY), "replicas": 2, "api": NONE, "loads": {"busy": 0.0}}, QUIET_LOOK, True),
-        ({"scales": target(2, 8, BUSY), "replicas": 3, "api": NONE, "loads": {"busy": 0.0}}, LOOK, False),
-        ({"scales": target(2, 8, BUSY), "replicas": 1, "api": NONE, "loads": {"busy": 0.0}}, LOOK, False),
-        ({"scales": target(0, 8, AT_ONCE), "replicas": 1, "zero": False, "loads": {"busy": 0.0}}, LOOK, False),
-        ({"scales": target(0, 8, FOREIGN), "replicas": 0, "loads": {"queue": 0.0}}, LOOK, False),
+        ({"scales": target(0, 8, BUSY), "replicas": 0}, RESYNC_SECONDS, False),
+        (
+            {"scales": target(0, 8, BUSY), "replicas": 0, "history": (Recommendation(NOW - 5, 0),)},
+            FIRST_MINUTE_RESYNC_SECONDS,
+            False,
+        ),
+        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": None}}, RESYNC_SECONDS, False),
+        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": 0.0}}, IDLE_RESYNC_SECONDS, True),
+        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": 0.1}}, RESYNC_SECONDS, False),
+        (
+            {"scales": target(0, 8, BUSY, tracks("b")), "replicas": 0, "loads": {"busy": 0.0, "b": None}},
+            RESYNC_SECONDS,
+            False,
+        ),
+        ({"scales": target(2, 8, BUSY), "replicas": 2, "api": NONE, "loads": {"busy": 0.0}}, IDLE_RESYNC_SECONDS, True),
+        ({"scales": target(2, 8, BUSY), "replicas": 3, "api": NONE, "loads": {"busy": 0.0}}, RESYNC_SECONDS, False),
+        ({"scales": target(2, 8, BUSY), "replicas": 1, "api": NONE, "loads": {"busy": 0.0}}, RESYNC_SECONDS, False),
+        (
+            {"scales": target(0, 8, AT_ONCE), "replicas": 1, "zero": False, "loads": {"busy": 0.0}},
+            RESYNC_SECONDS,
+            False,
+        ),
+        ({"scales": target(0, 8, FOREIGN), "replicas": 0, "loads": {"queue": 0.0}}, RESYNC_SECONDS, False),
         ({"scales": target(1, 8, BUSY), "replicas": 1}, None, False),
     ],
 )
@@ -440,7 +452,7 @@ def test_a_schedule_without_policies_and_without_hpa() -> None:
 def test_the_next_moment_comes_before_the_next_look() -> None:
     found = {"scales": target(1, 8, BUSY, actions=(MORNING,)), "api": NONE, "status": status(1, **SINCE)}
     assert decide(facts(**found, now=NOW - 2)).requeue_after == 2
-    assert decide(facts(**found, now=NOW - 20)).requeue_after == LOOK
+    assert decide(facts(**found, now=NOW - 20)).requeue_after == RESYNC_SECONDS
 
 
 def test_scheduled_scaling_that_rests() -> None:

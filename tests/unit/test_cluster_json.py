@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp.base_protocol import BaseProtocol
 
-from kindler.clients.cluster import ENDPOINTS, PODS, Resource, _encoded, _lines
+from kindler.clients.cluster import ENDPOINTS, PODS, Resource, _encode, _lines
 from kindler.clients.errors import ApiError, NotFound, Unavailable, from_status, no_answer
 
 
@@ -43,7 +43,7 @@ def test_a_name_that_could_lead_elsewhere_names_nothing(name: str) -> None:
 
 def test_json_is_written_as_go_writes_it() -> None:
     body = {"b": 1, "a": {"z": "<é>&\u2028", "y": [True, None, 10**12]}}
-    assert _encoded(body) == '{"a":{"y":[true,null,1000000000000],"z":"\\u003cé\\u003e\\u0026\\u2028"},"b":1}'.encode()
+    assert _encode(body) == '{"a":{"y":[true,null,1000000000000],"z":"\\u003cé\\u003e\\u0026\\u2028"},"b":1}'.encode()
 
 
 @pytest.mark.parametrize(

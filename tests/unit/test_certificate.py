@@ -6,49 +6,49 @@ from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kindler.metrics.certificate import HOUR, PUBLISHED, Rotation, make, publication, rotated
+from kindler.metrics.certificate import HOUR, PUBLISH_BEFORE_USE, Rotation, make, next_rotation, publication
 
 NAMES = ("kindler-metrics.kindler-system.svc",)
 
 
 def test_the_life_of_two_certificates() -> None:
-    first = rotated(None, NAMES, 0)
-    assert rotated(first, NAMES, 23.9 * HOUR) is first
-    both = rotated(first, NAMES, 24 * HOUR)
+    first = next_rotation(None, NAMES, 0)
+    assert next_rotation(first, NAMES, 23.9 * HOUR) is first
+    both = next_rotation(first, NAMES, 24 * HOUR)
     assert (
-        both.now == first.now
-        and both.following is not None
-        and both.published == first.now.certificate + both.following.certificate
+        both.current == first.current
+        and both.upcoming is not None
+        and both.published == first.current.certificate + both.upcoming.certificate
     )
-    assert rotated(both, NAMES, 35.9 * HOUR) is both
-    assert rotated(both, NAMES, 36 * HOUR) == Rotation(both.following)
-    late = rotated(first, NAMES, 48 * HOUR)  # a machine that slept
-    assert late.now.made == 48 * HOUR and late.following is None
+    assert next_rotation(both, NAMES, 35.9 * HOUR) is both
+    assert next_rotation(both, NAMES, 36 * HOUR) == Rotation(both.upcoming)
+    late = next_rotation(first, NAMES, 48 * HOUR)  # a machine that slept
+    assert late.current.made == 48 * HOUR and late.upcoming is None
 
 
 def test_a_clock_that_is_set_back_makes_anew_what_is_not_valid_yet() -> None:
-    ahead = rotated(None, NAMES, 30 * HOUR)
-    assert rotated(ahead, NAMES, 29.5 * HOUR) is ahead, "clocks differ a little"
-    assert rotated(ahead, NAMES, 6 * HOUR).now.made == 6 * HOUR
-    first = rotated(None, NAMES, 0)
-    both = rotated(first, NAMES, 47 * HOUR)
-    assert rotated(both, NAMES, 23 * HOUR) == first
-    again = rotated(both, NAMES, 25 * HOUR)
-    assert again.now == first.now and again.following is not None and again.following.made == 25 * HOUR
+    ahead = next_rotation(None, NAMES, 30 * HOUR)
+    assert next_rotation(ahead, NAMES, 29.5 * HOUR) is ahead, "clocks differ a little"
+    assert next_rotation(ahead, NAMES, 6 * HOUR).current.made == 6 * HOUR
+    first = next_rotation(None, NAMES, 0)
+    both = next_rotation(first, NAMES, 47 * HOUR)
+    assert next_rotation(both, NAMES, 23 * HOUR) == first
+    again = next_rotation(both, NAMES, 25 * HOUR)
+    assert again.current == first.current and again.upcoming is not None and again.upcoming.made == 25 * HOUR
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(1, 5.9 * HOUR), min_size=1, max_size=25))
 def test_whenever_it_is_looked_at_what_is_shown_is_valid_and_was_published_long_enough(gaps: list[float]) -> None:
-    now, shown, published = 0.0, rotated(None, NAMES, 0), {}
-    published[shown.now.certificate] = now
+    now, shown, published = 0.0, next_rotation(None, NAMES, 0), {}
+    published[shown.current.certificate] = now
     for gap in gaps:
         now += gap
-        before, shown = shown, rotated(shown, NAMES, now)
-        for pair in filter(None, (shown.now, shown.following)):
+        before, shown = shown, next_rotation(shown, NAMES, now)
+        for pair in filter(None, (shown.current, shown.upcoming)):
             published.setdefault(pair.certificate, now)
-        assert now < shown.now.ends
-        assert shown.now == before.now or now - published[shown.now.certificate] >= PUBLISHED
+        assert now < shown.current.ends
+        assert shown.current == before.current or now - published[shown.current.certificate] >= PUBLISH_BEFORE_USE
 
 
 def test_what_the_certificate_says() -> None:
