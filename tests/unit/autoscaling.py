@@ -1,4 +1,4 @@
-"""Keyword builders of what the decision about provisioned concurrency is made from: a row of a table says only what matters to it."""
+"""Keyword builders for the input of the scaling decision: a row of a table names only the values that matter to it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def action(name: str, schedule: str, low: int | None = None, high: int | None = 
 def target(
     low: int = 1, high: int = 8, *policies: dict[str, Any], actions: tuple[dict[str, Any], ...] = (), rests: str = ""
 ) -> ScalableTarget:
-    """`rests`: any of in, out, scheduled."""
+    """`rests`: the suspended parts, any of in, out, scheduled."""
     words = {
         "in": "dynamicScalingInSuspended",
         "out": "dynamicScalingOutSuspended",
@@ -84,7 +84,10 @@ def pool(replicas: int, name: str = WARM) -> Pool:
 
 
 def hpa(*conditions: tuple[str, ...], leads_to: str = WARM, averages: tuple[str, ...] = ()) -> dict[str, Any]:
-    """`conditions`: (type, status, reason, message), and since when, if that matters. `averages`: what its status says of each metric."""
+    """`conditions`: (type, status, reason, message), and since when, if that matters.
+
+    `averages`: of each metric in its status.
+    """
     told = [
         dict(zip(("type", "status", "reason", "message", "lastTransitionTime"), c, strict=False)) for c in conditions
     ]
@@ -96,7 +99,7 @@ def hpa(*conditions: tuple[str, ...], leads_to: str = WARM, averages: tuple[str,
 
 
 def status(desired: int, current: int | None = None, **entry: Any) -> dict[str, Any]:
-    """As written in the pass before; `entry`: what status.autoscaling keeps, if anything."""
+    """As written in the last pass; `entry`: fields of the entry of status.autoscaling, if any."""
     variant = {"currentServerlessConfig": {"provisionedConcurrency": desired if current is None else current}}
     variant["desiredServerlessConfig"] = {"provisionedConcurrency": desired}
     kept = {"autoscaling": [{"variantName": "AllTraffic", "desiredCapacity": desired} | entry]} if entry else {}
@@ -115,7 +118,7 @@ def facts(
     now: float = NOW,
     **changed: Any,
 ) -> ScalingState:
-    """`replicas` None: there is no warm pool yet. `loads` by policy; None for one that is missing."""
+    """The state. `replicas` None: there is no warm pool yet. `loads` by policy; None: no data."""
     found: dict[str, Any] = {
         "endpoint": {"metadata": {"name": "iris", "namespace": "team", "uid": "uid-iris"}, "spec": {}},
         "target": scales,
@@ -146,5 +149,5 @@ SINCE: dict[str, Any] = {
 
 
 def bounds(spec: dict[str, Any] | None) -> tuple[int, int] | None:
-    """Of an HPA."""
+    """minReplicas and maxReplicas of an HPA."""
     return (spec["minReplicas"], spec["maxReplicas"]) if spec else None

@@ -1,4 +1,4 @@
-"""Scaling activities: what becomes of each change of the desired size, over passes that know nothing but the last status."""
+"""Scaling activities: the result of each change of the desired size, over passes that know only the last status."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_each_change_of_size_has_its_result(
     assert sizes(activities(found, decision, failure, T2)) == want
 
 
-def test_it_says_when_why_and_what_is_wrong() -> None:
+def test_an_activity_has_its_time_cause_and_failure() -> None:
     (out,) = activities(status(1), decided(4, 1, "scheduled action 'morning' set the minimum to 4"), BROKEN, T2)
     assert out == entry(1, 4, "Failed", statusMessage="The image is not there.") | {
         "time": T2,
@@ -102,7 +102,7 @@ def test_it_says_when_why_and_what_is_wrong() -> None:
     assert "statusMessage" not in reached
 
 
-def test_the_last_ten_are_kept() -> None:
+def test_the_last_ten_activities_are_stored() -> None:
     found: dict[str, Any] = status(0)
     for size in range(1, 15):
         done = activities(found, decided(size, size), None, T1)

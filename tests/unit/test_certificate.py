@@ -1,4 +1,4 @@
-"""The metrics server's own certificate over days: always one to show, and the API server told of it half a day before."""
+"""The metrics server's own certificate over days: one is always valid, and published half a day before it is used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kindler.metrics.certificate import HOUR, PUBLISH_BEFORE_USE, Rotation, make
 NAMES = ("kindler-metrics.kindler-system.svc",)
 
 
-def test_the_life_of_two_certificates() -> None:
+def test_the_rotation_of_two_certificates() -> None:
     first = next_rotation(None, NAMES, 0)
     assert next_rotation(first, NAMES, 23.9 * HOUR) is first
     both = next_rotation(first, NAMES, 24 * HOUR)
@@ -26,7 +26,7 @@ def test_the_life_of_two_certificates() -> None:
     assert late.current.made == 48 * HOUR and late.upcoming is None
 
 
-def test_a_clock_that_is_set_back_makes_anew_what_is_not_valid_yet() -> None:
+def test_after_a_clock_was_set_back_certificates_of_the_future_are_replaced() -> None:
     ahead = next_rotation(None, NAMES, 30 * HOUR)
     assert next_rotation(ahead, NAMES, 29.5 * HOUR) is ahead, "clocks differ a little"
     assert next_rotation(ahead, NAMES, 6 * HOUR).current.made == 6 * HOUR
@@ -39,7 +39,7 @@ def test_a_clock_that_is_set_back_makes_anew_what_is_not_valid_yet() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(1, 5.9 * HOUR), min_size=1, max_size=25))
-def test_whenever_it_is_looked_at_what_is_shown_is_valid_and_was_published_long_enough(gaps: list[float]) -> None:
+def test_the_certificate_in_use_is_always_valid_and_was_published_long_enough(gaps: list[float]) -> None:
     now, shown, published = 0.0, next_rotation(None, NAMES, 0), {}
     published[shown.current.certificate] = now
     for gap in gaps:
@@ -51,7 +51,7 @@ def test_whenever_it_is_looked_at_what_is_shown_is_valid_and_was_published_long_
         assert shown.current == before.current or now - published[shown.current.certificate] >= PUBLISH_BEFORE_USE
 
 
-def test_what_the_certificate_says() -> None:
+def test_the_fields_of_the_certificate() -> None:
     pair = make((*NAMES, NAMES[0] + ".cluster.local"), 1_000_000)
     told = x509.load_pem_x509_certificate(pair.certificate.encode())
     assert (
@@ -62,7 +62,7 @@ def test_what_the_certificate_says() -> None:
     assert "PRIVATE" in pair.key and "PRIVATE" not in pair.certificate
 
 
-def test_a_name_longer_than_a_common_name_may_be() -> None:
+def test_a_name_that_is_too_long_for_a_common_name() -> None:
     name = "a-release-with-a-long-name-metrics.a-namespace-with-a-long-name-too.svc"
     told = x509.load_pem_x509_certificate(make((name,), 0).certificate.encode())
     assert told.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
@@ -70,7 +70,7 @@ def test_a_name_longer_than_a_common_name_may_be() -> None:
     ) == [name]
 
 
-def test_what_changes_in_the_config_map() -> None:
+def test_the_changes_of_the_config_map() -> None:
     old, young = make(NAMES, 0).certificate, make(NAMES, 40 * HOUR).certificate
     now = 50 * HOUR
     assert publication({}, "me", "mine", now) == {"me": "mine"}

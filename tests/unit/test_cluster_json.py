@@ -1,4 +1,6 @@
-"""What goes over the wire: paths that cannot leave their place, JSON as the API server writes it, lines of any length, errors by what helps."""
+"""Details of requests: paths that names cannot change, JSON as the API server writes it, lines of any length, kinds of
+errors.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ def test_paths(resource: Resource, arguments: tuple[str | None, ...], path: str)
 
 
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "a%2fb", "../../secrets/s"])
-def test_a_name_that_could_lead_elsewhere_names_nothing(name: str) -> None:
+def test_a_name_that_would_change_the_path_is_not_found(name: str) -> None:
     for arguments in (("n", name), (name, "e"), (name,)):
         with pytest.raises(NotFound):
             ENDPOINTS.path(*arguments)
@@ -41,7 +43,7 @@ def test_a_name_that_could_lead_elsewhere_names_nothing(name: str) -> None:
         ENDPOINTS.path("", "e")
 
 
-def test_json_is_written_as_go_writes_it() -> None:
+def test_json_is_encoded_as_go_encodes_it() -> None:
     body = {"b": 1, "a": {"z": "<é>&\u2028", "y": [True, None, 10**12]}}
     assert _encode(body) == '{"a":{"y":[true,null,1000000000000],"z":"\\u003cé\\u003e\\u0026\\u2028"},"b":1}'.encode()
 
@@ -60,7 +62,7 @@ async def test_lines_of_any_length(chunks: list[bytes], lines: list[bytes]) -> N
     assert [line async for line in _lines(stream(chunks))] == lines
 
 
-async def test_a_line_without_its_end_is_trouble() -> None:
+async def test_an_unfinished_line_is_unavailable() -> None:
     lines = _lines(stream([b"a\n{", b'"b']))
     assert await anext(lines) == b"a"
     with pytest.raises(Unavailable, match="inside an object"):
@@ -77,7 +79,7 @@ async def test_a_line_without_its_end_is_trouble() -> None:
         ("<html>", {}, ("Unknown", "the API server gave no message", None)),
     ],
 )
-def test_whatever_was_answered_is_an_error_with_words(
+def test_every_response_becomes_an_error_with_a_message(
     body: Any, headers: dict[str, str], told: tuple[str, str, float | None]
 ) -> None:
     error = from_status(503, body, headers)
@@ -85,7 +87,7 @@ def test_whatever_was_answered_is_an_error_with_words(
     assert "503" in str(error)
 
 
-def test_no_answer_has_words_too() -> None:
+def test_a_missing_response_has_a_message_too() -> None:
     assert str(no_answer(TimeoutError())) == "TimeoutError: the API server did not answer in time"
     assert isinstance(no_answer(OSError("refused")), ApiError)
 

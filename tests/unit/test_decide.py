@@ -1,4 +1,4 @@
-"""Who sizes the warm pool, and to what: the tables of core/autoscaling/decision.py and core/autoscaling/decide.py, row by row."""
+"""Who scales the warm pool, and to which size: the tables of core/autoscaling/decision.py and decide.py, row by row."""
 
 from __future__ import annotations
 
@@ -283,7 +283,9 @@ SIZERS: dict[str, tuple[dict[str, Any], int | None, tuple[int, int] | None, bool
 
 
 @pytest.mark.parametrize("row", SIZERS.values(), ids=SIZERS)
-def test_who_sizes(row: tuple[dict[str, Any], int | None, tuple[int, int] | None, bool]) -> None:
+def test_who_scales_the_pool_and_to_which_size(
+    row: tuple[dict[str, Any], int | None, tuple[int, int] | None, bool],
+) -> None:
     found, size, wanted, measure = row
     decided = decide(facts(**found))
     assert (decided.size, bounds(decided.hpa), decided.measures_load) == (size, wanted, measure)
@@ -319,7 +321,7 @@ def test_who_sizes(row: tuple[dict[str, Any], int | None, tuple[int, int] | None
         ({"scales": target(1, 8, BUSY), "replicas": 1}, None, False),
     ],
 )
-def test_what_is_measured_is_looked_at_as_often_as_it_moves(
+def test_the_next_pass_comes_as_soon_as_loads_can_change_the_size(
     found: dict[str, Any], again: float | None, quiet: bool
 ) -> None:
     decided = decide(facts(**found))
@@ -338,7 +340,7 @@ def test_what_is_measured_is_looked_at_as_often_as_it_moves(
         (0, 50, 20, 50, (0, 1), (0, 20)),
     ],
 )
-def test_units_and_pods(
+def test_sizes_in_units_and_pods(
     low: int, high: int, limit: int, per: int, pods: tuple[int, int], held: tuple[int, int]
 ) -> None:
     decided = decide(facts(target(low, high, BUSY), leads=route(limit=limit, per=per)))
@@ -347,7 +349,7 @@ def test_units_and_pods(
     assert (decided.status["minCapacity"], decided.status["maxCapacity"]) == held
 
 
-def test_the_target_of_a_pod_is_that_of_its_units() -> None:
+def test_the_target_of_a_pod_is_the_sum_for_its_units() -> None:
     decided = decide(facts(target(1, 8, BUSY), leads=route(per=4)))
     assert decided.hpa is not None
     assert decided.hpa["metrics"][0]["external"]["target"] == {"type": "AverageValue", "averageValue": "2800m"}
@@ -370,7 +372,7 @@ def test_the_target_of_a_pod_is_that_of_its_units() -> None:
         (6, 5, (8, 3), 6, 3),
     ],
 )
-def test_a_raised_size_counts_once_filled(
+def test_an_increase_counts_when_its_pods_are_ready(
     replicas: int, ready: int, before: tuple[int, int], desired: int, current: int
 ) -> None:
     decided = decide(facts(target(1, 8, BUSY), replicas=replicas, ready=ready, status=status(*before)))
@@ -384,7 +386,7 @@ def test_desired_in_units_never_passes_the_maximum(replicas: int, desired: int) 
     assert decide(facts(target(1, 8, BUSY), replicas=replicas, leads=route(per=3))).desired == desired
 
 
-def test_without_autoscaling_capacity_is_what_the_configuration_says() -> None:
+def test_without_autoscaling_the_capacity_is_that_of_the_configuration() -> None:
     decided = decide(facts(leads=route(per=2, provisioned=5), replicas=3))
     assert (decided.size, decided.floor, decided.desired, decided.current, decided.status, decided.active) == (
         3,
@@ -419,14 +421,14 @@ def test_without_autoscaling_capacity_is_what_the_configuration_says() -> None:
         ({"replicas": None, "leads": route(provisioned=3)}, 3),
     ],
 )
-def test_what_a_new_pool_begins_with(found: dict[str, Any], floor: int) -> None:
+def test_the_first_size_of_a_new_pool(found: dict[str, Any], floor: int) -> None:
     assert decide(facts(**({"hpa": None} | found))).floor == floor
 
 
 # --- Schedules
 
 
-def test_a_scheduled_action_acts_at_its_moment_and_not_before() -> None:
+def test_a_scheduled_action_acts_at_its_time_and_not_before() -> None:
     scales = target(1, 8, BUSY, actions=(MORNING,))
     before = decide(facts(scales, status=status(1, **SINCE), now=NOW - 1.5))
     assert (bounds(before.hpa), before.requeue_after, before.desired) == ((1, 8), 1.5, 1)
@@ -449,13 +451,13 @@ def test_a_schedule_without_policies_and_without_hpa() -> None:
     assert (awake.size, awake.cause) == (4, "scheduled action 'morning' set the minimum to 4")
 
 
-def test_the_next_moment_comes_before_the_next_look() -> None:
+def test_the_next_scheduled_action_requeues_before_the_next_resync() -> None:
     found = {"scales": target(1, 8, BUSY, actions=(MORNING,)), "api": NONE, "status": status(1, **SINCE)}
     assert decide(facts(**found, now=NOW - 2)).requeue_after == 2
     assert decide(facts(**found, now=NOW - 20)).requeue_after == RESYNC_SECONDS
 
 
-def test_scheduled_scaling_that_rests() -> None:
+def test_suspended_scheduled_scaling() -> None:
     decided = decide(
         facts(
             target(1, 8, BUSY, actions=(MORNING,), rests="scheduled"),
@@ -471,7 +473,7 @@ def test_scheduled_scaling_that_rests() -> None:
 # --- The memory
 
 
-def test_what_is_measured_is_remembered_only_while_it_is_measured() -> None:
+def test_the_history_is_kept_only_while_loads_are_measured() -> None:
     past = (Recommendation(NOW - 10, 6),)
     computed = decide(facts(target(1, 8, BUSY), replicas=6, api=NONE, loads={"busy": 1.0}, history=past))
     assert bounds(computed.hpa) == (6, 6)
@@ -483,7 +485,7 @@ def test_what_is_measured_is_remembered_only_while_it_is_measured() -> None:
     assert decide(facts(target(1, 8, BUSY), history=past)).history == ()
 
 
-def test_a_lost_memory_holds_the_size_for_one_cooldown() -> None:
+def test_a_lost_history_holds_the_size_for_one_cooldown() -> None:
     first = decide(facts(target(1, 8, BUSY), replicas=6, api=NONE, loads={"busy": 1.0}))
     assert bounds(first.hpa) == (6, 6)
     assert bounds(
@@ -493,7 +495,7 @@ def test_a_lost_memory_holds_the_size_for_one_cooldown() -> None:
     ) == (2, 2)
 
 
-def test_the_hpa_leads_to_the_pool_of_the_route() -> None:
+def test_the_hpa_targets_the_pool_of_the_route() -> None:
     decided = decide(facts(target(1, 8, BUSY), hpa=hpa(leads_to="iris-old-warm")))
     assert decided.hpa is not None
     assert decided.hpa["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": WARM}
@@ -501,6 +503,9 @@ def test_the_hpa_leads_to_the_pool_of_the_route() -> None:
 
 
 @pytest.mark.parametrize(("api", "desired"), [(EXTERNAL, 4), (NONE, 8)])
-def test_desired_is_what_the_one_who_sizes_wants(api: MetricsApi, desired: int) -> None:
-    """Where zero is refused the controller computes too, but the HPA sizes all above 0: its decision counts when it has made it."""
+def test_desired_is_the_size_by_whoever_scales_the_pool(api: MetricsApi, desired: int) -> None:
+    """If the API server rejects minReplicas 0, the controller computes too, but the HPA sets all sizes above 0.
+
+    Its decision counts when it has made it.
+    """
     assert decide(facts(target(0, 8, BUSY), replicas=4, api=api, zero=False, loads={"busy": 5.6})).desired == desired

@@ -1,4 +1,4 @@
-"""The parts of the informer that need no server: waits, keys, what a change is."""
+"""The parts of the informer that need no server: back-off, keys, changes."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ def heard(informer: Informer, *values: Object) -> None:
         informer._put(value)
 
 
-async def test_a_change_is_told_once_per_version() -> None:
+async def test_a_change_is_reported_once_per_version() -> None:
     told: list[tuple[Object | None, Object | None]] = []
     informer = Informer(Cluster(), MODELS, on_change=lambda old, new: told.append((old, new)))
     heard(informer, thing("1"), thing("1"), thing("2"))
     assert told == [(None, thing("1")), (thing("1"), thing("2"))]
 
 
-async def test_an_object_made_again_unseen_is_a_deletion_and_a_new_object() -> None:
+async def test_an_object_recreated_unseen_is_a_deletion_and_a_new_object() -> None:
     told: list[tuple[Object | None, Object | None]] = []
     informer = Informer(Cluster(), MODELS, on_change=lambda old, new: told.append((old, new)))
     heard(informer, thing("1", uid="1"), thing("5", uid="2"))
     assert told == [(None, thing("1", uid="1")), (thing("1", uid="1"), None), (None, thing("5", uid="2"))]
 
 
-async def test_managed_fields_are_not_kept() -> None:
+async def test_managed_fields_are_not_stored() -> None:
     informer = Informer(Cluster(), MODELS)
     heard(informer, thing("1", managedFields=[{"manager": "x"}]))
     assert informer.store == {("n", "a"): thing("1")}
     assert without_managed_fields(thing("1")) == thing("1")
 
 
-async def test_a_listener_or_a_trim_that_fails_is_no_end(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failing_callback_or_transform_does_not_stop_the_informer(caplog: pytest.LogCaptureFixture) -> None:
     def fails(*_: object) -> Object:
         raise ValueError("no")
 
@@ -54,14 +54,14 @@ async def test_a_listener_or_a_trim_that_fails_is_no_end(caplog: pytest.LogCaptu
 @pytest.mark.parametrize(
     "value", [{}, {"metadata": None}, {"metadata": {"namespace": "n"}}, {"metadata": {"name": "a"}}]
 )
-async def test_an_object_without_a_name_or_version_is_trouble_of_the_server(value: Object) -> None:
+async def test_an_object_without_a_name_or_version_is_an_error_of_the_server(value: Object) -> None:
     informer = Informer(Cluster(), MODELS)
     informer.store["", "a"] = thing("1")
     with pytest.raises(Unavailable):
         heard(informer, value)
 
 
-async def test_waits_grow_to_a_bound_and_heed_what_the_server_asks() -> None:
+async def test_the_backoff_grows_to_a_limit_and_respects_retry_after() -> None:
     informer = Informer(Cluster(), MODELS, times=InformerTimes(max_backoff=10))
     (view,) = informer._views
     for failures, least, most in ((0, 0.05, 0.1), (3, 0.4, 0.8), (7, 5, 10), (1000, 5, 10)):

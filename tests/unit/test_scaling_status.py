@@ -1,4 +1,4 @@
-"""What is told of scaling: why the size changes, whether scaling is active, what the user must mend."""
+"""What is reported about scaling: why the size changes, whether scaling is active, and what the user must correct."""
 
 from __future__ import annotations
 
@@ -95,13 +95,13 @@ def test_why_the_size_changes(found: dict[str, Any], cause: str) -> None:
         ((), " "),
     ],
 )
-def test_which_of_several_policies_asks(averages: tuple[str, ...], by: str) -> None:
+def test_the_cause_names_the_policy_with_the_largest_recommendation(averages: tuple[str, ...], by: str) -> None:
     scales = target(1, 8, BUSY, tracks("b", at=0.5))
     decided = decide(facts(scales, replicas=5, status=status(3, **SINCE), hpa=hpa(averages=averages)))
     assert decided.cause == f"target tracking {by}asks for 5".replace("  ", " ")
 
 
-def test_which_of_several_policies_asks_where_the_controller_computes() -> None:
+def test_the_cause_names_that_policy_also_when_the_controller_computes() -> None:
     scales = target(1, 8, BUSY, tracks("b", at=0.5), tracks("c"))
     decided = decide(facts(scales, status=status(1, **SINCE), api=NONE, loads={"busy": 3.0, "b": 2.9, "c": None}))
     assert decided.cause == "target tracking policy 'b' asks for 6"
@@ -221,8 +221,10 @@ def test_whether_scaling_is_active(found: dict[str, Any], verdict: str, reason: 
         ("", 15, (c.UNKNOWN, c.NOT_SCALED_YET)),
     ],
 )
-def test_a_metric_that_is_away_for_a_moment_is_no_news(before: str, seconds: int, verdict: tuple[str, str]) -> None:
-    """A restart of the metrics process would be two writes and an Event for each endpoint."""
+def test_a_metric_that_is_missing_for_a_short_time_is_not_reported(
+    before: str, seconds: int, verdict: tuple[str, str]
+) -> None:
+    """A restart of the metrics process would cause two writes and an Event for each endpoint."""
     fails = hpa(("ScalingActive", "False", "FailedGetExternalMetric", AWAY, "2027-01-15T08:00:00Z"))  # NOW
     told = {"conditions": [{"type": c.SCALING_ACTIVE, "status": "", "reason": before}]}
     decided = decide(facts(target(1, 8, BUSY), hpa=fails, status=told, now=NOW + seconds))
@@ -253,7 +255,7 @@ def test_a_metric_that_is_away_for_a_moment_is_no_news(before: str, seconds: int
         ),
     ],
 )
-def test_messages_say_what_is_so_and_no_more(scales: Any, limit: int, message: str) -> None:
+def test_messages_contain_no_sizes_or_loads(scales: Any, limit: int, message: str) -> None:
     told = decide(
         facts(scales, leads=route(limit=limit), hpa=hpa(("ScalingActive", "True", "ValidMetricFound", "")))
     ).active
@@ -264,7 +266,7 @@ def test_messages_say_what_is_so_and_no_more(scales: Any, limit: int, message: s
 # --- What the user must mend
 
 
-def test_policies_that_cannot_be_followed_are_told_and_the_rest_acts() -> None:
+def test_unusable_policies_are_reported_and_the_others_act() -> None:
     decided = decide(facts(target(1, 8, BUSY, tracks("cpu", metric="CPUUtilization"))))
     assert decided.blocker is not None
     assert (decided.blocker.kind, decided.blocker.reason, decided.blocker.blocking) == (
@@ -277,7 +279,7 @@ def test_policies_that_cannot_be_followed_are_told_and_the_rest_acts() -> None:
     assert len(decided.hpa["metrics"]) == 1
 
 
-def test_schedules_that_cannot_be_read_are_told_and_the_rest_acts() -> None:
+def test_invalid_schedules_are_reported_and_the_others_act() -> None:
     wrong = action("noon", "cron(0 12 31 FEB ? 2027 9)", low=3)
     decided = decide(facts(target(1, 8, BUSY, actions=(wrong, MORNING)), status=status(1, **SINCE)))
     assert decided.blocker is not None
@@ -315,7 +317,7 @@ UPDATING = {"endpointConfigName": "v1"}  # the spec of `endpoint` below names v2
         (("Blue",), {"endpointConfigName": "v2"}, "Blue", None, "names the variant 'Blue'"),
     ],
 )
-def test_the_entry_of_the_variant(
+def test_which_entry_applies_to_the_variant(
     variants: tuple[str, ...], status: dict[str, Any], next_variant: str | None, chosen: str | None, says: str | None
 ) -> None:
     spec = {"endpointConfigName": "v2", "autoscaling": [{"variantName": v} for v in variants]}

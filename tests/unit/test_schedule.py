@@ -1,4 +1,4 @@
-"""What a schedule's text means: a table, and what holds for all of them."""
+"""The times of schedules: a table, and properties that hold for all of them."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def seen_from(time: str, zone: str) -> float:
 
 
 @pytest.mark.parametrize(("text", "zone", "now", "last", "following", "then"), rows(MOMENTS))
-def test_moments(text: str, zone: str, now: str, last: str, following: str, then: str) -> None:
+def test_the_times_of_a_schedule(text: str, zone: str, now: str, last: str, following: str, then: str) -> None:
     schedule, at = parse(text, zone), seen_from(now, zone)
     first = schedule.next(at, START)
     second = None if first is None else schedule.next(first, START)
@@ -225,9 +225,7 @@ def test_moments(text: str, zone: str, now: str, last: str, following: str, then
     ("text", "zone", "now", "last", "following", "then"),
     [r for r in rows(MOMENTS) if re.fullmatch(r"cron\((\S+ ){5}\S+\)", r[0])],
 )
-def test_the_table_itself_agrees_with_the_clock(
-    text: str, zone: str, now: str, last: str, following: str, then: str
-) -> None:
+def test_the_table_agrees_with_the_clock(text: str, zone: str, now: str, last: str, following: str, then: str) -> None:
     at = seen_from(now, zone)
     year = datetime.fromtimestamp(at, UTC).year
     oracle = Oracle(text[5:-1], zone, date(year - 1, 1, 1), date(min(year + 2, 2199), 12, 31))
@@ -247,7 +245,7 @@ def all_moments(schedule: Schedule, after: float, count: int) -> list[float]:
 
 
 @given(st.sampled_from(TEXTS), TIMES)
-def test_next_and_last_are_two_views_of_one_line(said: tuple[str, str], now: float) -> None:
+def test_next_and_last_return_the_same_times(said: tuple[str, str], now: float) -> None:
     schedule = parse(*said)
     moments = all_moments(schedule, now, 5)
     assert moments == sorted(set(moments)) and all(m > now and m == int(m) for m in moments)
@@ -258,7 +256,7 @@ def test_next_and_last_are_two_views_of_one_line(said: tuple[str, str], now: flo
 
 
 @given(st.sampled_from(TEXTS), TIMES, st.floats(0, 400 * 86400))
-def test_the_last_moment_is_within_the_window_and_is_the_last(said: tuple[str, str], now: float, back: float) -> None:
+def test_last_returns_the_latest_time_in_the_window(said: tuple[str, str], now: float, back: float) -> None:
     schedule = parse(*said)
     moment = schedule.last(now, now - back, START)
     if moment is None:
@@ -283,14 +281,16 @@ def test_a_rate_counts_whole_periods_from_its_start(
 
 
 @pytest.mark.parametrize("end", [-(10.0**15), -1.0, 0.0, 10.0**11, 10.0**15])
-def test_times_beyond_all_calendars_are_asked_without_harm(end: float) -> None:
+def test_times_outside_of_all_calendars_raise_no_error(end: float) -> None:
     schedule = parse("cron(0 8 * * ? *)")
     assert (schedule.next(end, START) is None) == (end > 0)
     assert (schedule.last(end, -(10.0**16), START) is None) == (end <= 0)
 
 
-def test_while_an_hour_is_shown_again_all_of_it_has_been() -> None:
-    """Berlin's clock shows 02:00 to 03:00 from 00:00 to 02:00 UTC: at 02:15 for the second time, 02:30 has come already."""
+def test_a_repeated_hour_has_already_occurred() -> None:
+    """Berlin's clock shows 02:00 to 03:00 from 00:00 to 02:00 UTC: at 02:15 for the second time, 02:30 has come
+    already.
+    """
     schedule, again = (
         parse("cron(0/30 2 * * ? *)", "Europe/Berlin"),
         datetime(2024, 10, 27, 1, 15, tzinfo=UTC).timestamp(),

@@ -1,4 +1,4 @@
-"""What is wrong with a schedule's text: a table of what the user reads, each with an example that is right."""
+"""Errors in the text of a schedule: a table of the messages, each with a valid example."""
 
 from __future__ import annotations
 
@@ -162,20 +162,20 @@ at(2027-01-31T08:00:00) | US/Eastren | timezone 'US/Eastren' is not in the IANA 
 
 
 @pytest.mark.parametrize(("text", "zone", "error"), rows(ERRORS))
-def test_errors(text: str, zone: str, error: str) -> None:
+def test_the_error_of_each_text(text: str, zone: str, error: str) -> None:
     with pytest.raises(ScheduleError) as caught:
         parse(text, zone)
     assert str(caught.value) == (error if error.startswith("timezone") else f"{text}: {error}")
 
 
 @pytest.mark.parametrize(("text", "zone", "error"), rows(ERRORS))
-def test_the_example_in_an_error_is_right(text: str, zone: str, error: str) -> None:
+def test_the_example_in_an_error_is_valid(text: str, zone: str, error: str) -> None:
     example = error.rpartition(", as ")[2]
     assert parse("rate(1 day)", example) if error.startswith("timezone") else parse(example, zone)
 
 
 @given(st.text(alphabet="0123456789 */,-?LW#MONFRIJAN()catrone:T", max_size=40))
-def test_any_text_is_read_or_refused_with_an_example_that_is_right(text: str) -> None:
+def test_any_text_is_parsed_or_rejected_with_a_valid_example(text: str) -> None:
     for whole in (text, f"cron({text})", f"cron(0 8 {text} * ? *)", f"at({text})", f"rate({text})"):
         try:
             parse(whole)

@@ -1,4 +1,4 @@
-"""The last minute of an endpoint: exact where it was seen, no data where not, in virtual time."""
+"""The last minute of an endpoint in virtual time: exact if it was sampled, else no data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rounds(
     skip: Iterable[int] = (),
     **fields: int | str | bool,
 ) -> None:
-    """Each second from `begin` to `end`, an activator tells what it has counted by then; in the rounds `skip` it does not answer."""
+    """Each second from `begin` to `end` an activator reports its counts; in the seconds `skip` it does not respond."""
     for second in range(begin, end + 1):
         answer = None if second in set(skip) else told(load(second), **fields)  # type: ignore[arg-type]
         window.add([(name, answer)], float(second))
@@ -64,7 +64,7 @@ def test_the_average_is_exact_with_a_burst_between_two_samples() -> None:
     assert usage(window, 100).load == pytest.approx(12 / 60)
 
 
-def test_a_minute_must_have_been_seen() -> None:
+def test_a_whole_minute_must_have_been_sampled() -> None:
     window = Window()
     rounds(window, 0, 59, lambda t: 500 + t)
     assert window.usage("u", OLD, 59) == NoData(
@@ -81,7 +81,7 @@ def test_before_an_endpoint_existed_it_had_no_load() -> None:
     assert "whole minute" in reason(window, 110, age=100)
 
 
-def test_what_has_counted_nothing_is_idle_from_the_first_look() -> None:
+def test_counts_of_zero_are_idle_from_the_first_sample() -> None:
     window = Window()
     rounds(window, 0, 0, lambda t: 0)
     assert usage(window, 0) == Usage(0.0, 0, 0, Totals(), 4)
@@ -89,7 +89,7 @@ def test_what_has_counted_nothing_is_idle_from_the_first_look() -> None:
     assert usage(window, 40) == usage(window, 0)
 
 
-def test_missed_answers_hide_nothing() -> None:
+def test_missed_responses_lose_nothing() -> None:
     window = Window()
     rounds(window, 0, 100, lambda t: 2 * t, skip=range(50, 62))
     assert usage(window, 100).load == pytest.approx(2)
@@ -98,8 +98,8 @@ def test_missed_answers_hide_nothing() -> None:
         assert usage(window, second + 1).load == pytest.approx(2)
 
 
-def test_a_silence_that_is_too_long_is_not_bridged() -> None:
-    """From 69 to 100 there was no answer: a minute that begins in interpolate is not known."""
+def test_a_gap_that_is_too_long_is_not_interpolated() -> None:
+    """From 69 to 100 there was no response: a minute that begins between them is not known."""
     window, known = Window(), []
     for second in range(201):
         rounds(window, second, second, lambda t: 2 * t, skip=range(70, 100))
@@ -108,7 +108,7 @@ def test_a_silence_that_is_too_long_is_not_bridged() -> None:
     assert known == [*range(101, 130), *range(160, 201)]
 
 
-def test_who_answers_late_still_counts_and_who_is_silent_does_not() -> None:
+def test_a_late_response_counts_and_a_missing_one_is_no_data() -> None:
     window = Window()
     rounds(window, 0, 100, lambda t: 2 * t, skip=range(97, 101))
     assert usage(window, 100).load == pytest.approx(2)
@@ -116,7 +116,7 @@ def test_who_answers_late_still_counts_and_who_is_silent_does_not() -> None:
     assert reason(window, 103) == "activator a, which serves it, does not answer"
 
 
-def test_nobody_was_asked() -> None:
+def test_before_the_first_sample_there_is_no_data() -> None:
     window = Window()
     assert "yet" in reason(window, 5)
     rounds(window, 0, 100, lambda t: t)
@@ -124,8 +124,8 @@ def test_nobody_was_asked() -> None:
     assert reason(window, 109) == "activators cannot be asked"
 
 
-def test_waiting_helps_only_where_an_activator_answers() -> None:
-    """Who asks retry_soon holds one of the API server's few askers."""
+def test_retry_soon_only_if_an_activator_responds() -> None:
+    """A request that waits occupies one of the HPA controller's few workers."""
     window = Window()
     window.add([("a", Stats("b", {}))], 0)
     assert window.usage("u", OLD, 0) == NoData("no activator serves a warm pool of it yet", retry_soon=True)
@@ -135,15 +135,15 @@ def test_waiting_helps_only_where_an_activator_answers() -> None:
     assert window.usage("u", OLD, 2) == NoData("no activator runs")
 
 
-def test_an_endpoint_of_the_future_says_nothing_of_the_past() -> None:
-    """The clock of the process and the API server's are two."""
+def test_an_endpoint_created_in_the_future_tells_nothing_about_the_past() -> None:
+    """The clocks of this process and of the API server differ."""
     window = Window()
     window.add([("a", told(2400))], 1000)
     assert "whole minute" in reason(window, 1000, age=-60)
     assert usage(window, 1000, age=-1).load > 0, "clocks differ a little"
 
 
-def test_an_unknown_endpoint_is_no_zero() -> None:
+def test_an_unknown_endpoint_is_no_data() -> None:
     window = Window()
     rounds(window, 0, 100, lambda t: t)
     assert window.usage("other", OLD, 100) == NoData("no activator serves a warm pool of it yet", retry_soon=True)
@@ -153,7 +153,7 @@ def test_an_unknown_endpoint_is_no_zero() -> None:
     assert reason(window, 110, uid="other") == "activator a does not answer"
 
 
-def test_a_new_life_of_an_activator_counts_from_zero_and_the_old_one_is_not_lost() -> None:
+def test_a_restarted_activator_counts_from_zero_and_its_old_counts_remain() -> None:
     window = Window()
     rounds(window, 0, 80, lambda t: 2 * t)
     rounds(window, 81, 100, lambda t: 2 * (t - 80), boot="b2")
@@ -161,7 +161,7 @@ def test_a_new_life_of_an_activator_counts_from_zero_and_the_old_one_is_not_lost
     assert usage(window, 100).increase.load_seconds == pytest.approx(120)
 
 
-def test_an_activator_that_comes_and_one_that_goes() -> None:
+def test_an_activator_starts_and_another_one_ends() -> None:
     window = Window()
     rounds(window, 0, 70, lambda t: 3 * t, name="old")
     for second in range(71, 101):
@@ -174,7 +174,7 @@ def test_an_activator_that_comes_and_one_that_goes() -> None:
     assert "whole minute" in reason(window, 30)
 
 
-def test_an_activator_that_begins_is_exact_although_it_answers_late() -> None:
+def test_a_new_activator_is_exact_although_it_responds_late() -> None:
     window = Window()
     rounds(window, 0, 70, lambda t: 3 * t, name="old")
     for second in range(71, 75):
@@ -184,7 +184,7 @@ def test_an_activator_that_begins_is_exact_although_it_answers_late() -> None:
     assert usage(window, 119).load == pytest.approx(3 + 46 / 60)
 
 
-def test_another_took_over_from_one_that_is_silent() -> None:
+def test_another_activator_took_over_from_a_silent_one() -> None:
     window = Window()
     for second in range(70):
         window.add([("a", told(second)), ("b", told(0, owner=False))], float(second))
@@ -195,21 +195,21 @@ def test_another_took_over_from_one_that_is_silent() -> None:
     assert usage(window, 89).load == pytest.approx((69 - 29 + 17) / 60)
 
 
-def test_two_that_both_served_and_one_is_silent() -> None:
+def test_two_activators_served_and_one_is_silent() -> None:
     window = Window()
     for second in range(80):
         window.add([("a", told(second)), ("b", None if second > 70 else told(second))], float(second))
     assert "activator b" in reason(window, 79)
 
 
-def test_one_that_is_silent_is_not_forgotten_however_long() -> None:
+def test_a_silent_activator_is_never_forgotten_while_it_is_listed() -> None:
     window = Window()
     for second in range(300):
         window.add([("a", told(second)), ("b", None if second > 70 else told(second))], float(second))
     assert "activator b" in reason(window, 299)
 
 
-def test_a_warm_pool_that_is_gone_and_comes_again() -> None:
+def test_a_warm_pool_is_removed_and_created_again() -> None:
     window = Window()
     rounds(window, 0, 80, lambda t: t)
     window.add([("a", Stats("b", {}))], 81.0)
@@ -218,7 +218,7 @@ def test_a_warm_pool_that_is_gone_and_comes_again() -> None:
     assert usage(window, 100).load == pytest.approx(1)
 
 
-def test_an_activator_that_a_list_left_out_has_not_begun_anew() -> None:
+def test_an_activator_missing_in_one_list_has_not_restarted() -> None:
     window = Window()
     for second in range(100):
         listed = [("a", Stats("b", {}))] if second != 90 else []
@@ -227,14 +227,14 @@ def test_an_activator_that_a_list_left_out_has_not_begun_anew() -> None:
     assert "whole minute" in reason(window, 110)
 
 
-def test_a_desk_that_is_made_anew_counts_anew() -> None:
+def test_a_new_throttler_counts_from_zero() -> None:
     window = Window()
     rounds(window, 0, 80, lambda t: 2 * t, invocations=0)
     rounds(window, 81, 100, lambda t: 2 * (t - 80))
     assert usage(window, 100).load == pytest.approx(2)
 
 
-def test_a_warm_pool_that_comes_to_an_old_endpoint_is_measured_from_then() -> None:
+def test_a_warm_pool_added_to_an_old_endpoint_is_measured_from_then_on() -> None:
     window = Window()
     for second in range(50):
         window.add([("a", Stats("b", {}))], float(second))
@@ -253,7 +253,7 @@ def test_levels_and_counts() -> None:
     assert (found.highest, found.lowest, found.increase.invocations) == (7, 1, 120)
 
 
-def test_levels_of_two_activators_are_added_moment_by_moment_and_their_pods_are_the_same() -> None:
+def test_levels_of_two_activators_are_added_per_sample_and_their_pods_are_the_same() -> None:
     window = Window()
     for second in range(101):
         window.add([("a", told(second, second % 2 * 4)), ("b", told(second, (second + 1) % 2 * 4))], float(second))
@@ -261,14 +261,14 @@ def test_levels_of_two_activators_are_added_moment_by_moment_and_their_pods_are_
     assert (found.highest, found.lowest, found.allocated, found.load) == (4, 4, 4, pytest.approx(2))
 
 
-def test_what_stands_is_what_the_owner_says() -> None:
+def test_allocated_is_what_the_owner_reports() -> None:
     window = Window()
     for second in range(61):
         window.add([("a", told(0, allocated=3)), ("b", told(0, owner=False, allocated=9))], float(second))
     assert usage(window, 60).allocated == 3
 
 
-def test_who_is_gone_has_no_level() -> None:
+def test_an_activator_that_ended_has_no_level() -> None:
     window = Window()
     for second in range(101):
         window.add([("a", told(0))] + ([("b", told(2 * second, 2, owner=False))] if second < 80 else []), float(second))
@@ -279,7 +279,7 @@ def test_who_is_gone_has_no_level() -> None:
     assert usage(window, 100).highest == 0  # the minute begins after it
 
 
-def test_what_is_counted_changes_with_each_request() -> None:
+def test_load_seconds_change_with_each_request() -> None:
     window = Window()
     assert window.load_seconds("u") == 0
     rounds(window, 0, 50, lambda t: min(t, 20))
@@ -308,7 +308,7 @@ def test_memory_is_bounded_by_what_happens_in_a_minute() -> None:
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[list[tuple[float, float, int]], list[float]]:
-    """Requests as (begin, end, activator), and moments of rounds at most a second apart."""
+    """Requests as (begin, end, activator), and times of samples at most a second apart."""
     requests = draw(st.lists(st.tuples(st.floats(0, 200), st.floats(0.001, 40), st.integers(0, 1)), max_size=40))
     gaps = draw(st.lists(st.floats(0.5, 1.0), min_size=300, max_size=300))
     moments, now = [], 0.0
@@ -343,7 +343,7 @@ def test_the_window_is_the_integral_of_all_requests(
 
 @settings(max_examples=60, deadline=None)
 @given(histories(), st.sets(st.integers(60, 250), max_size=60))
-def test_answers_that_are_missed_change_the_average_by_no_more_than_the_way_between_two(
+def test_missed_responses_change_the_average_by_no_more_than_one_interval(
     history: tuple[list[tuple[float, float, int]], list[float]], missed: set[int]
 ) -> None:
     requests, moments = history

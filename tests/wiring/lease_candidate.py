@@ -1,4 +1,7 @@
-"""One candidate for a Lease as a process: says `leading` and `lost …` on its output, leaves cleanly on SIGTERM. Arguments: identity, lease, renew, retry."""
+"""One candidate for a Lease as a process. Prints `leading` and `lost …`; leaves cleanly on SIGTERM.
+
+Arguments: identity, lease, renew, retry.
+"""
 
 from __future__ import annotations
 

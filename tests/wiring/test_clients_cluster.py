@@ -1,4 +1,4 @@
-"""The connection to the API server: where its configuration comes from, what trouble becomes, and what never waits for what."""
+"""The connection to the API server: its configuration, its errors, and which requests never wait for others."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def test_an_unusable_configuration_is_an_api_error(tmp_path: Path, content
         await Cluster().connect(str(file))
 
 
-async def test_a_closed_or_never_opened_connection_says_so(cluster: Cluster) -> None:
+async def test_a_closed_or_never_opened_connection_is_reported(cluster: Cluster) -> None:
     await cluster.close()
     await cluster.close()
     for closed in (cluster, Cluster()):
@@ -126,7 +126,7 @@ async def test_a_closed_or_never_opened_connection_says_so(cluster: Cluster) -> 
         (504, Unavailable),
     ],
 )
-async def test_each_status_is_its_kind_of_error(
+async def test_each_status_becomes_its_kind_of_error(
     server: ApiServer, cluster: Cluster, status: int, kind: type[ApiError]
 ) -> None:
     server.faults.fail(status, message="because", retry_after=7 if status == 429 else None)
@@ -140,7 +140,7 @@ async def test_each_status_is_its_kind_of_error(
     )
 
 
-async def test_no_whole_answer_is_unavailable(
+async def test_an_incomplete_response_is_unavailable(
     server: ApiServer, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patches = matching("patch")
@@ -164,21 +164,19 @@ async def test_no_whole_answer_is_unavailable(
         await cluster.list(MODELS, None)
 
 
-async def test_an_answer_that_is_no_object_is_unavailable(server: ApiServer, cluster: Cluster) -> None:
+async def test_a_response_that_is_no_object_is_unavailable(server: ApiServer, cluster: Cluster) -> None:
     server.raw["/api/v1/nodes"] = b"<html>"
     nodes = module.Resource("", "v1", "nodes", "Node", namespaced=False)
     with pytest.raises(Unavailable, match="not a JSON object"):
         await cluster.list(nodes, None)
 
 
-async def test_a_status_needs_its_fence(cluster: Cluster) -> None:
+async def test_a_status_write_needs_a_resource_version(cluster: Cluster) -> None:
     with pytest.raises(ValueError, match="resourceVersion"):
         await cluster.update_status(ENDPOINTS, "default", "e", {"metadata": {"name": "e"}, "status": {}})
 
 
-async def test_a_delete_that_is_repeated_after_its_answer_was_lost_is_no_error(
-    server: ApiServer, cluster: Cluster
-) -> None:
+async def test_a_delete_repeated_after_its_response_was_lost_is_no_error(server: ApiServer, cluster: Cluster) -> None:
     server.store.create(server.store.kind("configmaps"), "default", {"metadata": {"name": "c"}})
     server.faults.lose(matching("delete"))
     with contextlib.suppress(Unavailable):
@@ -189,7 +187,7 @@ async def test_a_delete_that_is_repeated_after_its_answer_was_lost_is_no_error(
 # What never waits for what
 
 
-async def test_watches_never_hold_up_requests(server: ApiServer, tmp_path: Path) -> None:
+async def test_watches_never_delay_requests(server: ApiServer, tmp_path: Path) -> None:
     cluster = Cluster(max_connections=1)
     await cluster.connect(server.kubeconfig(tmp_path))
     streams = [

@@ -1,4 +1,7 @@
-"""Metrics of others, whose servers hang, answer late, or say what cannot be: nobody waits for long, and nothing is told that is not a user's affair."""
+"""Foreign metrics whose servers hang, respond late, or return invalid values.
+
+No caller waits long, and no reason reveals what users must not know.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,7 @@ def reason(answer: MetricResult) -> str:
     return answer.reason
 
 
-async def test_one_answer_serves_all_who_ask_at_a_time(w: World) -> None:
+async def test_one_result_serves_all_callers_at_a_time(w: World) -> None:
     foreign = w.foreign()
     w.says("1", "500m")
     assert await asyncio.gather(*(foreign.value("team", METRIC) for _ in range(9))) == [1.5] * 9
@@ -73,7 +76,7 @@ async def test_one_answer_serves_all_who_ask_at_a_time(w: World) -> None:
     assert (await foreign.value("team", METRIC), w.asked) == (2.0, 2)
 
 
-async def test_nobody_waits_for_a_server_that_hangs(w: World) -> None:
+async def test_no_caller_waits_for_a_server_that_hangs(w: World) -> None:
     held = w.server.faults.hold(lambda request: request.path == PATH)
     foreign = w.foreign(wait_seconds=0.01, timeout_seconds=0.05)
     assert "has not answered for 'queue' yet" in reason(await foreign.value("team", METRIC))
@@ -85,7 +88,7 @@ async def test_nobody_waits_for_a_server_that_hangs(w: World) -> None:
     assert w.asked == 1, "it is not asked again for a while"
 
 
-async def test_a_server_that_is_slow_gives_its_last_answer(w: World) -> None:
+async def test_while_a_server_is_slow_its_last_result_is_used(w: World) -> None:
     foreign = w.foreign()
     w.says("7")
     assert await foreign.value("team", METRIC) == 7
@@ -100,11 +103,11 @@ async def test_a_server_that_is_slow_gives_its_last_answer(w: World) -> None:
 
 
 @pytest.mark.parametrize("values", [(), ("1e999",), ("1", "-1e999")])
-async def test_what_is_no_number_is_no_data(w: World, values: tuple[str, ...]) -> None:
+async def test_a_value_that_is_no_number_is_no_data(w: World, values: tuple[str, ...]) -> None:
     w.says(*values)
     assert "has no value of 'queue'" in reason(await w.foreign().value("team", METRIC))
 
 
-async def test_users_are_not_told_where_prometheus_is(w: World) -> None:
+async def test_reasons_do_not_reveal_the_address_of_prometheus(w: World) -> None:
     told = reason(await w.foreign("http://admin:hunter2@127.0.0.1:1/deep").value("team", METRIC))
     assert told == "the installation's Prometheus does not answer: ClientConnectorError"

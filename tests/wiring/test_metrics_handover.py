@@ -1,4 +1,4 @@
-"""Which of two metrics servers answers during an upgrade."""
+"""Which of two metrics servers serves during an upgrade."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SYSTEM = "kindler-system"
 
 
 class Ground:
-    """A new server, `kindler-metrics-new`, beside whatever a test puts there."""
+    """A new server, `kindler-metrics-new`, beside the pods that a test creates."""
 
     def __init__(self, server: ApiServer) -> None:
         self.server, self.pods = server, server.store.kind("pods")
@@ -53,7 +53,7 @@ class Ground:
             await cluster.close()
 
     async def looked(self, times: int = 2) -> None:
-        """It has looked so often from now on."""
+        """Returns after so many more checks."""
         seen = len(self.server.log) + times
         async with asyncio.timeout(20):
             await self.server.until(lambda: len(self.server.log) > seen)
@@ -71,7 +71,7 @@ async def ground() -> AsyncIterator[Ground]:
         yield made
 
 
-async def test_it_waits_while_another_answers_and_until_its_minute_is_whole(ground: Ground, tmp_path: Path) -> None:
+async def test_it_waits_for_a_whole_minute_while_another_server_is_ready(ground: Ground, tmp_path: Path) -> None:
     ground.pod("kindler-metrics-old")
     async with ground.begins(tmp_path) as handover:
         await ground.looked()
@@ -80,7 +80,7 @@ async def test_it_waits_while_another_answers_and_until_its_minute_is_whole(grou
         await ground.over(handover)
 
 
-async def test_it_takes_over_when_the_other_goes(ground: Ground, tmp_path: Path) -> None:
+async def test_it_takes_over_when_the_other_server_ends(ground: Ground, tmp_path: Path) -> None:
     ground.pod("kindler-metrics-old")
     async with ground.begins(tmp_path) as handover:
         await ground.looked()
@@ -88,7 +88,7 @@ async def test_it_takes_over_when_the_other_goes(ground: Ground, tmp_path: Path)
         await ground.over(handover)
 
 
-async def test_nobody_waits_for_another_installation_or_for_a_server_that_does_not_answer(
+async def test_it_does_not_wait_for_another_installation_or_a_server_that_is_not_ready(
     ground: Ground, tmp_path: Path
 ) -> None:
     ground.pod("second-kindler-metrics-1")
@@ -97,7 +97,7 @@ async def test_nobody_waits_for_another_installation_or_for_a_server_that_does_n
         await ground.over(handover)
 
 
-async def test_where_nobody_scales_nothing_is_even_looked_at(ground: Ground, tmp_path: Path) -> None:
+async def test_if_no_endpoint_scales_it_makes_no_request(ground: Ground, tmp_path: Path) -> None:
     ground.pod("kindler-metrics-old")
     ground.scales = False
     async with ground.begins(tmp_path) as handover:
@@ -105,7 +105,7 @@ async def test_where_nobody_scales_nothing_is_even_looked_at(ground: Ground, tmp
         assert ground.server.log == []
 
 
-async def test_trouble_is_no_reason_to_wait(ground: Ground, tmp_path: Path) -> None:
+async def test_it_does_not_wait_if_the_api_server_fails(ground: Ground, tmp_path: Path) -> None:
     ground.pod("kindler-metrics-old")
     ground.server.faults.fail(403, matching("list", "pods"))
     async with ground.begins(tmp_path) as handover:
