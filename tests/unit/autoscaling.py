@@ -60,23 +60,27 @@ def action(name: str, schedule: str, low: int | None = None, high: int | None = 
 
 
 def target(
-    low: int = 1, high: int = 8, *policies: dict[str, Any], actions: tuple[dict[str, Any], ...] = (), rests: str = ""
+    low: int = 1,
+    high: int = 8,
+    *policies: dict[str, Any],
+    actions: tuple[dict[str, Any], ...] = (),
+    suspended: str = "",
 ) -> ScalableTarget:
-    """`rests`: the suspended parts, any of in, out, scheduled."""
+    """`suspended`: the suspended parts, any of in, out, scheduled."""
     words = {
         "in": "dynamicScalingInSuspended",
         "out": "dynamicScalingOutSuspended",
         "scheduled": "scheduledScalingSuspended",
     }
-    said = {
+    spec = {
         "variantName": "AllTraffic",
         "minCapacity": low,
         "maxCapacity": high,
-        "suspendedState": {words[word]: True for word in rests.split()},
+        "suspendedState": {words[word]: True for word in suspended.split()},
         "scalingPolicies": list(policies),
         "scheduledActions": list(actions),
     }
-    return ScalableTarget.parse(said)
+    return ScalableTarget.parse(spec)
 
 
 def pool(replicas: int, name: str = WARM) -> Pool:
@@ -88,22 +92,25 @@ def hpa(*conditions: tuple[str, ...], leads_to: str = WARM, averages: tuple[str,
 
     `averages`: of each metric in its status.
     """
-    told = [
+    reported = [
         dict(zip(("type", "status", "reason", "message", "lastTransitionTime"), c, strict=False)) for c in conditions
     ]
     metrics = [
         {"type": "External", "external": {"current": {"averageValue": value}}} if value else {"type": ""}
         for value in averages
     ]
-    return {"spec": {"scaleTargetRef": {"name": leads_to}}, "status": {"conditions": told, "currentMetrics": metrics}}
+    return {
+        "spec": {"scaleTargetRef": {"name": leads_to}},
+        "status": {"conditions": reported, "currentMetrics": metrics},
+    }
 
 
 def status(desired: int, current: int | None = None, **entry: Any) -> dict[str, Any]:
     """As written in the last pass; `entry`: fields of the entry of status.autoscaling, if any."""
     variant = {"currentServerlessConfig": {"provisionedConcurrency": desired if current is None else current}}
     variant["desiredServerlessConfig"] = {"provisionedConcurrency": desired}
-    kept = {"autoscaling": [{"variantName": "AllTraffic", "desiredCapacity": desired} | entry]} if entry else {}
-    return {"productionVariants": [variant]} | kept
+    stored = {"autoscaling": [{"variantName": "AllTraffic", "desiredCapacity": desired} | entry]} if entry else {}
+    return {"productionVariants": [variant]} | stored
 
 
 def facts(
@@ -119,7 +126,7 @@ def facts(
     **changed: Any,
 ) -> ScalingState:
     """The state. `replicas` None: there is no warm pool yet. `loads` by policy; None: no data."""
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         "endpoint": {"metadata": {"name": "iris", "namespace": "team", "uid": "uid-iris"}, "spec": {}},
         "target": scales,
         "route": leads or route(),
@@ -136,7 +143,7 @@ def facts(
         "now": now,
         "history": history,
     }
-    return ScalingState(**(found | changed))
+    return ScalingState(**(values | changed))
 
 
 MORNING = action("morning", "at(2027-01-15T08:00:00)", low=4)  # NOW

@@ -93,7 +93,7 @@ def _day_of_week(dice: random.Random) -> str:
     )
 
 
-# ---- the second reading
+# ---- the oracle
 
 
 class Oracle:
@@ -140,7 +140,7 @@ def shown(zone: str, day: date) -> tuple[tuple[int, int, int], ...]:
     """(epoch seconds, hour, minute) of all whole minutes that a zone's clock shows on a day, each only the first time."""
     midnight = int(
         datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp()
-    )  # about: what counts is what the clock shows
+    )  # approximately: the clock decides
     clocks = (
         (t, datetime.fromtimestamp(t, ZoneInfo(zone))) for t in range(midnight - 2 * 3600, midnight + 27 * 3600, 60)
     )

@@ -37,7 +37,7 @@ def sizes(found: list[dict[str, Any]]) -> list[tuple[int, int, str]]:
 
 
 TABLE: list[tuple[str, dict[str, Any], ScalingDecision, PodFailure | None, list[tuple[int, int, str]]]] = [
-    # what happens, status as found, the decision, trouble -> (from, to, result), the latest first
+    # case, status as read, the decision, failure -> (from, to, result), newest first
     ("nothing served before", {}, decided(4, 0), None, []),
     ("nothing changes", status(4), decided(4, 4), None, []),
     ("out", status(1), decided(4, 1), None, [(1, 4, "InProgress")]),

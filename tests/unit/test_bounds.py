@@ -45,14 +45,14 @@ NOON = action("noon", "cron(0 12 * * ? *)", high=20)
 EVENING = action("evening", "cron(0 20 * * ? *)", low=0, high=2)
 
 
-def seen(
-    now: str, *actions: dict[str, Any], kept: BoundsMemory | None = None, days: int = 0, **entry: Any
+def bounds_at(
+    now: str, *actions: dict[str, Any], memory_: BoundsMemory | None = None, days: int = 0, **entry: Any
 ) -> BoundsInForce:
-    return bounds_in_force(target(*actions, **entry), kept or memory(), CREATED, clock(now, days))
+    return bounds_in_force(target(*actions, **entry), memory_ or memory(), CREATED, clock(now, days))
 
 
 def test_without_actions_the_registered_bounds_are_in_force() -> None:
-    found = seen("13:00")
+    found = bounds_at("13:00")
     assert found == BoundsInForce(Bounds(1, 10), memory(), None, None, None, None, ())
 
 
@@ -86,22 +86,22 @@ def test_a_memory_from_the_future_counts_from_now() -> None:
 
 def test_an_action_sets_one_bound_and_leaves_the_other() -> None:
     at = clock("08:00")
-    assert seen("07:59:59", MORNING).bounds == Bounds(1, 10)
-    found = seen("08:00", MORNING)
+    assert bounds_at("07:59:59", MORNING).bounds == Bounds(1, 10)
+    found = bounds_at("08:00", MORNING)
     assert (found.bounds, found.minimum_by, found.maximum_by) == (Bounds(4, 10), DueAction("morning", at), None)
     assert (found.last, found.next) == (DueAction("morning", at), DueAction("morning", clock("08:00", 1)))
-    assert found.memory == memory()  # nothing is written for an action: it follows from the time
+    assert found.memory == memory()  # an action is not stored: it follows from the time
 
 
 def test_each_bound_is_set_by_the_last_action_that_names_it() -> None:
-    found = seen("13:00", MORNING, NOON, EVENING, kept=memory("07:00"))
+    found = bounds_at("13:00", MORNING, NOON, EVENING, memory_=memory("07:00"))
     assert (found.bounds, found.minimum_by, found.maximum_by) == (
         Bounds(4, 20),
         DueAction("morning", clock("08:00")),
         DueAction("noon", clock("12:00")),
     )
     assert (found.last, found.next) == (DueAction("noon", clock("12:00")), DueAction("evening", clock("20:00")))
-    found = seen("21:00", MORNING, NOON, EVENING, kept=memory("07:00"))
+    found = bounds_at("21:00", MORNING, NOON, EVENING, memory_=memory("07:00"))
     assert (found.bounds, found.minimum_by, found.maximum_by) == (
         Bounds(0, 2),
         DueAction("evening", clock("20:00")),
@@ -110,29 +110,29 @@ def test_each_bound_is_set_by_the_last_action_that_names_it() -> None:
 
 
 def test_the_order_in_the_list_does_not_matter_at_different_times() -> None:
-    assert seen("21:00", EVENING, NOON, MORNING).bounds == seen("21:00", MORNING, NOON, EVENING).bounds
+    assert bounds_at("21:00", EVENING, NOON, MORNING).bounds == bounds_at("21:00", MORNING, NOON, EVENING).bounds
 
 
 def test_of_two_actions_at_the_same_time_the_later_in_the_list_wins() -> None:
     other = action("other", "at(2026-11-24T08:00:00)", low=6)
-    assert seen("08:00", MORNING, other).bounds == Bounds(6, 10)
-    found = seen("08:00", other, MORNING)
+    assert bounds_at("08:00", MORNING, other).bounds == Bounds(6, 10)
+    found = bounds_at("08:00", other, MORNING)
     assert (found.bounds, found.minimum_by, found.last) == (
         Bounds(4, 10),
         DueAction("morning", clock("08:00")),
         DueAction("morning", clock("08:00")),
     )
-    assert seen("07:00", MORNING, other).next == DueAction("other", clock("08:00"))
+    assert bounds_at("07:00", MORNING, other).next == DueAction("other", clock("08:00"))
 
 
 def test_actions_missed_while_no_controller_ran_are_applied() -> None:
     """No controller ran from Tuesday to Friday noon: the last due actions are in force, not each in turn."""
-    found = seen("12:30", MORNING, NOON, EVENING, days=3)
+    found = bounds_at("12:30", MORNING, NOON, EVENING, days=3)
     assert (found.bounds, found.last) == (Bounds(4, 20), DueAction("noon", clock("12:00", 3)))
 
 
 def test_a_later_minimum_above_the_maximum_also_sets_the_maximum() -> None:
-    found = seen("13:00", action("more", "at(2026-11-24T12:00:00)", low=15))
+    found = bounds_at("13:00", action("more", "at(2026-11-24T12:00:00)", low=15))
     assert (found.bounds, found.minimum_by, found.maximum_by) == (
         Bounds(15, 15),
         *[DueAction("more", clock("12:00"))] * 2,
@@ -141,14 +141,14 @@ def test_a_later_minimum_above_the_maximum_also_sets_the_maximum() -> None:
 
 def test_a_later_maximum_below_the_minimum_also_sets_the_minimum() -> None:
     less = action("less", "at(2026-11-24T12:00:00)", high=2)
-    found = seen("13:00", MORNING, less)
+    found = bounds_at("13:00", MORNING, less)
     assert (found.bounds, found.minimum_by, found.maximum_by) == (
         Bounds(2, 2),
         *[DueAction("less", clock("12:00"))] * 2,
     )
-    assert seen("13:00", MORNING, less, days=1).bounds == Bounds(4, 4)  # the next morning the minimum is the later one
+    assert bounds_at("13:00", MORNING, less, days=1).bounds == Bounds(4, 4)  # the next morning the minimum is set later
     again = action("again", "at(2026-11-24T13:00:00)", high=8)
-    assert seen("13:00", MORNING, less, again).bounds == Bounds(4, 8)  # what had to yield was not forgotten
+    assert bounds_at("13:00", MORNING, less, again).bounds == Bounds(4, 8)  # the bound that was overridden is not lost
 
 
 def test_an_edit_of_the_registered_bounds_registers_them_again() -> None:
@@ -168,19 +168,19 @@ def test_an_edit_in_the_same_second_as_an_action_counts_after_it() -> None:
 
 
 def test_the_present_text_of_an_action_counts() -> None:
-    kept = memory()
-    assert seen("13:00", MORNING, kept=kept).bounds == Bounds(4, 10)
-    assert seen("13:00", {**MORNING, "scalableTargetAction": {"minCapacity": 7}}, kept=kept).bounds == Bounds(
-        7, 10
-    )  # edited after it was due
-    assert seen("13:00", kept=kept).bounds == Bounds(1, 10)  # taken away
-    assert seen("13:00", MORNING, kept=memory("09:00")).bounds == Bounds(
+    memory_ = memory()
+    assert bounds_at("13:00", MORNING, memory_=memory_).bounds == Bounds(4, 10)
+    assert bounds_at(
+        "13:00", {**MORNING, "scalableTargetAction": {"minCapacity": 7}}, memory_=memory_
+    ).bounds == Bounds(7, 10)  # edited after it was due
+    assert bounds_at("13:00", memory_=memory_).bounds == Bounds(1, 10)  # removed
+    assert bounds_at("13:00", MORNING, memory_=memory("09:00")).bounds == Bounds(
         1, 10
-    )  # was due before the bounds were registered
+    )  # it was due before the bounds were registered
 
 
 def test_suspended_scaling_freezes_the_bounds_in_force() -> None:
-    frozen = seen("13:00", MORNING, EVENING, suspended=True)
+    frozen = bounds_at("13:00", MORNING, EVENING, suspended=True)
     assert frozen.memory == BoundsMemory(clock("13:00"), Bounds(1, 10), Bounds(4, 10), True)
     assert (frozen.bounds, frozen.minimum_by, frozen.last, frozen.next) == (Bounds(4, 10), None, None, None)
     later = bounds_in_force(target(MORNING, EVENING, suspended=True), frozen.memory, CREATED, clock("23:00"))
@@ -188,8 +188,8 @@ def test_suspended_scaling_freezes_the_bounds_in_force() -> None:
 
 
 def test_actions_that_were_due_while_suspended_are_skipped() -> None:
-    kept = memory("13:00", low=4, suspended=True)
-    resumed = seen("21:00", MORNING, EVENING, kept=kept)
+    memory_ = memory("13:00", low=4, suspended=True)
+    resumed = bounds_at("21:00", MORNING, EVENING, memory_=memory_)
     assert (resumed.bounds, resumed.last, resumed.next) == (
         Bounds(4, 10),
         None,
@@ -211,27 +211,27 @@ def test_an_edit_while_suspended_is_in_force_at_once() -> None:
 
 def test_start_and_end_limit_the_recurrence_and_are_inclusive() -> None:
     held = action("held", "cron(0 8 * * ? *)", low=4, startTime="2026-11-25T08:00:00Z", endTime="2026-11-26T08:00:00Z")
-    assert (seen("12:00", held).bounds, seen("12:00", held).next) == (
+    assert (bounds_at("12:00", held).bounds, bounds_at("12:00", held).next) == (
         Bounds(1, 10),
         DueAction("held", clock("08:00", 1)),
     )
-    assert (seen("12:00", held, days=1).bounds, seen("12:00", held, days=1).next) == (
+    assert (bounds_at("12:00", held, days=1).bounds, bounds_at("12:00", held, days=1).next) == (
         Bounds(4, 10),
         DueAction("held", clock("08:00", 2)),
     )
-    over = seen("12:00", held, days=5)
+    over = bounds_at("12:00", held, days=5)
     assert (over.bounds, over.last, over.next) == (
         Bounds(4, 10),
         DueAction("held", clock("08:00", 2)),
         None,
-    )  # what it set stays
+    )  # the bounds that it set stay
 
 
 def test_a_recurring_action_also_acts_at_its_start_time() -> None:
     late = action("late", "cron(0 8 * * ? *)", low=4, startTime="2026-11-24T10:30:00+01:00")
-    assert seen("09:00", late).next == DueAction("late", clock("09:30"))
-    assert seen("09:30", late).bounds == Bounds(4, 10)
-    found = seen("10:00", late)
+    assert bounds_at("09:00", late).next == DueAction("late", clock("09:30"))
+    assert bounds_at("09:30", late).bounds == Bounds(4, 10)
+    found = bounds_at("10:00", late)
     assert (found.bounds, found.last, found.next) == (
         Bounds(4, 10),
         DueAction("late", clock("09:30")),
@@ -240,32 +240,38 @@ def test_a_recurring_action_also_acts_at_its_start_time() -> None:
 
 
 def test_a_start_time_before_the_bounds_were_registered_has_no_effect() -> None:
-    found = seen("07:00", action("old", "cron(0 8 * * ? *)", low=4, startTime="2026-11-01T00:00:00Z"))
+    found = bounds_at("07:00", action("old", "cron(0 8 * * ? *)", low=4, startTime="2026-11-01T00:00:00Z"))
     assert (found.bounds, found.last) == (Bounds(1, 10), None)
 
 
 def test_an_at_schedule_acts_once_and_not_at_its_start_time() -> None:
     once = action("once", "at(2026-11-24T12:00:00)", low=4, timezone="Europe/Berlin", startTime="2026-11-24T09:00:00Z")
-    assert (seen("10:00", once).bounds, seen("10:00", once).next) == (Bounds(1, 10), DueAction("once", clock("11:00")))
-    assert (seen("11:00", once).bounds, seen("11:00", once).next) == (Bounds(4, 10), None)
-    assert seen("13:00", once, kept=memory("12:00")).bounds == Bounds(1, 10)  # past
+    assert (bounds_at("10:00", once).bounds, bounds_at("10:00", once).next) == (
+        Bounds(1, 10),
+        DueAction("once", clock("11:00")),
+    )
+    assert (bounds_at("11:00", once).bounds, bounds_at("11:00", once).next) == (Bounds(4, 10), None)
+    assert bounds_at("13:00", once, memory_=memory("12:00")).bounds == Bounds(1, 10)  # past
     just = action(
         "just", "at(2026-11-24T12:00:00)", low=4, startTime="2026-11-24T12:00:00Z", endTime="2026-11-24T12:00:00Z"
     )
-    assert (seen("11:00", just).next, seen("13:00", just).bounds) == (DueAction("just", clock("12:00")), Bounds(4, 10))
+    assert (bounds_at("11:00", just).next, bounds_at("13:00", just).bounds) == (
+        DueAction("just", clock("12:00")),
+        Bounds(4, 10),
+    )
     outside = action("outside", "at(2026-11-24T12:00:00)", low=4, startTime="2026-11-24T13:00:00Z")
-    assert (seen("14:00", outside).bounds, seen("11:00", outside).next) == (Bounds(1, 10), None)
+    assert (bounds_at("14:00", outside).bounds, bounds_at("11:00", outside).next) == (Bounds(1, 10), None)
 
 
 def test_a_rate_counts_from_its_start_time() -> None:
     often = action("often", "rate(5 hours)", low=4, startTime="2026-11-24T01:15:00Z")
-    found = seen("13:00", often)
+    found = bounds_at("13:00", often)
     assert (found.bounds, found.last, found.next) == (
         Bounds(4, 10),
         DueAction("often", clock("11:15")),
         DueAction("often", clock("16:15")),
     )
-    assert seen("01:00", often).next == DueAction("often", clock("01:15"))
+    assert bounds_at("01:00", often).next == DueAction("often", clock("01:15"))
 
 
 def test_a_rate_without_start_time_counts_from_the_creation() -> None:
@@ -273,14 +279,14 @@ def test_a_rate_without_start_time_counts_from_the_creation() -> None:
     assert (found.bounds, found.next) == (
         Bounds(1, 10),
         DueAction("often", clock("18:20")),
-    )  # not at the creation itself: the registered bounds hold then
+    )  # not at the creation itself: the registered bounds are in force then
     assert bounds_in_force(
         target(action("often", "rate(5 hours)", low=4)), found.memory, clock("13:20"), clock("18:20")
     ).bounds == Bounds(4, 10)
 
 
 def test_an_action_that_cannot_be_parsed_is_reported_and_left_out() -> None:
-    found = seen(
+    found = bounds_at(
         "13:00",
         action("bad", "cron(0 25 * * ? *)", low=9),
         MORNING,
@@ -294,15 +300,15 @@ def test_an_action_that_cannot_be_parsed_is_reported_and_left_out() -> None:
 
 
 def test_memory_survives_a_round_trip_through_status() -> None:
-    kept = BoundsMemory(clock("13:00"), Bounds(1, 10), Bounds(4, 10), True)
-    entry = kept.to_status()
+    memory_ = BoundsMemory(clock("13:00"), Bounds(1, 10), Bounds(4, 10), True)
+    entry = memory_.to_status()
     assert entry == {
         "boundsSince": "2026-11-24T13:00:00Z",
         "registered": {"minCapacity": 1, "maxCapacity": 10},
         "base": {"minCapacity": 4, "maxCapacity": 10},
         "scheduledScalingSuspended": True,
     }
-    assert BoundsMemory.from_status({"variantName": "v", "minCapacity": 4, **entry}) == kept
+    assert BoundsMemory.from_status({"variantName": "v", "minCapacity": 4, **entry}) == memory_
 
 
 @pytest.mark.parametrize("gone", ["boundsSince", "registered", "base"])
@@ -318,7 +324,7 @@ def test_a_clock_that_is_set_back_changes_no_bound() -> None:
     assert (found.bounds, found.memory) == (Bounds(4, 10), memory("07:00", low=4))
 
 
-# ---- against a replay: every action is carried out at every moment, hour by hour
+# ---- compared with a replay: every action is applied at each of its times, hour by hour
 
 SETS = st.tuples(st.integers(0, 9) | st.none(), st.integers(0, 9) | st.none()).filter(
     lambda s: s != (None, None) and (None in s or s[0] <= s[1])
@@ -340,8 +346,8 @@ def test_the_result_equals_a_replay_of_each_action(
                 high, high_set = (high, high_set) if sets[1] is None else (sets[1], turn * 10 + n)
     if low > high:
         low, high = (low, low) if low_set > high_set else (high, high)
-    kept = BoundsMemory(begin.timestamp(), Bounds(1, 10), Bounds(1, 10), False)
-    found = bounds_in_force(target(*actions), kept, CREATED, begin.timestamp() + hours * 3600)
+    memory_ = BoundsMemory(begin.timestamp(), Bounds(1, 10), Bounds(1, 10), False)
+    found = bounds_in_force(target(*actions), memory_, CREATED, begin.timestamp() + hours * 3600)
     assert found.bounds == Bounds(low, high)
     ahead = [begin + timedelta(hours=hours + turn) for turn in range(1, 25)]
     first = next((time.timestamp() for time in ahead if any(time.hour in at for at, _ in said)), None)

@@ -41,7 +41,7 @@ IDLE = Usage(load=0.0, highest=0, lowest=0, increase=Totals(), allocated=4)
 STATISTICS = ("Average", "Maximum", "Minimum", "Sum", "SampleCount")
 ROUTE = Route("v", "r", "d", "w", 16, 2, 4, 1024, 300, 60, 180, 8080, "/ping", "/invocations")
 N = None
-# metric: Average, Maximum, Minimum, Sum, SampleCount; None: refused
+# metric: Average, Maximum, Minimum, Sum, SampleCount; None: rejected
 SERVED = {
     "ServerlessProvisionedConcurrencyUtilization": (0.75, 2.0, 0.25, N, N),
     "ServerlessProvisionedConcurrencyExecutions": (3.0, 8.0, 1.0, N, N),
@@ -60,9 +60,9 @@ SERVED = {
 def spec(
     metric: str = "Invocations", statistic: str = "Sum", where: str = "AWS/SageMaker", **dimensions: str
 ) -> CustomizedMetricSpecification:
-    told = tuple(MetricDimension(name=name, value=value) for name, value in dimensions.items())
+    reported = tuple(MetricDimension(name=name, value=value) for name, value in dimensions.items())
     return CustomizedMetricSpecification.model_validate(
-        {"metricName": metric, "namespace": where, "statistic": statistic, "dimensions": told}
+        {"metricName": metric, "namespace": where, "statistic": statistic, "dimensions": reported}
     )
 
 
@@ -140,7 +140,7 @@ def test_the_load_of_each_policy() -> None:
     assert loads.foreign(is_own) == {}
     found = loads.loads_of(is_own, ROUTE, USAGE, {})
     assert found["predefined"] == found["utilization"] == Load(3.0)
-    assert found["spilled"] == Load(40.0)  # times the four that stand
+    assert found["spilled"] == Load(40.0)  # times the four present units
     assert found["wrong"].value is None and "none of namespace" in found["wrong"].reason
 
 
@@ -173,7 +173,7 @@ def test_without_usage_no_policy_has_a_load() -> None:
     assert loads.loads_of(target(p=None), ROUTE, IDLE, {}) == {"p": Load(0.0)}
 
 
-# Others' metrics
+# Foreign metrics
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def test_the_rotation_of_two_certificates() -> None:
     )
     assert next_rotation(both, NAMES, 35.9 * HOUR) is both
     assert next_rotation(both, NAMES, 36 * HOUR) == Rotation(both.upcoming)
-    late = next_rotation(first, NAMES, 48 * HOUR)  # a machine that slept
+    late = next_rotation(first, NAMES, 48 * HOUR)  # the machine was suspended
     assert late.current.made == 48 * HOUR and late.upcoming is None
 
 
@@ -53,19 +53,19 @@ def test_the_certificate_in_use_is_always_valid_and_was_published_long_enough(ga
 
 def test_the_fields_of_the_certificate() -> None:
     pair = make((*NAMES, NAMES[0] + ".cluster.local"), 1_000_000)
-    told = x509.load_pem_x509_certificate(pair.certificate.encode())
+    reported = x509.load_pem_x509_certificate(pair.certificate.encode())
     assert (
-        told.not_valid_before_utc.timestamp() == 1_000_000 - HOUR
-        and told.not_valid_after_utc.timestamp() == pair.ends == 1_000_000 + 48 * HOUR
+        reported.not_valid_before_utc.timestamp() == 1_000_000 - HOUR
+        and reported.not_valid_after_utc.timestamp() == pair.ends == 1_000_000 + 48 * HOUR
     )
-    assert not told.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    assert not reported.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     assert "PRIVATE" in pair.key and "PRIVATE" not in pair.certificate
 
 
 def test_a_name_that_is_too_long_for_a_common_name() -> None:
     name = "a-release-with-a-long-name-metrics.a-namespace-with-a-long-name-too.svc"
-    told = x509.load_pem_x509_certificate(make((name,), 0).certificate.encode())
-    assert told.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
+    reported = x509.load_pem_x509_certificate(make((name,), 0).certificate.encode())
+    assert reported.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
         x509.DNSName
     ) == [name]
 

@@ -70,7 +70,7 @@ async def test_an_unfinished_line_is_unavailable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "headers", "told"),
+    ("body", "headers", "reported"),
     [
         ({"reason": "R", "message": "M"}, {}, ("R", "M", None)),
         ({"reason": "R", "message": "M", "details": {"retryAfterSeconds": 3}}, {}, ("R", "M", 3)),
@@ -80,10 +80,10 @@ async def test_an_unfinished_line_is_unavailable() -> None:
     ],
 )
 def test_every_response_becomes_an_error_with_a_message(
-    body: Any, headers: dict[str, str], told: tuple[str, str, float | None]
+    body: Any, headers: dict[str, str], reported: tuple[str, str, float | None]
 ) -> None:
     error = from_status(503, body, headers)
-    assert isinstance(error, Unavailable) and (error.reason, error.message, error.retry_after) == told
+    assert isinstance(error, Unavailable) and (error.reason, error.message, error.retry_after) == reported
     assert "503" in str(error)
 
 

@@ -60,7 +60,12 @@ SIZERS: dict[str, tuple[dict[str, Any], int | None, tuple[int, int] | None, bool
     ),
     "from 0 to the minimum": ({"scales": target(2, 8, BUSY), "replicas": 0}, 2, (2, 8), False),
     "… though the HPA slept": ({"scales": target(2, 8, BUSY), "replicas": 0, "hpa": SLEPT}, 2, (2, 8), False),
-    "… while all rests": ({"scales": target(2, 8, BUSY, rests="in out scheduled"), "replicas": 0}, 2, (2, 8), False),
+    "… while all suspended": (
+        {"scales": target(2, 8, BUSY, suspended="in out scheduled"), "replicas": 0},
+        2,
+        (2, 8),
+        False,
+    ),
     "minimum 0, the HPA's": ({"scales": target(0, 8, BUSY), "replicas": 3}, None, (0, 8), False),
     "at 0 by the HPA": ({"scales": target(0, 8, BUSY), "replicas": 0, "hpa": SLEPT}, None, (0, 8), False),
     "at 0 not by the HPA, idle": (
@@ -83,8 +88,8 @@ SIZERS: dict[str, tuple[dict[str, Any], int | None, tuple[int, int] | None, bool
     ),
     "at 0, not measured yet": ({"scales": target(0, 8, BUSY), "replicas": 0}, 0, (0, 8), True),
     "at 0, no data": ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": None}}, 0, (0, 8), True),
-    "at 0, scaling out rests": (
-        {"scales": target(0, 8, BUSY, rests="out"), "replicas": 0, "loads": {"busy": 3.0}},
+    "at 0, scaling out suspended": (
+        {"scales": target(0, 8, BUSY, suspended="out"), "replicas": 0, "loads": {"busy": 3.0}},
         0,
         (0, 8),
         True,
@@ -101,55 +106,55 @@ SIZERS: dict[str, tuple[dict[str, Any], int | None, tuple[int, int] | None, bool
         (0, 8),
         True,
     ),
-    "zero refused, busy": (
+    "zero rejected, busy": (
         {"scales": target(0, 8, AT_ONCE), "replicas": 4, "zero": False, "loads": {"busy": 1.0}},
         None,
         (1, 8),
         True,
     ),
-    "zero refused, 4 and idle: the HPA comes first": (
+    "zero rejected, 4 and idle: the HPA comes first": (
         {"scales": target(0, 8, AT_ONCE), "replicas": 4, "zero": False, "loads": {"busy": 0.0}},
         None,
         (1, 8),
         True,
     ),
-    "zero refused, 1 and idle": (
+    "zero rejected, 1 and idle": (
         {"scales": target(0, 8, AT_ONCE), "replicas": 1, "zero": False, "loads": {"busy": 0.0}},
         0,
         (1, 8),
         True,
     ),
-    "zero refused, 1 and idle, in the window": (
+    "zero rejected, 1 and idle, in the window": (
         {"scales": target(0, 8, BUSY), "replicas": 1, "zero": False, "loads": {"busy": 0.0}},
         None,
         (1, 8),
         True,
     ),
-    "zero refused, 1 and no data": (
+    "zero rejected, 1 and no data": (
         {"scales": target(0, 8, AT_ONCE), "replicas": 1, "zero": False, "loads": {"busy": None}},
         None,
         (1, 8),
         True,
     ),
-    "zero refused, scaling in rests": (
-        {"scales": target(0, 8, AT_ONCE, rests="in"), "replicas": 1, "zero": False, "loads": {"busy": 0.0}},
+    "zero rejected, scaling in suspended": (
+        {"scales": target(0, 8, AT_ONCE, suspended="in"), "replicas": 1, "zero": False, "loads": {"busy": 0.0}},
         None,
         (1, 8),
         True,
     ),
-    "zero refused, never scaled in": (
+    "zero rejected, never scaled in": (
         {"scales": target(0, 8, tracks(cooldown=0, keeps=True)), "replicas": 1, "zero": False, "loads": {"busy": 0.0}},
         None,
         (1, 8),
         True,
     ),
-    "zero refused, at 0, load": (
+    "zero rejected, at 0, load": (
         {"scales": target(0, 8, BUSY), "replicas": 0, "zero": False, "loads": {"busy": 3.0}},
         5,
         (1, 8),
         True,
     ),
-    "zero refused, minimum above": ({"scales": target(1, 8, BUSY), "replicas": 4, "zero": False}, None, (1, 8), False),
+    "zero rejected, minimum above": ({"scales": target(1, 8, BUSY), "replicas": 4, "zero": False}, None, (1, 8), False),
     "no API, more": (
         {"scales": target(1, 8, BUSY), "replicas": 2, "api": NONE, "loads": {"busy": 3.0}},
         None,
@@ -265,7 +270,7 @@ SIZERS: dict[str, tuple[dict[str, Any], int | None, tuple[int, int] | None, bool
         (0, 1),
         True,
     ),
-    "no API, zero refused, to 0": (
+    "no API, zero rejected, to 0": (
         {"scales": target(0, 8, AT_ONCE), "replicas": 1, "api": NONE, "zero": False, "loads": {"busy": 0.0}},
         0,
         (1, 1),
@@ -334,7 +339,7 @@ def test_the_next_pass_comes_as_soon_as_loads_can_change_the_size(
         (1, 8, 20, 1, (1, 8), (1, 8)),
         (1, 8, 20, 3, (1, 3), (1, 8)),
         (4, 9, 20, 3, (2, 3), (4, 9)),
-        (1, 50, 20, 1, (1, 20), (1, 20)),  # held at maxConcurrency
+        (1, 50, 20, 1, (1, 20), (1, 20)),  # limited to maxConcurrency
         (30, 50, 20, 1, (20, 20), (20, 20)),
         (30, 50, 20, 8, (3, 3), (20, 20)),
         (0, 50, 20, 50, (0, 1), (0, 20)),
@@ -362,13 +367,13 @@ def test_the_target_of_a_pod_is_the_sum_for_its_units() -> None:
     ("replicas", "ready", "before", "desired", "current"),
     [
         (2, 2, (2, 2), 2, 2),
-        (4, 2, (2, 2), 4, 2),  # raised, not filled
+        (4, 2, (2, 2), 4, 2),  # increased, not Ready yet
         (4, 3, (4, 2), 4, 2),
         (4, 4, (4, 2), 4, 4),
         (4, 5, (4, 2), 4, 4),
-        (2, 4, (4, 4), 2, 2),  # taken away at once
-        (4, 1, (4, 4), 4, 4),  # pods that fail are told elsewhere
-        (9, 9, (4, 4), 8, 8),  # on its way to the maximum
+        (2, 4, (4, 4), 2, 2),  # decreased at once
+        (4, 1, (4, 4), 4, 4),  # failing pods are reported elsewhere
+        (9, 9, (4, 4), 8, 8),  # scaling in to the maximum
         (6, 5, (8, 3), 6, 3),
     ],
 )
@@ -412,7 +417,7 @@ def test_without_autoscaling_the_capacity_is_that_of_the_configuration() -> None
                 "status": status(7, desiredCapacity=7),
             },
             7,
-        ),  # the pool was lost
+        ),  # the pool was deleted
         ({"scales": target(2, 8, BUSY), "replicas": 6, "leads": route(provisioned=3)}, 6),
         ({"scales": target(2, 8, BUSY), "replicas": 6, "leads": route(limit=4)}, 4),
         ({"scales": target(2, 8, BUSY), "replicas": 9}, 8),
@@ -460,7 +465,7 @@ def test_the_next_scheduled_action_requeues_before_the_next_resync() -> None:
 def test_suspended_scheduled_scaling() -> None:
     decided = decide(
         facts(
-            target(1, 8, BUSY, actions=(MORNING,), rests="scheduled"),
+            target(1, 8, BUSY, actions=(MORNING,), suspended="scheduled"),
             status=status(1, **SINCE, scheduledScalingSuspended=True),
             now=NOW + 5,
         )
@@ -470,7 +475,7 @@ def test_suspended_scheduled_scaling() -> None:
     assert "Scheduled actions are suspended" in decided.active[2]
 
 
-# --- The memory
+# --- The history
 
 
 def test_the_history_is_kept_only_while_loads_are_measured() -> None:

@@ -19,7 +19,7 @@ from kindler.core.autoscaling.decision import MetricsApi, ScalingDecision, Scali
 from kindler.core.autoscaling.tracking import History, Rules, Tracked, replicas
 from tests.unit.autoscaling import NOW, WARM, action, facts, hpa, policy, route, target
 
-STEP = 5.0  # seconds between passes; an HPA looks every third
+STEP = 5.0  # seconds between passes; an HPA syncs in every third
 
 
 @dataclass
@@ -44,7 +44,7 @@ class World:
     writers: list[str] = field(default_factory=list)
 
     def facts(self) -> ScalingState:
-        told = hpa(("ScaledToZero", str(self.slept), "", "")) | {"spec": self.hpa} if self.hpa else None
+        reported = hpa(("ScaledToZero", str(self.slept), "", "")) | {"spec": self.hpa} if self.hpa else None
         found = facts(
             self.target,
             self.size,
@@ -56,7 +56,7 @@ class World:
             self.history,
             self.now,
         )
-        return replace(found, hpa=told, status=self.status)
+        return replace(found, hpa=reported, status=self.status)
 
     def decide(self) -> ScalingDecision:
         """One pass of the controller, with all of its writes."""
@@ -145,13 +145,13 @@ def test_twenty_pods_of_which_five_are_busy(api: MetricsApi, zero: bool) -> None
     world = World(target(1, 20, policy(cooldown=0)), api=api, zero=zero, loads={"busy": 5.0}, size=20)
     sizes = world.run(300)
     assert sizes[-1] == 8
-    assert len(set(sizes)) <= 2  # 20, then 8, and nothing else ever
+    assert len(set(sizes)) <= 2  # 20, then 8, and no other size
 
 
 @way
 def test_scales_to_zero_and_back(api: MetricsApi, zero: bool) -> None:
     world = World(target(0, 8, policy(cooldown=60)), api=api, zero=zero, loads={"busy": 2.0})
-    assert world.run(60)[-1] == 3  # from 0, where no HPA would begin
+    assert world.run(60)[-1] == 3  # from 0, which no HPA scales
     world.loads = {"busy": 0.0}
     assert world.run(240)[-1] == 0
     assert set(world.run(120)) == {0}
@@ -208,7 +208,7 @@ def test_other_servers_take_the_metrics_apis_and_return_them() -> None:
     assert world.run(60)[-1] == 3
 
 
-# --- Any course of things
+# --- Any sequence of events
 
 POLICIES = st.lists(
     st.builds(policy, st.just("busy"), st.sampled_from([0.3, 0.7, 1.0]), st.sampled_from([0, 30]), st.booleans()),
@@ -224,7 +224,7 @@ LIMITS = st.tuples(st.integers(0, 12), st.integers(0, 12)).map(sorted)
 @st.composite
 def targets(draw: st.DrawFn) -> ScalableTarget:
     low, high = draw(LIMITS)
-    return target(low, high, *draw(POLICIES), *draw(MORE), rests=draw(RESTS))
+    return target(low, high, *draw(POLICIES), *draw(MORE), suspended=draw(RESTS))
 
 
 LOADS = st.fixed_dictionaries(
@@ -270,7 +270,7 @@ def _stands(world: World) -> bool:
 def test_a_decision_is_unchanged_after_it_was_applied(world: World) -> None:
     """Nothing is written if nothing has changed: the same HPA, the same size, the same status."""
     world.decide()
-    for _ in range(40):  # as long as it takes the HPA to follow
+    for _ in range(40):  # until the HPA has followed
         world.scale()
         world.ready = world.size or 0
         world.decide()

@@ -74,7 +74,7 @@ def test_a_status_without_an_average(metric: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("api", MetricsApi)
 @pytest.mark.parametrize("low", [0, 1, 8])
-@pytest.mark.parametrize("rests", ["", "in", "out", "in out"])
+@pytest.mark.parametrize("suspended", ["", "in", "out", "in out"])
 @pytest.mark.parametrize(
     "policies",
     [
@@ -84,12 +84,12 @@ def test_a_status_without_an_average(metric: dict[str, Any]) -> None:
     ],
 )
 def test_the_api_server_stores_the_spec_unchanged(
-    api: MetricsApi, low: int, rests: str, policies: tuple[dict[str, Any], ...]
+    api: MetricsApi, low: int, suspended: str, policies: tuple[dict[str, Any], ...]
 ) -> None:
-    spec = spec_of(target(1, 8, *policies, rests=rests), low=low, api=api, per=3)
+    spec = spec_of(target(1, 8, *policies, suspended=suspended), low=low, api=api, per=3)
     stored = {"metadata": {"name": "iris-warm"}, "spec": copy.deepcopy(spec)}
     complete(stored)
-    assert stored["spec"] == spec  # nothing was completed, nothing spelt anew
+    assert stored["spec"] == spec  # no default was added, no quantity changed
     assert covers(stored["spec"], spec)
 
 
@@ -118,7 +118,7 @@ def test_the_custom_metric_describes_the_endpoint() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policies", "rests", "rules"),
+    ("policies", "suspended", "rules"),
     [
         ((policy(cooldown=60),), "", Rules(1, 8, 60, True, True)),
         ((policy(cooldown=60), policy("b", cooldown=10)), "", Rules(1, 8, 60, True, True)),
@@ -126,7 +126,7 @@ def test_the_custom_metric_describes_the_endpoint() -> None:
             (policy(cooldown=60, keeps=True), policy("b", cooldown=10)),
             "",
             Rules(1, 8, 10, True, True),
-        ),  # only who scales in counts
+        ),  # only policies that scale in count
         ((policy(cooldown=60, keeps=True), policy("b", cooldown=10, keeps=True)), "", Rules(1, 8, 60, False, True)),
         ((policy(),), "in", Rules(1, 8, 300, False, True)),
         ((policy(),), "out", Rules(1, 8, 300, True, False)),
@@ -135,13 +135,13 @@ def test_the_custom_metric_describes_the_endpoint() -> None:
         ((), "", Rules(1, 8, 0, False, True)),
     ],
 )
-def test_the_scaling_rules_of_a_target(policies: tuple[dict[str, Any], ...], rests: str, rules: Rules) -> None:
-    scales = target(1, 8, *policies, rests=rests)
+def test_the_scaling_rules_of_a_target(policies: tuple[dict[str, Any], ...], suspended: str, rules: Rules) -> None:
+    scales = target(1, 8, *policies, suspended=suspended)
     assert hpa.rules_of(scales, scales.scaling_policies or (), 1, 8) == rules
 
 
 def test_the_behavior_fields_of_the_spec() -> None:
-    behaviour = spec_of(target(1, 8, policy(cooldown=45), rests="out"))["behavior"]
+    behaviour = spec_of(target(1, 8, policy(cooldown=45), suspended="out"))["behavior"]
     assert behaviour["scaleUp"] == {
         "stabilizationWindowSeconds": 0,
         "selectPolicy": "Disabled",

@@ -12,28 +12,28 @@ def thing(version: str, uid: str = "1", **more: object) -> Object:
     return {"metadata": {"name": "a", "namespace": "n", "uid": uid, "resourceVersion": version, **more}}
 
 
-def heard(informer: Informer, *values: Object) -> None:
+def receive(informer: Informer, *values: Object) -> None:
     for value in values:
         informer._put(value)
 
 
 async def test_a_change_is_reported_once_per_version() -> None:
-    told: list[tuple[Object | None, Object | None]] = []
-    informer = Informer(Cluster(), MODELS, on_change=lambda old, new: told.append((old, new)))
-    heard(informer, thing("1"), thing("1"), thing("2"))
-    assert told == [(None, thing("1")), (thing("1"), thing("2"))]
+    reported: list[tuple[Object | None, Object | None]] = []
+    informer = Informer(Cluster(), MODELS, on_change=lambda old, new: reported.append((old, new)))
+    receive(informer, thing("1"), thing("1"), thing("2"))
+    assert reported == [(None, thing("1")), (thing("1"), thing("2"))]
 
 
 async def test_an_object_recreated_unseen_is_a_deletion_and_a_new_object() -> None:
-    told: list[tuple[Object | None, Object | None]] = []
-    informer = Informer(Cluster(), MODELS, on_change=lambda old, new: told.append((old, new)))
-    heard(informer, thing("1", uid="1"), thing("5", uid="2"))
-    assert told == [(None, thing("1", uid="1")), (thing("1", uid="1"), None), (None, thing("5", uid="2"))]
+    reported: list[tuple[Object | None, Object | None]] = []
+    informer = Informer(Cluster(), MODELS, on_change=lambda old, new: reported.append((old, new)))
+    receive(informer, thing("1", uid="1"), thing("5", uid="2"))
+    assert reported == [(None, thing("1", uid="1")), (thing("1", uid="1"), None), (None, thing("5", uid="2"))]
 
 
 async def test_managed_fields_are_not_stored() -> None:
     informer = Informer(Cluster(), MODELS)
-    heard(informer, thing("1", managedFields=[{"manager": "x"}]))
+    receive(informer, thing("1", managedFields=[{"manager": "x"}]))
     assert informer.store == {("n", "a"): thing("1")}
     assert without_managed_fields(thing("1")) == thing("1")
 
@@ -43,7 +43,7 @@ async def test_a_failing_callback_or_transform_does_not_stop_the_informer(caplog
         raise ValueError("no")
 
     informer = Informer(Cluster(), MODELS, transform=fails, on_change=fails)
-    heard(informer, thing("1"))
+    receive(informer, thing("1"))
     assert informer.store == {("n", "a"): thing("1")}
     assert [r.message for r in caplog.records] == [
         "models ('n', 'a') could not be transformed",
@@ -58,7 +58,7 @@ async def test_an_object_without_a_name_or_version_is_an_error_of_the_server(val
     informer = Informer(Cluster(), MODELS)
     informer.store["", "a"] = thing("1")
     with pytest.raises(Unavailable):
-        heard(informer, value)
+        receive(informer, value)
 
 
 async def test_the_backoff_grows_to_a_limit_and_respects_retry_after() -> None:

@@ -16,8 +16,8 @@ from kindler.core.autoscaling.schedule.cron import ScheduleError
 from kindler.core.autoscaling.schedule.schedule import Schedule, parse
 from tests.unit.schedules import MONTHS, WEEKDAYS, Oracle, expression, numbered
 
-# Each change of the clocks lies in the middle of some days: an hour forward, an hour back, half an hour, at midnight, a
-# whole day that never came, none.
+# Each change of the clocks is in the middle of the tested days: an hour forward, an hour back, half an hour, at midnight,
+# a whole day that never came, none.
 WINDOWS = (
     ("Europe/Berlin", date(2025, 3, 30)),
     ("Europe/Berlin", date(2024, 10, 27)),
@@ -71,7 +71,7 @@ def test_the_oracle_finds_the_same_times(zone: str, change: date) -> None:
             earlier if earlier is not None and earlier >= begin else None
         ), (text, now)
         found += later is not None
-    assert found > EACH / 6  # enough of them have something to agree on
+    assert found > EACH / 6  # enough of them occur in these days
 
 
 def test_croniter_finds_the_same_times() -> None:

@@ -14,7 +14,7 @@ from kindler.core.autoscaling.tracking import History, Recommendation, Rules, Tr
     [
         (0.0, 0.7, 5, 0),
         (0.0, 0.7, 0, 0),
-        (0.01, 0.7, 0, 1),  # from 0 there is no band
+        (0.01, 0.7, 0, 1),  # from 0 there is no tolerance
         (0.7, 0.7, 1, 1),
         (0.71, 0.7, 1, 1),  # within 10 % above
         (0.77, 0.7, 1, 1),  # exactly 1.1
@@ -25,9 +25,9 @@ from kindler.core.autoscaling.tracking import History, Recommendation, Rules, Tr
         (15.4, 0.7, 20, 20),
         (15.401, 0.7, 20, 23),
         (5.0, 0.7, 20, 8),
-        (5.0, 0.7, 8, 8),  # 0.89 of the target, and yet 8: rounded up
+        (5.0, 0.7, 8, 8),  # 0.89 of the target is outside the tolerance, but 8 is the rounded-up result
         (14.0, 1.4, 5, 10),
-        (200.0, 0.7, 1, 286),  # bounds are another's affair
+        (200.0, 0.7, 1, 286),  # without bounds
         (0.0004, 0.7, 0, 1),  # a thousandth, rounded up
     ],
 )
@@ -51,23 +51,23 @@ RULES = Rules(low=1, high=10, window=60)
         ((3.0,), 1, RULES, 3),
         ((3.0, 5.0), 1, RULES, 5),  # the largest
         ((30.0,), 1, RULES, 10),
-        ((30.0,), 12, RULES, 10),  # above the maximum: no load is asked
+        ((30.0,), 12, RULES, 10),  # above the maximum: no load is read
         ((1.0,), 12, Rules(low=1, high=10, window=0), 10),
         ((None,), 12, RULES, 10),
-        ((8.0,), 2, Rules(low=4, high=10), 4),  # below the minimum: likewise
+        ((8.0,), 2, Rules(low=4, high=10), 4),  # below the minimum: no load is read either
         ((8.0,), 0, Rules(low=4, high=10), 8),  # but not from 0
         ((None,), 1, Rules(low=4, high=10), 4),
         ((None,), 0, Rules(low=4, high=10), 4),
         ((None,), 5, RULES, 5),
-        ((None, 3.0), 5, RULES, 5),  # a missing load blocks scaling in
-        ((None, 8.0), 5, RULES, 8),  # and not out
+        ((None, 3.0), 5, RULES, 5),  # a missing load blocks scale-in
+        ((None, 8.0), 5, RULES, 8),  # but not scale-out
         ((None, 3.0, 8.0), 5, RULES, 8),
-        ((1.0,), 10, Rules(low=1, high=10, window=0), 1),  # at a bound, not beyond it
+        ((1.0,), 10, Rules(low=1, high=10, window=0), 1),  # not beyond a bound
         ((8.0,), 4, Rules(low=4, high=10), 8),
-        ((1.0,), 5, RULES, 5),  # the first look counts the present size
+        ((1.0,), 5, RULES, 5),  # the first pass counts the present size
         ((1.0,), 5, Rules(low=1, high=10, window=0), 1),
         ((1.0,), 5, Rules(low=1, high=10, window=0, scales_in=False), 5),
-        ((1.0,), 12, Rules(low=1, high=10, window=0, scales_in=False), 10),  # bounds act all the same
+        ((1.0,), 12, Rules(low=1, high=10, window=0, scales_in=False), 10),  # bounds apply regardless
         ((8.0,), 5, Rules(low=1, high=10, scales_out=False), 5),
         ((8.0,), 5, Rules(low=6, high=10, scales_out=False), 6),
         ((8.0,), 0, Rules(low=0, high=10, scales_out=False), 0),

@@ -57,13 +57,13 @@ PREDEFINED = {
 
 
 def customized(metric: str, namespace: str = "AWS/SageMaker", statistic: str = "Average", **dimensions: str) -> Json:
-    told = [{"name": name, "value": value} for name, value in dimensions.items()]
+    reported = [{"name": name, "value": value} for name, value in dimensions.items()]
     return {
         "customizedMetricSpecification": {
             "metricName": metric,
             "namespace": namespace,
             "statistic": statistic,
-            "dimensions": told,
+            "dimensions": reported,
         }
     }
 

@@ -112,9 +112,9 @@ async def test_a_replica_that_does_not_respond_is_none_and_delays_no_other(
     world.pod("at-8-silent", "127.0.0.8")
     await world.activator("127.0.0.8", delay=never)
     world.pod("at-9-refuses", "127.0.0.9")
-    told = dict(await reader.read())
-    assert told.pop("at-2") == STATS
-    assert len(told) == 7 and set(told.values()) == {None}
+    reported = dict(await reader.read())
+    assert reported.pop("at-2") == STATS
+    assert len(reported) == 7 and set(reported.values()) == {None}
 
 
 async def test_without_a_token_it_reads_anyway(world: World, reader: ActivatorStats) -> None:

@@ -108,7 +108,7 @@ async def test_a_closed_or_never_opened_connection_is_reported(cluster: Cluster)
             await closed.get(MODELS, "default", "m")
 
 
-# Trouble
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ async def test_a_delete_repeated_after_its_response_was_lost_is_no_error(server:
     assert server.store.find(server.store.kind("configmaps"), "default", "c") is None
 
 
-# What never waits for what
+# Requests and watches
 
 
 async def test_watches_never_delay_requests(server: ApiServer, tmp_path: Path) -> None:

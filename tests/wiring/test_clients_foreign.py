@@ -37,11 +37,11 @@ class World:
         self.made.append(ForeignMetrics(self.cluster, Prometheus(url), lambda: self.now, wait_seconds, timeout_seconds))
         return self.made[-1]
 
-    def says(self, *values: str) -> None:
+    def serve(self, *values: str) -> None:
         self.server.raw[PATH] = json.dumps({"items": [{"value": value} for value in values]}).encode()
 
     @property
-    def asked(self) -> int:
+    def requests(self) -> int:
         return sum(request.path == PATH for request in self.server.log)
 
 
@@ -68,12 +68,12 @@ def reason(answer: MetricResult) -> str:
 
 async def test_one_result_serves_all_callers_at_a_time(w: World) -> None:
     foreign = w.foreign()
-    w.says("1", "500m")
+    w.serve("1", "500m")
     assert await asyncio.gather(*(foreign.value("team", METRIC) for _ in range(9))) == [1.5] * 9
-    assert w.asked == 1
+    assert w.requests == 1
     w.now += FRESH_SECONDS
-    w.says("2")
-    assert (await foreign.value("team", METRIC), w.asked) == (2.0, 2)
+    w.serve("2")
+    assert (await foreign.value("team", METRIC), w.requests) == (2.0, 2)
 
 
 async def test_no_caller_waits_for_a_server_that_hangs(w: World) -> None:
@@ -81,21 +81,21 @@ async def test_no_caller_waits_for_a_server_that_hangs(w: World) -> None:
     foreign = w.foreign(wait_seconds=0.01, timeout_seconds=0.05)
     assert "has not answered for 'queue' yet" in reason(await foreign.value("team", METRIC))
     await held.arrived.wait()
-    while "within 0.05 s" not in (told := reason(await foreign.value("team", METRIC))):
-        assert "yet" in told
+    while "within 0.05 s" not in (reported := reason(await foreign.value("team", METRIC))):
+        assert "yet" in reported
     w.now += RETRY_SECONDS - 1
     assert "within 0.05 s" in reason(await foreign.value("team", METRIC))
-    assert w.asked == 1, "it is not asked again for a while"
+    assert w.requests == 1, "it is not requested again for a while"
 
 
 async def test_while_a_server_is_slow_its_last_result_is_used(w: World) -> None:
     foreign = w.foreign()
-    w.says("7")
+    w.serve("7")
     assert await foreign.value("team", METRIC) == 7
     foreign.wait_seconds = 0.0
     w.now += 15
     held = w.server.faults.hold(lambda request: request.path == PATH)
-    w.says("8")
+    w.serve("8")
     assert await foreign.value("team", METRIC) == 7
     await held.arrived.wait()
     w.now += MAX_AGE_SECONDS
@@ -104,10 +104,10 @@ async def test_while_a_server_is_slow_its_last_result_is_used(w: World) -> None:
 
 @pytest.mark.parametrize("values", [(), ("1e999",), ("1", "-1e999")])
 async def test_a_value_that_is_no_number_is_no_data(w: World, values: tuple[str, ...]) -> None:
-    w.says(*values)
+    w.serve(*values)
     assert "has no value of 'queue'" in reason(await w.foreign().value("team", METRIC))
 
 
 async def test_reasons_do_not_reveal_the_address_of_prometheus(w: World) -> None:
-    told = reason(await w.foreign("http://admin:hunter2@127.0.0.1:1/deep").value("team", METRIC))
-    assert told == "the installation's Prometheus does not answer: ClientConnectorError"
+    reported = reason(await w.foreign("http://admin:hunter2@127.0.0.1:1/deep").value("team", METRIC))
+    assert reported == "the installation's Prometheus does not answer: ClientConnectorError"

@@ -28,18 +28,18 @@ class Followed:
         self.server, self.informer = server, informer
         self.sum: dict[tuple[str, str], Object] = {}
         self.changed = asyncio.Event()
-        self.told: list[str] = []
+        self.reported: list[str] = []
 
-    def hear(self, old: Object | None, new: Object | None) -> None:
+    def on_event(self, old: Object | None, new: Object | None) -> None:
         some = new or old
         assert some is not None
         key = some["metadata"]["namespace"], some["metadata"]["name"]
-        assert self.sum.get(key) == old, "what is told as old is what was told as new before"
+        assert self.sum.get(key) == old, "what is reported as old is what was reported as new before"
         if new is None:
             del self.sum[key]
         else:
             self.sum[key] = new
-        self.told.append(f"{'-' if new is None else '+' if old is None else '~'}{key[1]}")
+        self.reported.append(f"{'-' if new is None else '+' if old is None else '~'}{key[1]}")
         self.changed.set()
 
     async def until(self, condition: Callable[[], Any]) -> None:
@@ -86,7 +86,7 @@ async def following(
     await cluster.connect(server.kubeconfig(folder))
     informer = Informer(cluster, MODELS, namespaces, times=InformerTimes(SILENCE, 0.2))
     followed = Followed(server, informer)
-    informer._on_change = followed.hear
+    informer._on_change = followed.on_event
     running = asyncio.create_task(informer.run())
     try:
         yield followed
@@ -107,13 +107,13 @@ async def test_existing_and_new_objects(server: ApiServer, tmp_path: Path) -> No
     create(server, "a", "b")
     async with following(server, tmp_path) as followed:
         await followed.informer.synced.wait()
-        assert sorted(followed.told) == ["+a", "+b"]
+        assert sorted(followed.reported) == ["+a", "+b"]
         await followed.until_watching()
         create(server, "c")
         label(server, "a", "1")
         delete(server, "b")
         await followed.until_equal()
-        assert followed.told[2:] == ["+c", "~a", "-b"] and followed.informer.restarts == 0
+        assert followed.reported[2:] == ["+c", "~a", "-b"] and followed.informer.restarts == 0
         assert followed.informer.store["default", "a"]["kind"] == "Model"
         assert "managedFields" not in followed.informer.store["default", "a"]["metadata"]
 
@@ -141,7 +141,7 @@ async def test_deletions_during_an_outage_are_found_by_comparison(server: ApiSer
         assert len(followed.informer.store) == 4, "the last known state serves on"
         await server.up()
         await followed.until_equal()
-        assert sorted(followed.told[4:]) == ["+c", "+e", "-a", "-b", "-c"]
+        assert sorted(followed.reported[4:]) == ["+c", "+e", "-a", "-b", "-c"]
 
 
 async def test_gone_on_a_watch_request_lists_again(server: ApiServer, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ async def test_gone_on_a_watch_request_lists_again(server: ApiServer, tmp_path: 
     async with following(server, tmp_path) as followed:
         await followed.until_watching()
         for name in ("x", "y", "z"):
-            server.watches.hush()  # what happens now is not heard on the stream that is open
+            server.watches.hush()  # the open stream does not deliver the next changes
             create(server, name)
             delete(server, name if name != "x" else "a")
             server.compact()
@@ -195,7 +195,7 @@ async def test_a_silent_stream_is_replaced(server: ApiServer, tmp_path: Path) ->
 async def test_bookmarks_count_as_data_and_advance_the_version(server: ApiServer, tmp_path: Path) -> None:
     async with following(server, tmp_path) as followed:
         await followed.until_watching()
-        for i in range(20):  # of another kind: the watch of models hears nothing of it but a bookmark
+        for i in range(20):  # of another kind: the watch of models gets only a bookmark
             server.store.create(server.store.kind("configmaps"), "default", {"metadata": {"name": f"c{i}"}})
         async with asyncio.timeout(20):
             while followed.informer._views[0].version != str(server.store.version):
@@ -204,7 +204,7 @@ async def test_bookmarks_count_as_data_and_advance_the_version(server: ApiServer
         assert followed.informer.restarts == 0
         server.store.forgotten = (
             server.store.version
-        )  # the history before the bookmark is lost: a reconnect must not need it
+        )  # the history before the bookmark is dropped: a reconnect must not need it
         server.watches.cut()
         create(server, "a")
         await followed.until_equal()
@@ -217,7 +217,7 @@ async def test_a_truncated_line_is_not_parsed_as_an_object(server: ApiServer, tm
         server.watches.truncate()
         create(server, "a")
         await followed.until_equal()
-        assert followed.told == ["+a"] and followed.informer.restarts == 1
+        assert followed.reported == ["+a"] and followed.informer.restarts == 1
 
 
 async def test_an_object_larger_than_any_buffer(server: ApiServer, tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ async def test_dropped_and_truncated_responses_are_retried(server: ApiServer, tm
     async with following(server, tmp_path) as followed:
         await followed.until_watching()
         await followed.until_equal()
-        assert sorted(followed.told) == ["+a", "+b"]
+        assert sorted(followed.reported) == ["+a", "+b"]
 
 
 async def test_a_list_interrupted_between_pages_starts_again(server: ApiServer, tmp_path: Path) -> None:
@@ -260,10 +260,10 @@ async def test_a_list_interrupted_between_pages_starts_again(server: ApiServer, 
     async with following(server, tmp_path, page_size=2) as followed:
         await server.until(lambda: second.met)
         assert not followed.informer.synced.is_set()
-        delete(server, "a")  # seen in the first page of the list that broke off
+        delete(server, "a")  # it was in the first page of the interrupted list
         await followed.informer.synced.wait()
         await followed.until_equal()
-        assert followed.told[-1] == "-a" and len(followed.told) == 6
+        assert followed.reported[-1] == "-a" and len(followed.reported) == 6
 
 
 async def test_only_the_given_namespaces_are_followed(server: ApiServer, tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ async def test_only_selected_objects_are_stored(server: ApiServer, tmp_path: Pat
     await cluster.connect(server.kubeconfig(tmp_path))
     informer = Informer(cluster, MODELS, (), "x=1", times=InformerTimes(SILENCE))
     followed = Followed(server, informer)
-    informer._on_change = followed.hear
+    informer._on_change = followed.on_event
     running = asyncio.create_task(informer.run())
     await followed.until_watching()
     label(server, "b", "1")

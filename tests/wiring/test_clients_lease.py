@@ -30,7 +30,7 @@ class Watched:
     folder: Path
     holders: list[tuple[float, str]] = field(default_factory=list)
 
-    def hear(self, change: Change) -> None:
+    def on_event(self, change: Change) -> None:
         if change.kind.plural == "leases" and not change.deleted:
             self.holders.append((time.monotonic(), change.new["spec"].get("holderIdentity", "")))
 
@@ -57,7 +57,7 @@ class Watched:
 async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
     async with ApiServer() as server:
         watched = Watched(server, tmp_path)
-        server.store.listeners.append(watched.hear)
+        server.store.listeners.append(watched.on_event)
         yield watched
 
 
@@ -70,7 +70,7 @@ async def candidate(watched: Watched, identity: str) -> AsyncIterator[asyncio.su
         sys.executable, script, identity, *seconds, env=environ, stdout=asyncio.subprocess.PIPE
     )
     try:
-        assert await said(process) == "candidate"
+        assert await output(process) == "candidate"
         yield process
     finally:
         if process.returncode is None:
@@ -78,7 +78,7 @@ async def candidate(watched: Watched, identity: str) -> AsyncIterator[asyncio.su
         await process.wait()
 
 
-async def said(process: asyncio.subprocess.Process) -> str:
+async def output(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
     async with asyncio.timeout(30):
         return (await process.stdout.readline()).decode().strip()
@@ -103,11 +103,11 @@ async def test_a_killed_leader_is_replaced_when_its_lease_expires(watched: Watch
         await watched.renewed(4)
         first, second, follower = (a, b, "b") if watched.holders[-1][1] == "a" else (b, a, "a")
         assert {holder for _, holder in watched.holders} == {watched.holders[0][1]}, "one leads, the other waits"
-        assert await said(first) == "leading"
+        assert await output(first) == "leading"
         first.send_signal(signal.SIGKILL)
         await watched.until_held_by(follower)
-        assert await said(second) == "leading"
-        # Never before the lease has run out; and then at most one look later (another one as slack for a busy machine).
+        assert await output(second) == "leading"
+        # Never before the Lease has expired, and then at most one check later (and another one for a busy machine).
         assert TIMES.lease <= watched.gap() <= TIMES.lease + 2 * TIMES.retry
         lease = watched.lease()
         assert (
@@ -117,13 +117,13 @@ async def test_a_killed_leader_is_replaced_when_its_lease_expires(watched: Watch
 
 async def test_a_leader_that_leaves_is_replaced_at_the_next_check(watched: Watched) -> None:
     async with candidate(watched, "a") as a:
-        assert await said(a) == "leading"
+        assert await output(a) == "leading"
         async with candidate(watched, "b") as b:
             await watched.renewed()
             a.send_signal(signal.SIGTERM)
             assert await a.wait() == 0
             await watched.until_held_by("b")
-            assert await said(b) == "leading"
+            assert await output(b) == "leading"
             assert list(dict.fromkeys(holder for _, holder in watched.holders)) == ["a", "", "b"], (
                 "released, then taken"
             )
@@ -132,20 +132,20 @@ async def test_a_leader_that_leaves_is_replaced_at_the_next_check(watched: Watch
 
 async def test_a_paused_leader_detects_that_it_has_lost_and_stops_writing(watched: Watched) -> None:
     async with candidate(watched, "a") as a:
-        assert await said(a) == "leading"
+        assert await output(a) == "leading"
         async with candidate(watched, "b") as b:
             await watched.renewed()
             a.send_signal(signal.SIGSTOP)
             await watched.until_held_by("b")
-            assert await said(b) == "leading"
+            assert await output(b) == "leading"
             a.send_signal(signal.SIGCONT)
-            assert (await said(a)).startswith("lost") and await a.wait() == 3
+            assert (await output(a)).startswith("lost") and await a.wait() == 3
             await watched.renewed()
             since = next(i for i, (_, holder) in enumerate(watched.holders) if holder == "b")
             assert {holder for _, holder in watched.holders[since:]} == {"b"}
 
 
-# One process, and a server in trouble
+# One process, and a failing server
 
 
 async def test_an_outage_ends_leadership_before_another_may_start(watched: Watched) -> None:
@@ -214,7 +214,7 @@ async def test_a_standby_leaves_a_deleted_lease_to_its_holder(watched: Watched) 
         await watched.server.until(
             lambda: [r for r in watched.server.log if matching("get", "leases")(r)][2:]
         )  # the standby has seen the Lease
-        watched.server.faults.fail(500, WRITES)  # the holder is late, the standby's look comes first
+        watched.server.faults.fail(500, WRITES)  # the holder is late: the standby checks first
         watched.server.store.delete(watched.server.store.kind("leases"), "default", "leader")
         await watched.renewed()
         assert first.leading and not lost.done() and {holder for _, holder in watched.holders} == {"a"}

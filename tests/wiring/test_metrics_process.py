@@ -56,7 +56,7 @@ async def test_the_values_that_an_hpa_reads_through_both_apis(w: World) -> None:
     w.activator.serve(uid, load_seconds=90, in_flight=3, invocations=7)
     await w.sampled()
     assert await w.value() == (200, "1500m")
-    assert await w.value("customized-metric", "calls") == (200, "28000m")  # times the four units that stand
+    assert await w.value("customized-metric", "calls") == (200, "28000m")  # times the four present units
     status, body = await w.ask(
         EXECUTIONS, labelSelector="serving.kindler.dev/endpoint=iris,serving.kindler.dev/policy in (p)"
     )
@@ -148,8 +148,8 @@ async def test_missing_values_are_explained(w: World) -> None:
     await w.sampled()
     assert await w.value(policy="x") == (
         404,
-        "Endpoint team/iris has no scaling policy that reads concurrent-executions and has serving.kindler.dev/endpoint in (iris), "
-        "serving.kindler.dev/policy in (x)",
+        "Endpoint team/iris has no scaling policy that reads concurrent-executions "
+        "and has serving.kindler.dev/endpoint in (iris), serving.kindler.dev/policy in (x)",
     )
     status, message = await w.value(policy="m")
     assert status == 404 and message.startswith(
@@ -226,11 +226,11 @@ async def test_a_missing_response_is_no_data_and_loses_nothing(w: World) -> None
     uid = w.endpoint(policy("p"))
     w.activator.serve(uid, load_seconds=60)
     await w.sampled()
-    told, w.activator.reported = w.activator.reported, None
+    reported, w.activator.reported = w.activator.reported, None
     await w.until(lambda: isinstance(w.process.sampler.usage(uid, 1.0), NoData))
     status, message = await w.value()
     assert status == 503 and "activator activator-0, which serves it, does not answer" in message
-    w.activator.reported = told
+    w.activator.reported = reported
     w.activator.serve(uid, load_seconds=120)
     await w.sampled()
     assert await w.value() == (200, "2000m")
@@ -248,7 +248,7 @@ async def test_while_the_activators_cannot_be_listed_there_is_no_data(w: World) 
     assert await w.value() == (200, "1000m")
 
 
-# Others' metrics
+# Foreign metrics
 
 
 async def test_a_foreign_metric_from_the_external_metrics_api(w: World) -> None:
@@ -347,7 +347,7 @@ async def test_a_new_front_proxy_ca_replaces_the_old_one(w: World) -> None:
     )
     with pytest.raises(ValueError, match="requestheader-client-ca-file"):
         await w.process.trust.read()
-    assert (await w.ask("/apis"))[0] == 200  # what was read last stays in force
+    assert (await w.ask("/apis"))[0] == 200  # the values of the last read stay in force
 
 
 async def test_connections_and_sessions_end_with_the_front_proxy_ca_that_verified_them(w: World) -> None:
@@ -369,8 +369,8 @@ async def test_connections_and_sessions_end_with_the_front_proxy_ca_that_verifie
     assert not writer.get_extra_info("ssl_object").session.has_ticket
     w.allow(Authority("front-proxy-ca"))
     await w.process.trust.read()
-    refused = await ask()
-    assert refused.startswith(b"HTTP/1.1 403") and b"connection: close" in refused.lower()
+    rejected = await ask()
+    assert rejected.startswith(b"HTTP/1.1 403") and b"connection: close" in rejected.lower()
     assert await reader.read() == b""
     writer.close()
 
@@ -483,7 +483,7 @@ async def test_mounted_certificates_are_used_and_read_again_when_they_change(
         assert (await w.ask("/apis", roots=second))[0] == 200
 
 
-# What the API server itself asks, and what people do
+# Discovery and the admin port
 
 
 async def test_discovery(w: World) -> None:
@@ -530,7 +530,7 @@ async def test_the_process_ends_on_sigterm_and_rejects_invalid_settings(tmp_path
         async with asyncio.timeout(20):
             await server.until(
                 lambda: any(request.resource == "pods" for request in server.log)
-            )  # it asks for activators: all parts run
+            )  # it lists activators: all parts run
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == 0
     wrong = await asyncio.create_subprocess_exec(
@@ -541,5 +541,5 @@ async def test_the_process_ends_on_sigterm_and_rejects_invalid_settings(tmp_path
         env=env | {"KINDLER_METRICS_PORT": "x"},
         stderr=asyncio.subprocess.PIPE,
     )
-    _, said = await wrong.communicate()
-    assert wrong.returncode == 2 and b"KINDLER_METRICS_PORT='x' is not a number" in said
+    _, stderr = await wrong.communicate()
+    assert wrong.returncode == 2 and b"KINDLER_METRICS_PORT='x' is not a number" in stderr
