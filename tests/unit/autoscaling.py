@@ -87,7 +87,7 @@ def pool(replicas: int, name: str = WARM) -> Pool:
     return Pool(name, f"uid-{name}", "abc", names.WARM, replicas, "", False, None, {})
 
 
-def hpa(*conditions: tuple[str, ...], leads_to: str = WARM, averages: tuple[str, ...] = ()) -> dict[str, Any]:
+def hpa(*conditions: tuple[str, ...], targets_pool: str = WARM, averages: tuple[str, ...] = ()) -> dict[str, Any]:
     """`conditions`: (type, status, reason, message), and since when, if that matters.
 
     `averages`: of each metric in its status.
@@ -100,7 +100,7 @@ def hpa(*conditions: tuple[str, ...], leads_to: str = WARM, averages: tuple[str,
         for value in averages
     ]
     return {
-        "spec": {"scaleTargetRef": {"name": leads_to}},
+        "spec": {"scaleTargetRef": {"name": targets_pool}},
         "status": {"conditions": reported, "currentMetrics": metrics},
     }
 

@@ -137,7 +137,7 @@ class Oracle:
 
 @cache
 def shown(zone: str, day: date) -> tuple[tuple[int, int, int], ...]:
-    """(epoch seconds, hour, minute) of all whole minutes that a zone's clock shows on a day, each only the first time."""
+    """(epoch seconds, hour, minute) of all whole minutes that a zone's clock shows on a day, only the first time."""
     midnight = int(
         datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp()
     )  # approximately: the clock decides

@@ -1,4 +1,4 @@
-"""The bounds in force: one story per test, by the clock of 24 November 2026 in UTC. The registered bounds are 1 to 10."""
+"""The bounds in force: one story per test, by the clock of 24 November 2026 in UTC. The user registered 1 to 10."""
 
 from __future__ import annotations
 
@@ -295,7 +295,8 @@ def test_an_action_that_cannot_be_parsed_is_reported_and_left_out() -> None:
     assert found.bounds == Bounds(4, 10)
     assert found.failures == (
         "scheduledActions 'bad': cron(0 25 * * ? *): hours (field 2) is 25: use 0 to 23, as cron(0 8 * * ? *).",
-        "scheduledActions 'lost': timezone 'Mars' is not in the IANA time zone database: use a name of it, as Europe/Berlin.",
+        "scheduledActions 'lost': timezone 'Mars' is not in the IANA time zone database: "
+        "use a name of it, as Europe/Berlin.",
     )
 
 

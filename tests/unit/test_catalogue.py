@@ -1,4 +1,4 @@
-"""CloudWatch's names and statistics of an endpoint's own metrics: which are served, and the rejections of the others."""
+"""CloudWatch's names and statistics of an endpoint's own metrics: which are served, and the rejections."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ SIZERS: dict[str, tuple[dict[str, Any], int | None, tuple[int, int] | None, bool
     "the HPA's, also below": ({"scales": target(2, 8, BUSY), "replicas": 1}, None, (2, 8), False),
     "no HPA yet": ({"scales": target(2, 8, BUSY), "replicas": 1, "hpa": None}, 2, (2, 8), False),
     "the HPA leads elsewhere": (
-        {"scales": target(2, 8, BUSY), "replicas": 9, "hpa": hpa(leads_to="old")},
+        {"scales": target(2, 8, BUSY), "replicas": 9, "hpa": hpa(targets_pool="old")},
         8,
         (2, 8),
         False,
@@ -501,7 +501,7 @@ def test_a_lost_history_holds_the_size_for_one_cooldown() -> None:
 
 
 def test_the_hpa_targets_the_pool_of_the_route() -> None:
-    decided = decide(facts(target(1, 8, BUSY), hpa=hpa(leads_to="iris-old-warm")))
+    decided = decide(facts(target(1, 8, BUSY), hpa=hpa(targets_pool="iris-old-warm")))
     assert decided.hpa is not None
     assert decided.hpa["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": WARM}
     assert pool(1).name == WARM

@@ -152,6 +152,6 @@ def test_the_behavior_fields_of_the_spec() -> None:
 
 
 def test_which_pool_the_hpa_targets() -> None:
-    assert hpa.targets_pool(autoscaler(leads_to="a"), "a")
-    assert not hpa.targets_pool(autoscaler(leads_to="a"), "b")
+    assert hpa.targets_pool(autoscaler(targets_pool="a"), "a")
+    assert not hpa.targets_pool(autoscaler(targets_pool="a"), "b")
     assert not hpa.targets_pool({}, None)

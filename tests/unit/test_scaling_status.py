@@ -120,9 +120,9 @@ AWAY = "the HPA was unable to compute the replica count: the server is currently
         ({"scales": target(2, 8, tracks(metric="CPUUtilization"))}, c.FALSE, c.NO_METRICS, "see the condition Stalled"),
         ({"scales": target(2, 8, BUSY, suspended="in out")}, c.FALSE, c.SUSPENDED, "suspendedState"),
         ({"scales": target(2, 8, BUSY, suspended="in out"), "api": NONE}, c.FALSE, c.SUSPENDED, "suspendedState"),
-        ({"hpa": None}, c.UNKNOWN, c.NOT_SCALED_YET, "iris-warm does not lead to the warm pool yet"),
-        ({"hpa": hpa(leads_to="old")}, c.UNKNOWN, c.NOT_SCALED_YET, "does not lead to"),
-        ({"hpa": hpa()}, c.UNKNOWN, c.NOT_SCALED_YET, "has not looked"),
+        ({"hpa": None}, c.UNKNOWN, c.NOT_SCALED_YET, "iris-warm does not scale the warm pool yet"),
+        ({"hpa": hpa(targets_pool="old")}, c.UNKNOWN, c.NOT_SCALED_YET, "does not scale the warm pool"),
+        ({"hpa": hpa()}, c.UNKNOWN, c.NOT_SCALED_YET, "has not read its metrics yet"),
         (
             {"hpa": hpa(("AbleToScale", "False", "FailedGetScale", "no such pool"))},
             c.FALSE,
@@ -246,7 +246,8 @@ def test_a_metric_that_is_missing_for_a_short_time_is_not_reported(
             target(1, 9, BUSY, suspended="out"),
             8,
             "HorizontalPodAutoscaler iris-warm sizes the warm pool within 1 to 8. Scaling out is suspended. "
-            "maxCapacity 9 is held at 8, the maxConcurrency of the endpoint configuration; lower the one or raise the other.",
+            "maxCapacity 9 is held at 8, the maxConcurrency of the endpoint configuration; "
+            "lower the one or raise the other.",
         ),
         (
             target(1, 8, suspended="in out"),

@@ -16,7 +16,8 @@ from kindler.core.autoscaling.schedule.cron import ScheduleError
 from kindler.core.autoscaling.schedule.schedule import Schedule, parse
 from tests.unit.schedules import MONTHS, WEEKDAYS, Oracle, expression, numbered
 
-# Each change of the clocks is in the middle of the tested days: an hour forward, an hour back, half an hour, at midnight,
+# Each change of the clocks is in the middle of the tested days: an hour forward, an hour back, half an hour, at
+# midnight,
 # a whole day that never came, none.
 WINDOWS = (
     ("Europe/Berlin", date(2025, 3, 30)),

@@ -84,7 +84,8 @@ async def test_a_pod_uses_its_service_account_and_reads_the_token_again(
         monkeypatch.setattr(incluster_config, "datetime", SimpleNamespace(datetime=later, timedelta=datetime.timedelta))
         await cluster.list(MODELS, None)
         token.unlink()
-        monkeypatch.setattr(later, "now", lambda: datetime.datetime.now() + datetime.timedelta(minutes=5))  # noqa: DTZ005
+        in_five_minutes = datetime.timedelta(minutes=5)
+        monkeypatch.setattr(later, "now", lambda: datetime.datetime.now() + in_five_minutes)  # noqa: DTZ005
         with pytest.raises(Unavailable, match="token"):
             await cluster.list(MODELS, None)
         await cluster.close()

@@ -1,4 +1,4 @@
-"""The metrics process as the API server uses it: over TLS, with its front-proxy certificate, and for no other client."""
+"""The metrics process as the API server uses it: over TLS, with its front-proxy certificate, for no other client."""
 
 from __future__ import annotations
 

@@ -50,12 +50,11 @@ class ActivatorStats:
         self._failures: dict[str, str] = {}
 
     async def read(self, provisioned: bool = False) -> Responses:
-        """(pod name, its statistics or None if it did not respond) of every activator pod whose containers may run, by
-        name.
+        """Reads all activator pods whose containers may run: (pod name, its statistics or None), by name.
 
-        A terminating pod counts: it still reports its requests in progress. Raises ApiError if the API server does not
-        list the pods. `provisioned`: only endpoints with a warm pool, for callers that read every second. The list of
-        pods then comes from the API server's cache.
+        None: the pod did not respond. A terminating pod counts: it still reports its requests in progress. Raises
+        ApiError if the API server does not list the pods. `provisioned`: only endpoints with a warm pool, for callers
+        that read every second. The list of pods then comes from the API server's cache.
         """
         pods, _ = await self._cluster.list(
             PODS, self._namespace, self._selector, resource_version="0" if provisioned else ""
@@ -83,7 +82,7 @@ class ActivatorStats:
         try:
             return {"Authorization": f"Bearer {self._token_path.read_text().strip()}"}
         except OSError as error:
-            log.warning("no token to show to activators: %s", error)
+            log.warning("no token for requests to activators: %s", error)
             return {}
 
     async def _read_one(self, ip: str, provisioned: bool, headers: dict[str, str]) -> Stats | None:

@@ -51,7 +51,7 @@ class ForeignMetrics:
     """Reads and caches foreign metrics. Never raises: the result is then NoData with the reason.
 
     `clock`: seconds that never go back. `wait_seconds`: see WAIT_SECONDS. Users read the reasons, so a reason contains
-    neither the address of Prometheus nor anything from it.
+    neither the address nor any content of Prometheus.
     """
 
     def __init__(
@@ -84,9 +84,8 @@ class ForeignMetrics:
         if entry.task is None and now >= entry.until:
             entry.task = asyncio.create_task(self._refresh(entry, namespace, spec), name=f"metric {spec.metric_name}")
         if entry.task is not None:
-            await asyncio.wait(
-                [entry.task], timeout=self.wait_seconds
-            )  # on timeout the task continues: other callers wait for the same result
+            # After the timeout the task continues: other callers wait for the same result.
+            await asyncio.wait([entry.task], timeout=self.wait_seconds)
         if entry.result is None or self._clock() - entry.at > MAX_AGE_SECONDS:
             return NoData(f"{self._source} has not answered for {spec.metric_name!r} yet")
         return entry.result
@@ -141,10 +140,10 @@ class ForeignMetrics:
             return NoData(f"{self._source} answers something else: {error!r}")
 
     async def _read_external_api(self, namespace: str, spec: CustomizedMetricSpecification) -> MetricResult:
-        key = urlencode({"labelSelector": selector(spec)})
+        parameters = urlencode({"labelSelector": selector(spec)})
         group = f"/apis/{names.EXTERNAL_METRICS}/v1beta1"
         path = f"{group}/namespaces/{quote(namespace, safe='')}/{quote(spec.metric_name, safe='')}"
-        items: list[dict[str, Any]] = json.loads(await self._cluster.raw_get(f"{path}?{key}"))["items"]
+        items: list[dict[str, Any]] = json.loads(await self._cluster.raw_get(f"{path}?{parameters}"))["items"]
         value = sum(quantity(str(item["value"])) for item in items)
         if not items or not math.isfinite(value):
             return NoData(
@@ -154,16 +153,16 @@ class ForeignMetrics:
 
     async def _read_prometheus(self, namespace: str, spec: CustomizedMetricSpecification) -> MetricResult:
         label = self._prometheus.namespace_label
-        key = {"query": query(spec, (label, namespace) if label else None)}
+        parameters = {"query": query(spec, (label, namespace) if label else None)}
         if self._session is None:
             self._session = aiohttp.ClientSession(trust_env=False)
         async with self._session.get(
-            f"{self._prometheus.url}/api/v1/query", params=key, allow_redirects=False
+            f"{self._prometheus.url}/api/v1/query", params=parameters, allow_redirects=False
         ) as response:
             if response.status != 200:
-                return NoData(f"{self._source} answers {response.status} to {key['query']}")
+                return NoData(f"{self._source} answers {response.status} to {parameters['query']}")
             result: list[dict[str, Any]] = json.loads(await response.read())["data"]["result"]
         value = float(result[0]["value"][1]) if result else math.nan
         if not math.isfinite(value):
-            return NoData(f"{self._source} has no value of {key['query']}: is it scraped at least each 30 s?")
+            return NoData(f"{self._source} has no value of {parameters['query']}: is it scraped at least each 30 s?")
         return value

@@ -121,8 +121,9 @@ class Lease:
     def _term(self, current: Object) -> float:
         """Seconds from now for which nobody else may take this Lease."""
         spec = current.get("spec") or {}
-        nobody = spec.get("holderIdentity") in (None, "", self._identity)  # our own: written, but the response was lost
-        return 0.0 if nobody else float(spec.get("leaseDurationSeconds") or self._times.lease)
+        # Our own identity: we wrote it, but the response was lost.
+        free = spec.get("holderIdentity") in (None, "", self._identity)
+        return 0.0 if free else float(spec.get("leaseDurationSeconds") or self._times.lease)
 
     # The leader
 
@@ -147,7 +148,7 @@ class Lease:
         """False if another process holds the Lease."""
         try:
             await self._write(self._written)
-        except (Conflict, NotFound):  # changed or deleted by somebody, or by our own write whose response was lost
+        except (Conflict, NotFound):  # changed or deleted by others, or by our own write whose response was lost
             current = await self._get()
             if current is not None and (current.get("spec") or {}).get("holderIdentity") != self._identity:
                 return False

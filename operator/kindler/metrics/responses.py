@@ -59,13 +59,13 @@ class Value:
     value: float
 
 
-def external(values: Iterable[Value], moment: str) -> Json:
-    """An ExternalMetricValueList. `moment`: the values' time, in Kubernetes' format."""
+def external(values: Iterable[Value], timestamp: str) -> Json:
+    """An ExternalMetricValueList. `timestamp`: the values' time, in Kubernetes' format."""
     items = [
         {
             "metricName": v.metric,
             "metricLabels": v.labels,
-            "timestamp": moment,
+            "timestamp": timestamp,
             "window": int(WINDOW),
             "value": milli(v.value),
         }
@@ -79,7 +79,7 @@ def external(values: Iterable[Value], moment: str) -> Json:
     }
 
 
-def custom(values: Iterable[Value], moment: str) -> Json:
+def custom(values: Iterable[Value], timestamp: str) -> Json:
     """A MetricValueList: the same values with the Endpoints that they describe."""
     items = [
         {
@@ -90,7 +90,7 @@ def custom(values: Iterable[Value], moment: str) -> Json:
                 "apiVersion": names.API_VERSION,
             },
             "metric": {"name": v.metric, "selector": {"matchLabels": v.labels}},
-            "timestamp": moment,
+            "timestamp": timestamp,
             "windowSeconds": int(WINDOW),
             "value": milli(v.value),
         }

@@ -16,7 +16,7 @@ the HPA cannot read a metric that it needs             False    NoMetrics after 
 the HPA reads its metrics                              True     MetricsAvailable
 
 The first row that matches counts. The controller computes if no API is free, or if the pool is at 0 and an HPA would
-leave it there. No message contains a size or a load: each write of status wakes the watches of all activators.
+leave it there. No message contains a size or a load: each write of status is sent to the watches of all activators.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _of_controller(state: ScalingState, situation: Situation) -> ConditionText:
 def _of_hpa(state: ScalingState, situation: Situation) -> ConditionText:
     name = names.autoscaler_name(str(state.endpoint["metadata"]["name"]))
     if state.hpa is None or not situation.hpa_targets_pool:
-        return c.UNKNOWN, c.NOT_SCALED_YET, f"HorizontalPodAutoscaler {name} does not lead to the warm pool yet."
+        return c.UNKNOWN, c.NOT_SCALED_YET, f"HorizontalPodAutoscaler {name} does not scale the warm pool yet."
     able, active = (hpa.condition(state.hpa, kind) for kind in ("AbleToScale", "ScalingActive"))
     if able and able.get("status") == "False":
         return (
@@ -117,16 +117,14 @@ def _of_hpa(state: ScalingState, situation: Situation) -> ConditionText:
             c.CANNOT_SCALE,
             f"HorizontalPodAutoscaler {name}: {_sentence(able)} The size holds; see kubectl describe hpa {name}.",
         )
-    if active is None or active.get("reason") == "ScalingDisabled":  # reported for a pool at 0 that this pass scales up
-        return c.UNKNOWN, c.NOT_SCALED_YET, f"HorizontalPodAutoscaler {name} has not looked at its metrics yet."
-    if (
-        active.get("status") != "True"
-        and not _reported(state, c.NO_METRICS)
-        and grace_left(state, situation) is not None
-    ):
+    # The HPA reports ScalingDisabled for a pool at 0, which this pass scales up.
+    if active is None or active.get("reason") == "ScalingDisabled":
+        return c.UNKNOWN, c.NOT_SCALED_YET, f"HorizontalPodAutoscaler {name} has not read its metrics yet."
+    reads = active.get("status") == "True"
+    if not reads and not _reported(state, c.NO_METRICS) and grace_left(state, situation) is not None:
         if not _reported(state, c.METRICS_AVAILABLE):
             return c.UNKNOWN, c.NOT_SCALED_YET, f"HorizontalPodAutoscaler {name} has not read its metrics yet."
-    elif active.get("status") != "True":
+    elif not reads:
         api = _APIS.get(state.capabilities.api, "")
         process = "the pods of the metrics process, which say more in their log"
         remedy = f"The size holds. See kubectl get apiservice {api} and {process}."

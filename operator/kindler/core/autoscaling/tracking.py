@@ -64,15 +64,14 @@ def replicas(
     tracked: Iterable[Tracked], current: int, rules: Rules, history: History, now: float
 ) -> tuple[int, History]:
     """The size for `tracked`, and the history for the next call. `current`: the present size. The first history is ()."""
-    history = tuple(w for w in history if w.at <= now) or (
-        Recommendation(now, current),
-    )  # without those of a clock that was ahead
+    # A controller whose clock was ahead may have left recommendations from the future.
+    history = tuple(r for r in history if r.at <= now) or (Recommendation(now, current),)
     if current > rules.high or 0 < current < rules.low:
         return rules.clamp(current), history
     recommended = _largest_recommendation(tracked, current)
     if recommended is None:
         return rules.clamp(current), history
-    stabilized = max((w.replicas for w in history if w.at > now - rules.window), default=0)
+    stabilized = max((r.replicas for r in history if r.at > now - rules.window), default=0)
     size = recommended if recommended >= current else min(current, max(recommended, stabilized))
     if (size < current and not rules.scales_in) or (size > current and not rules.scales_out):
         size = current
@@ -106,4 +105,4 @@ def _stabilization_history(history: History, recommended: int, window: float, no
 
     So the history never has more entries than there are sizes.
     """
-    return (*(w for w in history if w.at > now - window and w.replicas > recommended), Recommendation(now, recommended))
+    return (*(r for r in history if r.at > now - window and r.replicas > recommended), Recommendation(now, recommended))

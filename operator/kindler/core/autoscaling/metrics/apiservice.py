@@ -111,19 +111,19 @@ def holder(api: MetricsApi, services: Mapping[str, Json], home: Installation) ->
 def choose(found: ClusterApiServices, home: Installation, setting: str) -> ApiServiceChoice:
     """The choice by the table above, and what must be written. `setting`: a key of ALLOWED."""
     holders = {api: holder(api, found.services, home) for api in VERSIONS}
-    wanted = [api for which in (Holder.OURS, Holder.FREE) for api in ALLOWED[setting] if holders[api] is which]
-    api = wanted[0] if wanted else MetricsApi.NONE
-    name = _names(api)[0] if wanted else ""
+    desired = [api for which in (Holder.OURS, Holder.FREE) for api in ALLOWED[setting] if holders[api] is which]
+    api = desired[0] if desired else MetricsApi.NONE
+    name = _names(api)[0] if desired else ""
     ours = {n for n in service_names() if n in found.services and is_ours(found.services[n], home)}
     # Only when a metrics server responds: an APIService without one blocks the deletion of every namespace.
-    answered = bool(bundle(found.certificates))
+    has_server = bool(bundle(found.certificates))
     exists = name in ours
     return ApiServiceChoice(
         api,
-        waiting=bool(name) and not exists and not answered,
-        make=name if not exists and answered else "",
+        waiting=bool(name) and not exists and not has_server,
+        make=name if not exists and has_server else "",
         change=name
-        if exists and answered and not _is_current(found.services[name], manifest(name, home, found.certificates))
+        if exists and has_server and not _is_current(found.services[name], manifest(name, home, found.certificates))
         else "",
         remove=tuple(sorted(ours - {name})),
         disown=tuple(
@@ -193,17 +193,17 @@ def _owners(found: Json) -> list[Json]:
     return list(found["metadata"].get("ownerReferences") or ())
 
 
-def _is_current(found: Json, wanted: Json) -> bool:
+def _is_current(found: Json, desired: Json) -> bool:
     """Whether the object has all that we desire, and the annotation of cert-manager only if we desire it."""
     metadata, spec = found["metadata"], found["spec"]
-    annotations, wanted_annotations = metadata.get("annotations") or {}, wanted["metadata"].get("annotations", {})
+    annotations, wanted_annotations = metadata.get("annotations") or {}, desired["metadata"].get("annotations", {})
     if not wanted_annotations.items() <= annotations.items() or (CERT_MANAGER in annotations) != (
         CERT_MANAGER in wanted_annotations
     ):
         return False
     return (
-        all(owner in _owners(found) for owner in wanted["metadata"]["ownerReferences"])
-        and wanted["spec"].items() <= spec.items()
+        all(owner in _owners(found) for owner in desired["metadata"]["ownerReferences"])
+        and desired["spec"].items() <= spec.items()
     )
 
 

@@ -59,8 +59,8 @@ class Track:
         if previous is not None and (previous.totals, previous.level) == (totals, level):
             totals = previous.totals
             if len(readings) > 1 and readings[-2].totals is totals and readings[-2].level == level:
-                # Nothing changed: the first and the last of such readings suffice, so most endpoints need very little
-                # memory.
+                # Nothing changed: the first and the last of such readings suffice, which saves memory for most
+                # endpoints.
                 previous.at = at
                 return
         readings.append(Reading(at, totals, level))
@@ -72,9 +72,9 @@ class Track:
             or totals.invocations < self.last.totals.invocations
         )
 
-    def forget(self, previous: float) -> None:
+    def forget(self, before: float) -> None:
         """Drops readings older than `before`, except the newest of them."""
-        outdated = bisect_right(self._readings, previous, key=_at) - 1
+        outdated = bisect_right(self._readings, before, key=_at) - 1
         if outdated > 0:
             del self._readings[:outdated]
 
@@ -104,9 +104,9 @@ class Track:
     def levels(self, times: list[float]) -> Iterator[int]:
         """The level at each time: as last reported, 0 before the first reading and after the end."""
         for time in times:
-            readings = bisect_right(self._readings, time, key=_at)
+            count = bisect_right(self._readings, time, key=_at)
             ended = self.ended is not None and time >= self.ended
-            yield self._readings[readings - 1].level if readings and not ended else 0
+            yield self._readings[count - 1].level if count and not ended else 0
 
 
 def _at(reading: Reading) -> float:

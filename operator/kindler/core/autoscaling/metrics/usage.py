@@ -32,8 +32,7 @@ STALE_SECONDS: Final = 5.0  # age from which a response no longer describes the 
 
 @dataclass(frozen=True, slots=True)
 class NoData:
-    """`reason`: a sentence for a person, without numbers: conditions contain it, and each change of a condition is a
-    write.
+    """`reason`: a sentence for a person. It has no numbers: conditions contain it, and each change of one is a write.
 
     `retry_soon`: activators respond, none knows the endpoint yet, and the next sample may.
     """
@@ -97,15 +96,14 @@ class Window:
 
     # Samples
 
-    def add(self, stats_of: Iterable[tuple[str, Stats | None]], now: float) -> None:
+    def add(self, sample: Iterable[tuple[str, Stats | None]], now: float) -> None:
         """Adds a sample: what each listed activator reported (None: it did not respond)."""
         before = self.last
-        for name, stats in stats_of:
+        for name, stats in sample:
             replica = self._replicas.get(name)
             if replica is None:
-                replica = self._replicas[name] = _Replica(
-                    now, before
-                )  # it was not listed in the last sample: it began since
+                # It was not listed in the last sample, so it started after it.
+                replica = self._replicas[name] = _Replica(now, before)
             replica.listed = now
             if stats is not None:
                 self._add_stats(name, replica, stats, now)
@@ -116,14 +114,14 @@ class Window:
         if replica.responded is not None and replica.boot != stats.boot:
             replica.started = replica.responded
         replica.boot, replica.responded = stats.boot, now
-        for stats_of in stats.endpoints.values():
-            if stats_of.totals is not None:
-                self._add_endpoint(name, replica, stats_of, stats_of.totals, now)
+        for reported in stats.endpoints.values():
+            if reported.totals is not None:
+                self._add_endpoint(name, replica, reported, reported.totals, now)
 
-    def _add_endpoint(self, name: str, replica: _Replica, stats_of: EndpointStats, totals: Totals, now: float) -> None:
-        endpoint = self._endpoints.get(stats_of.uid)
+    def _add_endpoint(self, name: str, replica: _Replica, reported: EndpointStats, totals: Totals, now: float) -> None:
+        endpoint = self._endpoints.get(reported.uid)
         if endpoint is None:
-            endpoint = self._endpoints[stats_of.uid] = _Endpoint()
+            endpoint = self._endpoints[reported.uid] = _Endpoint()
         track = endpoint.tracks.get((name, replica.boot))
         if track is None or track.restarts(totals):
             started = replica.started if track is None else track.last.at
@@ -131,7 +129,7 @@ class Window:
                 track.ended = now
                 endpoint.tracks[name, f"{replica.boot} until {now}"] = track
             track = endpoint.tracks[name, replica.boot] = Track(started)
-        track.add(now, stats_of, totals)
+        track.add(now, reported, totals)
 
     def _prune(self, now: float) -> None:
         horizon = now - WINDOW - MAX_GAP_SECONDS
@@ -149,9 +147,7 @@ class Window:
                 del self._endpoints[uid]
 
     def _is_reported(self, key: tuple[str, str], track: Track, now: float) -> bool:
-        """Whether the activator is listed and, if it responded in this sample, did so in the same run and reported the
-        endpoint.
-        """
+        """Whether the activator is listed and, if it responded in this sample, reported the endpoint in the same run."""
         replica = self._replicas.get(key[0])
         return replica is not None and replica.listed == now and (replica.responded != now or track.last.at == now)
 
