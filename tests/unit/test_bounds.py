@@ -46,9 +46,9 @@ EVENING = action("evening", "cron(0 20 * * ? *)", low=0, high=2)
 
 
 def bounds_at(
-    now: str, *actions: dict[str, Any], memory_: BoundsMemory | None = None, days: int = 0, **entry: Any
+    now: str, *actions: dict[str, Any], stored: BoundsMemory | None = None, days: int = 0, **entry: Any
 ) -> BoundsInForce:
-    return bounds_in_force(target(*actions, **entry), memory_ or memory(), CREATED, clock(now, days))
+    return bounds_in_force(target(*actions, **entry), stored or memory(), CREATED, clock(now, days))
 
 
 def test_without_actions_the_registered_bounds_are_in_force() -> None:
@@ -94,14 +94,14 @@ def test_an_action_sets_one_bound_and_leaves_the_other() -> None:
 
 
 def test_each_bound_is_set_by_the_last_action_that_names_it() -> None:
-    found = bounds_at("13:00", MORNING, NOON, EVENING, memory_=memory("07:00"))
+    found = bounds_at("13:00", MORNING, NOON, EVENING, stored=memory("07:00"))
     assert (found.bounds, found.minimum_by, found.maximum_by) == (
         Bounds(4, 20),
         DueAction("morning", clock("08:00")),
         DueAction("noon", clock("12:00")),
     )
     assert (found.last, found.next) == (DueAction("noon", clock("12:00")), DueAction("evening", clock("20:00")))
-    found = bounds_at("21:00", MORNING, NOON, EVENING, memory_=memory("07:00"))
+    found = bounds_at("21:00", MORNING, NOON, EVENING, stored=memory("07:00"))
     assert (found.bounds, found.minimum_by, found.maximum_by) == (
         Bounds(0, 2),
         DueAction("evening", clock("20:00")),
@@ -168,13 +168,13 @@ def test_an_edit_in_the_same_second_as_an_action_counts_after_it() -> None:
 
 
 def test_the_present_text_of_an_action_counts() -> None:
-    memory_ = memory()
-    assert bounds_at("13:00", MORNING, memory_=memory_).bounds == Bounds(4, 10)
-    assert bounds_at(
-        "13:00", {**MORNING, "scalableTargetAction": {"minCapacity": 7}}, memory_=memory_
-    ).bounds == Bounds(7, 10)  # edited after it was due
-    assert bounds_at("13:00", memory_=memory_).bounds == Bounds(1, 10)  # removed
-    assert bounds_at("13:00", MORNING, memory_=memory("09:00")).bounds == Bounds(
+    stored = memory()
+    assert bounds_at("13:00", MORNING, stored=stored).bounds == Bounds(4, 10)
+    assert bounds_at("13:00", {**MORNING, "scalableTargetAction": {"minCapacity": 7}}, stored=stored).bounds == Bounds(
+        7, 10
+    )  # edited after it was due
+    assert bounds_at("13:00", stored=stored).bounds == Bounds(1, 10)  # removed
+    assert bounds_at("13:00", MORNING, stored=memory("09:00")).bounds == Bounds(
         1, 10
     )  # it was due before the bounds were registered
 
@@ -188,8 +188,8 @@ def test_suspended_scaling_freezes_the_bounds_in_force() -> None:
 
 
 def test_actions_that_were_due_while_suspended_are_skipped() -> None:
-    memory_ = memory("13:00", low=4, suspended=True)
-    resumed = bounds_at("21:00", MORNING, EVENING, memory_=memory_)
+    stored = memory("13:00", low=4, suspended=True)
+    resumed = bounds_at("21:00", MORNING, EVENING, stored=stored)
     assert (resumed.bounds, resumed.last, resumed.next) == (
         Bounds(4, 10),
         None,
@@ -251,7 +251,7 @@ def test_an_at_schedule_acts_once_and_not_at_its_start_time() -> None:
         DueAction("once", clock("11:00")),
     )
     assert (bounds_at("11:00", once).bounds, bounds_at("11:00", once).next) == (Bounds(4, 10), None)
-    assert bounds_at("13:00", once, memory_=memory("12:00")).bounds == Bounds(1, 10)  # past
+    assert bounds_at("13:00", once, stored=memory("12:00")).bounds == Bounds(1, 10)  # past
     just = action(
         "just", "at(2026-11-24T12:00:00)", low=4, startTime="2026-11-24T12:00:00Z", endTime="2026-11-24T12:00:00Z"
     )
@@ -301,15 +301,15 @@ def test_an_action_that_cannot_be_parsed_is_reported_and_left_out() -> None:
 
 
 def test_memory_survives_a_round_trip_through_status() -> None:
-    memory_ = BoundsMemory(clock("13:00"), Bounds(1, 10), Bounds(4, 10), True)
-    entry = memory_.to_status()
+    stored = BoundsMemory(clock("13:00"), Bounds(1, 10), Bounds(4, 10), True)
+    entry = stored.to_status()
     assert entry == {
         "boundsSince": "2026-11-24T13:00:00Z",
         "registered": {"minCapacity": 1, "maxCapacity": 10},
         "base": {"minCapacity": 4, "maxCapacity": 10},
         "scheduledScalingSuspended": True,
     }
-    assert BoundsMemory.from_status({"variantName": "v", "minCapacity": 4, **entry}) == memory_
+    assert BoundsMemory.from_status({"variantName": "v", "minCapacity": 4, **entry}) == stored
 
 
 @pytest.mark.parametrize("gone", ["boundsSince", "registered", "base"])
@@ -347,8 +347,8 @@ def test_the_result_equals_a_replay_of_each_action(
                 high, high_set = (high, high_set) if sets[1] is None else (sets[1], turn * 10 + n)
     if low > high:
         low, high = (low, low) if low_set > high_set else (high, high)
-    memory_ = BoundsMemory(begin.timestamp(), Bounds(1, 10), Bounds(1, 10), False)
-    found = bounds_in_force(target(*actions), memory_, CREATED, begin.timestamp() + hours * 3600)
+    stored = BoundsMemory(begin.timestamp(), Bounds(1, 10), Bounds(1, 10), False)
+    found = bounds_in_force(target(*actions), stored, CREATED, begin.timestamp() + hours * 3600)
     assert found.bounds == Bounds(low, high)
     ahead = [begin + timedelta(hours=hours + turn) for turn in range(1, 25)]
     first = next((time.timestamp() for time in ahead if any(time.hour in at for at, _ in said)), None)

@@ -79,7 +79,7 @@ def _context() -> ssl.SSLContext:
 
 
 def _load(context: ssl.SSLContext, pair: str) -> None:
-    """Loads a pair from memory: Python loads keys from files only. The memory file is gone when the function returns."""
+    """Loads a pair from memory: Python loads keys from files only. The memory file is closed at the end."""
     descriptor = os.memfd_create("certificate")
     try:
         os.write(descriptor, pair.encode())

@@ -165,7 +165,7 @@ def _status(state: ScalingState, situation: Situation, desired: int, current: in
 
 
 def _is_idle(state: ScalingState, situation: Situation, computed: int | None) -> bool:
-    """Whether the pool is at its minimum and no request is in progress. A foreign metric can change without a request."""
+    """Whether the pool is at its minimum without any request. A foreign metric can change without a request."""
     loads = [state.loads.get(policy.policy_name) for policy in situation.policies]
     return (
         computed == situation.replicas == situation.rules.low

@@ -30,7 +30,7 @@ from kindler.core.common.pools import Pool
 
 
 class MetricsApi(enum.Enum):
-    """The API by which HPAs read our metrics. A cluster has one server for each API, and it can be another product's."""
+    """The API by which HPAs read our metrics. A cluster has one server for each API, perhaps another product's."""
 
     EXTERNAL = "external"
     CUSTOM = "custom"

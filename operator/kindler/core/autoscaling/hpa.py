@@ -78,7 +78,7 @@ def per_replica(policy: ScalingPolicy, route: Route) -> float:
 
 
 def quantity(value: float) -> str:
-    """The canonical form that Kubernetes stores, thousandths rounded up: 0.7 is 700m, 1.4 is 1400m, 2 is 2, 3000 is 3k."""
+    """The canonical form of Kubernetes, thousandths rounded up: 0.7 is 700m, 1.4 is 1400m, 2 is 2, 3000 is 3k."""
     count, suffix = thousandths(value), 0
     while count and count % 1000 == 0 and suffix < len(_SUFFIXES) - 1:
         count, suffix = count // 1000, suffix + 1

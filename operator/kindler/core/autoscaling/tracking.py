@@ -63,7 +63,7 @@ History = tuple[Recommendation, ...]
 def replicas(
     tracked: Iterable[Tracked], current: int, rules: Rules, history: History, now: float
 ) -> tuple[int, History]:
-    """The size for `tracked`, and the history for the next call. `current`: the present size. The first history is ()."""
+    """The size for `tracked`, and the history for the next call; the first one is (). `current`: the present size."""
     # A controller whose clock was ahead may have left recommendations from the future.
     history = tuple(r for r in history if r.at <= now) or (Recommendation(now, current),)
     if current > rules.high or 0 < current < rules.low:

@@ -64,7 +64,7 @@ def query(spec: CustomizedMetricSpecification, required: tuple[str, str] | None)
 
 
 def selector(spec: CustomizedMetricSpecification) -> str:
-    """The dimensions as a label selector. Raises UnsupportedMetric, also if the metric's name cannot be part of a path."""
+    """The dimensions as a label selector. Raises UnsupportedMetric, also if the name cannot be part of a path."""
     if not _METRIC.fullmatch(spec.metric_name) or set(spec.metric_name) == {"."}:
         raise UnsupportedMetric(
             f"metricName {spec.metric_name!r} is no name of an external metric: use letters, digits and . _ : -"

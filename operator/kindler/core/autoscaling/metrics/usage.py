@@ -147,7 +147,7 @@ class Window:
                 del self._endpoints[uid]
 
     def _is_reported(self, key: tuple[str, str], track: Track, now: float) -> bool:
-        """Whether the activator is listed and, if it responded in this sample, reported the endpoint in the same run."""
+        """Whether the activator is listed and, if it responded now, reported the endpoint in the same run."""
         replica = self._replicas.get(key[0])
         return replica is not None and replica.listed == now and (replica.responded != now or track.last.at == now)
 

@@ -49,7 +49,7 @@ class Cron:
     second: int
 
     def walk(self, bound: datetime, up: bool) -> Iterator[datetime]:
-        """All times from `bound` on, inclusive: ascending, or descending if not `up`. Times are naive, to the second."""
+        """All times from `bound` on, inclusive: ascending if `up`, else descending. Times are naive, to the second."""
         limits = (bound.year, bound.month, bound.day, bound.hour, bound.minute, bound.second)
         fields = (self.years, self.months, self.days, self.hours, self.minutes, (self.second,))
 

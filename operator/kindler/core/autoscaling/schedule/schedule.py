@@ -187,7 +187,7 @@ def _zones() -> frozenset[str]:
 
 
 def _zone(name: str) -> ZoneInfo:
-    """The time zone with exactly this name: a file system that ignores case would accept more names than another one."""
+    """The time zone with exactly this name: a file system that ignores case would accept more names."""
     if name in _zones():
         return ZoneInfo(name)
     folded = {known.casefold(): known for known in _zones()}
