@@ -11,7 +11,9 @@ import aiohttp
 import pytest
 from aiohttp.base_protocol import BaseProtocol
 
-from kindler.clients.cluster import ENDPOINTS, PODS, Resource, _encode, _lines
+from kindler.clients.cluster import ENDPOINTS, PODS, Resource
+from kindler.clients.connection import encode
+from kindler.clients.connection import lines as read_lines
 from kindler.clients.errors import ApiError, NotFound, Unavailable, from_status, no_answer
 
 
@@ -45,7 +47,7 @@ def test_a_name_that_would_change_the_path_is_not_found(name: str) -> None:
 
 def test_json_is_encoded_as_go_encodes_it() -> None:
     body = {"b": 1, "a": {"z": "<é>&\u2028", "y": [True, None, 10**12]}}
-    assert _encode(body) == '{"a":{"y":[true,null,1000000000000],"z":"\\u003cé\\u003e\\u0026\\u2028"},"b":1}'.encode()
+    assert encode(body) == '{"a":{"y":[true,null,1000000000000],"z":"\\u003cé\\u003e\\u0026\\u2028"},"b":1}'.encode()
 
 
 @pytest.mark.parametrize(
@@ -59,11 +61,11 @@ def test_json_is_encoded_as_go_encodes_it() -> None:
     ],
 )
 async def test_lines_of_any_length(chunks: list[bytes], lines: list[bytes]) -> None:
-    assert [line async for line in _lines(stream(chunks))] == lines
+    assert [line async for line in read_lines(stream(chunks))] == lines
 
 
 async def test_an_unfinished_line_is_unavailable() -> None:
-    lines = _lines(stream([b"a\n{", b'"b']))
+    lines = read_lines(stream([b"a\n{", b'"b']))
     assert await anext(lines) == b"a"
     with pytest.raises(Unavailable, match="inside an object"):
         await anext(lines)

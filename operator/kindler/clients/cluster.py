@@ -1,27 +1,16 @@
 """The API server, as plain JSON: one method per request that Kindler makes.
 
-kubernetes.aio provides configuration, authentication and TLS. Its model classes are not used: an object is the dict
-that was received. Its request method is not used either: it writes JSON in Python's form (see `_encode`). Nothing here
-retries: the caller knows whether time, another read, or nothing helps. (aiohttp repeats a GET, PUT or DELETE once if an
-idle connection turns out to be closed. A PUT that had been done then meets its own resourceVersion: Conflict, read
-again.)
+The model classes of kubernetes.aio are not used: an object is the dict that was received. Nothing here retries: the
+caller knows whether time, another read, or nothing helps.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
-from urllib.parse import urlencode
+from collections.abc import AsyncGenerator
 
 import aiohttp
-from kubernetes.aio import config as kube_config
-from kubernetes.aio.client.configuration import Configuration
-from kubernetes.aio.client.rest import RESTClientObject
-from yarl import URL
 
+from kindler.clients.connection import CONNECT_SECONDS, Connection, Object, lines, parse
 from kindler.clients.errors import (
     ApiError,
     Conflict,
@@ -31,7 +20,6 @@ from kindler.clients.errors import (
     NotFound,
     Unavailable,
     from_status,
-    no_answer,
 )
 from kindler.clients.resources import (
     API_SERVICES,
@@ -76,66 +64,25 @@ __all__ = [
     "Unavailable",
 ]
 
-Object = dict[str, Any]
 Objects = list[Object]  # inside Cluster, `list` is a method
 
-JSON = "application/json"
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 
 # Objects per page of a list. Parsing a page takes milliseconds, so a list of thousands never blocks the event loop.
 PAGE = 500
-CONNECT_SECONDS = 10.0
-REQUEST_SECONDS = 30.0
 SILENCE_SECONDS = 70.0  # the API server sends a bookmark every 60 s
 
 
-class Cluster:
-    """A connection to one API server. Every method raises ApiError (see errors.py) and nothing else.
+class Cluster(Connection):
+    """The requests to one API server. Every method raises ApiError (see errors.py) and nothing else.
 
-    Requests share at most `max_connections` connections. Watches have connections of their own: they are long-lived and
-    must never delay a write.
+    Requests share at most `max_connections` connections; watches have connections of their own (see Connection).
     """
 
     def __init__(self, max_connections: int = 32, page_size: int = PAGE) -> None:
-        self._max_connections = max_connections
+        super().__init__(max_connections)
         self._page_size = page_size
-        self._configuration = Configuration()
-        self._requests: aiohttp.ClientSession | None = None
-        self._watches: aiohttp.ClientSession | None = None
-
-    async def connect(self, kubeconfig: str | None = None) -> None:
-        """Reads the configuration: the named file, else the pod's ServiceAccount, else $KUBECONFIG or ~/.kube/config.
-
-        The ServiceAccount's token is read again every minute. No request is made. Raises ApiError if there is no usable
-        configuration.
-        """
-        configuration = Configuration()
-        try:
-            if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
-                kube_config.load_incluster_config(client_configuration=configuration)
-            else:
-                file = kubeconfig or os.environ.get("KUBECONFIG") or None
-                await kube_config.load_kube_config(
-                    config_file=file, client_configuration=configuration, persist_config=False
-                )
-            tls = RESTClientObject(configuration).ssl_context
-        # The library raises whatever occurs: its own exception, yaml's, OSError, AttributeError for an empty file.
-        except Exception as error:
-            raise ApiError(0, "Configuration", f"no usable cluster configuration: {error}") from error
-        await self.close()
-        self._configuration = configuration
-        self._requests, self._watches = (
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=limit, ssl=tls), trust_env=False)
-            for limit in (self._max_connections, 0)
-        )
-
-    async def close(self) -> None:
-        """Closes all connections; running watches end with Unavailable."""
-        sessions, self._requests, self._watches = (self._requests, self._watches), None, None
-        for session in sessions:
-            if session is not None:
-                await session.close()
 
     # Reading
 
@@ -213,8 +160,8 @@ class Cluster:
         }
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=silence_seconds)
         async with self._request(self._watches, "GET", resource.path(namespace), query, None, "", timeout) as response:
-            async for line in _lines(response.content):
-                event = _parse(line)
+            async for line in lines(response.content):
+                event = parse(line)
                 kind, value = str(event.get("type", "")), event.get("object") or {}
                 if kind == "ERROR":
                     raise from_status(int(value.get("code") or 500), value)
@@ -305,127 +252,3 @@ class Cluster:
         except NotFound:
             return False
         return True
-
-    # One request
-
-    async def _json(
-        self,
-        method: str,
-        path: str,
-        query: dict[str, str] | None = None,
-        body: Object | None = None,
-        content_type: str = "",
-    ) -> Object:
-        return _parse(await self._bytes(method, path, query, body, content_type))
-
-    async def _bytes(
-        self,
-        method: str,
-        path: str,
-        query: dict[str, str] | None = None,
-        body: Object | None = None,
-        content_type: str = "",
-    ) -> bytes:
-        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
-        async with self._request(self._requests, method, path, query, body, content_type, timeout) as response:
-            return await response.read()
-
-    @asynccontextmanager
-    async def _request(
-        self,
-        session: aiohttp.ClientSession | None,
-        method: str,
-        path: str,
-        query: dict[str, str] | None,
-        body: Object | None,
-        content_type: str,
-        limits: aiohttp.ClientTimeout,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A successful response, its body unread.
-
-        Any failure, here or while the caller reads the body, becomes an ApiError.
-        """
-        if session is None:
-            raise Unavailable(0, "Closed", "not connected to the API server")
-        parameters = {k: v for k, v in (query or {}).items() if v}
-        url = URL(
-            f"{self._configuration.host.rstrip('/')}{path}{'?' + urlencode(parameters) if parameters else ''}",
-            encoded=True,
-        )
-        data = None if body is None else _encode(body)
-        try:
-            async with session.request(
-                method,
-                url,
-                data=data,
-                headers=await self._headers(content_type),
-                timeout=limits,
-                proxy=self._configuration.proxy,
-                server_hostname=self._configuration.tls_server_name,
-            ) as response:
-                if response.status >= 400:
-                    raise from_status(response.status, _parse_any(await response.read()), response.headers)
-                yield response
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise no_answer(error) from error
-
-    async def _headers(self, content_type: str) -> dict[str, str]:
-        # Not every response is application/json (the keys of /openid/v1/jwks are not); the API server responds 406 if
-        # only
-        # that is accepted.
-        headers = {
-            "Accept": "application/json, */*",
-            "Content-Type": content_type or JSON,
-            "User-Agent": "kindler-client",
-        }
-        try:
-            token = await self._configuration.get_api_key_with_prefix("BearerToken")
-        except (kube_config.ConfigException, OSError) as error:
-            raise Unavailable(0, "Token", f"the ServiceAccount token cannot be read: {error}") from error
-        return headers | ({"Authorization": token} if token else {})
-
-
-def _encode(body: Object) -> bytes:
-    """JSON exactly as the API server itself writes it.
-
-    The API server stores the `data` of a ControllerRevision as the received bytes, and compares them with its own
-    encoding in a later patch. With another encoding, the same data is "immutable" for any change of the object (tried
-    on 1.37). For the same reason `data` should contain no floats (1.0 becomes 1).
-    """
-    text = json.dumps(body, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-    return text.translate(_ESCAPES).encode()
-
-
-_ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}  # they occur in strings only
-
-
-async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Whole lines of any length (aiohttp's own reader has a fixed limit).
-
-    A rest without newline was cut off: Unavailable.
-    """
-    parts: list[bytes] = []
-    async for chunk in stream.iter_any():
-        first, *others = chunk.split(b"\n")
-        parts.append(first)
-        for part in others:
-            line = b"".join(parts)
-            parts = [part]
-            if line:
-                yield line
-    if any(parts):
-        raise Unavailable(0, "Truncated", "the stream ended inside an object")
-
-
-def _parse(data: bytes) -> Object:
-    value = _parse_any(data)
-    if not isinstance(value, dict):
-        raise Unavailable(0, "BadResponse", f"not a JSON object: {data[:80]!r}")
-    return value
-
-
-def _parse_any(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except ValueError:
-        return None
