@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from kubernetes.aio.config import incluster_config
 
-from kindler.clients import cluster as module
+from kindler.clients import connection
 from kindler.clients.cluster import (
     ENDPOINTS,
     LEASES,
@@ -30,6 +30,7 @@ from kindler.clients.cluster import (
     Gone,
     Invalid,
     NotFound,
+    Resource,
     Unavailable,
 )
 from tests.apiserver import ApiServer, matching
@@ -155,7 +156,7 @@ async def test_an_incomplete_response_is_unavailable(
             await cluster.merge_patch(MODELS, "default", "m", {"metadata": {"labels": {"a": "b"}}})
         assert caught.value.status == 0 and fault.met == 1
         server.store.delete(server.store.kind("models"), "default", "m")
-    monkeypatch.setattr(module, "REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "REQUEST_SECONDS", 0.1)
     held = server.faults.hold()
     with pytest.raises(Unavailable):
         await cluster.list(MODELS, None)
@@ -167,7 +168,7 @@ async def test_an_incomplete_response_is_unavailable(
 
 async def test_a_response_that_is_no_object_is_unavailable(server: ApiServer, cluster: Cluster) -> None:
     server.raw["/api/v1/nodes"] = b"<html>"
-    nodes = module.Resource("", "v1", "nodes", "Node", namespaced=False)
+    nodes = Resource("", "v1", "nodes", "Node", namespaced=False)
     with pytest.raises(Unavailable, match="not a JSON object"):
         await cluster.list(nodes, None)
 
@@ -181,7 +182,7 @@ async def test_a_delete_repeated_after_its_response_was_lost_is_no_error(server:
     server.store.create(server.store.kind("configmaps"), "default", {"metadata": {"name": "c"}})
     server.faults.lose(matching("delete"))
     with contextlib.suppress(Unavailable):
-        await cluster.delete(module.Resource("", "v1", "configmaps", "ConfigMap"), "default", "c")
+        await cluster.delete(Resource("", "v1", "configmaps", "ConfigMap"), "default", "c")
     assert server.store.find(server.store.kind("configmaps"), "default", "c") is None
 
 
