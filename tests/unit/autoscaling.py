@@ -1,4 +1,4 @@
-"""Keyword builders of what the decision about provisioned concurrency is made from: a row of a table says only what matters to it."""
+"""Keyword builders for the input of the scaling decision: a row of a table names only the values that matter to it."""
 
 from __future__ import annotations
 
@@ -60,47 +60,57 @@ def action(name: str, schedule: str, low: int | None = None, high: int | None = 
 
 
 def target(
-    low: int = 1, high: int = 8, *policies: dict[str, Any], actions: tuple[dict[str, Any], ...] = (), rests: str = ""
+    low: int = 1,
+    high: int = 8,
+    *policies: dict[str, Any],
+    actions: tuple[dict[str, Any], ...] = (),
+    suspended: str = "",
 ) -> ScalableTarget:
-    """`rests`: any of in, out, scheduled."""
+    """`suspended`: the suspended parts, any of in, out, scheduled."""
     words = {
         "in": "dynamicScalingInSuspended",
         "out": "dynamicScalingOutSuspended",
         "scheduled": "scheduledScalingSuspended",
     }
-    said = {
+    spec = {
         "variantName": "AllTraffic",
         "minCapacity": low,
         "maxCapacity": high,
-        "suspendedState": {words[word]: True for word in rests.split()},
+        "suspendedState": {words[word]: True for word in suspended.split()},
         "scalingPolicies": list(policies),
         "scheduledActions": list(actions),
     }
-    return ScalableTarget.parse(said)
+    return ScalableTarget.parse(spec)
 
 
 def pool(replicas: int, name: str = WARM) -> Pool:
     return Pool(name, f"uid-{name}", "abc", names.WARM, replicas, "", False, None, {})
 
 
-def hpa(*conditions: tuple[str, ...], leads_to: str = WARM, averages: tuple[str, ...] = ()) -> dict[str, Any]:
-    """`conditions`: (type, status, reason, message), and since when, if that matters. `averages`: what its status says of each metric."""
-    told = [
+def hpa(*conditions: tuple[str, ...], targets_pool: str = WARM, averages: tuple[str, ...] = ()) -> dict[str, Any]:
+    """`conditions`: (type, status, reason, message), and since when, if that matters.
+
+    `averages`: of each metric in its status.
+    """
+    reported = [
         dict(zip(("type", "status", "reason", "message", "lastTransitionTime"), c, strict=False)) for c in conditions
     ]
     metrics = [
         {"type": "External", "external": {"current": {"averageValue": value}}} if value else {"type": ""}
         for value in averages
     ]
-    return {"spec": {"scaleTargetRef": {"name": leads_to}}, "status": {"conditions": told, "currentMetrics": metrics}}
+    return {
+        "spec": {"scaleTargetRef": {"name": targets_pool}},
+        "status": {"conditions": reported, "currentMetrics": metrics},
+    }
 
 
 def status(desired: int, current: int | None = None, **entry: Any) -> dict[str, Any]:
-    """As written in the pass before; `entry`: what status.autoscaling keeps, if anything."""
+    """As written in the last pass; `entry`: fields of the entry of status.autoscaling, if any."""
     variant = {"currentServerlessConfig": {"provisionedConcurrency": desired if current is None else current}}
     variant["desiredServerlessConfig"] = {"provisionedConcurrency": desired}
-    kept = {"autoscaling": [{"variantName": "AllTraffic", "desiredCapacity": desired} | entry]} if entry else {}
-    return {"productionVariants": [variant]} | kept
+    stored = {"autoscaling": [{"variantName": "AllTraffic", "desiredCapacity": desired} | entry]} if entry else {}
+    return {"productionVariants": [variant]} | stored
 
 
 def facts(
@@ -115,8 +125,8 @@ def facts(
     now: float = NOW,
     **changed: Any,
 ) -> ScalingState:
-    """`replicas` None: there is no warm pool yet. `loads` by policy; None for one that is missing."""
-    found: dict[str, Any] = {
+    """The state. `replicas` None: there is no warm pool yet. `loads` by policy; None: no data."""
+    values: dict[str, Any] = {
         "endpoint": {"metadata": {"name": "iris", "namespace": "team", "uid": "uid-iris"}, "spec": {}},
         "target": scales,
         "route": leads or route(),
@@ -133,7 +143,7 @@ def facts(
         "now": now,
         "history": history,
     }
-    return ScalingState(**(found | changed))
+    return ScalingState(**(values | changed))
 
 
 MORNING = action("morning", "at(2027-01-15T08:00:00)", low=4)  # NOW
@@ -146,5 +156,5 @@ SINCE: dict[str, Any] = {
 
 
 def bounds(spec: dict[str, Any] | None) -> tuple[int, int] | None:
-    """Of an HPA."""
+    """minReplicas and maxReplicas of an HPA."""
     return (spec["minReplicas"], spec["maxReplicas"]) if spec else None

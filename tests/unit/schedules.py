@@ -1,6 +1,7 @@
-"""Tables of schedules, random cron expressions, and a second reading of them, minute by minute along the time line.
+"""Tables of schedules, random cron expressions, and an oracle that reads them minute by minute.
 
-It shares no code and no method with the product: a moment is one of UTC, its wall clock is looked up, and each field is asked whether this one value fits.
+The oracle shares no code and no method with the product: a time is one of UTC, its wall-clock time is computed, and
+each field is checked for whether this one value matches.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
 
 
 def rows(table: str) -> list[list[str]]:
-    """The cells of a table's lines, its headings left out."""
+    """The cells of a table's lines, without its headings."""
     return [
         [cell.strip() for cell in line.split(" | ")]
         for line in table.strip("\n").splitlines()
@@ -29,7 +30,7 @@ def rows(table: str) -> list[list[str]]:
 
 
 def expression(dice: random.Random) -> str:
-    """Six fields of EventBridge's dialect."""
+    """Six fields in EventBridge's dialect."""
     by_week = dice.random() < 0.45
     return " ".join(
         (
@@ -92,11 +93,11 @@ def _day_of_week(dice: random.Random) -> str:
     )
 
 
-# ---- the second reading
+# ---- the oracle
 
 
 class Oracle:
-    """`text`: six fields. Looks at the days of `first` to `last` (as the zone's calendar has them) and at no other."""
+    """`text`: six fields. Checks the days from `first` to `last` (in the zone's calendar) and no others."""
 
     def __init__(self, text: str, zone: str, first: date, last: date) -> None:
         self.zone, self.first, self.last = zone, first, last
@@ -110,7 +111,7 @@ class Oracle:
         )
 
     def after(self, moment: float) -> int | None:
-        """The first moment later than `moment`, None if these days have none."""
+        """The first time later than `moment`, None if these days have none."""
         day = max(self.first, datetime.fromtimestamp(moment, ZoneInfo(self.zone)).date())
         while day <= self.last:
             if found := next((m for m in self._moments(day) if m > moment), None):
@@ -119,7 +120,7 @@ class Oracle:
         return None
 
     def until(self, moment: float) -> int | None:
-        """The last moment not later than `moment`, None if these days have none."""
+        """The last time not later than `moment`, None if these days have none."""
         day = min(self.last, datetime.fromtimestamp(moment, ZoneInfo(self.zone)).date() + DAY)
         while day >= self.first:
             if found := [m for m in self._moments(day) if m <= moment]:
@@ -136,10 +137,10 @@ class Oracle:
 
 @cache
 def shown(zone: str, day: date) -> tuple[tuple[int, int, int], ...]:
-    """(epoch seconds, hour, minute) of all whole minutes that a zone's clock shows on a day, each only when it shows it first."""
+    """(epoch seconds, hour, minute) of all whole minutes that a zone's clock shows on a day, only the first time."""
     midnight = int(
         datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp()
-    )  # about: what counts is what the clock shows
+    )  # approximately: the clock decides
     clocks = (
         (t, datetime.fromtimestamp(t, ZoneInfo(zone))) for t in range(midnight - 2 * 3600, midnight + 27 * 3600, 60)
     )
@@ -151,7 +152,7 @@ def _fits(value: int, text: str, low: int, high: int) -> bool:
 
 
 def _fits_item(value: int, item: str, low: int, high: int) -> bool:
-    """Counted from the item's first value, around the end: is it not beyond the last, and a multiple of the step?"""
+    """Counted from the item's first value, across the wrap: not beyond the last value, and a multiple of the step."""
     span, _, step = item.partition("/")
     first, _, last = span.partition("-")
     begin = low if first == "*" else int(first)

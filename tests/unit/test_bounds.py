@@ -1,4 +1,4 @@
-"""The bounds in force: one story a test, told by the clock of 24 November 2026 in UTC. The user registered 1 to 10."""
+"""The bounds in force: one story per test, by the clock of 24 November 2026 in UTC. The user registered 1 to 10."""
 
 from __future__ import annotations
 
@@ -45,25 +45,28 @@ NOON = action("noon", "cron(0 12 * * ? *)", high=20)
 EVENING = action("evening", "cron(0 20 * * ? *)", low=0, high=2)
 
 
-def seen(
-    now: str, *actions: dict[str, Any], kept: BoundsMemory | None = None, days: int = 0, **entry: Any
+def bounds_at(
+    now: str, *actions: dict[str, Any], stored: BoundsMemory | None = None, days: int = 0, **entry: Any
 ) -> BoundsInForce:
-    return bounds_in_force(target(*actions, **entry), kept or memory(), CREATED, clock(now, days))
+    return bounds_in_force(target(*actions, **entry), stored or memory(), CREATED, clock(now, days))
 
 
-def test_without_actions_what_is_registered_is_in_force() -> None:
-    found = seen("13:00")
+def test_without_actions_the_registered_bounds_are_in_force() -> None:
+    found = bounds_at("13:00")
     assert found == BoundsInForce(Bounds(1, 10), memory(), None, None, None, None, ())
 
 
-def test_at_first_sight_the_registered_bounds_begin_now() -> None:
+def test_without_memory_the_bounds_are_registered_now() -> None:
     found = bounds_in_force(target(MORNING), None, CREATED, clock("13:00:07") + 0.5)
     assert found.memory == BoundsMemory(clock("13:00:07"), Bounds(1, 10), Bounds(1, 10), False)
     assert (found.bounds, found.last, found.next) == (Bounds(1, 10), None, DueAction("morning", clock("08:00", 1)))
 
 
-def test_what_came_due_while_an_endpoint_was_brought_up_is_in_force() -> None:
-    """07:58 it was created, 08:03 it serves; no pass in between keeps anything. So also where a status was lost."""
+def test_actions_that_came_due_while_an_endpoint_was_created_are_in_force() -> None:
+    """It was created at 07:58 and serves at 08:03; no pass in between stores anything.
+
+    The same holds if a status was lost.
+    """
     found = bounds_in_force(target(MORNING), None, clock("07:58"), clock("08:03"), served=False)
     assert (found.bounds, found.memory) == (
         Bounds(4, 10),
@@ -74,8 +77,8 @@ def test_what_came_due_while_an_endpoint_was_brought_up_is_in_force() -> None:
     )
 
 
-def test_a_memory_of_the_future_begins_now() -> None:
-    """A leader's clock was ahead."""
+def test_a_memory_from_the_future_counts_from_now() -> None:
+    """A former leader's clock was ahead."""
     found = bounds_in_force(target(MORNING), memory("08:01"), CREATED, clock("07:59"))
     assert found.memory == memory("07:59")
     assert bounds_in_force(target(MORNING), found.memory, CREATED, clock("08:00")).bounds == Bounds(4, 10)
@@ -83,22 +86,22 @@ def test_a_memory_of_the_future_begins_now() -> None:
 
 def test_an_action_sets_one_bound_and_leaves_the_other() -> None:
     at = clock("08:00")
-    assert seen("07:59:59", MORNING).bounds == Bounds(1, 10)
-    found = seen("08:00", MORNING)
+    assert bounds_at("07:59:59", MORNING).bounds == Bounds(1, 10)
+    found = bounds_at("08:00", MORNING)
     assert (found.bounds, found.minimum_by, found.maximum_by) == (Bounds(4, 10), DueAction("morning", at), None)
     assert (found.last, found.next) == (DueAction("morning", at), DueAction("morning", clock("08:00", 1)))
-    assert found.memory == memory()  # nothing is written for an action: it follows from the time
+    assert found.memory == memory()  # an action is not stored: it follows from the time
 
 
-def test_each_bound_is_what_was_said_of_it_last() -> None:
-    found = seen("13:00", MORNING, NOON, EVENING, kept=memory("07:00"))
+def test_each_bound_is_set_by_the_last_action_that_names_it() -> None:
+    found = bounds_at("13:00", MORNING, NOON, EVENING, stored=memory("07:00"))
     assert (found.bounds, found.minimum_by, found.maximum_by) == (
         Bounds(4, 20),
         DueAction("morning", clock("08:00")),
         DueAction("noon", clock("12:00")),
     )
     assert (found.last, found.next) == (DueAction("noon", clock("12:00")), DueAction("evening", clock("20:00")))
-    found = seen("21:00", MORNING, NOON, EVENING, kept=memory("07:00"))
+    found = bounds_at("21:00", MORNING, NOON, EVENING, stored=memory("07:00"))
     assert (found.bounds, found.minimum_by, found.maximum_by) == (
         Bounds(0, 2),
         DueAction("evening", clock("20:00")),
@@ -106,49 +109,49 @@ def test_each_bound_is_what_was_said_of_it_last() -> None:
     )
 
 
-def test_the_order_in_the_list_does_not_matter_at_different_moments() -> None:
-    assert seen("21:00", EVENING, NOON, MORNING).bounds == seen("21:00", MORNING, NOON, EVENING).bounds
+def test_the_order_in_the_list_does_not_matter_at_different_times() -> None:
+    assert bounds_at("21:00", EVENING, NOON, MORNING).bounds == bounds_at("21:00", MORNING, NOON, EVENING).bounds
 
 
-def test_at_one_moment_the_later_in_the_list_wins() -> None:
+def test_of_two_actions_at_the_same_time_the_later_in_the_list_wins() -> None:
     other = action("other", "at(2026-11-24T08:00:00)", low=6)
-    assert seen("08:00", MORNING, other).bounds == Bounds(6, 10)
-    found = seen("08:00", other, MORNING)
+    assert bounds_at("08:00", MORNING, other).bounds == Bounds(6, 10)
+    found = bounds_at("08:00", other, MORNING)
     assert (found.bounds, found.minimum_by, found.last) == (
         Bounds(4, 10),
         DueAction("morning", clock("08:00")),
         DueAction("morning", clock("08:00")),
     )
-    assert seen("07:00", MORNING, other).next == DueAction("other", clock("08:00"))
+    assert bounds_at("07:00", MORNING, other).next == DueAction("other", clock("08:00"))
 
 
-def test_missed_moments_are_made_good() -> None:
-    """The controller was away from Tuesday to Friday noon: the last due actions are in force, not each in turn."""
-    found = seen("12:30", MORNING, NOON, EVENING, days=3)
+def test_actions_missed_while_no_controller_ran_are_applied() -> None:
+    """No controller ran from Tuesday to Friday noon: the last due actions are in force, not each in turn."""
+    found = bounds_at("12:30", MORNING, NOON, EVENING, days=3)
     assert (found.bounds, found.last) == (Bounds(4, 20), DueAction("noon", clock("12:00", 3)))
 
 
-def test_a_minimum_above_the_maximum_takes_it_along_when_it_is_set_later() -> None:
-    found = seen("13:00", action("more", "at(2026-11-24T12:00:00)", low=15))
+def test_a_later_minimum_above_the_maximum_also_sets_the_maximum() -> None:
+    found = bounds_at("13:00", action("more", "at(2026-11-24T12:00:00)", low=15))
     assert (found.bounds, found.minimum_by, found.maximum_by) == (
         Bounds(15, 15),
         *[DueAction("more", clock("12:00"))] * 2,
     )
 
 
-def test_a_maximum_below_the_minimum_takes_it_along_when_it_is_set_later() -> None:
+def test_a_later_maximum_below_the_minimum_also_sets_the_minimum() -> None:
     less = action("less", "at(2026-11-24T12:00:00)", high=2)
-    found = seen("13:00", MORNING, less)
+    found = bounds_at("13:00", MORNING, less)
     assert (found.bounds, found.minimum_by, found.maximum_by) == (
         Bounds(2, 2),
         *[DueAction("less", clock("12:00"))] * 2,
     )
-    assert seen("13:00", MORNING, less, days=1).bounds == Bounds(4, 4)  # the next morning the minimum is the later one
+    assert bounds_at("13:00", MORNING, less, days=1).bounds == Bounds(4, 4)  # the next morning the minimum is set later
     again = action("again", "at(2026-11-24T13:00:00)", high=8)
-    assert seen("13:00", MORNING, less, again).bounds == Bounds(4, 8)  # what had to yield was not forgotten
+    assert bounds_at("13:00", MORNING, less, again).bounds == Bounds(4, 8)  # the bound that was overridden is not lost
 
 
-def test_an_edit_of_the_registered_bounds_begins_anew() -> None:
+def test_an_edit_of_the_registered_bounds_registers_them_again() -> None:
     found = bounds_in_force(target(MORNING, low=2, high=10), memory(), CREATED, clock("09:00"))
     assert (found.bounds, found.last) == (Bounds(2, 10), None)
     assert found.memory == BoundsMemory(clock("09:00"), Bounds(2, 10), Bounds(2, 10), False)
@@ -156,7 +159,7 @@ def test_an_edit_of_the_registered_bounds_begins_anew() -> None:
     assert (later.bounds, later.memory) == (Bounds(4, 10), found.memory)
 
 
-def test_an_edit_in_the_second_of_an_action_comes_after_it() -> None:
+def test_an_edit_in_the_same_second_as_an_action_counts_after_it() -> None:
     found = bounds_in_force(target(MORNING, low=2), memory(), CREATED, clock("08:00") + 0.4)
     again = bounds_in_force(
         target(MORNING, low=2), BoundsMemory.from_status(found.memory.to_status()), CREATED, clock("08:01")
@@ -164,29 +167,29 @@ def test_an_edit_in_the_second_of_an_action_comes_after_it() -> None:
     assert found.bounds == again.bounds == Bounds(2, 10)
 
 
-def test_an_action_counts_as_it_reads_now() -> None:
-    kept = memory()
-    assert seen("13:00", MORNING, kept=kept).bounds == Bounds(4, 10)
-    assert seen("13:00", {**MORNING, "scalableTargetAction": {"minCapacity": 7}}, kept=kept).bounds == Bounds(
+def test_the_present_text_of_an_action_counts() -> None:
+    stored = memory()
+    assert bounds_at("13:00", MORNING, stored=stored).bounds == Bounds(4, 10)
+    assert bounds_at("13:00", {**MORNING, "scalableTargetAction": {"minCapacity": 7}}, stored=stored).bounds == Bounds(
         7, 10
     )  # edited after it was due
-    assert seen("13:00", kept=kept).bounds == Bounds(1, 10)  # taken away
-    assert seen("13:00", MORNING, kept=memory("09:00")).bounds == Bounds(
+    assert bounds_at("13:00", stored=stored).bounds == Bounds(1, 10)  # removed
+    assert bounds_at("13:00", MORNING, stored=memory("09:00")).bounds == Bounds(
         1, 10
-    )  # was due before the bounds were registered
+    )  # it was due before the bounds were registered
 
 
-def test_suspended_scaling_freezes_what_is_in_force() -> None:
-    frozen = seen("13:00", MORNING, EVENING, suspended=True)
+def test_suspended_scaling_freezes_the_bounds_in_force() -> None:
+    frozen = bounds_at("13:00", MORNING, EVENING, suspended=True)
     assert frozen.memory == BoundsMemory(clock("13:00"), Bounds(1, 10), Bounds(4, 10), True)
     assert (frozen.bounds, frozen.minimum_by, frozen.last, frozen.next) == (Bounds(4, 10), None, None, None)
     later = bounds_in_force(target(MORNING, EVENING, suspended=True), frozen.memory, CREATED, clock("23:00"))
     assert (later.bounds, later.memory) == (Bounds(4, 10), frozen.memory)
 
 
-def test_what_was_due_while_suspended_is_skipped() -> None:
-    kept = memory("13:00", low=4, suspended=True)
-    resumed = seen("21:00", MORNING, EVENING, kept=kept)
+def test_actions_that_were_due_while_suspended_are_skipped() -> None:
+    stored = memory("13:00", low=4, suspended=True)
+    resumed = bounds_at("21:00", MORNING, EVENING, stored=stored)
     assert (resumed.bounds, resumed.last, resumed.next) == (
         Bounds(4, 10),
         None,
@@ -206,29 +209,29 @@ def test_an_edit_while_suspended_is_in_force_at_once() -> None:
     )
 
 
-def test_start_and_end_bound_the_recurrence_and_both_count() -> None:
+def test_start_and_end_limit_the_recurrence_and_are_inclusive() -> None:
     held = action("held", "cron(0 8 * * ? *)", low=4, startTime="2026-11-25T08:00:00Z", endTime="2026-11-26T08:00:00Z")
-    assert (seen("12:00", held).bounds, seen("12:00", held).next) == (
+    assert (bounds_at("12:00", held).bounds, bounds_at("12:00", held).next) == (
         Bounds(1, 10),
         DueAction("held", clock("08:00", 1)),
     )
-    assert (seen("12:00", held, days=1).bounds, seen("12:00", held, days=1).next) == (
+    assert (bounds_at("12:00", held, days=1).bounds, bounds_at("12:00", held, days=1).next) == (
         Bounds(4, 10),
         DueAction("held", clock("08:00", 2)),
     )
-    over = seen("12:00", held, days=5)
+    over = bounds_at("12:00", held, days=5)
     assert (over.bounds, over.last, over.next) == (
         Bounds(4, 10),
         DueAction("held", clock("08:00", 2)),
         None,
-    )  # what it set stays
+    )  # the bounds that it set stay
 
 
-def test_it_also_acts_at_its_start() -> None:
+def test_a_recurring_action_also_acts_at_its_start_time() -> None:
     late = action("late", "cron(0 8 * * ? *)", low=4, startTime="2026-11-24T10:30:00+01:00")
-    assert seen("09:00", late).next == DueAction("late", clock("09:30"))
-    assert seen("09:30", late).bounds == Bounds(4, 10)
-    found = seen("10:00", late)
+    assert bounds_at("09:00", late).next == DueAction("late", clock("09:30"))
+    assert bounds_at("09:30", late).bounds == Bounds(4, 10)
+    found = bounds_at("10:00", late)
     assert (found.bounds, found.last, found.next) == (
         Bounds(4, 10),
         DueAction("late", clock("09:30")),
@@ -236,48 +239,54 @@ def test_it_also_acts_at_its_start() -> None:
     )
 
 
-def test_a_start_before_the_bounds_were_registered_is_past() -> None:
-    found = seen("07:00", action("old", "cron(0 8 * * ? *)", low=4, startTime="2026-11-01T00:00:00Z"))
+def test_a_start_time_before_the_bounds_were_registered_has_no_effect() -> None:
+    found = bounds_at("07:00", action("old", "cron(0 8 * * ? *)", low=4, startTime="2026-11-01T00:00:00Z"))
     assert (found.bounds, found.last) == (Bounds(1, 10), None)
 
 
-def test_at_acts_once_and_not_at_its_start() -> None:
+def test_an_at_schedule_acts_once_and_not_at_its_start_time() -> None:
     once = action("once", "at(2026-11-24T12:00:00)", low=4, timezone="Europe/Berlin", startTime="2026-11-24T09:00:00Z")
-    assert (seen("10:00", once).bounds, seen("10:00", once).next) == (Bounds(1, 10), DueAction("once", clock("11:00")))
-    assert (seen("11:00", once).bounds, seen("11:00", once).next) == (Bounds(4, 10), None)
-    assert seen("13:00", once, kept=memory("12:00")).bounds == Bounds(1, 10)  # past
+    assert (bounds_at("10:00", once).bounds, bounds_at("10:00", once).next) == (
+        Bounds(1, 10),
+        DueAction("once", clock("11:00")),
+    )
+    assert (bounds_at("11:00", once).bounds, bounds_at("11:00", once).next) == (Bounds(4, 10), None)
+    assert bounds_at("13:00", once, stored=memory("12:00")).bounds == Bounds(1, 10)  # past
     just = action(
         "just", "at(2026-11-24T12:00:00)", low=4, startTime="2026-11-24T12:00:00Z", endTime="2026-11-24T12:00:00Z"
     )
-    assert (seen("11:00", just).next, seen("13:00", just).bounds) == (DueAction("just", clock("12:00")), Bounds(4, 10))
+    assert (bounds_at("11:00", just).next, bounds_at("13:00", just).bounds) == (
+        DueAction("just", clock("12:00")),
+        Bounds(4, 10),
+    )
     outside = action("outside", "at(2026-11-24T12:00:00)", low=4, startTime="2026-11-24T13:00:00Z")
-    assert (seen("14:00", outside).bounds, seen("11:00", outside).next) == (Bounds(1, 10), None)
+    assert (bounds_at("14:00", outside).bounds, bounds_at("11:00", outside).next) == (Bounds(1, 10), None)
 
 
-def test_a_rate_counts_from_its_start() -> None:
+def test_a_rate_counts_from_its_start_time() -> None:
     often = action("often", "rate(5 hours)", low=4, startTime="2026-11-24T01:15:00Z")
-    found = seen("13:00", often)
+    found = bounds_at("13:00", often)
     assert (found.bounds, found.last, found.next) == (
         Bounds(4, 10),
         DueAction("often", clock("11:15")),
         DueAction("often", clock("16:15")),
     )
-    assert seen("01:00", often).next == DueAction("often", clock("01:15"))
+    assert bounds_at("01:00", often).next == DueAction("often", clock("01:15"))
 
 
-def test_a_rate_without_start_counts_from_the_creation() -> None:
+def test_a_rate_without_start_time_counts_from_the_creation() -> None:
     found = bounds_in_force(target(action("often", "rate(5 hours)", low=4)), None, clock("13:20"), clock("13:20"))
     assert (found.bounds, found.next) == (
         Bounds(1, 10),
         DueAction("often", clock("18:20")),
-    )  # not at the creation itself: the registered bounds hold then
+    )  # not at the creation itself: the registered bounds are in force then
     assert bounds_in_force(
         target(action("often", "rate(5 hours)", low=4)), found.memory, clock("13:20"), clock("18:20")
     ).bounds == Bounds(4, 10)
 
 
-def test_what_cannot_be_read_is_told_and_left_out() -> None:
-    found = seen(
+def test_an_action_that_cannot_be_parsed_is_reported_and_left_out() -> None:
+    found = bounds_at(
         "13:00",
         action("bad", "cron(0 25 * * ? *)", low=9),
         MORNING,
@@ -286,36 +295,37 @@ def test_what_cannot_be_read_is_told_and_left_out() -> None:
     assert found.bounds == Bounds(4, 10)
     assert found.failures == (
         "scheduledActions 'bad': cron(0 25 * * ? *): hours (field 2) is 25: use 0 to 23, as cron(0 8 * * ? *).",
-        "scheduledActions 'lost': timezone 'Mars' is not in the IANA time zone database: use a name of it, as Europe/Berlin.",
+        "scheduledActions 'lost': timezone 'Mars' is not in the IANA time zone database: "
+        "use a name of it, as Europe/Berlin.",
     )
 
 
-def test_memory_survives_status() -> None:
-    kept = BoundsMemory(clock("13:00"), Bounds(1, 10), Bounds(4, 10), True)
-    entry = kept.to_status()
+def test_memory_survives_a_round_trip_through_status() -> None:
+    stored = BoundsMemory(clock("13:00"), Bounds(1, 10), Bounds(4, 10), True)
+    entry = stored.to_status()
     assert entry == {
         "boundsSince": "2026-11-24T13:00:00Z",
         "registered": {"minCapacity": 1, "maxCapacity": 10},
         "base": {"minCapacity": 4, "maxCapacity": 10},
         "scheduledScalingSuspended": True,
     }
-    assert BoundsMemory.from_status({"variantName": "v", "minCapacity": 4, **entry}) == kept
+    assert BoundsMemory.from_status({"variantName": "v", "minCapacity": 4, **entry}) == stored
 
 
 @pytest.mark.parametrize("gone", ["boundsSince", "registered", "base"])
-def test_half_a_memory_is_none(gone: str) -> None:
+def test_an_incomplete_memory_is_none(gone: str) -> None:
     entry = memory().to_status()
     del entry[gone]
     assert BoundsMemory.from_status(entry) is None
     assert BoundsMemory.from_status({**memory().to_status(), "base": {"minCapacity": 1}}) is None
 
 
-def test_a_clock_that_goes_back_changes_no_bound() -> None:
+def test_a_clock_that_is_set_back_changes_no_bound() -> None:
     found = bounds_in_force(target(MORNING), memory("13:00", low=4), CREATED, clock("07:00"))
     assert (found.bounds, found.memory) == (Bounds(4, 10), memory("07:00", low=4))
 
 
-# ---- against a replay: every action is carried out at every moment, hour by hour
+# ---- compared with a replay: every action is applied at each of its times, hour by hour
 
 SETS = st.tuples(st.integers(0, 9) | st.none(), st.integers(0, 9) | st.none()).filter(
     lambda s: s != (None, None) and (None in s or s[0] <= s[1])
@@ -324,7 +334,7 @@ HOURS = st.lists(st.integers(0, 23), min_size=1, max_size=3)
 
 
 @given(st.lists(st.tuples(HOURS, SETS), max_size=5), st.integers(0, 71), st.integers(1, 71))
-def test_it_is_what_carrying_out_each_action_would_have_left(
+def test_the_result_equals_a_replay_of_each_action(
     said: list[tuple[list[int], tuple[int | None, int | None]]], since: int, hours: int
 ) -> None:
     actions = [action(f"a{n}", f"cron(0 {','.join(map(str, at))} * * ? *)", *sets) for n, (at, sets) in enumerate(said)]
@@ -337,8 +347,8 @@ def test_it_is_what_carrying_out_each_action_would_have_left(
                 high, high_set = (high, high_set) if sets[1] is None else (sets[1], turn * 10 + n)
     if low > high:
         low, high = (low, low) if low_set > high_set else (high, high)
-    kept = BoundsMemory(begin.timestamp(), Bounds(1, 10), Bounds(1, 10), False)
-    found = bounds_in_force(target(*actions), kept, CREATED, begin.timestamp() + hours * 3600)
+    stored = BoundsMemory(begin.timestamp(), Bounds(1, 10), Bounds(1, 10), False)
+    found = bounds_in_force(target(*actions), stored, CREATED, begin.timestamp() + hours * 3600)
     assert found.bounds == Bounds(low, high)
     ahead = [begin + timedelta(hours=hours + turn) for turn in range(1, 25)]
     first = next((time.timestamp() for time in ahead if any(time.hour in at for at, _ in said)), None)

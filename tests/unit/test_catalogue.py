@@ -1,4 +1,4 @@
-"""CloudWatch's names and statistics for an endpoint's own metrics: what is served, and the words for what is not."""
+"""CloudWatch's names and statistics of an endpoint's own metrics: which are served, and the rejections."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ DONE = Totals(
     cold_starts=2,
     setup_seconds=9,
 )
-USAGE = Usage(load=3.0, highest=8, lowest=1, done=DONE, allocated=4)
-IDLE = Usage(load=0.0, highest=0, lowest=0, done=Totals(), allocated=4)
+USAGE = Usage(load=3.0, highest=8, lowest=1, increase=DONE, allocated=4)
+IDLE = Usage(load=0.0, highest=0, lowest=0, increase=Totals(), allocated=4)
 STATISTICS = ("Average", "Maximum", "Minimum", "Sum", "SampleCount")
 ROUTE = Route("v", "r", "d", "w", 16, 2, 4, 1024, 300, 60, 180, 8080, "/ping", "/invocations")
 N = None
-# metric: Average, Maximum, Minimum, Sum, SampleCount; None: refused
+# metric: Average, Maximum, Minimum, Sum, SampleCount; None: rejected
 SERVED = {
     "ServerlessProvisionedConcurrencyUtilization": (0.75, 2.0, 0.25, N, N),
     "ServerlessProvisionedConcurrencyExecutions": (3.0, 8.0, 1.0, N, N),
@@ -60,13 +60,13 @@ SERVED = {
 def spec(
     metric: str = "Invocations", statistic: str = "Sum", where: str = "AWS/SageMaker", **dimensions: str
 ) -> CustomizedMetricSpecification:
-    told = tuple(MetricDimension(name=name, value=value) for name, value in dimensions.items())
+    reported = tuple(MetricDimension(name=name, value=value) for name, value in dimensions.items())
     return CustomizedMetricSpecification.model_validate(
-        {"metricName": metric, "namespace": where, "statistic": statistic, "dimensions": told}
+        {"metricName": metric, "namespace": where, "statistic": statistic, "dimensions": reported}
     )
 
 
-def test_statistics_are_those_of_the_api() -> None:
+def test_the_statistics_are_those_of_the_api() -> None:
     assert sorted(get_args(CustomizedMetricSpecification.model_fields["statistic"].annotation)) == sorted(STATISTICS)
 
 
@@ -74,7 +74,7 @@ def test_statistics_are_those_of_the_api() -> None:
     ("metric", "statistic", "value"),
     [(m, s, v) for m, row in SERVED.items() for s, v in zip(STATISTICS, row, strict=True)],
 )
-def test_each_metric_by_each_statistic(metric: str, statistic: str, value: float | None) -> None:
+def test_each_metric_with_each_statistic(metric: str, statistic: str, value: float | None) -> None:
     wanted = spec(metric, statistic)
     words = catalogue.rejection(wanted)
     if value is None:
@@ -99,11 +99,11 @@ def test_each_metric_by_each_statistic(metric: str, statistic: str, value: float
         (spec(InstanceId="i"), "dimension 'InstanceId' is none of Invocations"),
     ],
 )
-def test_what_cannot_be_had_is_said_with_what_can(wanted: CustomizedMetricSpecification, words: str) -> None:
+def test_a_rejection_names_the_alternative(wanted: CustomizedMetricSpecification, words: str) -> None:
     assert words in (catalogue.rejection(wanted, "Iris", "AllTraffic") or "")
 
 
-def test_dimensions_may_name_what_is_meant_anyway() -> None:
+def test_dimensions_may_name_the_endpoint_and_its_variant() -> None:
     assert catalogue.rejection(spec(EndpointName="Iris", VariantName="AllTraffic"), "Iris", "AllTraffic") is None
     assert catalogue.rejection(spec(EndpointName="Iris")) is None
     assert catalogue.rejection(spec("Anything at all", "Average", "Mine", x="y")) is None
@@ -131,20 +131,20 @@ def target(**metrics: CustomizedMetricSpecification | None) -> ScalableTarget:
 
 
 def test_the_load_of_each_policy() -> None:
-    own = target(
+    is_own = target(
         predefined=None,
         utilization=spec("ServerlessProvisionedConcurrencyUtilization", "Average"),
         spilled=spec("ServerlessProvisionedConcurrencySpilloverInvocations", "Sum"),
         wrong=spec("Nonsense"),
     )
-    assert loads.foreign(own) == {}
-    found = loads.loads_of(own, ROUTE, USAGE, {})
+    assert loads.foreign(is_own) == {}
+    found = loads.loads_of(is_own, ROUTE, USAGE, {})
     assert found["predefined"] == found["utilization"] == Load(3.0)
-    assert found["spilled"] == Load(40.0)  # times the four that stand
+    assert found["spilled"] == Load(40.0)  # times the four present units
     assert found["wrong"].value is None and "none of namespace" in found["wrong"].reason
 
 
-def test_the_load_by_a_metric_of_others() -> None:
+def test_the_load_by_a_foreign_metric() -> None:
     others = target(
         queue=spec("queue_length", "Average", "Mine"),
         gone=spec("other", "Average", "Mine"),
@@ -168,12 +168,12 @@ def test_an_empty_pool_counts_as_one_pod_so_that_it_can_grow() -> None:
     assert (found["p"], found["u"], found["q"]) == (Load(3.0), Load(3.0), Load(3.0))
 
 
-def test_without_usage_there_is_no_load_at_all() -> None:
+def test_without_usage_no_policy_has_a_load() -> None:
     assert loads.loads_of(target(p=None), ROUTE, NoData("nobody knows"), {}) == {"p": Load(None, "nobody knows")}
     assert loads.loads_of(target(p=None), ROUTE, IDLE, {}) == {"p": Load(0.0)}
 
 
-# Others' metrics
+# Foreign metrics
 
 
 @pytest.mark.parametrize(
@@ -192,19 +192,19 @@ def test_without_usage_there_is_no_load_at_all() -> None:
         (spec("q", "Sum", "M", a='\\"\n'), None, 'sum(avg_over_time({__name__="q",a="\\u005c\\u0022\\u000a"}[1m]))'),
     ],
 )
-def test_a_query_says_what_is_meant_and_nothing_else(
+def test_a_query_selects_the_metric_and_nothing_else(
     wanted: CustomizedMetricSpecification, held: tuple[str, str] | None, asked: str
 ) -> None:
     assert query(wanted, held) == asked
 
 
-def test_a_dimension_cannot_lift_the_hold_on_the_namespace() -> None:
-    """Matchers are all applied: one more on the same label only narrows."""
+def test_a_dimension_cannot_remove_the_restriction_to_the_namespace() -> None:
+    """All matchers apply: one more on the same label only narrows the result."""
     assert query(spec("q", "Sum", "M", namespace="other"), ("namespace", "team")).count("namespace=") == 2
 
 
 @pytest.mark.parametrize("name", ["a-b", 'a="x",b', "__name__", "", "1a"])
-def test_a_dimension_that_is_no_label_of_prometheus(name: str) -> None:
+def test_a_dimension_that_is_no_label_of_prometheus_is_unsupported(name: str) -> None:
     wanted = CustomizedMetricSpecification.model_construct(
         metric_name="q",
         namespace="M",
@@ -215,7 +215,7 @@ def test_a_dimension_that_is_no_label_of_prometheus(name: str) -> None:
         query(wanted, None)
 
 
-def test_a_selector_says_what_is_meant_and_nothing_else() -> None:
+def test_a_selector_selects_the_dimensions_and_nothing_else() -> None:
     assert (
         selector(spec("queue", "Sum", "M", **{"app.kubernetes.io/name": "x", "b": "y"}))
         == "app.kubernetes.io/name=x,b=y"
@@ -249,7 +249,7 @@ def test_quantities(text: str, number: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "m", "1x", "1 k", "1.2.3", "NaN", "0x1"])
-def test_no_quantities(text: str) -> None:
+def test_text_that_is_no_quantity(text: str) -> None:
     with pytest.raises(ValueError):
         quantity(text)
 

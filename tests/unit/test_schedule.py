@@ -1,4 +1,4 @@
-"""What a schedule's text means: a table, and what holds for all of them."""
+"""The times of schedules: a table, and properties that hold for all of them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from kindler.core.autoscaling.schedule.schedule import Rate, Recurring, Schedule, parse
 from tests.unit.schedules import Oracle, rows
 
-START = datetime(2024, 11, 1, tzinfo=UTC).timestamp()  # what rates count from here; a Friday
+START = datetime(2024, 11, 1, tzinfo=UTC).timestamp()  # from when rates count here; a Friday
 
-# Changes of clocks are past ones: those to come change with the time zone database.
-# schedule | zone | seen from | the last moment until then | the next two (all by the zone's clock; "-": none)
+# Changes of clocks are in the past: future ones can change with the time zone database.
+# schedule | zone | now | the last time until now | the next two (all by the zone's clock; "-": none)
 MOMENTS = """
 # every day, hour, minute
 cron(0 8 * * ? *) | UTC | 2026-11-24 13:00 | 2026-11-24 08:00 | 2026-11-25 08:00 | 2026-11-26 08:00
@@ -50,7 +50,7 @@ cron(0 1/6 * * ? *) | UTC | 2026-11-24 19:30 | 2026-11-24 19:00 | 2026-11-25 01:
 cron(0 8-20/4 * * ? *) | UTC | 2026-11-24 20:01 | 2026-11-24 20:00 | 2026-11-25 08:00 | 2026-11-25 12:00
 cron(10,20-22,50/5 12 * * ? *) | UTC | 2026-11-24 12:21 | 2026-11-24 12:21 | 2026-11-24 12:22 | 2026-11-24 12:50
 cron(00 08 01 01 ? *) | UTC | 2026-11-24 13:00 | 2026-01-01 08:00 | 2027-01-01 08:00 | 2028-01-01 08:00
-# ranges that go around
+# ranges that wrap
 cron(0 8 ? * FRI-MON *) | UTC | 2026-11-24 13:00 | 2026-11-23 08:00 | 2026-11-27 08:00 | 2026-11-28 08:00
 cron(0 8 ? * 6-2 *) | UTC | 2026-11-24 13:00 | 2026-11-23 08:00 | 2026-11-27 08:00 | 2026-11-28 08:00
 cron(0 8 ? * SAT-SUN *) | UTC | 2026-11-24 13:00 | 2026-11-22 08:00 | 2026-11-28 08:00 | 2026-11-29 08:00
@@ -142,7 +142,7 @@ cron(0 0 8 * * ? *) | UTC | 2026-11-24 13:00 | 2026-11-24 08:00 | 2026-11-25 08:
 cron(30 0 8 * * ? *) | UTC | 2026-11-24 08:00 | 2026-11-23 08:00:30 | 2026-11-24 08:00:30 | 2026-11-25 08:00:30
 cron(0 15 10 ? * 6L 2027-2028) | UTC | 2026-11-24 13:00 | - | 2027-01-29 10:15 | 2027-02-26 10:15
 cron(59 59 23 31 12 ? *) | UTC | 2026-12-31 23:59 | 2025-12-31 23:59:59 | 2026-12-31 23:59:59 | 2027-12-31 23:59:59
-# clocks put forward: what they skip does not come
+# clocks put forward: skipped times do not occur
 cron(30 2 * * ? *) | Europe/Berlin | 2025-03-29 12:00 | 2025-03-29 02:30+0100 | 2025-03-31 02:30+0200 | 2025-04-01 02:30+0200
 cron(0 2 * * ? *) | Europe/Berlin | 2025-03-30 01:59 | 2025-03-29 02:00+0100 | 2025-03-31 02:00+0200 | 2025-04-01 02:00+0200
 cron(0 3 * * ? *) | Europe/Berlin | 2025-03-30 01:59 | 2025-03-29 03:00+0100 | 2025-03-30 03:00+0200 | 2025-03-31 03:00+0200
@@ -156,7 +156,7 @@ cron(0 0 ? * FRI *) | Africa/Cairo | 2025-04-24 12:00 | 2025-04-18 00:00+0200 | 
 cron(15 2 * * ? *) | Australia/Lord_Howe | 2025-10-04 12:00 | 2025-10-04 02:15+1030 | 2025-10-06 02:15+1100 | 2025-10-07 02:15+1100
 cron(0 12 * * ? *) | Pacific/Apia | 2011-12-29 13:00 | 2011-12-29 12:00-1000 | 2011-12-31 12:00+1400 | 2012-01-01 12:00+1400
 cron(0 12 30 12 ? *) | Pacific/Apia | 2011-12-01 13:00 | 2010-12-30 12:00-1000 | 2012-12-30 12:00+1400 | 2013-12-30 12:00+1400
-# clocks put back: what comes twice acts once, the first time
+# clocks put back: a time that occurs twice acts once, the first time
 cron(30 2 * * ? *) | Europe/Berlin | 2024-10-26 12:00 | 2024-10-26 02:30+0200 | 2024-10-27 02:30+0200 | 2024-10-28 02:30+0100
 cron(30 2 * * ? *) | Europe/Berlin | 2024-10-27 02:45 | 2024-10-27 02:30+0200 | 2024-10-28 02:30+0100 | 2024-10-29 02:30+0100
 cron(0/30 * * * ? *) | Europe/Berlin | 2024-10-27 01:30 | 2024-10-27 01:30+0200 | 2024-10-27 02:00+0200 | 2024-10-27 02:30+0200
@@ -186,7 +186,7 @@ at(2028-02-29T00:00:00) | UTC | 2026-11-24 13:00 | - | 2028-02-29 00:00 | -
 at(2024-10-27T02:30:00) | Europe/Berlin | 2024-10-01 00:00 | - | 2024-10-27 02:30+0200 | -
 at(2199-12-31T23:59:59) | UTC | 2026-11-24 13:00 | - | 2199-12-31 23:59:59 | -
 at(1970-01-02T00:00:00) | UTC | 2026-11-24 13:00 | 1970-01-02 00:00 | - | -
-# rate: counts from its start, 2024-11-01 00:00 UTC here, and knows no clock
+# rate: counts from its start, 2024-11-01 00:00 UTC here, and uses no clock
 rate(1 minute) | UTC | 2026-11-24 13:00 | 2026-11-24 13:00 | 2026-11-24 13:01 | 2026-11-24 13:02
 rate(5 minutes) | UTC | 2026-11-24 13:01 | 2026-11-24 13:00 | 2026-11-24 13:05 | 2026-11-24 13:10
 rate(7 minutes) | UTC | 2024-11-01 00:00 | 2024-11-01 00:00 | 2024-11-01 00:07 | 2024-11-01 00:14
@@ -214,7 +214,7 @@ def seen_from(time: str, zone: str) -> float:
 
 
 @pytest.mark.parametrize(("text", "zone", "now", "last", "following", "then"), rows(MOMENTS))
-def test_moments(text: str, zone: str, now: str, last: str, following: str, then: str) -> None:
+def test_the_times_of_a_schedule(text: str, zone: str, now: str, last: str, following: str, then: str) -> None:
     schedule, at = parse(text, zone), seen_from(now, zone)
     first = schedule.next(at, START)
     second = None if first is None else schedule.next(first, START)
@@ -225,9 +225,7 @@ def test_moments(text: str, zone: str, now: str, last: str, following: str, then
     ("text", "zone", "now", "last", "following", "then"),
     [r for r in rows(MOMENTS) if re.fullmatch(r"cron\((\S+ ){5}\S+\)", r[0])],
 )
-def test_the_table_itself_agrees_with_the_clock(
-    text: str, zone: str, now: str, last: str, following: str, then: str
-) -> None:
+def test_the_table_agrees_with_the_clock(text: str, zone: str, now: str, last: str, following: str, then: str) -> None:
     at = seen_from(now, zone)
     year = datetime.fromtimestamp(at, UTC).year
     oracle = Oracle(text[5:-1], zone, date(year - 1, 1, 1), date(min(year + 2, 2199), 12, 31))
@@ -247,18 +245,20 @@ def all_moments(schedule: Schedule, after: float, count: int) -> list[float]:
 
 
 @given(st.sampled_from(TEXTS), TIMES)
-def test_next_and_last_are_two_views_of_one_line(said: tuple[str, str], now: float) -> None:
+def test_next_and_last_return_the_same_times(said: tuple[str, str], now: float) -> None:
     schedule = parse(*said)
     moments = all_moments(schedule, now, 5)
     assert moments == sorted(set(moments)) and all(m > now and m == int(m) for m in moments)
     for before, moment in zip([now, *moments], moments, strict=False):
-        assert schedule.last(moment, before, START) == moment  # `until` counts
-        assert schedule.last(moment - 0.001, before, START) is None  # `after` does not, and nothing lies between
+        assert schedule.last(moment, before, START) == moment  # `until` is inclusive
+        assert (
+            schedule.last(moment - 0.001, before, START) is None
+        )  # `after` is exclusive, and there is no time in between
         assert schedule.next(moment - 0.001, START) == moment
 
 
 @given(st.sampled_from(TEXTS), TIMES, st.floats(0, 400 * 86400))
-def test_the_last_moment_is_within_the_window_and_is_the_last(said: tuple[str, str], now: float, back: float) -> None:
+def test_last_returns_the_latest_time_in_the_window(said: tuple[str, str], now: float, back: float) -> None:
     schedule = parse(*said)
     moment = schedule.last(now, now - back, START)
     if moment is None:
@@ -283,14 +283,16 @@ def test_a_rate_counts_whole_periods_from_its_start(
 
 
 @pytest.mark.parametrize("end", [-(10.0**15), -1.0, 0.0, 10.0**11, 10.0**15])
-def test_times_beyond_all_calendars_are_asked_without_harm(end: float) -> None:
+def test_times_outside_of_all_calendars_raise_no_error(end: float) -> None:
     schedule = parse("cron(0 8 * * ? *)")
     assert (schedule.next(end, START) is None) == (end > 0)
     assert (schedule.last(end, -(10.0**16), START) is None) == (end <= 0)
 
 
-def test_while_an_hour_is_shown_again_all_of_it_has_been() -> None:
-    """Berlin's clock shows 02:00 to 03:00 from 00:00 to 02:00 UTC: at 02:15 for the second time, 02:30 has come already."""
+def test_a_repeated_hour_has_already_occurred() -> None:
+    """Berlin's clock shows 02:00 to 03:00 from 00:00 to 02:00 UTC: at 02:15 for the second time, 02:30 has come
+    already.
+    """
     schedule, again = (
         parse("cron(0/30 2 * * ? *)", "Europe/Berlin"),
         datetime(2024, 10, 27, 1, 15, tzinfo=UTC).timestamp(),

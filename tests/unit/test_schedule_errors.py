@@ -1,4 +1,4 @@
-"""What is wrong with a schedule's text: a table of what the user reads, each with an example that is right."""
+"""Errors in the text of a schedule: a table of the messages, each with a valid example."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ cron(0 8 * * ? 27) | UTC | year (field 6) is 27: use 1970 to 2199, as cron(0 8 *
 cron(60 0 8 * * ? *) | UTC | seconds (field 1) is 60: use 0 to 59, as cron(0 0 8 * * ? *)
 cron(0 0 24 * * ? *) | UTC | hours (field 3) is 24: use 0 to 23, as cron(0 0 8 * * ? *)
 cron(0 0 8 32 * ? *) | UTC | day-of-month (field 4) is 32: use 1 to 31, or alone ?, L, L-3, LW or 15W, as cron(0 0 8 1 * ? *)
-# what is no value
+# invalid values
 cron(x 8 * * ? *) | UTC | minutes (field 1) is x: use 0 to 59, as cron(0 8 * * ? *)
 cron(0 8h * * ? *) | UTC | hours (field 2) is 8h: use 0 to 23, as cron(0 8 * * ? *)
 cron(0 8:30 * * ? *) | UTC | hours (field 2) is 8:30: use 0 to 23, as cron(0 8 * * ? *)
@@ -75,7 +75,7 @@ cron(0/15/5 * * * ? *) | UTC | minutes (field 1) is 0/15/5: use 0 to 59, as cron
 cron(0/x * * * ? *) | UTC | minutes (field 1) is 0/x: use 0 to 59, as cron(0 * * * ? *)
 cron(* * * * * ? *) | UTC | seconds (field 1) is *: use one number, for no schedule is finer than a minute, as cron(0 * * * * ? *)
 cron(0/30 * * * * ? *) | UTC | seconds (field 1) is 0/30: use one number, for no schedule is finer than a minute, as cron(0 * * * * ? *)
-# years do not go around
+# years do not wrap
 cron(0 8 * * ? 2029-2027) | UTC | year (field 6) is 2029-2027: use a range that rises, as cron(0 8 * * ? 2027-2029)
 # the two day fields
 cron(0 8 * * * *) | UTC | day-of-month (field 3) is *: write ? here or in day-of-week, and a day in the other, as cron(0 8 * * ? *)
@@ -100,7 +100,7 @@ cron(0 8 ? * 8#1 *) | UTC | day-of-week (field 5) has 8: use 1 to 7 or SUN to SA
 cron(0 8 ? * #1 *) | UTC | day-of-week (field 5) is #1: use 1 to 7 or SUN to SAT, or alone ?, L, 6L or FRI#2, as cron(0 8 ? * MON-FRI *)
 cron(0 8 ? * 6L,2 *) | UTC | day-of-week (field 5) has 6L: use 1 to 7 or SUN to SAT, or alone ?, L, 6L or FRI#2, as cron(0 8 ? * MON-FRI *)
 cron(0 8 ? * 9L *) | UTC | day-of-week (field 5) has 9: use 1 to 7 or SUN to SAT, or alone ?, L, 6L or FRI#2, as cron(0 8 ? * MON-FRI *)
-# never
+# days that never come
 cron(0 8 31 2 ? *) | UTC | day-of-month (field 3) is 31: no such day comes in these months and years, use a day that does, as cron(0 8 L 2 ? *)
 cron(0 8 30,31 FEB ? *) | UTC | day-of-month (field 3) is 30,31: no such day comes in these months and years, use a day that does, as cron(0 8 L FEB ? *)
 cron(0 8 31 4,6,9,11 ? *) | UTC | day-of-month (field 3) is 31: no such day comes in these months and years, use a day that does, as cron(0 8 L 4,6,9,11 ? *)
@@ -110,7 +110,7 @@ cron(0 8 ? 2 FRI#5 2027) | UTC | day-of-week (field 5) is FRI#5: no such day com
 cron(0 8 L-30 2 ? *) | UTC | day-of-month (field 3) is L-30: no such day comes in these months and years, use a day that does, as cron(0 8 L 2 ? *)
 cron(0 8 31W 2 ? *) | UTC | day-of-month (field 3) is 31W: no such day comes in these months and years, use a day that does, as cron(0 8 L 2 ? *)
 cron(30 2 30 3 ? 2025) | Europe/Berlin | the clocks of Europe/Berlin skip this time: use another hour, as cron(0 8 * * ? *)
-# several things wrong: the first is told, with an example that is right
+# several errors: the first is reported, with a valid example
 cron(60 25 * * ? *) | UTC | minutes (field 1) is 60: use 0 to 59, as cron(0 8 * * ? *)
 cron(0 25 * * * *) | UTC | hours (field 2) is 25: use 0 to 23, as cron(0 8 * * ? *)
 # at
@@ -162,20 +162,20 @@ at(2027-01-31T08:00:00) | US/Eastren | timezone 'US/Eastren' is not in the IANA 
 
 
 @pytest.mark.parametrize(("text", "zone", "error"), rows(ERRORS))
-def test_errors(text: str, zone: str, error: str) -> None:
+def test_the_error_of_each_text(text: str, zone: str, error: str) -> None:
     with pytest.raises(ScheduleError) as caught:
         parse(text, zone)
     assert str(caught.value) == (error if error.startswith("timezone") else f"{text}: {error}")
 
 
 @pytest.mark.parametrize(("text", "zone", "error"), rows(ERRORS))
-def test_the_example_in_an_error_is_right(text: str, zone: str, error: str) -> None:
+def test_the_example_in_an_error_is_valid(text: str, zone: str, error: str) -> None:
     example = error.rpartition(", as ")[2]
     assert parse("rate(1 day)", example) if error.startswith("timezone") else parse(example, zone)
 
 
 @given(st.text(alphabet="0123456789 */,-?LW#MONFRIJAN()catrone:T", max_size=40))
-def test_any_text_is_read_or_refused_with_an_example_that_is_right(text: str) -> None:
+def test_any_text_is_parsed_or_rejected_with_a_valid_example(text: str) -> None:
     for whole in (text, f"cron({text})", f"cron(0 8 {text} * ? *)", f"at({text})", f"rate({text})"):
         try:
             parse(whole)

@@ -1,4 +1,6 @@
-"""10,000 random cron expressions at random times, against two other readings of them: one of our own (schedules.py) and croniter's."""
+"""10,000 random cron expressions at random times, compared with two other implementations: our oracle (schedules.py)
+and croniter.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from kindler.core.autoscaling.schedule.cron import ScheduleError
 from kindler.core.autoscaling.schedule.schedule import Schedule, parse
 from tests.unit.schedules import MONTHS, WEEKDAYS, Oracle, expression, numbered
 
-# Each change of the clocks lies in the middle of some days: an hour forward, an hour back, half an hour, at midnight, a whole day that never came, none.
+# Each change of the clocks is in the middle of the tested days: an hour forward, an hour back, half an hour, at
+# midnight,
+# a whole day that never came, none.
 WINDOWS = (
     ("Europe/Berlin", date(2025, 3, 30)),
     ("Europe/Berlin", date(2024, 10, 27)),
@@ -43,7 +47,7 @@ def read(text: str, zone: str = "UTC") -> Schedule | None:
 
 
 @pytest.mark.parametrize(("zone", "change"), WINDOWS, ids=[f"{zone} {change}" for zone, change in WINDOWS])
-def test_each_minute_of_the_clock_agrees(zone: str, change: date) -> None:
+def test_the_oracle_finds_the_same_times(zone: str, change: date) -> None:
     dice = random.Random(f"{zone} {change}")
     begin, end = (
         int(datetime(d.year, d.month, d.day, tzinfo=ZoneInfo(zone)).timestamp())
@@ -68,11 +72,11 @@ def test_each_minute_of_the_clock_agrees(zone: str, change: date) -> None:
             earlier if earlier is not None and earlier >= begin else None
         ), (text, now)
         found += later is not None
-    assert found > EACH / 6  # enough of them have something to agree on
+    assert found > EACH / 6  # enough of them occur in these days
 
 
-def test_croniter_agrees() -> None:
-    """In UTC, near and far, for what can be said in its dialect."""
+def test_croniter_finds_the_same_times() -> None:
+    """In UTC, near and far, for all that its dialect can express."""
     dice = random.Random("croniter")
     found = 0
     while found < 3_000:
@@ -92,8 +96,10 @@ def test_croniter_agrees() -> None:
 
 
 def in_croniter(text: str) -> str | None:
-    """minute hour day-of-month month day-of-week second year: Sunday is 0, the last Friday L5, the last year 2099. None for what it does not know or reads in
-    another way: L-3, LW, ranges like 8-8 (all values there), and steps around the end (there they do not count from the range's start).
+    """minute hour day-of-month month day-of-week second year: Sunday is 0, the last Friday L5, the last year 2099.
+
+    None for what it does not know or reads in another way: L-3, LW, ranges like 8-8 (all values there), and steps
+    around the end (there they do not count from the range's start).
     """
     minutes, hours, days, months, weekdays, years = text.replace("?", "*").replace("2199", "2099").split()
     numbers = f"{minutes} {hours} {days} {numbered(months, MONTHS)} {numbered(weekdays, WEEKDAYS)}"

@@ -1,4 +1,4 @@
-"""The HPA's rule as the controller computes it. What real HPAs did with forty series is compared in test_hpa_and_aws.py."""
+"""The HPA's rule as the controller computes it. test_hpa_and_aws.py compares it with real HPAs on forty series."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kindler.core.autoscaling.tracking import History, Recommendation, Rules, Tr
     [
         (0.0, 0.7, 5, 0),
         (0.0, 0.7, 0, 0),
-        (0.01, 0.7, 0, 1),  # from 0 there is no band
+        (0.01, 0.7, 0, 1),  # from 0 there is no tolerance
         (0.7, 0.7, 1, 1),
         (0.71, 0.7, 1, 1),  # within 10 % above
         (0.77, 0.7, 1, 1),  # exactly 1.1
@@ -25,20 +25,20 @@ from kindler.core.autoscaling.tracking import History, Recommendation, Rules, Tr
         (15.4, 0.7, 20, 20),
         (15.401, 0.7, 20, 23),
         (5.0, 0.7, 20, 8),
-        (5.0, 0.7, 8, 8),  # 0.89 of the target, and yet 8: rounded up
+        (5.0, 0.7, 8, 8),  # 0.89 of the target is outside the tolerance, but 8 is the rounded-up result
         (14.0, 1.4, 5, 10),
-        (200.0, 0.7, 1, 286),  # bounds are another's affair
+        (200.0, 0.7, 1, 286),  # without bounds
         (0.0004, 0.7, 0, 1),  # a thousandth, rounded up
     ],
 )
-def test_one_load(load: float, per_replica: float, current: int, wanted: int) -> None:
+def test_the_recommendation_for_one_load(load: float, per_replica: float, current: int, wanted: int) -> None:
     assert recommend(load, per_replica, current) == wanted
 
 
 @pytest.mark.parametrize(
     ("value", "count"), [(0.7, 700), (1.4, 1400), (0.1 + 0.2, 300), (2.0, 2000), (0.0001, 1), (0.0, 0), (1e9, 10**12)]
 )
-def test_thousandths_as_written(value: float, count: int) -> None:
+def test_thousandths_are_those_of_the_written_number(value: float, count: int) -> None:
     assert thousandths(value) == count
 
 
@@ -51,23 +51,23 @@ RULES = Rules(low=1, high=10, window=60)
         ((3.0,), 1, RULES, 3),
         ((3.0, 5.0), 1, RULES, 5),  # the largest
         ((30.0,), 1, RULES, 10),
-        ((30.0,), 12, RULES, 10),  # above the maximum: no load is asked
+        ((30.0,), 12, RULES, 10),  # above the maximum: no load is read
         ((1.0,), 12, Rules(low=1, high=10, window=0), 10),
         ((None,), 12, RULES, 10),
-        ((8.0,), 2, Rules(low=4, high=10), 4),  # below the minimum: likewise
+        ((8.0,), 2, Rules(low=4, high=10), 4),  # below the minimum: no load is read either
         ((8.0,), 0, Rules(low=4, high=10), 8),  # but not from 0
         ((None,), 1, Rules(low=4, high=10), 4),
         ((None,), 0, Rules(low=4, high=10), 4),
         ((None,), 5, RULES, 5),
-        ((None, 3.0), 5, RULES, 5),  # a missing load blocks scaling in
-        ((None, 8.0), 5, RULES, 8),  # and not out
+        ((None, 3.0), 5, RULES, 5),  # a missing load blocks scale-in
+        ((None, 8.0), 5, RULES, 8),  # but not scale-out
         ((None, 3.0, 8.0), 5, RULES, 8),
-        ((1.0,), 10, Rules(low=1, high=10, window=0), 1),  # at a bound, not beyond it
+        ((1.0,), 10, Rules(low=1, high=10, window=0), 1),  # not beyond a bound
         ((8.0,), 4, Rules(low=4, high=10), 8),
-        ((1.0,), 5, RULES, 5),  # the first look counts the present size
+        ((1.0,), 5, RULES, 5),  # the first pass counts the present size
         ((1.0,), 5, Rules(low=1, high=10, window=0), 1),
         ((1.0,), 5, Rules(low=1, high=10, window=0, scales_in=False), 5),
-        ((1.0,), 12, Rules(low=1, high=10, window=0, scales_in=False), 10),  # bounds act all the same
+        ((1.0,), 12, Rules(low=1, high=10, window=0, scales_in=False), 10),  # bounds apply regardless
         ((8.0,), 5, Rules(low=1, high=10, scales_out=False), 5),
         ((8.0,), 5, Rules(low=6, high=10, scales_out=False), 6),
         ((8.0,), 0, Rules(low=0, high=10, scales_out=False), 0),
@@ -75,11 +75,11 @@ RULES = Rules(low=1, high=10, window=60)
         ((), 3, RULES, 3),
     ],
 )
-def test_a_first_look(loads: tuple[float | None, ...], current: int, rules: Rules, size: int) -> None:
+def test_the_first_size(loads: tuple[float | None, ...], current: int, rules: Rules, size: int) -> None:
     assert replicas([Tracked(load, 1.0) for load in loads], current, rules, (), 0.0)[0] == size
 
 
-def test_the_window_holds_the_highest_wish_until_it_is_over() -> None:
+def test_the_window_holds_the_largest_recommendation_until_it_ends() -> None:
     sizes, history, size = [], (), 1
     for now, load in ((0, 5.0), (15, 3.0), (30, 2.0), (59, 2.0), (60, 2.0), (75, 2.0), (90, 2.0)):
         size, history = replicas([Tracked(load, 1.0)], size, RULES, history, float(now))
@@ -87,7 +87,7 @@ def test_the_window_holds_the_highest_wish_until_it_is_over() -> None:
     assert sizes == [5, 5, 5, 5, 3, 2, 2]
 
 
-def test_a_wish_while_no_load_is_known_is_none() -> None:
+def test_without_any_load_there_is_no_recommendation() -> None:
     _, history = replicas([Tracked(5.0, 1.0)], 5, RULES, (), 0.0)
     assert replicas([Tracked(None, 1.0)], 5, RULES, history, 10.0) == (5, history)
 
@@ -97,7 +97,7 @@ def test_a_wish_while_no_load_is_known_is_none() -> None:
     st.sampled_from([0.0, 15.0, 60.0]),
     st.integers(0, 12),
 )
-def test_the_short_history_says_what_the_whole_would(
+def test_the_short_history_gives_the_same_sizes_as_the_full_one(
     steps: list[tuple[float, float | None]], window: float, size: int
 ) -> None:
     rules, now, whole = Rules(0, 12, window), 0.0, [(0.0, size)]
@@ -121,7 +121,7 @@ def test_the_short_history_says_what_the_whole_would(
 
 
 @given(st.floats(0, 200), st.floats(0.01, 5), st.integers(0, 200))
-def test_a_size_that_was_asked_for_asks_for_itself(load: float, per_replica: float, current: int) -> None:
+def test_a_recommended_size_recommends_itself(load: float, per_replica: float, current: int) -> None:
     wanted = recommend(load, per_replica, current)
     assert recommend(load, per_replica, wanted) == wanted
 
@@ -132,7 +132,7 @@ def test_the_history_is_a_value() -> None:
     assert before == (Recommendation(0.0, 5),)
 
 
-def test_what_a_clock_that_was_ahead_remembered_holds_nothing() -> None:
+def test_recommendations_from_the_future_are_ignored() -> None:
     asks = [Tracked(0.7, 0.7)]
     _, history = replicas(asks, 8, Rules(1, 8, 300), (Recommendation(4600.0, 8),), 1000.0)
     assert replicas(asks, 8, Rules(1, 8, 300), history, 1200.0)[0] == 8, "as after a restart"

@@ -1,4 +1,7 @@
-"""One candidate for a Lease as a process: says `leading` and `lost …` on its output, leaves cleanly on SIGTERM. Arguments: identity, lease, renew, retry."""
+"""One candidate for a Lease as a process. Prints `leading` and `lost …`; leaves cleanly on SIGTERM.
+
+Arguments: identity, lease, renew, retry.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,15 @@ from kindler.clients.lease import Lease, LeaseTimes
 
 
 async def main(identity: str, *seconds: str) -> int:
-    asked_to_stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked_to_stop.set)
+    stop_requested = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop_requested.set)
     cluster = Cluster()
     await cluster.connect()
     lease = Lease(cluster, "default", "leader", identity, LeaseTimes(*map(float, seconds)))
     print("candidate", flush=True)
     async with lease.hold() as lost:
         print("leading", flush=True)
-        stop = asyncio.create_task(asked_to_stop.wait())
+        stop = asyncio.create_task(stop_requested.wait())
         await asyncio.wait([lost, stop], return_when=asyncio.FIRST_COMPLETED)
         if lost.done():
             print(f"lost {lost.result()}, leading={lease.leading}", flush=True)

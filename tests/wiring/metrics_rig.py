@@ -1,4 +1,6 @@
-"""A world for wiring tests of the metrics process: the strict API server, activators' /stats, the API server's front proxy, and the real process."""
+"""The environment of wiring tests of the metrics process: the strict API server, activators' /stats, the front proxy,
+the process.
+"""
 
 from __future__ import annotations
 
@@ -55,13 +57,13 @@ PREDEFINED = {
 
 
 def customized(metric: str, namespace: str = "AWS/SageMaker", statistic: str = "Average", **dimensions: str) -> Json:
-    told = [{"name": name, "value": value} for name, value in dimensions.items()]
+    reported = [{"name": name, "value": value} for name, value in dimensions.items()]
     return {
         "customizedMetricSpecification": {
             "metricName": metric,
             "namespace": namespace,
             "statistic": statistic,
-            "dimensions": told,
+            "dimensions": reported,
         }
     }
 
@@ -108,10 +110,10 @@ class Authority:
 
 @dataclass
 class Activator:
-    """What one replica answers at /stats. `told` None: 500."""
+    """The response of one replica at /stats. `reported` None: 500."""
 
     boot: str = "boot"
-    told: dict[str, EndpointStats] | None = field(default_factory=dict)
+    reported: dict[str, EndpointStats] | None = field(default_factory=dict)
     asked: int = 0
 
     async def stats(self, request: web.Request) -> web.Response:
@@ -119,7 +121,9 @@ class Activator:
         assert request.query.get("provisioned") == "true"
         assert request.headers["Authorization"] == "Bearer peer"
         return (
-            web.Response(status=500) if self.told is None else web.json_response(Stats(self.boot, self.told).to_json())
+            web.Response(status=500)
+            if self.reported is None
+            else web.json_response(Stats(self.boot, self.reported).to_json())
         )
 
     def serve(
@@ -131,14 +135,16 @@ class Activator:
         name: str = "iris",
         **counts: Any,
     ) -> None:
-        assert self.told is not None
+        assert self.reported is not None
         totals = Totals(load_seconds=load_seconds, **counts)
-        self.told[f"{NS}/{name}"] = EndpointStats(uid, True, "abc", in_flight, 0, in_flight, 0, {}, allocated, totals)
+        self.reported[f"{NS}/{name}"] = EndpointStats(
+            uid, True, "abc", in_flight, 0, in_flight, 0, {}, allocated, totals
+        )
 
 
 @dataclass
 class World:
-    """`process` runs; `front` is whose clients it was told to trust. `later`: seconds by which its clock is ahead."""
+    """`process` runs; `front`: the CA whose clients it must trust. `later`: seconds by which its clock is ahead."""
 
     server: ApiServer
     settings: MetricsSettings
@@ -156,7 +162,7 @@ class World:
     def endpoint(
         self, *policies: Json, name: str = "iris", namespace: str = NS, route: Json | None = ROUTE, **spec: Any
     ) -> str:
-        """An Endpoint that serves; its uid."""
+        """Creates an Endpoint that serves; returns its uid."""
         kind = self.server.store.kind("endpoints", "serving.kindler.dev")
         entry = {"variantName": "AllTraffic", "minCapacity": 1, "maxCapacity": 8} | (
             {"scalingPolicies": list(policies)} if policies else {}
@@ -182,7 +188,7 @@ class World:
         return found.get("data") or {}
 
     def allow(self, authority: Authority, *allowed: str) -> None:
-        """Says in the cluster whose clients may call."""
+        """Publishes in the cluster whose clients may call."""
         self.front = authority
         kind = self.server.store.kind("configmaps")
         data = {
@@ -194,7 +200,9 @@ class World:
     # The API server's part
 
     async def ask(self, path: str, client: Signed | None = None, roots: str = "", **query: str) -> tuple[int, Json]:
-        """Status and body, asked as the API server does: it trusts what is published, and shows its front-proxy certificate."""
+        """Status and body of a request as the API server makes it: trusts the published certificate, sends its
+        front-proxy certificate.
+        """
         tls = ssl.create_default_context(cadata=roots or self.config_map()[self.settings.common.pod_name])
         shown = client or self.front.client()
         file = self.folder / "client.pem"
@@ -210,7 +218,7 @@ class World:
     async def value(
         self, metric: str = "concurrent-executions", policy: str = "p", endpoint: str = "iris"
     ) -> tuple[int, str]:
-        """What a HorizontalPodAutoscaler would learn: status, and the value or the message."""
+        """What an HPA would read: status, and the value or the message."""
         selector = f"serving.kindler.dev/endpoint={endpoint},serving.kindler.dev/policy={policy}"
         status, body = await self.ask(f"{EXTERNAL}/{metric}", labelSelector=selector)
         return status, body["items"][0]["value"] if status == 200 else body["message"]
@@ -223,12 +231,15 @@ class World:
             return response.status, await response.text()
 
     async def sampled(self, rounds: int = 1) -> None:
-        """Returns when the activator was asked so many times more, and once again: what it answered before was taken in."""
+        """Returns after `rounds` more samples and one further request: the samples before it were then added."""
         begun = self.activator.asked
         await self.until(lambda: self.activator.asked > begun + rounds)
 
     async def until(self, condition: Callable[[], Any]) -> None:
-        """Waits until `condition` holds, looking whenever the API server is asked: by the sampler ten times a second, at the beginning of a round."""
+        """Waits until `condition` holds.
+
+        It is checked at each request to the API server: ten times a second, at the begin of a sample.
+        """
         async with asyncio.timeout(20):
             await self.server.until(condition)
 
@@ -237,7 +248,7 @@ class World:
 async def world(
     folder: Path, monkeypatch: pytest.MonkeyPatch, later: float = 0.0, **changed: Any
 ) -> AsyncIterator[World]:
-    """One activator, and the process, ready. `later`: see World. `changed`: fields of the settings."""
+    """One activator and the process, Ready. `later`: see World. `changed`: fields of the settings."""
     async with ApiServer(namespaces=(NS, "other")) as server:
         monkeypatch.setenv("KUBECONFIG", server.kubeconfig(folder))
         (folder / "token").write_text("peer")

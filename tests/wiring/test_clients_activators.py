@@ -1,4 +1,4 @@
-"""What the controller hears of the activators: every replica that may run is named, and no answer is None."""
+"""The statistics of the activators: every replica that may run is listed; no response is None."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def reader(world: World, tmp_path: Path) -> AsyncIterator[ActivatorStats]:
     await cluster.close()
 
 
-async def test_every_replica_that_may_run_is_asked(world: World, reader: ActivatorStats) -> None:
+async def test_every_replica_that_may_run_is_read(world: World, reader: ActivatorStats) -> None:
     world.pod("b", "127.0.0.3")
     world.pod("a", "127.0.0.2")
     world.pod("going", "127.0.0.4")
@@ -94,7 +94,9 @@ async def test_every_replica_that_may_run_is_asked(world: World, reader: Activat
     assert world.seen == ["Bearer one"] * 3 + ["Bearer two"] * 3
 
 
-async def test_who_does_not_answer_is_none_and_holds_nobody_up(world: World, reader: ActivatorStats) -> None:
+async def test_a_replica_that_does_not_respond_is_none_and_delays_no_other(
+    world: World, reader: ActivatorStats
+) -> None:
     never = asyncio.Event()
     answers = {
         "127.0.0.2": None,
@@ -110,26 +112,26 @@ async def test_who_does_not_answer_is_none_and_holds_nobody_up(world: World, rea
     world.pod("at-8-silent", "127.0.0.8")
     await world.activator("127.0.0.8", delay=never)
     world.pod("at-9-refuses", "127.0.0.9")
-    told = dict(await reader.read())
-    assert told.pop("at-2") == STATS
-    assert len(told) == 7 and set(told.values()) == {None}
+    reported = dict(await reader.read())
+    assert reported.pop("at-2") == STATS
+    assert len(reported) == 7 and set(reported.values()) == {None}
 
 
-async def test_without_a_token_it_asks_all_the_same(world: World, reader: ActivatorStats) -> None:
+async def test_without_a_token_it_reads_anyway(world: World, reader: ActivatorStats) -> None:
     world.pod("a", "127.0.0.2")
     await world.activator("127.0.0.2", web.Response(status=401))
     world.token.unlink()
     assert await reader.read() == (("a", None),) and world.seen == [""]
 
 
-async def test_which_replicas_there_are_is_not_guessed(world: World, reader: ActivatorStats) -> None:
+async def test_if_the_replicas_cannot_be_listed_the_read_fails(world: World, reader: ActivatorStats) -> None:
     assert await reader.read() == ()
     world.server.faults.fail(503)
     with pytest.raises(Unavailable):
         await reader.read()
 
 
-async def test_trouble_is_told_once_and_again_after_it_was_over(
+async def test_a_failure_is_logged_once_and_again_after_it_was_over(
     world: World, reader: ActivatorStats, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.pod("a", "127.0.0.2")
@@ -144,7 +146,7 @@ async def test_trouble_is_told_once_and_again_after_it_was_over(
     assert len(caplog.messages) == 2
 
 
-async def test_who_asks_each_second_asks_for_warm_pools_and_the_api_server_for_what_it_has_at_hand(
+async def test_a_read_per_second_covers_only_warm_pools_and_lists_from_the_cache(
     world: World, reader: ActivatorStats
 ) -> None:
     world.pod("a", "127.0.0.2")

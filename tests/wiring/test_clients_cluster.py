@@ -1,4 +1,4 @@
-"""The connection to the API server: where its configuration comes from, what trouble becomes, and what never waits for what."""
+"""The connection to the API server: its configuration, its errors, and which requests never wait for others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from kubernetes.aio.config import incluster_config
 
-from kindler.clients import cluster as module
+from kindler.clients import connection
 from kindler.clients.cluster import (
     ENDPOINTS,
     LEASES,
@@ -30,6 +30,7 @@ from kindler.clients.cluster import (
     Gone,
     Invalid,
     NotFound,
+    Resource,
     Unavailable,
 )
 from tests.apiserver import ApiServer, matching
@@ -84,7 +85,8 @@ async def test_a_pod_uses_its_service_account_and_reads_the_token_again(
         monkeypatch.setattr(incluster_config, "datetime", SimpleNamespace(datetime=later, timedelta=datetime.timedelta))
         await cluster.list(MODELS, None)
         token.unlink()
-        monkeypatch.setattr(later, "now", lambda: datetime.datetime.now() + datetime.timedelta(minutes=5))  # noqa: DTZ005
+        in_five_minutes = datetime.timedelta(minutes=5)
+        monkeypatch.setattr(later, "now", lambda: datetime.datetime.now() + in_five_minutes)  # noqa: DTZ005
         with pytest.raises(Unavailable, match="token"):
             await cluster.list(MODELS, None)
         await cluster.close()
@@ -100,7 +102,7 @@ async def test_an_unusable_configuration_is_an_api_error(tmp_path: Path, content
         await Cluster().connect(str(file))
 
 
-async def test_a_closed_or_never_opened_connection_says_so(cluster: Cluster) -> None:
+async def test_a_closed_or_never_opened_connection_is_reported(cluster: Cluster) -> None:
     await cluster.close()
     await cluster.close()
     for closed in (cluster, Cluster()):
@@ -108,7 +110,7 @@ async def test_a_closed_or_never_opened_connection_says_so(cluster: Cluster) -> 
             await closed.get(MODELS, "default", "m")
 
 
-# Trouble
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ async def test_a_closed_or_never_opened_connection_says_so(cluster: Cluster) -> 
         (504, Unavailable),
     ],
 )
-async def test_each_status_is_its_kind_of_error(
+async def test_each_status_becomes_its_kind_of_error(
     server: ApiServer, cluster: Cluster, status: int, kind: type[ApiError]
 ) -> None:
     server.faults.fail(status, message="because", retry_after=7 if status == 429 else None)
@@ -140,7 +142,7 @@ async def test_each_status_is_its_kind_of_error(
     )
 
 
-async def test_no_whole_answer_is_unavailable(
+async def test_an_incomplete_response_is_unavailable(
     server: ApiServer, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patches = matching("patch")
@@ -154,7 +156,7 @@ async def test_no_whole_answer_is_unavailable(
             await cluster.merge_patch(MODELS, "default", "m", {"metadata": {"labels": {"a": "b"}}})
         assert caught.value.status == 0 and fault.met == 1
         server.store.delete(server.store.kind("models"), "default", "m")
-    monkeypatch.setattr(module, "REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "REQUEST_SECONDS", 0.1)
     held = server.faults.hold()
     with pytest.raises(Unavailable):
         await cluster.list(MODELS, None)
@@ -164,32 +166,30 @@ async def test_no_whole_answer_is_unavailable(
         await cluster.list(MODELS, None)
 
 
-async def test_an_answer_that_is_no_object_is_unavailable(server: ApiServer, cluster: Cluster) -> None:
+async def test_a_response_that_is_no_object_is_unavailable(server: ApiServer, cluster: Cluster) -> None:
     server.raw["/api/v1/nodes"] = b"<html>"
-    nodes = module.Resource("", "v1", "nodes", "Node", namespaced=False)
+    nodes = Resource("", "v1", "nodes", "Node", namespaced=False)
     with pytest.raises(Unavailable, match="not a JSON object"):
         await cluster.list(nodes, None)
 
 
-async def test_a_status_needs_its_fence(cluster: Cluster) -> None:
+async def test_a_status_write_needs_a_resource_version(cluster: Cluster) -> None:
     with pytest.raises(ValueError, match="resourceVersion"):
         await cluster.update_status(ENDPOINTS, "default", "e", {"metadata": {"name": "e"}, "status": {}})
 
 
-async def test_a_delete_that_is_repeated_after_its_answer_was_lost_is_no_error(
-    server: ApiServer, cluster: Cluster
-) -> None:
+async def test_a_delete_repeated_after_its_response_was_lost_is_no_error(server: ApiServer, cluster: Cluster) -> None:
     server.store.create(server.store.kind("configmaps"), "default", {"metadata": {"name": "c"}})
     server.faults.lose(matching("delete"))
     with contextlib.suppress(Unavailable):
-        await cluster.delete(module.Resource("", "v1", "configmaps", "ConfigMap"), "default", "c")
+        await cluster.delete(Resource("", "v1", "configmaps", "ConfigMap"), "default", "c")
     assert server.store.find(server.store.kind("configmaps"), "default", "c") is None
 
 
-# What never waits for what
+# Requests and watches
 
 
-async def test_watches_never_hold_up_requests(server: ApiServer, tmp_path: Path) -> None:
+async def test_watches_never_delay_requests(server: ApiServer, tmp_path: Path) -> None:
     cluster = Cluster(max_connections=1)
     await cluster.connect(server.kubeconfig(tmp_path))
     streams = [

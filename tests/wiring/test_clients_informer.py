@@ -1,4 +1,6 @@
-"""An informer against a server that misbehaves: whatever happens, its store ends up equal to what the server holds, and every difference was told."""
+"""An informer with a misbehaving server: its store always ends up equal to the server's state, and every difference was
+reported.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from kindler.clients.cluster import MODELS, PODS, Cluster, Object
-from kindler.clients.informer import Informer
+from kindler.clients.informer import Informer, InformerTimes
 from tests.apiserver import ApiServer, Refused, matching
 
 SILENCE = 0.5  # instead of 70 s
@@ -20,24 +22,24 @@ WATCHES = matching("watch", "models")
 
 
 class Followed:
-    """An informer and the state that its changes, applied one by one, add up to."""
+    """An informer, and the state that its reported changes add up to."""
 
     def __init__(self, server: ApiServer, informer: Informer) -> None:
         self.server, self.informer = server, informer
         self.sum: dict[tuple[str, str], Object] = {}
         self.changed = asyncio.Event()
-        self.told: list[str] = []
+        self.reported: list[str] = []
 
-    def hear(self, old: Object | None, new: Object | None) -> None:
+    def on_event(self, old: Object | None, new: Object | None) -> None:
         some = new or old
         assert some is not None
         key = some["metadata"]["namespace"], some["metadata"]["name"]
-        assert self.sum.get(key) == old, "what is told as old is what was told as new before"
+        assert self.sum.get(key) == old, "what is reported as old is what was reported as new before"
         if new is None:
             del self.sum[key]
         else:
             self.sum[key] = new
-        self.told.append(f"{'-' if new is None else '+' if old is None else '~'}{key[1]}")
+        self.reported.append(f"{'-' if new is None else '+' if old is None else '~'}{key[1]}")
         self.changed.set()
 
     async def until(self, condition: Callable[[], Any]) -> None:
@@ -47,7 +49,7 @@ class Followed:
                 await self.changed.wait()
 
     async def until_equal(self) -> None:
-        """Waits until the store is what the server holds, and checks that the changes told add up to it."""
+        """Waits until the store equals the server's state, and checks that the reported changes add up to it."""
         kind = self.server.store.kind("models")
         await self.until(lambda: _versions(self.informer.store.values()) == _versions(self.server.store.all(kind)))
         assert self.sum == self.informer.store
@@ -82,9 +84,9 @@ async def following(
 ) -> AsyncIterator[Followed]:
     cluster = Cluster(page_size=page_size)
     await cluster.connect(server.kubeconfig(folder))
-    informer = Informer(cluster, MODELS, namespaces, silence_seconds=SILENCE, longest_wait_seconds=0.2)
+    informer = Informer(cluster, MODELS, namespaces, times=InformerTimes(SILENCE, 0.2))
     followed = Followed(server, informer)
-    informer._on_change = followed.hear
+    informer._on_change = followed.on_event
     running = asyncio.create_task(informer.run())
     try:
         yield followed
@@ -101,22 +103,22 @@ async def server() -> AsyncIterator[ApiServer]:
         yield server
 
 
-async def test_what_is_there_and_what_comes(server: ApiServer, tmp_path: Path) -> None:
+async def test_existing_and_new_objects(server: ApiServer, tmp_path: Path) -> None:
     create(server, "a", "b")
     async with following(server, tmp_path) as followed:
         await followed.informer.synced.wait()
-        assert sorted(followed.told) == ["+a", "+b"]
+        assert sorted(followed.reported) == ["+a", "+b"]
         await followed.until_watching()
         create(server, "c")
         label(server, "a", "1")
         delete(server, "b")
         await followed.until_equal()
-        assert followed.told[2:] == ["+c", "~a", "-b"] and followed.informer.restarts == 0
+        assert followed.reported[2:] == ["+c", "~a", "-b"] and followed.informer.restarts == 0
         assert followed.informer.store["default", "a"]["kind"] == "Model"
         assert "managedFields" not in followed.informer.store["default", "a"]["metadata"]
 
 
-async def test_a_cut_watch_goes_on_from_where_it_was(server: ApiServer, tmp_path: Path) -> None:
+async def test_a_cut_watch_resumes_from_its_last_version(server: ApiServer, tmp_path: Path) -> None:
     create(server, "a", "b")
     async with following(server, tmp_path) as followed:
         await followed.until_watching()
@@ -127,7 +129,7 @@ async def test_a_cut_watch_goes_on_from_where_it_was(server: ApiServer, tmp_path
         assert followed.informer.restarts == 1 and len([r for r in server.log if LISTS(r)]) == 1
 
 
-async def test_deletions_in_an_outage_are_found_by_comparison(server: ApiServer, tmp_path: Path) -> None:
+async def test_deletions_during_an_outage_are_found_by_comparison(server: ApiServer, tmp_path: Path) -> None:
     create(server, "a", "b", "c", "d")
     async with following(server, tmp_path) as followed:
         await followed.until_watching()
@@ -139,15 +141,15 @@ async def test_deletions_in_an_outage_are_found_by_comparison(server: ApiServer,
         assert len(followed.informer.store) == 4, "the last known state serves on"
         await server.up()
         await followed.until_equal()
-        assert sorted(followed.told[4:]) == ["+c", "+e", "-a", "-b", "-c"]
+        assert sorted(followed.reported[4:]) == ["+c", "+e", "-a", "-b", "-c"]
 
 
-async def test_gone_lists_again(server: ApiServer, tmp_path: Path) -> None:
+async def test_gone_on_a_watch_request_lists_again(server: ApiServer, tmp_path: Path) -> None:
     create(server, "a", "b")
     async with following(server, tmp_path) as followed:
         await followed.until_watching()
         for name in ("x", "y", "z"):
-            server.watches.hush()  # what happens now is not heard on the stream that is open
+            server.watches.hush()  # the open stream does not deliver the next changes
             create(server, name)
             delete(server, name if name != "x" else "a")
             server.compact()
@@ -179,7 +181,7 @@ async def test_other_errors_in_the_stream_watch_again(server: ApiServer, tmp_pat
         assert followed.informer.restarts == 3 and len([r for r in server.log if LISTS(r)]) == 1
 
 
-async def test_a_silent_stream_is_left(server: ApiServer, tmp_path: Path) -> None:
+async def test_a_silent_stream_is_replaced(server: ApiServer, tmp_path: Path) -> None:
     create(server, "a")
     async with following(server, tmp_path) as followed:
         await followed.until_watching()
@@ -190,10 +192,10 @@ async def test_a_silent_stream_is_left(server: ApiServer, tmp_path: Path) -> Non
         assert followed.informer.restarts == 1
 
 
-async def test_bookmarks_are_a_sign_of_life_and_move_the_version(server: ApiServer, tmp_path: Path) -> None:
+async def test_bookmarks_count_as_data_and_advance_the_version(server: ApiServer, tmp_path: Path) -> None:
     async with following(server, tmp_path) as followed:
         await followed.until_watching()
-        for i in range(20):  # of another kind: the watch of models hears nothing of it but a bookmark
+        for i in range(20):  # of another kind: the watch of models gets only a bookmark
             server.store.create(server.store.kind("configmaps"), "default", {"metadata": {"name": f"c{i}"}})
         async with asyncio.timeout(20):
             while followed.informer._views[0].version != str(server.store.version):
@@ -202,20 +204,20 @@ async def test_bookmarks_are_a_sign_of_life_and_move_the_version(server: ApiServ
         assert followed.informer.restarts == 0
         server.store.forgotten = (
             server.store.version
-        )  # the history before the bookmark is lost: a reconnect must not need it
+        )  # the history before the bookmark is dropped: a reconnect must not need it
         server.watches.cut()
         create(server, "a")
         await followed.until_equal()
         assert len([r for r in server.log if LISTS(r)]) == 1
 
 
-async def test_a_truncated_line_is_not_taken_for_an_object(server: ApiServer, tmp_path: Path) -> None:
+async def test_a_truncated_line_is_not_parsed_as_an_object(server: ApiServer, tmp_path: Path) -> None:
     async with following(server, tmp_path) as followed:
         await followed.until_watching()
         server.watches.truncate()
         create(server, "a")
         await followed.until_equal()
-        assert followed.told == ["+a"] and followed.informer.restarts == 1
+        assert followed.reported == ["+a"] and followed.informer.restarts == 1
 
 
 async def test_an_object_larger_than_any_buffer(server: ApiServer, tmp_path: Path) -> None:
@@ -231,7 +233,7 @@ async def test_an_object_larger_than_any_buffer(server: ApiServer, tmp_path: Pat
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 403, 404, 401])
-async def test_refused_lists_and_watches_are_tried_again(server: ApiServer, tmp_path: Path, status: int) -> None:
+async def test_rejected_lists_and_watches_are_retried(server: ApiServer, tmp_path: Path, status: int) -> None:
     create(server, "a")
     lists, watches = server.faults.fail(status, LISTS, times=3), server.faults.fail(status, WATCHES, times=3)
     async with following(server, tmp_path) as followed:
@@ -241,7 +243,7 @@ async def test_refused_lists_and_watches_are_tried_again(server: ApiServer, tmp_
         assert (lists.met, watches.met, followed.informer.restarts) == (3, 3, 6)
 
 
-async def test_dropped_and_truncated_answers_are_tried_again(server: ApiServer, tmp_path: Path) -> None:
+async def test_dropped_and_truncated_responses_are_retried(server: ApiServer, tmp_path: Path) -> None:
     create(server, "a", "b")
     server.faults.drop(LISTS, times=2)
     server.faults.truncate(LISTS, times=2)
@@ -249,22 +251,22 @@ async def test_dropped_and_truncated_answers_are_tried_again(server: ApiServer, 
     async with following(server, tmp_path) as followed:
         await followed.until_watching()
         await followed.until_equal()
-        assert sorted(followed.told) == ["+a", "+b"]
+        assert sorted(followed.reported) == ["+a", "+b"]
 
 
-async def test_a_list_that_breaks_off_between_pages_begins_again(server: ApiServer, tmp_path: Path) -> None:
+async def test_a_list_interrupted_between_pages_starts_again(server: ApiServer, tmp_path: Path) -> None:
     create(server, *"abcde")
     second = server.faults.fail(410, lambda r: LISTS(r) and "continue" in r.query)
     async with following(server, tmp_path, page_size=2) as followed:
         await server.until(lambda: second.met)
         assert not followed.informer.synced.is_set()
-        delete(server, "a")  # seen in the first page of the list that broke off
+        delete(server, "a")  # it was in the first page of the interrupted list
         await followed.informer.synced.wait()
         await followed.until_equal()
-        assert followed.told[-1] == "-a" and len(followed.told) == 6
+        assert followed.reported[-1] == "-a" and len(followed.reported) == 6
 
 
-async def test_several_namespaces_and_nothing_else(server: ApiServer, tmp_path: Path) -> None:
+async def test_only_the_given_namespaces_are_followed(server: ApiServer, tmp_path: Path) -> None:
     for namespace in ("default", "other", "third"):
         create(server, f"in-{namespace}", namespace=namespace)
     async with following(server, tmp_path, ("other", "third")) as followed:
@@ -277,14 +279,14 @@ async def test_several_namespaces_and_nothing_else(server: ApiServer, tmp_path: 
         assert followed.sum == followed.informer.store
 
 
-async def test_a_selector_shows_what_it_selects(server: ApiServer, tmp_path: Path) -> None:
+async def test_only_selected_objects_are_stored(server: ApiServer, tmp_path: Path) -> None:
     create(server, "a", "b")
     label(server, "a", "1")
     cluster = Cluster()
     await cluster.connect(server.kubeconfig(tmp_path))
-    informer = Informer(cluster, MODELS, (), "x=1", silence_seconds=SILENCE)
+    informer = Informer(cluster, MODELS, (), "x=1", times=InformerTimes(SILENCE))
     followed = Followed(server, informer)
-    informer._on_change = followed.hear
+    informer._on_change = followed.on_event
     running = asyncio.create_task(informer.run())
     await followed.until_watching()
     label(server, "b", "1")
@@ -295,7 +297,7 @@ async def test_a_selector_shows_what_it_selects(server: ApiServer, tmp_path: Pat
     await cluster.close()
 
 
-async def test_items_of_built_in_lists_say_what_they_are_in_the_store(server: ApiServer, tmp_path: Path) -> None:
+async def test_list_items_are_stored_with_their_kind(server: ApiServer, tmp_path: Path) -> None:
     pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "a:1"}]}}
     server.store.create(server.store.kind("pods"), "default", pod)
     cluster = Cluster()

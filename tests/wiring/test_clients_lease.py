@@ -1,4 +1,4 @@
-"""Leader election: at any moment at most one leads, and when it goes another follows within the Lease's own arithmetic."""
+"""Leader election: at any time at most one leads, and a successor follows within the Lease's times."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ WRITES = matching("update", "leases")
 
 @dataclass
 class Watched:
-    """A server, and each change of the Lease's holder with the moment at which the server took it."""
+    """A server, and each change of the Lease's holder with its time at the server."""
 
     server: ApiServer
     folder: Path
     holders: list[tuple[float, str]] = field(default_factory=list)
 
-    def hear(self, change: Change) -> None:
+    def on_event(self, change: Change) -> None:
         if change.kind.plural == "leases" and not change.deleted:
             self.holders.append((time.monotonic(), change.new["spec"].get("holderIdentity", "")))
 
@@ -47,7 +47,7 @@ class Watched:
             await self.server.until(lambda: len(self.holders) >= count + times)
 
     def gap(self) -> float:
-        """Seconds from the last write of the former holder to the first of the present one."""
+        """Seconds from the last write of the former holder to the first one of the present holder."""
         present = self.holders[-1][1]
         first = next(i for i, (_, holder) in enumerate(self.holders) if holder == present)
         return self.holders[first][0] - self.holders[first - 1][0]
@@ -57,7 +57,7 @@ class Watched:
 async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
     async with ApiServer() as server:
         watched = Watched(server, tmp_path)
-        server.store.listeners.append(watched.hear)
+        server.store.listeners.append(watched.on_event)
         yield watched
 
 
@@ -70,7 +70,7 @@ async def candidate(watched: Watched, identity: str) -> AsyncIterator[asyncio.su
         sys.executable, script, identity, *seconds, env=environ, stdout=asyncio.subprocess.PIPE
     )
     try:
-        assert await said(process) == "candidate"
+        assert await output(process) == "candidate"
         yield process
     finally:
         if process.returncode is None:
@@ -78,7 +78,7 @@ async def candidate(watched: Watched, identity: str) -> AsyncIterator[asyncio.su
         await process.wait()
 
 
-async def said(process: asyncio.subprocess.Process) -> str:
+async def output(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
     async with asyncio.timeout(30):
         return (await process.stdout.readline()).decode().strip()
@@ -98,16 +98,16 @@ async def here(watched: Watched, identity: str = "here") -> AsyncIterator[Lease]
 # Two processes
 
 
-async def test_a_killed_leader_is_followed_when_its_lease_is_over(watched: Watched) -> None:
+async def test_a_killed_leader_is_replaced_when_its_lease_expires(watched: Watched) -> None:
     async with candidate(watched, "a") as a, candidate(watched, "b") as b:
         await watched.renewed(4)
         first, second, follower = (a, b, "b") if watched.holders[-1][1] == "a" else (b, a, "a")
         assert {holder for _, holder in watched.holders} == {watched.holders[0][1]}, "one leads, the other waits"
-        assert await said(first) == "leading"
+        assert await output(first) == "leading"
         first.send_signal(signal.SIGKILL)
         await watched.until_held_by(follower)
-        assert await said(second) == "leading"
-        # Never before the lease has run out; and then at most one look later (another one as slack for a busy machine).
+        assert await output(second) == "leading"
+        # Never before the Lease has expired, and then at most one check later (and another one for a busy machine).
         assert TIMES.lease <= watched.gap() <= TIMES.lease + 2 * TIMES.retry
         lease = watched.lease()
         assert (
@@ -115,40 +115,40 @@ async def test_a_killed_leader_is_followed_when_its_lease_is_over(watched: Watch
         )
 
 
-async def test_a_leader_that_leaves_is_followed_at_the_next_look(watched: Watched) -> None:
+async def test_a_leader_that_leaves_is_replaced_at_the_next_check(watched: Watched) -> None:
     async with candidate(watched, "a") as a:
-        assert await said(a) == "leading"
+        assert await output(a) == "leading"
         async with candidate(watched, "b") as b:
             await watched.renewed()
             a.send_signal(signal.SIGTERM)
             assert await a.wait() == 0
             await watched.until_held_by("b")
-            assert await said(b) == "leading"
+            assert await output(b) == "leading"
             assert list(dict.fromkeys(holder for _, holder in watched.holders)) == ["a", "", "b"], (
                 "released, then taken"
             )
             assert watched.gap() <= 2 * TIMES.retry
 
 
-async def test_a_leader_that_was_paused_finds_that_it_has_lost_and_writes_no_more(watched: Watched) -> None:
+async def test_a_paused_leader_detects_that_it_has_lost_and_stops_writing(watched: Watched) -> None:
     async with candidate(watched, "a") as a:
-        assert await said(a) == "leading"
+        assert await output(a) == "leading"
         async with candidate(watched, "b") as b:
             await watched.renewed()
             a.send_signal(signal.SIGSTOP)
             await watched.until_held_by("b")
-            assert await said(b) == "leading"
+            assert await output(b) == "leading"
             a.send_signal(signal.SIGCONT)
-            assert (await said(a)).startswith("lost") and await a.wait() == 3
+            assert (await output(a)).startswith("lost") and await a.wait() == 3
             await watched.renewed()
             since = next(i for i, (_, holder) in enumerate(watched.holders) if holder == "b")
             assert {holder for _, holder in watched.holders[since:]} == {"b"}
 
 
-# One process, and a server in trouble
+# One process, and a failing server
 
 
-async def test_an_outage_ends_leadership_before_another_may_begin(watched: Watched) -> None:
+async def test_an_outage_ends_leadership_before_another_may_start(watched: Watched) -> None:
     async with here(watched) as lease, lease.hold() as lost:
         await watched.renewed()
         last = watched.holders[-1][0]
@@ -170,7 +170,7 @@ async def test_a_server_that_hangs_ends_leadership_as_well(watched: Watched) -> 
         held.end()
 
 
-async def test_short_trouble_is_survived(watched: Watched) -> None:
+async def test_a_short_outage_does_not_end_leadership(watched: Watched) -> None:
     async with here(watched) as lease, lease.hold() as lost:
         await watched.renewed()
         faults = watched.server.faults
@@ -181,14 +181,14 @@ async def test_short_trouble_is_survived(watched: Watched) -> None:
         assert lease.leading and not lost.done()
 
 
-async def test_a_renewal_whose_answer_was_lost_is_no_loss(watched: Watched) -> None:
+async def test_a_renewal_whose_response_was_lost_does_not_end_leadership(watched: Watched) -> None:
     async with here(watched) as lease, lease.hold() as lost:
         watched.server.faults.lose(WRITES)
         await watched.renewed(4)
         assert lease.leading and not lost.done()
 
 
-async def test_a_creation_whose_answer_was_lost_is_recognised(watched: Watched) -> None:
+async def test_a_creation_whose_response_was_lost_is_recognised(watched: Watched) -> None:
     watched.server.faults.lose(matching("create", "leases"))
     async with here(watched) as lease, lease.hold():
         assert lease.leading
@@ -196,7 +196,7 @@ async def test_a_creation_whose_answer_was_lost_is_recognised(watched: Watched) 
         assert holder == "here" and second - first < TIMES.lease, "it does not wait for its own lease to run out"
 
 
-async def test_a_lease_that_somebody_labels_or_deletes_is_kept(watched: Watched) -> None:
+async def test_a_lease_that_others_label_or_delete_stays_ours(watched: Watched) -> None:
     leases = watched.server.store.kind("leases")
     async with here(watched) as lease, lease.hold() as lost:
         watched.server.store.merge_patch(leases, "default", "leader", {"metadata": {"labels": {"a": "b"}}})
@@ -208,13 +208,13 @@ async def test_a_lease_that_somebody_labels_or_deletes_is_kept(watched: Watched)
         assert lease.leading and not lost.done()
 
 
-async def test_a_standby_gives_a_deleted_lease_back_to_its_holder(watched: Watched) -> None:
+async def test_a_standby_leaves_a_deleted_lease_to_its_holder(watched: Watched) -> None:
     async with here(watched, "a") as first, here(watched, "b") as second, first.hold() as lost:
         waiting = asyncio.create_task(second.hold().__aenter__())
         await watched.server.until(
             lambda: [r for r in watched.server.log if matching("get", "leases")(r)][2:]
         )  # the standby has seen the Lease
-        watched.server.faults.fail(500, WRITES)  # the holder is late, the standby's look comes first
+        watched.server.faults.fail(500, WRITES)  # the holder is late: the standby checks first
         watched.server.store.delete(watched.server.store.kind("leases"), "default", "leader")
         await watched.renewed()
         assert first.leading and not lost.done() and {holder for _, holder in watched.holders} == {"a"}
@@ -222,7 +222,7 @@ async def test_a_standby_gives_a_deleted_lease_back_to_its_holder(watched: Watch
         await asyncio.wait([waiting])
 
 
-async def test_a_lease_that_another_took_is_lost_at_once(watched: Watched) -> None:
+async def test_a_lease_taken_by_another_is_lost_at_once(watched: Watched) -> None:
     async with here(watched) as lease, lease.hold() as lost:
         await watched.renewed()
         watched.server.store.merge_patch(
@@ -240,6 +240,6 @@ async def test_a_standby_waits_through_an_outage(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize("times", [(2, 2, 1), (2, 1, 1), (2, 1, 0)])
-def test_times_that_cannot_work_are_refused(times: tuple[float, float, float]) -> None:
+def test_invalid_times_are_rejected(times: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match="lease > renew > retry > 0"):
         LeaseTimes(*times)

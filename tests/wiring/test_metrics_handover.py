@@ -1,4 +1,4 @@
-"""Which of two metrics servers answers during an upgrade."""
+"""Which of two metrics servers serves during an upgrade."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.apiserver import ApiServer, matching
 SYSTEM = "kindler-system"
 
 
-class Ground:
-    """A new server, `kindler-metrics-new`, beside whatever a test puts there."""
+class Environment:
+    """A new server, `kindler-metrics-new`, beside the pods that a test creates."""
 
     def __init__(self, server: ApiServer) -> None:
         self.server, self.pods = server, server.store.kind("pods")
-        self.scales, self.whole, self.known = True, False, asyncio.Event()
+        self.any_scaled, self.minute_complete, self.listed = True, False, asyncio.Event()
 
     def pod(self, name: str, ready: bool = True) -> None:
         body = {
@@ -37,13 +37,13 @@ class Ground:
         self.server.store.merge_patch(self.pods, SYSTEM, name, status, "status")
 
     @asynccontextmanager
-    async def begins(self, folder: Path) -> AsyncIterator[Handover]:
+    async def started(self, folder: Path) -> AsyncIterator[Handover]:
         cluster = Cluster()
         await cluster.connect(self.server.kubeconfig(folder))
         common = metrics_settings({"KINDLER_POD_NAME": "kindler-metrics-new"}).common
-        handover = Handover(cluster, common, lambda: self.scales, lambda: self.whole, seconds=0.02)
-        running = asyncio.create_task(handover.run(self.known))
-        self.known.set()
+        handover = Handover(cluster, common, lambda: self.any_scaled, lambda: self.minute_complete, seconds=0.02)
+        running = asyncio.create_task(handover.run(self.listed))
+        self.listed.set()
         try:
             yield handover
             assert not running.done(), "a part that ends would end the process"
@@ -52,61 +52,63 @@ class Ground:
             await asyncio.gather(running, return_exceptions=True)
             await cluster.close()
 
-    async def looked(self, times: int = 2) -> None:
-        """It has looked so often from now on."""
-        seen = len(self.server.log) + times
+    async def checked(self, times: int = 2) -> None:
+        """Returns after so many more checks."""
+        requests = len(self.server.log) + times
         async with asyncio.timeout(20):
-            await self.server.until(lambda: len(self.server.log) > seen)
+            await self.server.until(lambda: len(self.server.log) > requests)
 
-    async def over(self, handover: Handover) -> None:
+    async def taken_over(self, handover: Handover) -> None:
         async with asyncio.timeout(20):
-            await handover.over.wait()
+            await handover.taken_over.wait()
 
 
 @pytest.fixture
-async def ground() -> AsyncIterator[Ground]:
+async def environment() -> AsyncIterator[Environment]:
     async with ApiServer() as server:
-        made = Ground(server)
-        made.pod("kindler-metrics-new", ready=False)
-        yield made
+        environment = Environment(server)
+        environment.pod("kindler-metrics-new", ready=False)
+        yield environment
 
 
-async def test_it_waits_while_another_answers_and_until_its_minute_is_whole(ground: Ground, tmp_path: Path) -> None:
-    ground.pod("kindler-metrics-old")
-    async with ground.begins(tmp_path) as handover:
-        await ground.looked()
-        assert not handover.over.is_set()
-        ground.whole = True
-        await ground.over(handover)
-
-
-async def test_it_takes_over_when_the_other_goes(ground: Ground, tmp_path: Path) -> None:
-    ground.pod("kindler-metrics-old")
-    async with ground.begins(tmp_path) as handover:
-        await ground.looked()
-        ground.ready("kindler-metrics-old", ready=False)
-        await ground.over(handover)
-
-
-async def test_nobody_waits_for_another_installation_or_for_a_server_that_does_not_answer(
-    ground: Ground, tmp_path: Path
+async def test_it_waits_for_a_whole_minute_while_another_server_is_ready(
+    environment: Environment, tmp_path: Path
 ) -> None:
-    ground.pod("second-kindler-metrics-1")
-    ground.pod("kindler-metrics-broken", ready=False)
-    async with ground.begins(tmp_path) as handover:
-        await ground.over(handover)
+    environment.pod("kindler-metrics-old")
+    async with environment.started(tmp_path) as handover:
+        await environment.checked()
+        assert not handover.taken_over.is_set()
+        environment.minute_complete = True
+        await environment.taken_over(handover)
 
 
-async def test_where_nobody_scales_nothing_is_even_looked_at(ground: Ground, tmp_path: Path) -> None:
-    ground.pod("kindler-metrics-old")
-    ground.scales = False
-    async with ground.begins(tmp_path) as handover:
-        await ground.over(handover)
-        assert ground.server.log == []
+async def test_it_takes_over_when_the_other_server_ends(environment: Environment, tmp_path: Path) -> None:
+    environment.pod("kindler-metrics-old")
+    async with environment.started(tmp_path) as handover:
+        await environment.checked()
+        environment.ready("kindler-metrics-old", ready=False)
+        await environment.taken_over(handover)
 
 
-async def test_trouble_is_no_reason_to_wait(ground: Ground, tmp_path: Path) -> None:
-    ground.pod("kindler-metrics-old")
-    ground.server.faults.fail(403, matching("list", "pods"))
-    async with ground.begins(tmp_path) as handover:
-        await ground.over(handover)
+async def test_it_does_not_wait_for_another_installation_or_a_server_that_is_not_ready(
+    environment: Environment, tmp_path: Path
+) -> None:
+    environment.pod("second-kindler-metrics-1")
+    environment.pod("kindler-metrics-broken", ready=False)
+    async with environment.started(tmp_path) as handover:
+        await environment.taken_over(handover)
+
+
+async def test_if_no_endpoint_scales_it_makes_no_request(environment: Environment, tmp_path: Path) -> None:
+    environment.pod("kindler-metrics-old")
+    environment.any_scaled = False
+    async with environment.started(tmp_path) as handover:
+        await environment.taken_over(handover)
+        assert environment.server.log == []
+
+
+async def test_it_does_not_wait_if_the_api_server_fails(environment: Environment, tmp_path: Path) -> None:
+    environment.pod("kindler-metrics-old")
+    environment.server.faults.fail(403, matching("list", "pods"))
+    async with environment.started(tmp_path) as handover:
+        await environment.taken_over(handover)

@@ -1,4 +1,4 @@
-"""The metrics process as the API server meets it: over TLS, with its front-proxy certificate, and nobody else."""
+"""The metrics process as the API server uses it: over TLS, with its front-proxy certificate, for no other client."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ async def w(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wo
 # Values
 
 
-async def test_what_an_autoscaler_reads_by_both_apis(w: World) -> None:
+async def test_the_values_that_an_hpa_reads_through_both_apis(w: World) -> None:
     uid = w.endpoint(policy("p"), policy("calls", customized("Invocations", statistic="Sum")), policy("of all: sorts"))
     w.activator.serve(uid, load_seconds=90, in_flight=3, invocations=7)
     await w.sampled()
     assert await w.value() == (200, "1500m")
-    assert await w.value("customized-metric", "calls") == (200, "28000m")  # times the four units that stand
+    assert await w.value("customized-metric", "calls") == (200, "28000m")  # times the four present units
     status, body = await w.ask(
         EXECUTIONS, labelSelector="serving.kindler.dev/endpoint=iris,serving.kindler.dev/policy in (p)"
     )
@@ -82,13 +82,13 @@ async def test_what_an_autoscaler_reads_by_both_apis(w: World) -> None:
     assert (item["value"], item["windowSeconds"], item["metric"]["name"]) == ("1500m", 60, "concurrent-executions")
 
 
-async def test_an_idle_endpoint_is_a_true_zero(w: World) -> None:
+async def test_an_idle_endpoint_has_the_value_zero(w: World) -> None:
     w.activator.serve(w.endpoint(policy("p")))
     await w.sampled()
     assert await w.value() == (200, "0m")
 
 
-async def test_people_may_ask_for_all_and_get_all_or_the_reason(w: World) -> None:
+async def test_a_request_for_all_endpoints_returns_all_values_or_the_reason(w: World) -> None:
     for name in ("iris", "rose"):
         w.activator.serve(w.endpoint(policy("p"), policy("q"), name=name), load_seconds=60, name=name)
     w.endpoint(policy("p"), name="iris", namespace="other")
@@ -98,8 +98,8 @@ async def test_people_may_ask_for_all_and_get_all_or_the_reason(w: World) -> Non
     assert (status, sorted(found)) == (200, [("iris", "p"), ("iris", "q"), ("rose", "p"), ("rose", "q")])
     status, body = await w.ask(f"{CUSTOM}/*/concurrent-executions", metricLabelSelector="serving.kindler.dev/policy=q")
     assert [item["describedObject"]["name"] for item in body["items"]] == ["iris", "rose"]
-    assert w.activator.told is not None
-    del w.activator.told[f"{NS}/rose"]
+    assert w.activator.reported is not None
+    del w.activator.reported[f"{NS}/rose"]
     w.endpoint(policy("p"), name="lily")
     await w.sampled()
     status, body = await w.ask(EXECUTIONS)
@@ -109,7 +109,7 @@ async def test_people_may_ask_for_all_and_get_all_or_the_reason(w: World) -> Non
     ) and "no activator serves a warm pool of it yet" in body["message"]
 
 
-async def test_a_variant_that_an_update_renames_is_measured_on(w: World) -> None:
+async def test_a_variant_that_an_update_renames_is_still_measured(w: World) -> None:
     uid = w.endpoint(policy("p"), route=ROUTE | {"variantName": "B"})
     w.activator.serve(uid)
     kind = w.server.store.kind("endpoints", "serving.kindler.dev")
@@ -120,7 +120,26 @@ async def test_a_variant_that_an_update_renames_is_measured_on(w: World) -> None
     assert (await w.value())[0] == 200
 
 
-async def test_what_is_not_there_is_said_in_words(w: World) -> None:
+async def test_an_entry_for_neither_the_serving_nor_the_next_variant_is_not_measured(w: World) -> None:
+    uid = w.endpoint(policy("p"), route=ROUTE | {"variantName": "B"})
+    w.activator.serve(uid)
+    kind = w.server.store.kind("endpoints", "serving.kindler.dev")
+
+    def update_to(variant: str) -> None:
+        pending = {"endpointConfigName": "c", "productionVariants": [{"variantName": variant}]}
+        status = {"endpointConfigName": "older than c", "pendingDeploymentSummary": pending}
+        w.server.store.merge_patch(kind, NS, "iris", {"status": status}, "status", "kindler")
+
+    update_to("C")
+    await w.sampled()
+    no_data = "no data: Endpoint team/iris does not serve a variant with scaling policies yet"
+    assert await w.value() == (503, no_data), "the entry names AllTraffic, the update leads from B to C"
+    update_to("AllTraffic")
+    await w.sampled()
+    assert (await w.value())[0] == 200
+
+
+async def test_missing_values_are_explained(w: World) -> None:
     w.endpoint(policy("p"), policy("m", customized("ModelLatency", statistic="Maximum")))
     w.endpoint(name="none")
     w.endpoint(policy("p"), name="new", route=None)
@@ -129,8 +148,8 @@ async def test_what_is_not_there_is_said_in_words(w: World) -> None:
     await w.sampled()
     assert await w.value(policy="x") == (
         404,
-        "Endpoint team/iris has no scaling policy that reads concurrent-executions and has serving.kindler.dev/endpoint in (iris), "
-        "serving.kindler.dev/policy in (x)",
+        "Endpoint team/iris has no scaling policy that reads concurrent-executions "
+        "and has serving.kindler.dev/endpoint in (iris), serving.kindler.dev/policy in (x)",
     )
     status, message = await w.value(policy="m")
     assert status == 404 and message.startswith(
@@ -147,7 +166,7 @@ async def test_what_is_not_there_is_said_in_words(w: World) -> None:
         503,
         "no data: Endpoint team/new does not serve a variant with scaling policies yet",
     )
-    w.process.directory.hear(
+    w.process.directory.on_event(
         None,
         {
             "metadata": {"namespace": NS, "name": "old"},
@@ -176,7 +195,7 @@ async def test_what_is_not_there_is_said_in_words(w: World) -> None:
     assert "statistic 'Maximum' of ModelLatency is not kept" in (await w.value("customized-metric", "m"))[1]
 
 
-async def test_whoever_asks_the_moment_an_endpoint_begins_to_serve_waits_for_the_next_round(w: World) -> None:
+async def test_a_request_when_an_endpoint_begins_to_serve_waits_for_the_next_sample(w: World) -> None:
     uid = w.endpoint(policy("p"))
     assert (await w.value())[0] == 503
     asked = asyncio.create_task(w.value())
@@ -184,7 +203,7 @@ async def test_whoever_asks_the_moment_an_endpoint_begins_to_serve_waits_for_the
     assert await asked == (200, "0m")
 
 
-async def test_endpoints_come_change_and_go(w: World) -> None:
+async def test_endpoints_are_created_changed_and_deleted(w: World) -> None:
     uid = w.endpoint(policy("p"))
     w.activator.serve(uid, load_seconds=60)
     await w.sampled()
@@ -203,25 +222,25 @@ async def test_endpoints_come_change_and_go(w: World) -> None:
     assert (await w.value(policy="other"))[0] == 404
 
 
-async def test_no_answer_is_no_zero_and_what_happened_meanwhile_is_not_lost(w: World) -> None:
+async def test_a_missing_response_is_no_data_and_loses_nothing(w: World) -> None:
     uid = w.endpoint(policy("p"))
     w.activator.serve(uid, load_seconds=60)
     await w.sampled()
-    told, w.activator.told = w.activator.told, None
+    reported, w.activator.reported = w.activator.reported, None
     await w.until(lambda: isinstance(w.process.sampler.usage(uid, 1.0), NoData))
     status, message = await w.value()
     assert status == 503 and "activator activator-0, which serves it, does not answer" in message
-    w.activator.told = told
+    w.activator.reported = reported
     w.activator.serve(uid, load_seconds=120)
     await w.sampled()
     assert await w.value() == (200, "2000m")
 
 
-async def test_while_the_api_server_does_not_tell_which_activators_there_are(w: World) -> None:
+async def test_while_the_activators_cannot_be_listed_there_is_no_data(w: World) -> None:
     w.activator.serve(w.endpoint(policy("p")), load_seconds=60)
     await w.sampled()
     w.server.faults.fail(500, matching(resource="pods"), times=1000)
-    await w.until(lambda: w.process.sampler.silence > 5.2)
+    await w.until(lambda: w.process.sampler.sample_age > 5.2)
     status, message = await w.value()
     assert status == 503 and "activators cannot be asked" in message
     w.server.faults.clear()
@@ -229,10 +248,10 @@ async def test_while_the_api_server_does_not_tell_which_activators_there_are(w: 
     assert await w.value() == (200, "1000m")
 
 
-# Others' metrics
+# Foreign metrics
 
 
-async def test_a_metric_of_somebody_else_by_the_clusters_api(w: World) -> None:
+async def test_a_foreign_metric_from_the_external_metrics_api(w: World) -> None:
     uid = w.endpoint(
         policy("queue", customized("queue_length", "Mine", app="jobs")), policy("gone", customized("gone", "Mine"))
     )
@@ -260,7 +279,7 @@ async def test_a_metric_of_somebody_else_by_the_clusters_api(w: World) -> None:
     )
 
 
-async def test_a_metric_of_prometheus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_foreign_metric_from_prometheus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     queries: list[str] = []
     results = {"queue": [{"metric": {}, "value": [1, "2.5"]}], "none": [], "odd": [{"metric": {}, "value": [1, "NaN"]}]}
 
@@ -301,7 +320,7 @@ async def test_a_metric_of_prometheus(tmp_path: Path, monkeypatch: pytest.Monkey
 # Trust
 
 
-async def test_only_the_api_server_is_answered(w: World) -> None:
+async def test_only_the_api_server_may_call(w: World) -> None:
     status, body = await w.ask(EXECUTIONS, w.front.client("somebody"))
     assert (status, body["reason"]) == (403, "Forbidden") and "'somebody' may not ask here" in body["message"]
     with pytest.raises((aiohttp.ClientError, OSError)):
@@ -316,7 +335,7 @@ async def test_only_the_api_server_is_answered(w: World) -> None:
     assert (await w.ask("/apis"))[0] == 200
 
 
-async def test_another_front_proxy_is_believed_from_then_on_and_the_old_one_no_more(w: World) -> None:
+async def test_a_new_front_proxy_ca_replaces_the_old_one(w: World) -> None:
     before = w.front
     w.allow(Authority("front-proxy-ca"))
     await w.process.trust.read()
@@ -328,10 +347,10 @@ async def test_another_front_proxy_is_believed_from_then_on_and_the_old_one_no_m
     )
     with pytest.raises(ValueError, match="requestheader-client-ca-file"):
         await w.process.trust.read()
-    assert (await w.ask("/apis"))[0] == 200  # what was read last stays in force
+    assert (await w.ask("/apis"))[0] == 200  # the values of the last read stay in force
 
 
-async def test_a_connection_and_a_session_of_before_do_not_outlive_the_front_proxy(w: World) -> None:
+async def test_connections_and_sessions_end_with_the_front_proxy_ca_that_verified_them(w: World) -> None:
     client, file = w.front.client(), w.folder / "kept.pem"
     file.write_text(client.certificate + client.key)
     tls = ssl.create_default_context(cadata=w.config_map()["metrics-0"])
@@ -345,13 +364,13 @@ async def test_a_connection_and_a_session_of_before_do_not_outlive_the_front_pro
         return head
 
     assert (await ask()).startswith(b"HTTP/1.1 200")
-    w.process.keeper.turn()
+    w.process.publisher.rotate()
     assert (await ask()).startswith(b"HTTP/1.1 200")
     assert not writer.get_extra_info("ssl_object").session.has_ticket
     w.allow(Authority("front-proxy-ca"))
     await w.process.trust.read()
-    refused = await ask()
-    assert refused.startswith(b"HTTP/1.1 403") and b"connection: close" in refused.lower()
+    rejected = await ask()
+    assert rejected.startswith(b"HTTP/1.1 403") and b"connection: close" in rejected.lower()
     assert await reader.read() == b""
     writer.close()
 
@@ -360,9 +379,7 @@ async def test_a_connection_and_a_session_of_before_do_not_outlive_the_front_pro
     ("allowed", "failure"),
     [("null", ""), ("[]", ""), ('{"a": 1}', "list"), ('"abc"', "list"), ("[1]", "list"), ("[", "line 1")],
 )
-async def test_the_names_that_the_cluster_allows_are_a_list_or_not_believed(
-    w: World, allowed: str, failure: str
-) -> None:
+async def test_the_allowed_names_must_be_a_list(w: World, allowed: str, failure: str) -> None:
     kind = w.server.store.kind("configmaps")
     w.server.store.merge_patch(
         kind, "kube-system", "extension-apiserver-authentication", {"data": {"requestheader-allowed-names": allowed}}
@@ -379,7 +396,7 @@ async def test_the_names_that_the_cluster_allows_are_a_list_or_not_believed(
 # The certificate
 
 
-async def test_it_is_not_ready_before_the_api_server_can_know_its_certificate(
+async def test_it_is_not_ready_before_its_certificate_is_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with world(tmp_path, monkeypatch) as w:
@@ -389,20 +406,20 @@ async def test_it_is_not_ready_before_the_api_server_can_know_its_certificate(
             replace(w.settings, common=replace(w.settings.common, pod_name="metrics-1")), cluster, w.now
         )
         other.informer.synced.set()
-        other.handover.over.set()
-        other.keeper.turn()
+        other.handover.taken_over.set()
+        other.publisher.rotate()
         await other.trust.read()
         assert other.not_ready() == "its certificate is not published yet"
         w.server.faults.fail(500, matching("patch", "configmaps"))
         with pytest.raises(ApiError):
-            await other.keeper.publish()
+            await other.publisher.publish()
         assert other.not_ready() == "its certificate is not published yet"
-        await other.keeper.publish()
+        await other.publisher.publish()
         assert other.not_ready() is None
         await cluster.close()
 
 
-async def test_the_certificate_is_published_and_those_of_others_that_ended_are_pruned(w: World) -> None:
+async def test_the_certificate_is_published_and_expired_ones_of_others_are_removed(w: World) -> None:
     maps = w.server.store.kind("configmaps")
     others = {
         "gone": make(("x",), w.now() - 49 * 3600).certificate,
@@ -410,7 +427,7 @@ async def test_the_certificate_is_published_and_those_of_others_that_ended_are_p
         "odd": "?",
     }
     w.server.store.merge_patch(maps, SYSTEM, "kindler-metrics", {"data": others})
-    await w.process.keeper.publish()
+    await w.process.publisher.publish()
     assert set(w.config_map()) == {"lives", "metrics-0"}
     (shown,) = x509.load_pem_x509_certificates(w.config_map()["metrics-0"].encode())
     assert shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
@@ -420,12 +437,12 @@ async def test_the_certificate_is_published_and_those_of_others_that_ended_are_p
         f"{SERVICE}.cluster.local",
     ]
     writes = len([r for r in w.server.log if r.write])
-    await w.process.keeper.publish()
+    await w.process.publisher.publish()
     assert len([r for r in w.server.log if r.write]) == writes
     assert "PRIVATE" not in str([r.body for r in w.server.log])
 
 
-async def test_the_next_certificate_is_published_before_it_is_shown(
+async def test_the_next_certificate_is_published_before_it_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin = -37 * 3600.0  # so that all of them are valid now
@@ -433,8 +450,8 @@ async def test_the_next_certificate_is_published_before_it_is_shown(
         first = w.config_map()["metrics-0"]
         for hours, count, seen in ((23, 1, True), (24.1, 2, True), (36.2, 1, False)):
             w.later = begin + hours * 3600
-            w.process.keeper.turn()
-            await w.process.keeper.publish()
+            w.process.publisher.rotate()
+            await w.process.publisher.publish()
             published = w.config_map()["metrics-0"]
             assert (published.count("BEGIN"), first in published) == (count, seen)
             assert (await w.ask("/apis"))[0] == 200
@@ -442,7 +459,7 @@ async def test_the_next_certificate_is_published_before_it_is_shown(
             await w.ask("/apis", roots=first)
 
 
-async def test_mounted_certificates_are_shown_and_read_again_when_they_change(
+async def test_mounted_certificates_are_used_and_read_again_when_they_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "tls"
@@ -459,14 +476,14 @@ async def test_mounted_certificates_are_shown_and_read_again_when_they_change(
         assert w.config_map() == {"metrics-0": first}, "the controller shall know that somebody answers"
         assert (await w.ask("/apis", roots=first))[0] == 200
         second = write()
-        w.process.keeper.turn()
+        w.process.publisher.rotate()
         assert (await w.ask("/apis", roots=second))[0] == 200
         (folder / "tls.key").write_text("half")
-        w.process.keeper.turn()
+        w.process.publisher.rotate()
         assert (await w.ask("/apis", roots=second))[0] == 200
 
 
-# What the API server itself asks, and what people do
+# Discovery and the admin port
 
 
 async def test_discovery(w: World) -> None:
@@ -498,7 +515,7 @@ async def test_the_admin_port(w: World) -> None:
     assert age < 5
 
 
-async def test_the_process_ends_when_it_is_told_to_and_refuses_settings_that_cannot_be(tmp_path: Path) -> None:
+async def test_the_process_ends_on_sigterm_and_rejects_invalid_settings(tmp_path: Path) -> None:
     async with ApiServer() as server:
         with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
             ports = [str(listening.getsockname()[1]) for listening in (one, other)]
@@ -513,7 +530,7 @@ async def test_the_process_ends_when_it_is_told_to_and_refuses_settings_that_can
         async with asyncio.timeout(20):
             await server.until(
                 lambda: any(request.resource == "pods" for request in server.log)
-            )  # it asks for activators: all parts run
+            )  # it lists activators: all parts run
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == 0
     wrong = await asyncio.create_subprocess_exec(
@@ -524,5 +541,5 @@ async def test_the_process_ends_when_it_is_told_to_and_refuses_settings_that_can
         env=env | {"KINDLER_METRICS_PORT": "x"},
         stderr=asyncio.subprocess.PIPE,
     )
-    _, said = await wrong.communicate()
-    assert wrong.returncode == 2 and b"KINDLER_METRICS_PORT='x' is not a number" in said
+    _, stderr = await wrong.communicate()
+    assert wrong.returncode == 2 and b"KINDLER_METRICS_PORT='x' is not a number" in stderr

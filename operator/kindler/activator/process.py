@@ -183,7 +183,7 @@ class Activator:
     def _informers(self) -> list[Informer]:
         where, directory = self.settings.common.namespaces, self.directory
         return [
-            Informer(self.cluster, ENDPOINTS, where, keep=trim_endpoint, on_change=directory.on_endpoint),
+            Informer(self.cluster, ENDPOINTS, where, transform=trim_endpoint, on_change=directory.on_endpoint),
             Informer(self.cluster, REPLICASETS, where, names.LABEL_ENDPOINT, trim_pool, directory.on_pool),
             Informer(self.cluster, PODS, where, names.LABEL_ENDPOINT, trim_pod, directory.on_pod),
         ]

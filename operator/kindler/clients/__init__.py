@@ -1,4 +1,4 @@
-"""How we see and touch the world: the cluster's API, informers, the Lease, the activators' statistics.
+"""Clients of everything outside the process: the cluster's API, informers, the Lease, the activators' statistics.
 
-Lives here: one file per outside world; the only room that imports `kubernetes`. Must not live here: decisions.
+Belongs here: one file per outside system; only this package imports `kubernetes`. Does not belong here: decisions.
 """

@@ -1,4 +1,7 @@
-"""What the activators know: `/stats` of each replica, for the controller and the metrics process. No answer is None, never zero."""
+"""What the activators report: `/stats` of each replica, for the controller and the metrics process.
+
+No response is None, never zero.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,17 @@ from kindler.clients.cluster import PODS, Cluster, Object
 
 log = logging.getLogger(__name__)
 
-Answers = tuple[tuple[str, Stats | None], ...]
+Responses = tuple[tuple[str, Stats | None], ...]
 
 TIMEOUT_SECONDS = 2.0
-AT_ONCE = 16
+PARALLEL_REQUESTS = 16
 
 
 class ActivatorStats:
-    """Asks every activator pod (by label `selector`, in `namespace`) on its peer `port`, showing the token in the file `token_path`, read anew each time."""
+    """Reads the statistics of every activator pod (label `selector`, in `namespace`) on its peer `port`.
+
+    Each read sends the token in the file `token_path`, which is read again each time.
+    """
 
     def __init__(
         self,
@@ -40,34 +46,34 @@ class ActivatorStats:
         self._token_path = Path(token_path)
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._session: aiohttp.ClientSession | None = None
-        self._failures: dict[
-            str, str
-        ] = {}  # the present one of each that does not answer, by IP: told once, not each second
+        # The present failure of each pod that does not respond, by IP: logged once, not every second.
+        self._failures: dict[str, str] = {}
 
-    async def read(self, provisioned: bool = False) -> Answers:
-        """(pod name, its statistics or None when it did not answer) of every activator pod whose containers may run, by name.
+    async def read(self, provisioned: bool = False) -> Responses:
+        """Reads all activator pods whose containers may run: (pod name, its statistics or None), by name.
 
-        A pod that is going counts: it still answers for what it has in flight. Raises ApiError when the API server does not tell which pods there are.
-        `provisioned`: of endpoints with a warm pool alone, for who asks each second; which pods there are is then what the API server has at hand.
+        None: the pod did not respond. A terminating pod counts: it still reports its requests in progress. Raises
+        ApiError if the API server does not list the pods. `provisioned`: only endpoints with a warm pool, for callers
+        that read every second. The list of pods then comes from the API server's cache.
         """
         pods, _ = await self._cluster.list(
             PODS, self._namespace, self._selector, resource_version="0" if provisioned else ""
         )
         running = sorted((pod["metadata"]["name"], pod["status"]["podIP"]) for pod in pods if _may_run(pod))
-        self._failures = {ip: what for ip, what in self._failures.items() if any(ip == one for _, one in running)}
+        self._failures = {ip: failure for ip, failure in self._failures.items() if any(ip == one for _, one in running)}
         headers = self._headers()
-        # The bound is here, not in the session's connector: who waits for its turn must not be out of time.
-        turns = asyncio.Semaphore(AT_ONCE)
+        # A semaphore, not the limit of the session's connector: the timeout must not include the wait for a slot.
+        slots = asyncio.Semaphore(PARALLEL_REQUESTS)
 
         async def one(ip: str) -> Stats | None:
-            async with turns:
-                return await self._ask(ip, provisioned, headers)
+            async with slots:
+                return await self._read_one(ip, provisioned, headers)
 
-        answers = await asyncio.gather(*(one(ip) for _, ip in running))
-        return tuple((name, answer) for (name, _), answer in zip(running, answers, strict=True))
+        responses = await asyncio.gather(*(one(ip) for _, ip in running))
+        return tuple((name, stats) for (name, _), stats in zip(running, responses, strict=True))
 
     async def close(self) -> None:
-        """Closes kept connections."""
+        """Closes idle connections."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -76,10 +82,10 @@ class ActivatorStats:
         try:
             return {"Authorization": f"Bearer {self._token_path.read_text().strip()}"}
         except OSError as error:
-            log.warning("no token to show to activators: %s", error)
+            log.warning("no token for requests to activators: %s", error)
             return {}
 
-    async def _ask(self, ip: str, provisioned: bool, headers: dict[str, str]) -> Stats | None:
+    async def _read_one(self, ip: str, provisioned: bool, headers: dict[str, str]) -> Stats | None:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout, trust_env=False)
         url = f"http://{f'[{ip}]' if ':' in ip else ip}:{self._port}/stats{'?provisioned=true' * provisioned}"
@@ -89,20 +95,20 @@ class ActivatorStats:
                     stats = Stats.from_json(json.loads(await response.read()))
                     self._failures.pop(ip, None)
                     return stats
-                self._failed(ip, f"answers {response.status}")
+                self._log_failure(ip, f"answers {response.status}")
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            self._failed(ip, f"does not answer: {error or type(error).__name__}")
+            self._log_failure(ip, f"does not answer: {error or type(error).__name__}")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            self._failed(ip, f"answers something else: {error!r}")
+            self._log_failure(ip, f"answers something else: {error!r}")
         return None
 
-    def _failed(self, ip: str, what: str) -> None:
-        if self._failures.get(ip) != what:
-            log.warning("activator at %s %s", ip, what)
-        self._failures[ip] = what
+    def _log_failure(self, ip: str, failure: str) -> None:
+        if self._failures.get(ip) != failure:
+            log.warning("activator at %s %s", ip, failure)
+        self._failures[ip] = failure
 
 
 def _may_run(pod: Object) -> bool:
-    """A pod without an IP never began, one that succeeded or failed has ended: neither has anything in flight."""
+    """False for a pod without an IP (it never started) and for one that succeeded or failed: neither has requests."""
     status: dict[str, Any] = pod.get("status") or {}
     return bool(status.get("podIP")) and status.get("phase") not in ("Succeeded", "Failed")

@@ -1,25 +1,16 @@
 """The API server, as plain JSON: one method per request that Kindler makes.
 
-kubernetes.aio brings configuration, authentication and TLS. Its model classes stay unused: an object is the dict that came over the wire. So does its
-request method: it writes JSON in Python's own way (see `_encoded`). Nothing here retries: whoever called knows whether time, a new look, or nothing helps.
-(aiohttp repeats a GET, PUT or DELETE once when a kept connection proves dead. A PUT that was done then meets its own resourceVersion: Conflict, look again.)
+The model classes of kubernetes.aio are not used: an object is the dict that was received. Nothing here retries: the
+caller knows whether time, another read, or nothing helps.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
-from urllib.parse import urlencode
+from collections.abc import AsyncGenerator
 
 import aiohttp
-from kubernetes.aio import config as kube_config
-from kubernetes.aio.client.configuration import Configuration
-from kubernetes.aio.client.rest import RESTClientObject
-from yarl import URL
 
+from kindler.clients.connection import CONNECT_SECONDS, Connection, Object, lines, parse
 from kindler.clients.errors import (
     ApiError,
     Conflict,
@@ -29,7 +20,6 @@ from kindler.clients.errors import (
     NotFound,
     Unavailable,
     from_status,
-    no_answer,
 )
 from kindler.clients.resources import (
     API_SERVICES,
@@ -74,67 +64,30 @@ __all__ = [
     "Unavailable",
 ]
 
-Object = dict[str, Any]
-Objects = list[Object]  # inside Cluster, `list` is a request
+Objects = list[Object]  # inside Cluster, `list` is a method
 
-JSON = "application/json"
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 
-PAGE = 500  # objects per page of a list: parsing one takes milliseconds, so that a re-list of thousands never holds up the loop
-CONNECT_SECONDS = 10.0
-REQUEST_SECONDS = 30.0
+# Objects per page of a list. Parsing a page takes milliseconds, so a list of thousands never blocks the event loop.
+PAGE = 500
 SILENCE_SECONDS = 70.0  # the API server sends a bookmark every 60 s
 
 
-class Cluster:
-    """A connection to one API server. Every method raises ApiError (see errors.py) and nothing else.
+class Cluster(Connection):
+    """The requests to one API server. Every method raises ApiError (see errors.py) and nothing else.
 
-    Requests share at most `max_connections` connections. Watches have connections of their own: they last, and must never hold up a write.
+    Requests share at most `max_connections` connections; watches have connections of their own (see Connection).
     """
 
     def __init__(self, max_connections: int = 32, page_size: int = PAGE) -> None:
-        self._max_connections = max_connections
+        super().__init__(max_connections)
         self._page_size = page_size
-        self._configuration = Configuration()
-        self._requests: aiohttp.ClientSession | None = None
-        self._watches: aiohttp.ClientSession | None = None
-
-    async def connect(self, kubeconfig: str | None = None) -> None:
-        """Reads the configuration: the file named, else the pod's ServiceAccount (its token is read again each minute), else $KUBECONFIG or ~/.kube/config.
-
-        No request is made. Raises ApiError when there is no usable configuration.
-        """
-        configuration = Configuration()
-        try:
-            if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
-                kube_config.load_incluster_config(client_configuration=configuration)
-            else:
-                file = kubeconfig or os.environ.get("KUBECONFIG") or None
-                await kube_config.load_kube_config(
-                    config_file=file, client_configuration=configuration, persist_config=False
-                )
-            tls = RESTClientObject(configuration).ssl_context
-        except Exception as error:  # its own exception, yaml's, OSError, and AttributeError for an empty file: the library raises whatever it met
-            raise ApiError(0, "Configuration", f"no usable cluster configuration: {error}") from error
-        await self.close()
-        self._configuration = configuration
-        self._requests, self._watches = (
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=limit, ssl=tls), trust_env=False)
-            for limit in (self._max_connections, 0)
-        )
-
-    async def close(self) -> None:
-        """Closes all connections; running watches end with Unavailable."""
-        sessions, self._requests, self._watches = (self._requests, self._watches), None, None
-        for session in sessions:
-            if session is not None:
-                await session.close()
 
     # Reading
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
-        """The object, or None when there is none."""
+        """The object, or None if it does not exist."""
         try:
             return await self._json("GET", resource.path(namespace, name))
         except NotFound:
@@ -162,9 +115,10 @@ class Cluster:
         field_selector: str = "",
         resource_version: str = "",
     ) -> AsyncGenerator[tuple[Objects, str], None]:
-        """The same in pages: (objects, resourceVersion of the whole). All pages show one moment.
+        """The same in pages: (objects, resourceVersion of the whole list). All pages show the same state.
 
-        `resource_version`: "" is the newest state, "0" whatever the API server has at hand. Raises Gone when the history expired between two pages.
+        `resource_version`: "" is the newest state, "0" the API server's cache. Raises Gone if the history expired
+        between two pages.
         """
         query = {
             "labelSelector": label_selector,
@@ -190,10 +144,11 @@ class Cluster:
         silence_seconds: float = SILENCE_SECONDS,
         field_selector: str = "",
     ) -> AsyncGenerator[tuple[str, Object], None]:
-        """Changes after `resource_version`, as (ADDED | MODIFIED | DELETED | BOOKMARK, object), until the API server ends the stream after `timeout_seconds`.
+        """Changes after `resource_version`, as (ADDED | MODIFIED | DELETED | BOOKMARK, object).
 
-        Raises Gone when the history does not reach back that far, Unavailable when the stream breaks off, ends inside an object, or says nothing for
-        `silence_seconds`. Close the iterator (`contextlib.aclosing`) when leaving early.
+        The API server ends the stream after `timeout_seconds`. Raises Gone if the history does not go back that far,
+        Unavailable if the stream breaks, ends inside an object, or is silent for `silence_seconds`. Close the iterator
+        (`contextlib.aclosing`) when leaving early.
         """
         query = {
             "watch": "true",
@@ -204,9 +159,9 @@ class Cluster:
             "timeoutSeconds": str(timeout_seconds),
         }
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=silence_seconds)
-        async with self._exchange(self._watches, "GET", resource.path(namespace), query, None, "", timeout) as response:
-            async for line in _lines(response.content):
-                event = _parse(line)
+        async with self._request(self._watches, "GET", resource.path(namespace), query, None, "", timeout) as response:
+            async for line in lines(response.content):
+                event = parse(line)
                 kind, value = str(event.get("type", "")), event.get("object") or {}
                 if kind == "ERROR":
                     raise from_status(int(value.get("code") or 500), value)
@@ -219,13 +174,15 @@ class Cluster:
     # Writing
 
     async def create(self, resource: Resource, namespace: str | None, body: Object, field_manager: str = "") -> Object:
-        """POST. Raises Conflict (`already_exists`) when the name is in use."""
+        """POST. Raises Conflict (`already_exists`) if the name is in use."""
         return await self._json("POST", resource.path(namespace), {"fieldManager": field_manager}, body)
 
     async def apply(
         self, resource: Resource, namespace: str | None, name: str, body: Object, field_manager: str, force: bool = True
     ) -> Object:
-        """Server-side apply: creates, or sets what `body` says and drops what this manager said before and no longer says."""
+        """Server-side apply: creates the object, or sets the fields in `body` and drops fields that this manager
+        applied before.
+        """
         query = {"fieldManager": field_manager, "force": "true" if force else "false"}
         return await self._json("PATCH", resource.path(namespace, name), query, body, APPLY)
 
@@ -246,13 +203,19 @@ class Cluster:
     async def update(
         self, resource: Resource, namespace: str | None, name: str, body: Object, field_manager: str = ""
     ) -> Object:
-        """PUT of the whole object. With a `metadata.resourceVersion` in it, raises Conflict unless the object is still at that version."""
+        """PUT of the whole object.
+
+        With a `metadata.resourceVersion` in it, raises Conflict unless the object still has that version.
+        """
         return await self._json("PUT", resource.path(namespace, name), {"fieldManager": field_manager}, body)
 
     async def update_status(
         self, resource: Resource, namespace: str | None, name: str, body: Object, field_manager: str = ""
     ) -> Object:
-        """PUT of the status. `body` needs `metadata.resourceVersion`: without it the write would not be fenced, so ValueError."""
+        """PUT of the status.
+
+        `body` needs `metadata.resourceVersion`, else ValueError: without it the write could overwrite a newer state.
+        """
         if not body.get("metadata", {}).get("resourceVersion"):
             raise ValueError("a status is written only with metadata.resourceVersion")
         return await self._json("PUT", resource.path(namespace, name, "status"), {"fieldManager": field_manager}, body)
@@ -275,7 +238,10 @@ class Cluster:
         propagation: str = "Background",
         grace_seconds: int | None = None,
     ) -> bool:
-        """Deletes, or begins to; False when there was nothing. Raises Conflict when `uid` or `resource_version` is not the present one."""
+        """Deletes, or begins to; False if there was no object.
+
+        Raises Conflict if `uid` or `resource_version` is not the present one.
+        """
         options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         if preconditions := {k: v for k, v in (("uid", uid), ("resourceVersion", resource_version)) if v is not None}:
             options["preconditions"] = preconditions
@@ -286,117 +252,3 @@ class Cluster:
         except NotFound:
             return False
         return True
-
-    # One request
-
-    async def _json(
-        self,
-        method: str,
-        path: str,
-        query: dict[str, str] | None = None,
-        body: Object | None = None,
-        content_type: str = "",
-    ) -> Object:
-        return _parse(await self._bytes(method, path, query, body, content_type))
-
-    async def _bytes(
-        self,
-        method: str,
-        path: str,
-        query: dict[str, str] | None = None,
-        body: Object | None = None,
-        content_type: str = "",
-    ) -> bytes:
-        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
-        async with self._exchange(self._requests, method, path, query, body, content_type, timeout) as response:
-            return await response.read()
-
-    @asynccontextmanager
-    async def _exchange(
-        self,
-        session: aiohttp.ClientSession | None,
-        method: str,
-        path: str,
-        query: dict[str, str] | None,
-        body: Object | None,
-        content_type: str,
-        limits: aiohttp.ClientTimeout,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A good answer, its body unread; everything that can go wrong, here or while the caller reads it, becomes an ApiError."""
-        if session is None:
-            raise Unavailable(0, "Closed", "not connected to the API server")
-        asked = {k: v for k, v in (query or {}).items() if v}
-        url = URL(
-            f"{self._configuration.host.rstrip('/')}{path}{'?' + urlencode(asked) if asked else ''}", encoded=True
-        )
-        data = None if body is None else _encoded(body)
-        try:
-            async with session.request(
-                method,
-                url,
-                data=data,
-                headers=await self._headers(content_type),
-                timeout=limits,
-                proxy=self._configuration.proxy,
-                server_hostname=self._configuration.tls_server_name,
-            ) as response:
-                if response.status >= 400:
-                    raise from_status(response.status, _parse_any(await response.read()), response.headers)
-                yield response
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise no_answer(error) from error
-
-    async def _headers(self, content_type: str) -> dict[str, str]:
-        # Not every answer of an API server is application/json (the keys of /openid/v1/jwks are not), and refused with 406 if only that is accepted.
-        headers = {
-            "Accept": "application/json, */*",
-            "Content-Type": content_type or JSON,
-            "User-Agent": "kindler-client",
-        }
-        try:
-            token = await self._configuration.get_api_key_with_prefix("BearerToken")
-        except (kube_config.ConfigException, OSError) as error:
-            raise Unavailable(0, "Token", f"the ServiceAccount token cannot be read: {error}") from error
-        return headers | ({"Authorization": token} if token else {})
-
-
-def _encoded(body: Object) -> bytes:
-    """JSON exactly as the API server itself writes it.
-
-    It keeps the `data` of a ControllerRevision as the bytes that came, and compares those with what it made of a later patch: written in another way, the
-    same data is "immutable" for any change of the object (tried on 1.37). For the same reason `data` should hold no floats (1.0 becomes 1).
-    """
-    text = json.dumps(body, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-    return text.translate(_ESCAPED).encode()
-
-
-_ESCAPED = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}  # these stand in strings only
-
-
-async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Whole lines of any length (aiohttp's own reader stops at a fixed one). A rest without its newline was cut off, and is trouble."""
-    parts: list[bytes] = []
-    async for chunk in stream.iter_any():
-        first, *others = chunk.split(b"\n")
-        parts.append(first)
-        for part in others:
-            line = b"".join(parts)
-            parts = [part]
-            if line:
-                yield line
-    if any(parts):
-        raise Unavailable(0, "Truncated", "the stream ended inside an object")
-
-
-def _parse(data: bytes) -> Object:
-    value = _parse_any(data)
-    if not isinstance(value, dict):
-        raise Unavailable(0, "BadResponse", f"not a JSON object: {data[:80]!r}")
-    return value
-
-
-def _parse_any(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except ValueError:
-        return None

@@ -1,4 +1,4 @@
-"""What can go wrong with the API server, by what a caller can do about it."""
+"""The errors of the API server, grouped by what a caller can do."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """The API server refused, or could not be asked.
+    """The API server rejected a request or could not be reached.
 
-    `status`: its HTTP status, 0 when there was no answer. `reason`: its one-word reason (`AlreadyExists`, `Conflict`, `Expired`, …). `message`: its
-    sentence. `retry_after`: seconds it asked us to wait, or None.
+    `status`: HTTP status, 0 if there was no response. `reason`: its reason in one word (`AlreadyExists`, `Conflict`,
+    `Expired`, …). `message`: its sentence. `retry_after`: seconds that it requested to delay, or None.
     """
 
     def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
@@ -25,7 +25,7 @@ class ApiError(Exception):
 
 
 class Forbidden(ApiError):
-    """403: no right, or a quota or policy says no. The message tells which."""
+    """403: RBAC, a quota or an admission policy forbids it. The message says which."""
 
 
 class NotFound(ApiError):
@@ -33,7 +33,9 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """409: a stale resourceVersion, an unmet precondition, a field that another manager owns, or (`already_exists`) a name in use."""
+    """409: a stale resourceVersion, an unmet precondition, another manager's field, or (`already_exists`) a name in
+    use.
+    """
 
     @property
     def already_exists(self) -> bool:
@@ -41,15 +43,18 @@ class Conflict(ApiError):
 
 
 class Gone(ApiError):
-    """410: the history does not reach back to that resourceVersion: list again."""
+    """410: the history does not go back to that resourceVersion; list again."""
 
 
 class Invalid(ApiError):
-    """422: the object breaks its schema or a rule of it. Nothing but another object helps."""
+    """422: the object violates its schema or a validation rule. Only another object helps."""
 
 
 class Unavailable(ApiError):
-    """No answer (refused, cut, too slow), 429, or 5xx: whether a write was done is unknown. Time helps."""
+    """No response (refused, cut, too slow), 429, or 5xx. A later retry can help.
+
+    Whether a write was done is unknown.
+    """
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {
@@ -63,23 +68,26 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def from_status(http_status: int, body: Any, headers: Mapping[str, str] | None = None) -> ApiError:
-    """The error that a `Status` object (or whatever a proxy in between answered, parsed if it was JSON) means. `http_status` counts over the body's code."""
-    told: dict[str, Any] = body if isinstance(body, dict) else {}
-    details = told.get("details") or {}
-    wait = (headers or {}).get("Retry-After") or details.get("retryAfterSeconds")
+    """The error for a `Status` object, or for whatever a proxy responded, parsed if it was JSON.
+
+    `http_status` takes precedence over the code in the body.
+    """
+    fields: dict[str, Any] = body if isinstance(body, dict) else {}
+    details = fields.get("details") or {}
+    delay = (headers or {}).get("Retry-After") or details.get("retryAfterSeconds")
     try:
-        retry_after = float(wait) if wait else None
-    except ValueError:  # a date: we don't need to be that exact
+        retry_after = float(delay) if delay else None
+    except ValueError:  # a date: that precision is not needed
         retry_after = None
     kind = _BY_STATUS.get(http_status, Unavailable if http_status >= 500 else ApiError)
     return kind(
         http_status,
-        str(told.get("reason") or "Unknown"),
-        str(told.get("message") or "the API server gave no message"),
+        str(fields.get("reason") or "Unknown"),
+        str(fields.get("message") or "the API server gave no message"),
         retry_after,
     )
 
 
 def no_answer(failure: BaseException) -> Unavailable:
-    """The error for a request that got no (whole) answer."""
+    """The error for a request without a (complete) response."""
     return Unavailable(0, type(failure).__name__, str(failure) or "the API server did not answer in time")

@@ -1,7 +1,7 @@
-"""Metrics that are not Kindler's: read from the installation's Prometheus where it names one, else from the cluster's external metrics API.
+"""Foreign metrics: read from the installation's Prometheus if one is configured, else from the external metrics API.
 
-Right, where no Prometheus is named: external.metrics.k8s.io, the metrics that the installation allows, list. Where that API is Kindler's own, it answers
-that it serves no such metric.
+Right needed without Prometheus: external.metrics.k8s.io, the metrics that the installation allows, list. If Kindler
+itself serves that API, its response is that it has no such metric.
 """
 
 from __future__ import annotations
@@ -23,30 +23,35 @@ from kindler.clients.cluster import ApiError, Cluster, Forbidden
 from kindler.core.autoscaling.metrics.foreign import UnsupportedMetric, quantity, query, selector
 from kindler.core.autoscaling.metrics.usage import NoData
 
-FRESH_SECONDS: Final = 3.0  # one answer serves all policies that ask for the same within this time, no data too
-PATIENCE_SECONDS: Final = 1.0  # who asks waits no longer: HPAs are read by five workers for the whole cluster, and others' servers must not stop them
-KEPT_SECONDS: Final = 30.0  # for so long the last answer serves those who would have to wait longer
-ANSWER_SECONDS: Final = 5.0
-HUNG_SECONDS: Final = 30.0  # until a metric is asked for again that was not answered in time
+# One result, also NoData, serves all policies that read the same metric within this time.
+FRESH_SECONDS: Final = 3.0
+# A caller waits no longer. Five workers read the HPAs of the whole cluster: a slow foreign server must not stop them.
+WAIT_SECONDS: Final = 1.0
+# While the server is slow, its last result is used for so long.
+MAX_AGE_SECONDS: Final = 30.0
+TIMEOUT_SECONDS: Final = 5.0
+# Pause after a timeout, per metric.
+RETRY_SECONDS: Final = 30.0
 
-Answer = float | NoData
-Asked = tuple[str, CustomizedMetricSpecification]  # namespace of the Endpoint, and what it wants
+MetricResult = float | NoData
+Query = tuple[str, CustomizedMetricSpecification]  # namespace of the Endpoint, and the metric
 
 
 @dataclass(slots=True)
 class _Entry:
-    """`answer`: the last one, had at `at`, and good until `until`. `asking`: what asks anew."""
+    """`result`: the last one, read at `at`, valid until `until`. `task`: the task that reads it again."""
 
-    answer: Answer | None = None
+    result: MetricResult | None = None
     at: float = -math.inf
     until: float = -math.inf
-    asking: asyncio.Task[None] | None = None
+    task: asyncio.Task[None] | None = None
 
 
 class ForeignMetrics:
-    """`clock`: seconds that never go back. `patience`: see PATIENCE_SECONDS. Never raises: what cannot be had is no data, with the reason.
+    """Reads and caches foreign metrics. Never raises: the result is then NoData with the reason.
 
-    Reasons are read by users, whose affair the address of Prometheus is not, nor what stands in it.
+    `clock`: seconds that never go back. `wait_seconds`: see WAIT_SECONDS. Users read the reasons, so a reason contains
+    neither the address nor any content of Prometheus.
     """
 
     def __init__(
@@ -54,38 +59,40 @@ class ForeignMetrics:
         cluster: Cluster,
         prometheus: Prometheus,
         clock: Callable[[], float],
-        patience: float = PATIENCE_SECONDS,
-        answer_seconds: float = ANSWER_SECONDS,
+        wait_seconds: float = WAIT_SECONDS,
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         self._cluster = cluster
         self._prometheus = prometheus
         self._clock = clock
-        self.patience = patience
-        self._answer_seconds = answer_seconds
-        self._where = "the installation's Prometheus" if prometheus.url else "the cluster's external metrics API"
+        self.wait_seconds = wait_seconds
+        self._timeout_seconds = timeout_seconds
+        self._source = "the installation's Prometheus" if prometheus.url else "the cluster's external metrics API"
         self._session: aiohttp.ClientSession | None = None
-        self._entries: dict[Asked, _Entry] = {}
+        self._entries: dict[Query, _Entry] = {}
 
-    async def value(self, namespace: str, spec: CustomizedMetricSpecification) -> Answer:
-        """The metric's value for an Endpoint of this namespace, at most FRESH_SECONDS old, or KEPT_SECONDS where the other side is slow."""
-        asked, now = (namespace, spec), self._clock()
-        entry = self._entries.get(asked)
+    async def value(self, namespace: str, spec: CustomizedMetricSpecification) -> MetricResult:
+        """The metric's value for an Endpoint of this namespace.
+
+        It is at most FRESH_SECONDS old, or MAX_AGE_SECONDS if the other server is slow.
+        """
+        key, now = (namespace, spec), self._clock()
+        entry = self._entries.get(key)
         if entry is None:
-            self._forget(now)
-            entry = self._entries[asked] = _Entry()
-        if entry.asking is None and now >= entry.until:
-            entry.asking = asyncio.create_task(self._renew(entry, namespace, spec), name=f"metric {spec.metric_name}")
-        if entry.asking is not None:
-            await asyncio.wait(
-                [entry.asking], timeout=self.patience
-            )  # who asked may leave: others wait for the same answer
-        if entry.answer is None or self._clock() - entry.at > KEPT_SECONDS:
-            return NoData(f"{self._where} has not answered for {spec.metric_name!r} yet")
-        return entry.answer
+            self._prune(now)
+            entry = self._entries[key] = _Entry()
+        if entry.task is None and now >= entry.until:
+            entry.task = asyncio.create_task(self._refresh(entry, namespace, spec), name=f"metric {spec.metric_name}")
+        if entry.task is not None:
+            # After the timeout the task continues: other callers wait for the same result.
+            await asyncio.wait([entry.task], timeout=self.wait_seconds)
+        if entry.result is None or self._clock() - entry.at > MAX_AGE_SECONDS:
+            return NoData(f"{self._source} has not answered for {spec.metric_name!r} yet")
+        return entry.result
 
     async def close(self) -> None:
-        """Ends what is under way."""
-        tasks = [entry.asking for entry in self._entries.values() if entry.asking is not None]
+        """Cancels requests in progress."""
+        tasks = [entry.task for entry in self._entries.values() if entry.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -93,67 +100,69 @@ class ForeignMetrics:
         if session is not None:
             await session.close()
 
-    def _forget(self, now: float) -> None:
+    def _prune(self, now: float) -> None:
         self._entries = {
-            asked: entry
-            for asked, entry in self._entries.items()
-            if entry.asking is not None or now - entry.at <= KEPT_SECONDS
+            key: entry
+            for key, entry in self._entries.items()
+            if entry.task is not None or now - entry.at <= MAX_AGE_SECONDS
         }
 
-    async def _renew(self, entry: _Entry, namespace: str, spec: CustomizedMetricSpecification) -> None:
-        kept = FRESH_SECONDS
+    async def _refresh(self, entry: _Entry, namespace: str, spec: CustomizedMetricSpecification) -> None:
+        valid_seconds = FRESH_SECONDS
         try:
-            async with asyncio.timeout(self._answer_seconds):
-                answer = await self._ask(namespace, spec)
+            async with asyncio.timeout(self._timeout_seconds):
+                result = await self._read(namespace, spec)
         except TimeoutError:
-            answer, kept = (
-                NoData(f"{self._where} does not answer for {spec.metric_name!r} within {self._answer_seconds:g} s"),
-                HUNG_SECONDS,
+            result, valid_seconds = (
+                NoData(f"{self._source} does not answer for {spec.metric_name!r} within {self._timeout_seconds:g} s"),
+                RETRY_SECONDS,
             )
-        entry.answer, entry.at, entry.asking = answer, self._clock(), None
-        entry.until = entry.at + kept
+        entry.result, entry.at, entry.task = result, self._clock(), None
+        entry.until = entry.at + valid_seconds
 
-    async def _ask(self, namespace: str, spec: CustomizedMetricSpecification) -> Answer:
+    async def _read(self, namespace: str, spec: CustomizedMetricSpecification) -> MetricResult:
         try:
             if self._prometheus.url:
-                return await self._of_prometheus(namespace, spec)
-            return await self._of_cluster(namespace, spec)
+                return await self._read_prometheus(namespace, spec)
+            return await self._read_external_api(namespace, spec)
         except UnsupportedMetric as error:
             return NoData(str(error))
         except Forbidden:
             return NoData(
-                f"Kindler may not read the external metric {spec.metric_name!r}: add it to autoscaling.externalMetrics of the installation"
+                f"Kindler may not read the external metric {spec.metric_name!r}: "
+                "add it to autoscaling.externalMetrics of the installation"
             )
         except ApiError as error:
             return NoData(f"the cluster's external metrics API has no {spec.metric_name!r}: {error}")
         except (aiohttp.ClientError, OSError) as error:
-            return NoData(f"{self._where} does not answer: {type(error).__name__}")
+            return NoData(f"{self._source} does not answer: {type(error).__name__}")
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            return NoData(f"{self._where} answers something else: {error!r}")
+            return NoData(f"{self._source} answers something else: {error!r}")
 
-    async def _of_cluster(self, namespace: str, spec: CustomizedMetricSpecification) -> Answer:
-        asked = urlencode({"labelSelector": selector(spec)})
-        path = f"/apis/{names.EXTERNAL_METRICS}/v1beta1/namespaces/{quote(namespace, safe='')}/{quote(spec.metric_name, safe='')}"
-        items: list[dict[str, Any]] = json.loads(await self._cluster.raw_get(f"{path}?{asked}"))["items"]
-        found = sum(quantity(str(item["value"])) for item in items)
-        if not items or not math.isfinite(found):
+    async def _read_external_api(self, namespace: str, spec: CustomizedMetricSpecification) -> MetricResult:
+        parameters = urlencode({"labelSelector": selector(spec)})
+        group = f"/apis/{names.EXTERNAL_METRICS}/v1beta1"
+        path = f"{group}/namespaces/{quote(namespace, safe='')}/{quote(spec.metric_name, safe='')}"
+        items: list[dict[str, Any]] = json.loads(await self._cluster.raw_get(f"{path}?{parameters}"))["items"]
+        value = sum(quantity(str(item["value"])) for item in items)
+        if not items or not math.isfinite(value):
             return NoData(
                 f"the cluster's external metrics API has no value of {spec.metric_name!r} with these dimensions"
             )
-        return found
+        return value
 
-    async def _of_prometheus(self, namespace: str, spec: CustomizedMetricSpecification) -> Answer:
+    async def _read_prometheus(self, namespace: str, spec: CustomizedMetricSpecification) -> MetricResult:
         label = self._prometheus.namespace_label
-        asked = {"query": query(spec, (label, namespace) if label else None)}
+        parameters = {"query": query(spec, (label, namespace) if label else None)}
         if self._session is None:
             self._session = aiohttp.ClientSession(trust_env=False)
         async with self._session.get(
-            f"{self._prometheus.url}/api/v1/query", params=asked, allow_redirects=False
+            f"{self._prometheus.url}/api/v1/query", params=parameters, allow_redirects=False
         ) as response:
             if response.status != 200:
-                return NoData(f"{self._where} answers {response.status} to {asked['query']}")
+                return NoData(f"{self._source} answers {response.status} to {parameters['query']}")
             result: list[dict[str, Any]] = json.loads(await response.read())["data"]["result"]
-        found = float(result[0]["value"][1]) if result else math.nan
-        if not math.isfinite(found):
-            return NoData(f"{self._where} has no value of {asked['query']}: is it scraped at least each 30 s?")
-        return found
+        value = float(result[0]["value"][1]) if result else math.nan
+        if not math.isfinite(value):
+            return NoData(f"{self._source} has no value of {parameters['query']}: is it scraped at least each 30 s?")
+        return value

@@ -1,11 +1,13 @@
-"""A local copy of one kind of object that stays true: list, compare, watch, and again whenever the stream cannot be trusted.
+"""A local copy of one kind of object that follows the API server: list, compare, watch.
 
-    list  -> what the store has and the list has not was deleted meanwhile: told as such (a watch would never tell)
-    watch -> from the list's resourceVersion; bookmarks move that on, so that a reconnect rarely needs a list
-    410, or trouble before the first list       -> list again
-    cut, truncated, silent, refused, 5xx, 429   -> watch again from where we were, after a wait that grows
+    list   objects in the store that the list lacks were deleted meanwhile; they are reported as deleted, because a
+           watch would never report them
+    watch  from the list's resourceVersion; bookmarks advance it, so a reconnect rarely needs a list
 
-The store keeps answering while the API server is away.
+    410, or an error before the first list     list again
+    cut, truncated, silent, refused, 5xx, 429  watch again from the last resourceVersion, after a back-off
+
+The store stays readable while the API server is unreachable.
 """
 
 from __future__ import annotations
@@ -19,34 +21,44 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from kindler.clients.cluster import SILENCE_SECONDS, ApiError, Cluster, Gone, Object, Resource, Unavailable
+from kindler.core.common.ratelimit import backoff
 
 log = logging.getLogger(__name__)
 
 Key = tuple[str, str]  # namespace ("" for cluster-scoped kinds), name
 OnChange = Callable[[Object | None, Object | None], None]
 
-LONGEST_WAIT_SECONDS = 10.0
 WATCH_SECONDS = 300
+FIRST_BACKOFF_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class InformerTimes:
+    """Seconds. `silence`: longest silence of a watch before it is replaced. `max_backoff`: longest pause of a retry."""
+
+    silence: float = SILENCE_SECONDS
+    max_backoff: float = 10.0
 
 
 @dataclass(slots=True)
 class _View:
-    """One list and watch: of a namespace, or of all (None)."""
+    """One list and watch: of one namespace, or of all (None)."""
 
     namespace: str | None
     version: str = ""  # resourceVersion to watch from; empty: list first
     listed: bool = False
-    heard: float = 0.0  # monotonic seconds of the last sign of life
-    failures: int = 0  # since the last sign of life in a watch
+    last_event: float = 0.0  # monotonic seconds: when data was last received
+    failures: int = 0  # since a watch last received data
 
 
 class Informer:
-    """Objects of one kind in `namespaces` (empty: everywhere), in `store`, as `keep` left them.
+    """Keeps the objects of one kind in `namespaces` (empty: all) in `store`.
 
-    `keep(object)` may trim an object before it is stored (default: managedFields go); name, namespace, uid and resourceVersion must stay.
-    `on_change(old, new)` is called after the store was changed: new is None for a deletion, old is None for a new object. An object that was deleted
-    and made again unseen (another uid) is told as a deletion and a new object. Objects in the store are shared: don't change them.
-    `synced` is set once everything was listed. `restarts` counts lists and watches that ended in trouble.
+    `transform(object)` may trim an object before it is stored (default: without managedFields). It must keep name,
+    namespace, uid and resourceVersion. `on_change(old, new)` is called after the store has changed: `new` is None for a
+    deletion, `old` is None for a new object. If an object was deleted and created again unseen (another uid), it is
+    called for a deletion and for a new object. Objects in the store are shared: do not change them. `synced` is set
+    once everything was listed. `restarts` counts lists and watches that ended with an error.
     """
 
     def __init__(
@@ -55,11 +67,10 @@ class Informer:
         resource: Resource,
         namespaces: tuple[str, ...] = (),
         label_selector: str = "",
-        keep: Callable[[Object], Object] | None = None,
+        transform: Callable[[Object], Object] | None = None,
         on_change: OnChange | None = None,
-        silence_seconds: float = SILENCE_SECONDS,
-        longest_wait_seconds: float = LONGEST_WAIT_SECONDS,
         field_selector: str = "",
+        times: InformerTimes | None = None,
     ) -> None:
         self.store: dict[Key, Object] = {}
         self.synced = asyncio.Event()
@@ -68,19 +79,18 @@ class Informer:
         self._resource = resource
         self._selector = label_selector
         self._field_selector = field_selector
-        self._keep = keep or without_managed_fields
+        self._transform = transform or without_managed_fields
         self._on_change = on_change
-        self._silence = silence_seconds
-        self._longest_wait = longest_wait_seconds
+        self._times = times or InformerTimes()
         self._views = [_View(namespace) for namespace in namespaces or (None,)]
 
     @property
     def last_event(self) -> float:
-        """Monotonic seconds of the last sign of life of the watch that has been silent longest; 0 before the first."""
-        return min(view.heard for view in self._views)
+        """When the watch that has been silent longest last received data: monotonic seconds, 0 before the first."""
+        return min(view.last_event for view in self._views)
 
     async def run(self) -> None:
-        """Follows for ever; ends only when cancelled."""
+        """Runs until it is cancelled."""
         async with asyncio.TaskGroup() as group:
             for view in self._views:
                 group.create_task(self._follow(view), name=f"informer {self._resource.plural} {view.namespace or '*'}")
@@ -97,22 +107,22 @@ class Informer:
                 self.restarts += 1
                 if isinstance(error, Gone):
                     view.version = ""
-                # The first trouble is told, then only each time it has doubled: an outage must not flood the log.
+                # Log the 1st, 2nd, 4th, 8th … failure: an outage must not flood the log.
                 if view.failures & (view.failures + 1) == 0:
                     log.warning(
-                        "%s in %s: %s; the last known state serves on",
+                        "%s in %s: %s; the last known state stays in use",
                         self._resource.plural,
                         view.namespace or "all namespaces",
                         error,
                     )
-            # Also after a stream that ended well: a server that ends every stream at once must not be asked without pause.
-            await asyncio.sleep(self._wait(view, failure))
+            # Also after a stream that ended normally: a server may end every stream at once.
+            await asyncio.sleep(self._backoff(view, failure))
             view.failures += 1
 
-    def _wait(self, view: _View, failure: ApiError | None) -> float:
-        grown: float = min(self._longest_wait, 0.1 * 2 ** min(view.failures, 16)) * random.uniform(0.5, 1)
-        asked = (failure.retry_after if failure else None) or 0.0
-        return max(grown, min(asked, 3 * self._longest_wait))
+    def _backoff(self, view: _View, failure: ApiError | None) -> float:
+        pause = backoff(FIRST_BACKOFF_SECONDS, view.failures + 1, self._times.max_backoff) * random.uniform(0.5, 1)
+        retry_after = (failure.retry_after if failure else None) or 0.0
+        return max(pause, min(retry_after, 3 * self._times.max_backoff))
 
     async def _list(self, view: _View) -> None:
         seen: set[Key] = set()
@@ -122,15 +132,15 @@ class Informer:
         ) as pages:
             async for items, version in pages:  # noqa: B007
                 for item in items:
-                    # Items of a list don't say what they are; a stored object should, as one from a watch does.
+                    # Items of a list lack apiVersion and kind; objects from a watch have them.
                     item = {"apiVersion": self._resource.api_version, "kind": self._resource.kind} | item
                     seen.add(_key(item))
                     self._put(item)
-                await asyncio.sleep(0)  # thousands of changes must not hold up the loop in one piece
+                await asyncio.sleep(0)  # thousands of changes must not block the event loop
         for key in [k for k in self.store if view.namespace in (None, k[0]) and k not in seen]:
-            self._drop(key)
-        view.version = version  # only now: a list that broke off must begin again
-        view.heard = time.monotonic()
+            self._delete(key)
+        view.version = version  # only now: an interrupted list must start again
+        view.last_event = time.monotonic()
         view.listed = True
         if all(v.listed for v in self._views):
             self.synced.set()
@@ -142,7 +152,7 @@ class Informer:
             self._selector,
             view.version,
             WATCH_SECONDS,
-            self._silence,
+            self._times.silence,
             self._field_selector,
         )
         async with aclosing(stream) as events:
@@ -150,9 +160,9 @@ class Informer:
                 if kind in ("ADDED", "MODIFIED"):
                     self._put(value)
                 elif kind == "DELETED":
-                    self._drop(_key(value))
+                    self._delete(_key(value))
                 view.version = _version(value)
-                view.heard = time.monotonic()
+                view.last_event = time.monotonic()
                 view.failures = 0
 
     def _put(self, value: Object) -> None:
@@ -160,36 +170,36 @@ class Informer:
         old = self.store.get(key)
         if old is not None and _version(old) == _version(value):
             return
-        new = self._trimmed(value)
+        new = self._apply_transform(value)
         if old is not None and old["metadata"].get("uid") != new["metadata"].get("uid"):
-            self._drop(key)
+            self._delete(key)
             old = None
         self.store[key] = new
-        self._tell(old, new)
+        self._notify(old, new)
 
-    def _drop(self, key: Key) -> None:
+    def _delete(self, key: Key) -> None:
         old = self.store.pop(key, None)
         if old is not None:
-            self._tell(old, None)
+            self._notify(old, None)
 
-    def _trimmed(self, value: Object) -> Object:
+    def _apply_transform(self, value: Object) -> Object:
         try:
-            return self._keep(value)
+            return self._transform(value)
         except Exception:
-            log.exception("%s %s could not be trimmed", self._resource.plural, _key(value))
+            log.exception("%s %s could not be transformed", self._resource.plural, _key(value))
             return value
 
-    def _tell(self, old: Object | None, new: Object | None) -> None:
+    def _notify(self, old: Object | None, new: Object | None) -> None:
         if self._on_change is None:
             return
         try:
             self._on_change(old, new)
         except Exception:
-            log.exception("a change of %s %s was not taken", self._resource.plural, _key(new or old or {}))
+            log.exception("on_change failed for %s %s", self._resource.plural, _key(new or old or {}))
 
 
 def without_managed_fields(value: Object) -> Object:
-    """The object without `metadata.managedFields`: often half of it, and nothing that we read."""
+    """The object without `metadata.managedFields`: often half of its size, and we never read it."""
     metadata = {k: v for k, v in value["metadata"].items() if k != "managedFields"}
     return value | {"metadata": metadata}
 

@@ -1,14 +1,15 @@
-"""Leader election by a Lease, as client-go does it: one process leads, and stops before another may begin.
+"""Leader election by a Lease, as client-go does it: one process leads, and stops before another one may start.
 
     lease 15 s   a standby takes the Lease when it has seen it unchanged for that long, by its own clock
-    renew 10 s   a leader that could not renew for that long has lost, whatever it believes
-    retry  2 s   a leader renews, and tries again, this often; a standby looks twice as often
+    renew 10 s   a leader that could not renew for that long has lost, whatever the Lease says
+    retry  2 s   a leader renews, and retries, this often; a standby checks twice as often
 
-So a successor leads at most lease + retry after the leader's last renewal, and a leader has stopped lease - renew before. Times of other machines are
-never compared: the Lease's renewTime is for people.
+So a successor leads at most lease + retry after the leader's last renewal, and the leader has stopped lease - renew
+before. Times of different machines are never compared: the Lease's renewTime is for people.
 
-Not kubernetes.aio.leaderelection (37.0): it compares time.time(), which steps; an exception of the network (aiohttp's, not an ApiException) ends it; a
-request may outlast the renew deadline; it counts that deadline from the start of an attempt, not from the last renewal; it never releases.
+kubernetes.aio.leaderelection (37.0) is not used. It compares time.time(), which can jump. A network error (aiohttp's,
+not an ApiException) ends it. A request may outlast the renew deadline. It counts that deadline from the start of an
+attempt, not from the last renewal. It never releases the Lease.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LeaseTimes:
-    """Seconds: lease > renew > retry. The Lease object itself holds whole seconds, rounded up."""
+    """Seconds: lease > renew > retry. The Lease object itself stores whole seconds, rounded up."""
 
     lease: float = 15.0
     renew: float = 10.0
@@ -44,7 +45,7 @@ class LeaseTimes:
 
 
 class Lease:
-    """One candidate. `identity` must be this process's alone: after a restart it is another candidate."""
+    """One candidate. `identity` must be unique to this process: after a restart it is another candidate."""
 
     def __init__(
         self, cluster: Cluster, namespace: str, name: str, identity: str, times: LeaseTimes | None = None
@@ -54,22 +55,28 @@ class Lease:
         self._name = name
         self._identity = identity
         self._times = times or LeaseTimes()
-        self._seen = ""  # resourceVersion of the Lease when a standby last looked
-        self._free_at = 0.0  # when it may be taken, unless it changes
-        self._mine: Object = {}  # the Lease as the leader last wrote it
-        self._proof = -math.inf  # when the leader's last write that succeeded was sent
+        self._observed_version = ""  # resourceVersion of the Lease at the last check of a standby
+        self._free_at = 0.0  # when it may be taken if it does not change
+        self._written: Object = {}  # the Lease as the leader last wrote it
+        self._renewed_at = -math.inf  # when the leader's last successful write was sent
 
     @property
     def leading(self) -> bool:
-        """Whether this process leads now: never longer than `renew` after its last renewal was sent, also when nothing in it could run since."""
-        return self._left() > 0
+        """Whether this process leads now.
+
+        It never lasts longer than `renew` after the last successful renewal was sent, even if the process was suspended
+        meanwhile.
+        """
+        return self._remaining() > 0
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[asyncio.Task[str]]:
-        """Waits until this process leads, and renews while the body runs. Yields `lost`: done, with the reason, once it leads no more.
+        """Waits until this process leads, and renews while the body runs.
 
-        The body must have ended its work when it leaves; what it does when `lost` is its decision (usually the process ends). On leaving, a Lease that is
-        still ours is released, so that a standby takes over at its next look.
+        Yields `lost`, a task that ends with the reason when the process leads no more.
+
+        The body must have ended its work when it leaves; its reaction to `lost` is its decision (usually the process
+        exits). On leaving, a Lease that is still ours is released, so that a standby takes over at its next check.
         """
         await self._acquire()
         log.info("leading: Lease %s/%s is held by %s", self._namespace, self._name, self._identity)
@@ -79,8 +86,8 @@ class Lease:
         finally:
             lost.cancel()
             await asyncio.wait([lost])
-            ours, self._proof = self.leading, -math.inf
-            if ours:
+            still_held, self._renewed_at = self.leading, -math.inf
+            if still_held:
                 await self._release()
 
     # A standby
@@ -89,80 +96,88 @@ class Lease:
         while True:
             try:
                 async with asyncio.timeout(self._times.renew):
-                    if await self._taken():
+                    if await self._try_acquire():
                         return
             except Conflict:
-                pass  # somebody was quicker
+                pass  # another candidate was faster
             except (ApiError, TimeoutError) as error:
-                log.warning("Lease %s/%s: %s", self._namespace, self._name, error or "no answer in time")
+                log.warning("Lease %s/%s: %s", self._namespace, self._name, error or "no response in time")
             until_free = self._free_at - _now()
             await asyncio.sleep(until_free if 0 < until_free < self._times.retry / 2 else self._times.retry / 2)
 
-    async def _taken(self) -> bool:
-        """One look at the Lease; True when it was free and is ours now. One that somebody deleted is its last holder's until it would have run out."""
-        found = await self._look()
-        if found is not None and found["metadata"]["resourceVersion"] != self._seen:
-            self._seen, self._free_at = found["metadata"]["resourceVersion"], _now() + self._term(found)
+    async def _try_acquire(self) -> bool:
+        """Checks the Lease once; True if it was free and is ours now.
+
+        A deleted Lease still belongs to its last holder until it would have expired.
+        """
+        current = await self._get()
+        if current is not None and current["metadata"]["resourceVersion"] != self._observed_version:
+            self._observed_version, self._free_at = current["metadata"]["resourceVersion"], _now() + self._term(current)
         if _now() < self._free_at:
             return False
-        await self._write(found)
+        await self._write(current)
         return True
 
-    def _term(self, found: Object) -> float:
-        """For how long from now nobody else may take this Lease."""
-        spec = found.get("spec") or {}
-        nobody = spec.get("holderIdentity") in (None, "", self._identity)  # our own: written, but the answer was lost
-        return 0.0 if nobody else float(spec.get("leaseDurationSeconds") or self._times.lease)
+    def _term(self, current: Object) -> float:
+        """Seconds from now for which nobody else may take this Lease."""
+        spec = current.get("spec") or {}
+        # Our own identity: we wrote it, but the response was lost.
+        free = spec.get("holderIdentity") in (None, "", self._identity)
+        return 0.0 if free else float(spec.get("leaseDurationSeconds") or self._times.lease)
 
     # The leader
 
-    def _left(self) -> float:
-        return self._proof + self._times.renew - _now()
+    def _remaining(self) -> float:
+        return self._renewed_at + self._times.renew - _now()
 
     async def _renew(self) -> str:
-        """Renews until that fails for good; returns why."""
+        """Renews until that fails for good; returns the reason."""
         while True:
-            await asyncio.sleep(max(0.0, min(self._times.retry, self._left())))
-            if self._left() <= 0:
+            await asyncio.sleep(max(0.0, min(self._times.retry, self._remaining())))
+            if self._remaining() <= 0:
                 return f"the Lease could not be renewed for {self._times.renew:g} s"
             try:
-                async with asyncio.timeout(self._left()):
-                    if not await self._renewed():
-                        self._proof = -math.inf
+                async with asyncio.timeout(self._remaining()):
+                    if not await self._try_renew():
+                        self._renewed_at = -math.inf
                         return "another process holds the Lease"
             except (ApiError, TimeoutError) as error:
-                log.warning("Lease %s/%s not renewed: %s", self._namespace, self._name, error or "no answer in time")
+                log.warning("Lease %s/%s not renewed: %s", self._namespace, self._name, error or "no response in time")
 
-    async def _renewed(self) -> bool:
-        """False when somebody else holds the Lease."""
+    async def _try_renew(self) -> bool:
+        """False if another process holds the Lease."""
         try:
-            await self._write(self._mine)
-        except (Conflict, NotFound):  # changed or deleted by somebody, or by our own write whose answer was lost
-            found = await self._look()
-            if found is not None and (found.get("spec") or {}).get("holderIdentity") != self._identity:
+            await self._write(self._written)
+        except (Conflict, NotFound):  # changed or deleted by others, or by our own write whose response was lost
+            current = await self._get()
+            if current is not None and (current.get("spec") or {}).get("holderIdentity") != self._identity:
                 return False
-            await self._write(found)
+            await self._write(current)
         return True
 
     async def _release(self) -> None:
-        """Says that nobody holds the Lease. Best effort: else a standby waits until it has run out."""
+        """Clears the holder. Best effort: if it fails, a standby waits until the Lease expires."""
         with suppress(ApiError, TimeoutError):
             async with asyncio.timeout(self._times.retry):
-                # Read anew: the last renewal may have landed without its answer.
-                found = await self._look()
-                if found is not None and (found.get("spec") or {}).get("holderIdentity") == self._identity:
-                    spec = found["spec"] | {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _micro_time()}
-                    await self._cluster.update(LEASES, self._namespace, self._name, found | {"spec": spec})
+                # Read it again: the last renewal may have succeeded without a response.
+                current = await self._get()
+                if current is not None and (current.get("spec") or {}).get("holderIdentity") == self._identity:
+                    spec = current["spec"] | {
+                        "holderIdentity": "",
+                        "leaseDurationSeconds": 1,
+                        "renewTime": _micro_time(),
+                    }
+                    await self._cluster.update(LEASES, self._namespace, self._name, current | {"spec": spec})
 
     # One request
 
-    async def _look(self) -> Object | None:
+    async def _get(self) -> Object | None:
         return await self._cluster.get(LEASES, self._namespace, self._name)
 
-    async def _write(self, found: Object | None) -> None:
-        """Makes the Lease ours, on top of `found`. Raises Conflict when it has changed since."""
+    async def _write(self, current: Object | None) -> None:
+        """Makes the Lease ours, based on `current`. Raises Conflict if it has changed since."""
         sent = _now()
-        old: dict[str, Any] = (found or {}).get("spec") or {}
+        old: dict[str, Any] = (current or {}).get("spec") or {}
         spec = old | {
             "holderIdentity": self._identity,
             "leaseDurationSeconds": math.ceil(self._times.lease),
@@ -170,17 +185,19 @@ class Lease:
         }
         if old.get("holderIdentity") != self._identity:
             spec |= {"acquireTime": spec["renewTime"], "leaseTransitions": old.get("leaseTransitions", -1) + 1}
-        if found is None:
+        if current is None:
             metadata = {"name": self._name, "namespace": self._namespace}
             body = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": metadata, "spec": spec}
-            self._mine = await self._cluster.create(LEASES, self._namespace, body)
+            self._written = await self._cluster.create(LEASES, self._namespace, body)
         else:
-            self._mine = await self._cluster.update(LEASES, self._namespace, self._name, found | {"spec": spec})
-        self._proof = sent
+            self._written = await self._cluster.update(LEASES, self._namespace, self._name, current | {"spec": spec})
+        self._renewed_at = sent
 
 
 def _now() -> float:
-    """Seconds on a clock that nobody sets, and that goes on while the machine sleeps where there is one."""
+    """Seconds on a clock that nobody sets and that (if the system has such a clock) continues while the machine is
+    suspended.
+    """
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 

@@ -1,4 +1,4 @@
-"""The kinds of object that Kindler touches, and where the API server keeps them."""
+"""The kinds of object that Kindler uses, and their paths at the API server."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ class Resource:
 
     @property
     def api_version(self) -> str:
-        """As in `apiVersion` of an object."""
+        """The value of `apiVersion` of an object."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
-        """The URL path of an object, of a collection (no name), or of a collection across all namespaces (no namespace).
+        """The URL path of an object, of a collection (no name), or of a collection in all namespaces (no namespace).
 
-        Raises NotFound for a name that no object can have: names arrive from clients' hosts and paths, and must never reach another URL.
+        Raises NotFound for an invalid name: names come from hosts and paths of clients' requests, and must never lead
+        to another URL.
         """
         parts = [f"/apis/{self.group}" if self.group else "/api", self.version]
         if self.namespaced and namespace is not None:

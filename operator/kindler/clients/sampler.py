@@ -1,4 +1,4 @@
-"""Asks all activators about once a second, so that the last minute of every endpoint with a warm pool is known."""
+"""Samples all activators about once a second, so that the last minute of every endpoint with a warm pool is known."""
 
 from __future__ import annotations
 
@@ -14,41 +14,39 @@ from kindler.core.autoscaling.metrics.usage import NoData, Usage, Window
 
 log = logging.getLogger(__name__)
 
-SECONDS: Final = (
-    0.95  # from one round to the next: samples are at most a second apart, also on a loop that has other things to do
-)
-ANSWER_SECONDS: Final = (
-    0.8  # an activator's time to answer: who is late is asked again in the next round, and its counts have lost nothing
-)
+# Between the starts of two samples: at most a second, also on a busy event loop.
+PERIOD_SECONDS: Final = 0.95
+# Of one activator. A late one is read again in the next sample; its counts lose nothing.
+TIMEOUT_SECONDS: Final = 0.8
 
 
 class Sampler:
-    """`clock`: seconds that never go back. `seconds`: from one round to the next. What it knows is from one run: when it is run again, it looks anew."""
+    """`clock`: seconds that never go back. `seconds`: period. Each run starts without data."""
 
-    def __init__(self, activators: ActivatorStats, clock: Callable[[], float], seconds: float = SECONDS) -> None:
+    def __init__(self, activators: ActivatorStats, clock: Callable[[], float], seconds: float = PERIOD_SECONDS) -> None:
         self._activators = activators
         self._clock = clock
         self._seconds = seconds
         self._window = Window()
-        self._turned = -math.inf
-        self._round = asyncio.Event()  # of the round that is under way, or of the next one: set when it ends
+        self._loop_started = -math.inf
+        self._sample_taken = asyncio.Event()  # of the sample in progress, or of the next one: set when it ends
 
     async def run(self) -> None:
-        """Asks until cancelled."""
+        """Samples until cancelled."""
         self._window = Window()
         failure = ""
         while True:
-            began = self._turned = self._clock()
+            began = self._loop_started = self._clock()
             try:
-                told = await self._activators.read(provisioned=True)
+                stats = await self._activators.read(provisioned=True)
             except ApiError as error:
                 if str(error) != failure:
                     failure = str(error)
-                    log.warning("which activators there are is not known: %s", failure)
+                    log.warning("the activators cannot be listed: %s", failure)
             else:
                 failure = ""
-                self._window.add(told, self._clock())
-            ended, self._round = self._round, asyncio.Event()
+                self._window.add(stats, self._clock())
+            ended, self._sample_taken = self._sample_taken, asyncio.Event()
             ended.set()
             await asyncio.sleep(max(self._seconds - (self._clock() - began), self._seconds / 4))
 
@@ -56,26 +54,26 @@ class Sampler:
         """The last minute of the endpoint with this uid, which was created `age` seconds ago."""
         return self._window.usage(uid, age, self._clock())
 
-    def counted(self, uid: str) -> float:
-        """See Window.counted."""
-        return self._window.counted(uid)
+    def load_seconds(self, uid: str) -> float:
+        """See Window.load_seconds."""
+        return self._window.load_seconds(uid)
 
-    async def asked(self) -> None:
-        """Returns when all activators were asked after this call."""
-        await self._round.wait()  # it may have begun before
-        await self._round.wait()
+    async def next_sample(self) -> None:
+        """Returns when a sample is complete that began after this call."""
+        await self._sample_taken.wait()  # it may have begun before this call
+        await self._sample_taken.wait()
 
     @property
-    def silence(self) -> float:
-        """Seconds since it was last known which activators there are, and they were asked; infinity before."""
+    def sample_age(self) -> float:
+        """Seconds since the last sample; infinity before the first. A sample needs the list of activators."""
         return self._clock() - self._window.last
 
     @property
-    def turned(self) -> float:
-        """Seconds since the loop last began a round, whatever came of it; infinity before."""
-        return self._clock() - self._turned
+    def loop_age(self) -> float:
+        """Seconds since the loop last started a sample, whatever its result; infinity before the first."""
+        return self._clock() - self._loop_started
 
     @property
     def endpoints(self) -> int:
-        """How many are followed."""
+        """How many endpoints are tracked."""
         return self._window.endpoints

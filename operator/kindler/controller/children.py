@@ -36,7 +36,12 @@ class Children:
         self._index: defaultdict[tuple[Resource, str, str], dict[str, Object]] = defaultdict(dict)
         self.informers = {
             kind: Informer(
-                cluster, kind, namespaces, names.LABEL_ENDPOINT, keep=KEEP.get(kind), on_change=self._on_change(kind)
+                cluster,
+                kind,
+                namespaces,
+                names.LABEL_ENDPOINT,
+                transform=KEEP.get(kind),
+                on_change=self._on_change(kind),
             )
             for kind in KINDS
         }

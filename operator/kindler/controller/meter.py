@@ -1,4 +1,7 @@
-"""What the controller has to measure itself: the loads of Endpoints whose size no HPA can compute now (core/autoscaling/decide.py says which)."""
+"""The loads that the controller measures itself: of Endpoints whose size no HPA can compute now.
+
+core/autoscaling/decide.py says which Endpoints these are.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Any, Final
 from kindler.api.autoscaling import CustomizedMetricSpecification, ScalableTarget
 from kindler.api.route import Route
 from kindler.clients.cluster import Object
-from kindler.clients.foreign import Answer, ForeignMetrics
+from kindler.clients.foreign import ForeignMetrics, MetricResult
 from kindler.clients.sampler import Sampler
 from kindler.controller.directory import Key
 from kindler.core.autoscaling.decision import Load, ScalingDecision
@@ -21,117 +24,127 @@ from kindler.core.autoscaling.metrics.usage import WINDOW, NoData
 from kindler.core.autoscaling.tracking import History
 from kindler.core.common.timestamps import parse_timestamp
 
-FIRST_MINUTE: Final = WINDOW + 5.0  # seconds of asking until no data is news
+FIRST_MINUTE: Final = WINDOW + 5.0  # seconds of sampling before "no data" is reported
 
-Answers = dict[CustomizedMetricSpecification, Answer]
+ForeignResults = dict[CustomizedMetricSpecification, MetricResult]
 
 
 @dataclass(slots=True)
 class _Measured:
-    """One Endpoint. `told`: foreign metrics as they were asked for last; `asking`: what asks for them anew.
+    """One Endpoint. `foreign`: foreign metrics as last read; `reading`: the task that reads them again.
 
-    `quiet`: only a request changes anything; seen by the counts of activators, which were `counted` when the loads were read.
+    `idle`: only a request can change the decision. The meter sees one by the load seconds that activators count:
+    they then differ from `load_seconds`, which were counted when the loads were last read.
     """
 
     history: History
     uid: str = ""
-    counted: float = 0.0
+    load_seconds: float = 0.0
     idle: bool = False
-    told: Answers = field(default_factory=dict)
-    asking: asyncio.Task[Answers] | None = None
+    foreign: ForeignResults = field(default_factory=dict)
+    reading: asyncio.Task[ForeignResults] | None = None
 
 
 class LoadMeter:
-    """Remembers from pass to pass which Endpoints are measured; while there are any, activators are asked. `clock` gives epoch seconds.
+    """Remembers between passes which Endpoints are measured. While there are any, it samples the activators.
 
-    A pass never waits for an answer: it gets what was told since the one before. `ring`: asks for a look at a quiet Endpoint that is in use again.
+    A pass never waits for a response: it gets what was read since the pass before. `enqueue` requests a pass for an
+    idle Endpoint that is in use again. `clock`: epoch seconds.
     """
 
     def __init__(
-        self, sampler: Sampler, others: ForeignMetrics, clock: Callable[[], float], ring: Callable[[Key], None]
+        self,
+        sampler: Sampler,
+        foreign_metrics: ForeignMetrics,
+        clock: Callable[[], float],
+        enqueue: Callable[[Key], None],
     ) -> None:
-        self._ring = ring
+        self._enqueue = enqueue
         self._sampler = sampler
-        self._others = others
+        self._foreign_metrics = foreign_metrics
         self._clock = clock
         self._measured: dict[Key, _Measured] = {}
-        self._busy, self._idle = asyncio.Event(), asyncio.Event()
-        self._since = math.inf  # when activators began to be asked
+        self._active, self._inactive = asyncio.Event(), asyncio.Event()
+        self._sampling_since = math.inf
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Runs until it is cancelled."""
         try:
             while True:
-                await self._busy.wait()
-                self._since = self._clock()
-                await _until(self._idle, self._sampler.run(), self._wake())
+                await self._active.wait()
+                self._sampling_since = self._clock()
+                await _run_until(self._inactive, self._sampler.run(), self._watch_idle())
         finally:
             for key in list(self._measured):
                 self.note(key, None)
 
-    def note(self, key: Key, decided: ScalingDecision | None) -> None:
-        """What a pass decided; None: there is nothing to decide about."""
-        if decided is not None and decided.measures_load:
+    def note(self, key: Key, decision: ScalingDecision | None) -> None:
+        """Takes over the decision of a pass. None: there is nothing to scale."""
+        if decision is not None and decision.measures_load:
             measured = self._measured.setdefault(key, _Measured(()))
-            measured.history, measured.idle = decided.history, decided.idle
-        elif (gone := self._measured.pop(key, None)) and gone.asking:
-            gone.asking.cancel()
-        on, off = (self._busy, self._idle) if self._measured else (self._idle, self._busy)
+            measured.history, measured.idle = decision.history, decision.idle
+        elif (removed := self._measured.pop(key, None)) and removed.reading:
+            removed.reading.cancel()
+        on, off = (self._active, self._inactive) if self._measured else (self._inactive, self._active)
         on.set()
         off.clear()
 
-    async def _wake(self) -> None:
-        """Rings for what is quiet no more."""
+    async def _watch_idle(self) -> None:
+        """Requests a pass for each Endpoint that is idle no longer."""
         while True:
-            await self._sampler.asked()
+            await self._sampler.next_sample()
             for key, measured in list(self._measured.items()):
-                if measured.idle and self._sampler.counted(measured.uid) != measured.counted:
+                if measured.idle and self._sampler.load_seconds(measured.uid) != measured.load_seconds:
                     measured.idle = False
-                    self._ring(key)
+                    self._enqueue(key)
 
     def history(self, key: Key) -> History:
-        """What the loads asked for lately, as the last pass left it."""
+        """The latest recommendations, as the last pass left them."""
         measured = self._measured.get(key)
         return measured.history if measured else ()
 
     def loads(self, key: Key, endpoint: Object, next_variant: str | None) -> Mapping[str, Load]:
-        """By policyName; empty where nothing has to be measured, or was measured yet. `next_variant`: see entry_for."""
-        measured, read = self._measured.get(key), _read(endpoint, next_variant)
-        if measured is None or read is None:
-            return {}
-        target, route = read
-        asked, meta = foreign(target), endpoint["metadata"]
-        told = self._told(key, measured, asked)
-        created = parse_timestamp(meta.get("creationTimestamp"))
-        measured.uid, measured.counted = str(meta["uid"]), self._sampler.counted(str(meta["uid"]))
-        usage = self._sampler.usage(str(meta["uid"]), math.inf if created is None else self._clock() - created)
-        if len(told) < len(asked) or (isinstance(usage, NoData) and self._clock() - self._since < FIRST_MINUTE):
-            return {}
-        return loads_of(target, route, usage, told, str(endpoint["spec"].get("endpointName") or meta["name"]))
+        """Loads by policyName; empty if nothing has to be measured, or nothing was measured yet.
 
-    def _told(
-        self, key: Key, measured: _Measured, asked: Mapping[str, CustomizedMetricSpecification]
-    ) -> dict[str, Answer]:
-        """By policyName, as far as it was told; asks anew in the background."""
-        if measured.asking and measured.asking.done():
-            measured.told, measured.asking = measured.asking.result(), None
-        if asked and measured.asking is None:
-            measured.asking = asyncio.create_task(
-                self._ask(key.namespace, tuple(asked.values())), name=f"metrics of {'/'.join(key)}"
+        `next_variant`: see entry_for.
+        """
+        measured, parsed = self._measured.get(key), _parse(endpoint, next_variant)
+        if measured is None or parsed is None:
+            return {}
+        target, route = parsed
+        specs, metadata = foreign(target), endpoint["metadata"]
+        foreign_values = self._foreign_values(key, measured, specs)
+        created, uid = parse_timestamp(metadata.get("creationTimestamp")), str(metadata["uid"])
+        measured.uid, measured.load_seconds = uid, self._sampler.load_seconds(uid)
+        usage = self._sampler.usage(uid, math.inf if created is None else self._clock() - created)
+        sampled_a_minute = self._clock() - self._sampling_since >= FIRST_MINUTE
+        if len(foreign_values) < len(specs) or (isinstance(usage, NoData) and not sampled_a_minute):
+            return {}
+        name = str(endpoint["spec"].get("endpointName") or metadata["name"])
+        return loads_of(target, route, usage, foreign_values, name)
+
+    def _foreign_values(
+        self, key: Key, measured: _Measured, specs: Mapping[str, CustomizedMetricSpecification]
+    ) -> dict[str, MetricResult]:
+        """By policyName, as far as they were read; reads them again in the background."""
+        if measured.reading and measured.reading.done():
+            measured.foreign, measured.reading = measured.reading.result(), None
+        if specs and measured.reading is None:
+            measured.reading = asyncio.create_task(
+                self._read_foreign(key.namespace, tuple(specs.values())), name=f"metrics of {'/'.join(key)}"
             )
-            if not measured.told:
-                measured.asking.add_done_callback(lambda _: self._ring(key))
-        return {policy: measured.told[spec] for policy, spec in asked.items() if spec in measured.told}
+            if not measured.foreign:
+                measured.reading.add_done_callback(lambda _: self._enqueue(key))
+        return {policy: measured.foreign[spec] for policy, spec in specs.items() if spec in measured.foreign}
 
-    async def _ask(self, namespace: str, specs: tuple[CustomizedMetricSpecification, ...]) -> Answers:
-        return dict(
-            zip(specs, await asyncio.gather(*(self._others.value(namespace, spec) for spec in specs)), strict=True)
-        )
+    async def _read_foreign(self, namespace: str, specs: tuple[CustomizedMetricSpecification, ...]) -> ForeignResults:
+        results = await asyncio.gather(*(self._foreign_metrics.value(namespace, spec) for spec in specs))
+        return dict(zip(specs, results, strict=True))
 
 
-async def _until(stop: asyncio.Event, *works: Coroutine[Any, Any, None]) -> None:
-    """Does endless work until `stop`; raises what ended it before."""
-    tasks = [asyncio.create_task(work) for work in (*works, stop.wait())]
+async def _run_until(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
+    """Runs endless coroutines until `stop` is set; raises the error of one that ends before."""
+    tasks = [asyncio.create_task(part) for part in (*parts, stop.wait())]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -142,7 +155,7 @@ async def _until(stop: asyncio.Event, *works: Coroutine[Any, Any, None]) -> None
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _read(endpoint: Object, next_variant: str | None) -> tuple[ScalableTarget, Route] | None:
+def _parse(endpoint: Object, next_variant: str | None) -> tuple[ScalableTarget, Route] | None:
     try:
         route = Route.from_json(endpoint["status"]["route"])
         entry, _ = entry_for(endpoint, route.variant_name, next_variant)

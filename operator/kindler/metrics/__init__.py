@@ -1,4 +1,5 @@
-"""The metrics API that HorizontalPodAutoscalers read: how loaded each endpoint is, measured at the activators, served through the API server.
+"""The metrics API that HPAs read: the load of each endpoint, measured at the activators, served through the API server.
 
-Lives here: the process, its HTTPS server, its certificate, whom it trusts. Must not live here: what a metric means (core), Kubernetes calls (clients).
+Belongs here: the process, its HTTPS server, its certificate, its authentication of clients. Does not belong here: the
+meaning of a metric (core) and requests to Kubernetes (clients).
 """

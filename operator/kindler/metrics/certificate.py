@@ -1,9 +1,9 @@
-"""A certificate of our own for the name by which the API server calls us. Its key never leaves this process's memory.
+"""A self-signed certificate for the name by which the API server calls us. Its key never leaves this process's memory.
 
- 0 h    made, published, shown at once if there is none before it
-24 h    the next one is made and published beside it
-36 h    the next one is shown: whoever reads what is published has had half a day
-48 h    it ends
+ 0 h    created and published; used at once if there is no earlier one
+24 h    the next one is created and published beside it
+36 h    the next one is used: all who read what is published have had half a day
+48 h    it expires
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 HOUR: Final = 3600.0
-LIFE: Final = 48 * HOUR
-RENEWED: Final = 24 * HOUR  # after this time the next one is published
-PUBLISHED: Final = 12 * HOUR  # for so long before it is shown
-SLANTED: Final = HOUR  # it is valid from so long ago: clocks differ
-MOST: Final = 20  # pods whose certificates are published: those of a Deployment that crashes would fill the ConfigMap
+LIFETIME: Final = 48 * HOUR
+RENEW_AFTER: Final = 24 * HOUR  # after this time the next one is published
+PUBLISH_BEFORE_USE: Final = 12 * HOUR  # for so long before it is used
+CLOCK_SKEW: Final = HOUR  # it is valid from so long before: clocks differ
+# Pods whose certificates stay published: those of a crashing Deployment would fill the ConfigMap.
+MAX_PODS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,62 +41,68 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """The pair that the server shows, and the one that will follow it."""
+    """The pair in use, and the pair that will follow it."""
 
-    now: Pair
-    following: Pair | None = None
+    current: Pair
+    upcoming: Pair | None = None
 
     @property
     def published(self) -> str:
-        """Every certificate that the API server should trust by now: PEM."""
-        return self.now.certificate + (self.following.certificate if self.following else "")
+        """All certificates that the API server should trust now: PEM."""
+        return self.current.certificate + (self.upcoming.certificate if self.upcoming else "")
 
 
-def rotated(shown: Rotation | None, names: tuple[str, ...], now: float) -> Rotation:
-    """What is shown and published at `now`; the same value while nothing changes. What was made by a clock that was set back since is made anew."""
-    if shown is None or now >= shown.now.ends or now < shown.now.made - SLANTED:
+def next_rotation(rotation: Rotation | None, names: tuple[str, ...], now: float) -> Rotation:
+    """What is used and published at `now`; the same value while nothing changes.
+
+    Pairs that were created by a clock that has been set back since are created again.
+    """
+    if rotation is None or now >= rotation.current.ends or now < rotation.current.made - CLOCK_SKEW:
         return Rotation(make(names, now))
-    if shown.following is not None and now < shown.following.made - SLANTED:
-        return rotated(Rotation(shown.now), names, now)
-    if shown.following is not None:
-        return Rotation(shown.following) if now >= shown.following.made + PUBLISHED else shown
-    return Rotation(shown.now, make(names, now)) if now >= shown.now.made + RENEWED else shown
+    if rotation.upcoming is not None and now < rotation.upcoming.made - CLOCK_SKEW:
+        return next_rotation(Rotation(rotation.current), names, now)
+    if rotation.upcoming is not None:
+        return Rotation(rotation.upcoming) if now >= rotation.upcoming.made + PUBLISH_BEFORE_USE else rotation
+    return Rotation(rotation.current, make(names, now)) if now >= rotation.current.made + RENEW_AFTER else rotation
 
 
 def make(names: tuple[str, ...], now: float) -> Pair:
-    """A new key, and a certificate signed by itself for these DNS names."""
+    """A new key, and a self-signed certificate for these DNS names."""
     key = ec.generate_private_key(ec.SECP256R1())
-    # A common name has at most 64 characters; nobody reads it where there are DNS names.
+    # A common name has at most 64 characters; no client reads it if there are DNS names.
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
-    moment = datetime.fromtimestamp(now, UTC)
+    now_utc = datetime.fromtimestamp(now, UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(moment - timedelta(seconds=SLANTED))
-        .not_valid_after(moment + timedelta(seconds=LIFE))
+        .not_valid_before(now_utc - timedelta(seconds=CLOCK_SKEW))
+        .not_valid_after(now_utc + timedelta(seconds=LIFETIME))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(key, SHA256())
     )
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    return Pair(certificate.public_bytes(Encoding.PEM).decode(), secret, now, now + LIFE)
+    private_key = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return Pair(certificate.public_bytes(Encoding.PEM).decode(), private_key, now, now + LIFETIME)
 
 
-def publication(found: Mapping[str, str], pod: str, published: str, now: float) -> dict[str, str | None]:
-    """What must change in the ConfigMap's data: our own entry, and entries of others of which no certificate is valid, or MOST end later (None: removed)."""
-    others = sorted((name for name in found if name != pod), key=lambda name: _ends(found[name]), reverse=True)
+def publication(data: Mapping[str, str], pod: str, published: str, now: float) -> dict[str, str | None]:
+    """The changes of the ConfigMap's data: our own entry, and None (removed) for stale entries of other pods.
+
+    An entry is stale if none of its certificates is valid, or if MAX_PODS others end later.
+    """
+    others = sorted((name for name in data if name != pod), key=lambda name: _ends(data[name]), reverse=True)
     changes: dict[str, str | None] = {
-        name: None for place, name in enumerate(others) if place >= MOST or _ends(found[name]) <= now
+        name: None for position, name in enumerate(others) if position >= MAX_PODS or _ends(data[name]) <= now
     }
-    return changes if found.get(pod) == published else changes | {pod: published}
+    return changes if data.get(pod) == published else changes | {pod: published}
 
 
 def _ends(text: str) -> float:
-    """When the last of the certificates ends: epoch seconds; minus infinity when there is none."""
+    """When the last of the certificates expires: epoch seconds; minus infinity if there is none."""
     try:
         return max(
             (

@@ -1,4 +1,4 @@
-"""Which endpoints scale themselves: what the metrics API must know of each Endpoint, kept as its watch tells it."""
+"""The Endpoints that scale themselves, with what the metrics API needs of each; updated by their watch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ScaledEndpoint:
-    """An Endpoint with scaling policies for the variant that serves. `created`: epoch seconds. `endpoint`: SageMaker's name of it."""
+    """An Endpoint with scaling policies for the variant that serves.
+
+    `created`: epoch seconds. `endpoint`: SageMaker's name of it.
+    """
 
     namespace: str
     name: str
@@ -30,7 +33,7 @@ class ScaledEndpoint:
     target: ScalableTarget
 
     def policies(self, metric: str) -> Iterator[ScalingPolicy]:
-        """Those that read this metric of our API."""
+        """The policies that read this metric of our API."""
         for policy in self.target.scaling_policies or ():
             customized = policy.target_tracking_scaling_policy_configuration.customized_metric_specification is not None
             if metric == (names.METRIC_CUSTOMIZED if customized else names.METRIC_EXECUTIONS):
@@ -38,58 +41,63 @@ class ScaledEndpoint:
 
 
 class Directory:
-    """Endpoints with scaling policies, by namespace and metadata.name; of those that have autoscaling and are not followed, why."""
+    """Endpoints with scaling policies, by namespace and metadata.name."""
 
     def __init__(self) -> None:
-        self._followed: dict[str, dict[str, ScaledEndpoint]] = {}
-        self._others: dict[tuple[str, str], str] = {}  # empty: it does not serve yet; else what cannot be read
+        self._scaled: dict[str, dict[str, ScaledEndpoint]] = {}
+        self._not_scaled: dict[tuple[str, str], str] = {}  # "" if it does not serve yet, else the error
 
-    def hear(self, old: Object | None, new: Object | None) -> None:
-        """A change, as an informer tells it."""
+    def on_event(self, old: Object | None, new: Object | None) -> None:
+        """Takes a change from the informer."""
         metadata = (new or old or {})["metadata"]
         namespace, name = metadata.get("namespace", ""), metadata["name"]
-        known = self._followed.get(namespace, {})
-        if known.pop(name, None) and not known:
-            del self._followed[namespace]
-        self._others.pop((namespace, name), None)
+        in_namespace = self._scaled.get(namespace, {})
+        if in_namespace.pop(name, None) and not in_namespace:
+            del self._scaled[namespace]
+        self._not_scaled.pop((namespace, name), None)
         if new is None or not new["spec"].get("autoscaling"):
             return
         try:
-            followed = _read(new)
-        except (ValueError, KeyError, TypeError) as error:  # written before the CRD said what it says now
+            scaled = _read(new)
+        except (ValueError, KeyError, TypeError) as error:  # stored under an earlier CRD
             log.warning("the autoscaling of Endpoint %s/%s cannot be read: %s", namespace, name, error)
-            self._others[namespace, name] = f"{type(error).__name__}: {error}"
+            self._not_scaled[namespace, name] = f"{type(error).__name__}: {error}"
             return
-        if followed is None:
-            self._others[namespace, name] = ""
+        if scaled is None:
+            self._not_scaled[namespace, name] = ""
         else:
-            self._followed.setdefault(namespace, {})[name] = followed
+            self._scaled.setdefault(namespace, {})[name] = scaled
 
-    def missing(self, namespace: str, name: str) -> str | None:
-        """Of an Endpoint that has autoscaling and is not followed: what cannot be read of it; empty: no variant with policies serves yet. Else None."""
-        return self._others.get((namespace, name))
+    def why_not_scaled(self, namespace: str, name: str) -> str | None:
+        """Why an Endpoint with autoscaling has no values; None: it has values, or no autoscaling.
+
+        The error in its entry, or "" if no variant with policies serves yet.
+        """
+        return self._not_scaled.get((namespace, name))
 
     def of(self, namespace: str, name: str = "") -> list[ScaledEndpoint]:
         """The Endpoint of this name, or all of the namespace."""
-        known = self._followed.get(namespace, {})
-        return [found for found in (known.get(name),) if found is not None] if name else list(known.values())
+        in_namespace = self._scaled.get(namespace, {})
+        if not name:
+            return list(in_namespace.values())
+        return [in_namespace[name]] if name in in_namespace else []
 
     def __len__(self) -> int:
-        return sum(len(known) for known in self._followed.values())
+        return sum(len(in_namespace) for in_namespace in self._scaled.values())
 
 
-def keep(value: Object) -> Object:
-    """What is read of an Endpoint: most of them have no autoscaling, and cost next to nothing."""
+def trim(value: Object) -> Object:
+    """The fields that are read. Most Endpoints have no autoscaling and take almost no memory."""
     metadata = {
         key: value["metadata"].get(key) for key in ("namespace", "name", "uid", "resourceVersion", "creationTimestamp")
     }
     spec: dict[str, Any] = value.get("spec") or {}
     if not spec.get("autoscaling"):
         return {"metadata": metadata, "spec": {}}
-    kept = {key: spec[key] for key in ("endpointName", "endpointConfigName", "autoscaling") if key in spec}
+    trimmed = {key: spec[key] for key in ("endpointName", "endpointConfigName", "autoscaling") if key in spec}
     return {
         "metadata": metadata,
-        "spec": kept,
+        "spec": trimmed,
         "status": {
             key: (value.get("status") or {}).get(key)
             for key in ("route", "endpointConfigName", "pendingDeploymentSummary")
@@ -98,7 +106,7 @@ def keep(value: Object) -> Object:
 
 
 def _read(value: Object) -> ScaledEndpoint | None:
-    """None while no variant with policies serves. Raises ValueError, KeyError or TypeError when it cannot be read."""
+    """None while no variant with policies serves. Raises ValueError, KeyError or TypeError if it cannot be parsed."""
     metadata, spec, route = value["metadata"], value["spec"], value["status"]["route"]
     if not route:
         return None

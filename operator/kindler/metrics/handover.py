@@ -1,11 +1,11 @@
-"""An upgrade without a gap: a new metrics server takes over when it knows a whole minute, if another one answers until then.
+"""An upgrade without a gap: a new metrics server waits until it has sampled a minute, if another server is Ready.
 
-its minute is whole   somebody scales   another is Ready   then
--------------------   ---------------   ----------------   ----
-yes                   any               any                it takes over
-no                    no                any                it takes over: there is nothing to be asked
-no                    yes               no                 it takes over, to say that there is no data yet: whoever asks shall have a reason
-no                    yes               yes                it waits
+minute sampled  any Endpoint scales  another is Ready  then
+--------------  -------------------  ----------------  ----
+yes             any                  any               it takes over
+no              no                   any               it takes over: nobody will read values
+no              yes                  no                it takes over, to respond "no data yet": clients get a reason
+no              yes                  yes               it waits
 """
 
 from __future__ import annotations
@@ -21,38 +21,41 @@ from kindler.clients.cluster import PODS, ApiError, Cluster, Object
 
 log = logging.getLogger(__name__)
 
-SECONDS: Final = 2.0  # between two looks
+CHECK_SECONDS: Final = 2.0  # between two checks
 SELECTOR: Final = "app.kubernetes.io/component=metrics"
 
 
 class Handover:
-    """`over` is set once this server has taken over. `needed`: whether anybody scales. `whole`: whether the last minute is known."""
+    """`taken_over` is set once this server serves.
+
+    `any_scaled`: whether any Endpoint scales. `minute_complete`: whether the last minute was sampled.
+    """
 
     def __init__(
         self,
         cluster: Cluster,
         common: Common,
-        needed: Callable[[], bool],
-        whole: Callable[[], bool],
-        seconds: float = SECONDS,
+        any_scaled: Callable[[], bool],
+        minute_complete: Callable[[], bool],
+        seconds: float = CHECK_SECONDS,
     ) -> None:
-        self.over = asyncio.Event()
+        self.taken_over = asyncio.Event()
         self._cluster = cluster
         self._common = common
-        self._needed = needed
-        self._whole = whole
+        self._any_scaled = any_scaled
+        self._minute_complete = minute_complete
         self._seconds = seconds
 
-    async def run(self, known: asyncio.Event) -> None:
-        """Until cancelled. `known`: set once `needed` can be answered."""
-        await known.wait()
-        while not self.over.is_set():
-            if self._whole() or not self._needed() or not await self._another():
-                self.over.set()
+    async def run(self, listed: asyncio.Event) -> None:
+        """Runs until cancelled. `listed`: set once `any_scaled` is reliable."""
+        await listed.wait()
+        while not self.taken_over.is_set():
+            if self._minute_complete() or not self._any_scaled() or not await self._another_is_ready():
+                self.taken_over.set()
             await asyncio.sleep(self._seconds)
-        await asyncio.Event().wait()  # a part that ends ends the process
+        await asyncio.Event().wait()  # the process ends when one of its parts ends
 
-    async def _another(self) -> bool:
+    async def _another_is_ready(self) -> bool:
         try:
             pods, _ = await self._cluster.list(PODS, self._common.system_namespace, SELECTOR)
         except ApiError as error:
@@ -60,13 +63,13 @@ class Handover:
             return False
         begin = f"{names.metrics_name(self._common.release)}-"
         return any(
-            _answers(pod)
+            _is_ready(pod)
             for pod in pods
             if pod["metadata"]["name"].startswith(begin) and pod["metadata"]["name"] != self._common.pod_name
         )
 
 
-def _answers(pod: Object) -> bool:
+def _is_ready(pod: Object) -> bool:
     ready = any(
         c["type"] == "Ready" and c["status"] == "True" for c in (pod.get("status") or {}).get("conditions") or ()
     )

@@ -22,10 +22,10 @@ from kindler.clients.activators import ActivatorStats
 from kindler.clients.cluster import ENDPOINTS, Cluster
 from kindler.clients.foreign import ForeignMetrics
 from kindler.clients.informer import Informer
-from kindler.clients.sampler import ANSWER_SECONDS, SECONDS, Sampler
+from kindler.clients.sampler import PERIOD_SECONDS, TIMEOUT_SECONDS, Sampler
 from kindler.core.autoscaling.metrics.usage import WINDOW
 from kindler.metrics.admin import RequestMetrics
-from kindler.metrics.directory import Directory, keep
+from kindler.metrics.directory import Directory, trim
 from kindler.metrics.handover import Handover
 from kindler.metrics.publisher import CertificatePublisher, MountedSource, SelfSignedSource, Source
 from kindler.metrics.server import application
@@ -55,18 +55,20 @@ class MetricsProcess:
         settings: MetricsSettings,
         cluster: Cluster,
         clock: Callable[[], float] = time.time,
-        seconds: float = SECONDS,
+        seconds: float = PERIOD_SECONDS,
     ) -> None:
         common = settings.common
         self.settings = settings
-        self.telling = RequestMetrics()
-        self.doorkeeper = TlsContext()
-        self.trust = FrontProxy(cluster, self.doorkeeper)
-        self.keeper = self._keeper(cluster, clock)
+        self.metrics = RequestMetrics()
+        self.tls = TlsContext()
+        self.trust = FrontProxy(cluster, self.tls)
+        self.publisher = self._publisher(cluster, clock)
         self.directory = Directory()
-        self.informer = Informer(cluster, ENDPOINTS, common.namespaces, keep=keep, on_change=self.directory.hear)
+        self.informer = Informer(
+            cluster, ENDPOINTS, common.namespaces, transform=trim, on_change=self.directory.on_event
+        )
         peers = (common.system_namespace, settings.peer_selector, settings.peer_port, settings.peer_token_path)
-        self.activators = ActivatorStats(cluster, *peers, timeout_seconds=ANSWER_SECONDS)
+        self.activators = ActivatorStats(cluster, *peers, timeout_seconds=TIMEOUT_SECONDS)
         self.sampler = Sampler(self.activators, time.monotonic, seconds)
         self.foreign = ForeignMetrics(cluster, settings.prometheus, time.monotonic)
         self.values = Values(self.directory, self.sampler, self.foreign, clock)
@@ -78,56 +80,56 @@ class MetricsProcess:
         )
         self._gauges()
 
-    def _keeper(self, cluster: Cluster, clock: Callable[[], float]) -> CertificatePublisher:
+    def _publisher(self, cluster: Cluster, clock: Callable[[], float]) -> CertificatePublisher:
         settings, common = self.settings, self.settings.common
         names = (settings.service, f"{settings.service}.{common.cluster_domain}")
         source: Source = (
-            MountedSource(settings.tls_directory, self.doorkeeper)
+            MountedSource(settings.tls_directory, self.tls)
             if settings.tls_directory
-            else SelfSignedSource(names, self.doorkeeper, clock)
+            else SelfSignedSource(names, self.tls, clock)
         )
         return CertificatePublisher(
             source, cluster, common.system_namespace, settings.config_map, common.pod_name, clock
         )
 
     def _gauges(self) -> None:
-        tell = self.telling.gauge
-        tell("kindler_metrics_sample_age_seconds", "Since activators were last asked.", lambda: self.sampler.silence)
-        tell(
+        gauge = self.metrics.gauge
+        gauge(
+            "kindler_metrics_sample_age_seconds", "Since activators were last asked.", lambda: self.sampler.sample_age
+        )
+        gauge(
             "kindler_metrics_endpoints",
             "Endpoints whose scaling policies are answered for.",
             lambda: len(self.directory),
         )
-        tell(
+        gauge(
             "kindler_metrics_warm_pools",
             "Endpoints with a warm pool that activators tell of.",
             lambda: self.sampler.endpoints,
         )
-        tell("kindler_metrics_watch_restarts", "Watches that ended in trouble.", lambda: self.informer.restarts)
+        gauge("kindler_metrics_watch_restarts", "Watches that ended in trouble.", lambda: self.informer.restarts)
 
     def not_alive(self) -> str | None:
-        age = min(self.sampler.turned, time.monotonic() - self._began)
+        age = min(self.sampler.loop_age, time.monotonic() - self._began)
         return f"activators have not been asked for {age:.0f} s" if age > STUCK_SECONDS else None
 
     def not_ready(self) -> str | None:
         if not self.informer.synced.is_set():
             return "Endpoints were not listed yet"
-        if not self.doorkeeper.ready:
+        if not self.tls.ready:
             return "there is no certificate yet, or the cluster has not said who may call"
-        if not self.keeper.published:
+        if not self.publisher.published:
             return "its certificate is not published yet"
-        if not self.handover.over.is_set():
+        if not self.handover.taken_over.is_set():
             return "another metrics server answers, until this one knows a whole minute"
         return None
 
     async def run(self, stop: asyncio.Event) -> int:
         """Until `stop` is set (0), or until a part ends by itself (1)."""
         async with AsyncExitStack() as stack:
-            app = application(self.values, self.trust, self.doorkeeper, self.telling)
-            api_port = await stack.enter_async_context(
-                serving(app, self.settings.api_port, tls=self.doorkeeper.context)
-            )
-            health = health_application(self.not_alive, self.not_ready, self.telling.registry)
+            app = application(self.values, self.trust, self.tls, self.metrics)
+            api_port = await stack.enter_async_context(serving(app, self.settings.api_port, tls=self.tls.context))
+            health = health_application(self.not_alive, self.not_ready, self.metrics.registry)
             admin_port = await stack.enter_async_context(serving(health, self.settings.metrics_port))
             self.ports = api_port, admin_port
             stack.push_async_callback(self.activators.close)
@@ -138,7 +140,7 @@ class MetricsProcess:
                 "endpoints": self.informer.run(),
                 "activators": self.sampler.run(),
                 "trust": self.trust.run(),
-                "certificate": self.keeper.run(),
+                "certificate": self.publisher.run(),
                 "handover": self.handover.run(self.informer.synced),
             }
             return await run_until_first_ends(parts, stop)

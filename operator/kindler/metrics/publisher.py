@@ -1,6 +1,7 @@
-"""Keeps the server's certificate: of our own making or somebody else's, from mounted files; shown, and published so that the controller knows of it.
+"""Uses and publishes the server's certificate: a self-signed one, or one from mounted files.
 
-The controller tells the API server to trust what is published. Where somebody else does that, it is a sign all the same: there is a server that answers.
+The controller makes the API server trust what is published. If something else does that (cert-manager), the published
+certificate still shows that a server responds.
 """
 
 from __future__ import annotations
@@ -13,59 +14,62 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from kindler.clients.cluster import CONFIG_MAPS, ApiError, Cluster
-from kindler.metrics.certificate import Rotation, publication, rotated
+from kindler.metrics.certificate import Rotation, next_rotation, publication
 from kindler.metrics.tls import TlsContext
 
 log = logging.getLogger(__name__)
 
-SECONDS: Final = 30.0  # between two looks at what is published, or mounted
-FIRST_SECONDS: Final = 1.0  # the same until it is published
+PERIOD_SECONDS: Final = 30.0  # between two checks of the published and the mounted certificate
+FIRST_PERIOD_SECONDS: Final = 1.0  # the same until it is published
 
 
 class Source(Protocol):
-    """Where certificates come from."""
+    """A source of certificates."""
 
-    def turn(self) -> str:
-        """Shows what is due; what is to be published of it: PEM, empty for nothing."""
+    def rotate(self) -> str:
+        """Uses the certificate that is due; returns what to publish: PEM, empty for nothing."""
 
 
 class SelfSignedSource:
-    """Makes them. `names`: the DNS names of the server. `clock`: epoch seconds."""
+    """Creates certificates. `names`: the server's DNS names. `clock`: epoch seconds."""
 
-    def __init__(self, names: tuple[str, ...], doorkeeper: TlsContext, clock: Callable[[], float]) -> None:
+    def __init__(self, names: tuple[str, ...], tls: TlsContext, clock: Callable[[], float]) -> None:
         self._names = names
-        self._doorkeeper = doorkeeper
+        self._tls = tls
         self._clock = clock
-        self._shown: Rotation | None = None
+        self._in_use: Rotation | None = None
 
-    def turn(self) -> str:
-        """Makes and shows."""
-        self._shown = rotated(self._shown, self._names, self._clock())
-        self._doorkeeper.show(self._shown.now.certificate + self._shown.now.key)
-        return self._shown.published
+    def rotate(self) -> str:
+        """Creates what is due and uses it."""
+        self._in_use = next_rotation(self._in_use, self._names, self._clock())
+        self._tls.use_certificate(self._in_use.current.certificate + self._in_use.current.key)
+        return self._in_use.published
 
 
 class MountedSource:
-    """Reads tls.crt and tls.key of a directory, each time anew."""
+    """Reads tls.crt and tls.key of a directory, each time again."""
 
-    def __init__(self, directory: str, doorkeeper: TlsContext) -> None:
+    def __init__(self, directory: str, tls: TlsContext) -> None:
         self._directory = Path(directory)
-        self._doorkeeper = doorkeeper
-        self._shown = ""
+        self._tls = tls
+        self._in_use = ""
 
-    def turn(self) -> str:
-        """Half-written files are not shown: a certificate and the key of another do not load."""
+    def rotate(self) -> str:
+        """Half-written files are not used: a certificate does not load with the key of another one."""
         try:
             certificate, key = ((self._directory / file).read_text() for file in ("tls.crt", "tls.key"))
-            self._doorkeeper.show(f"{certificate}\n{key}")
-            self._shown = certificate
+            self._tls.use_certificate(f"{certificate}\n{key}")
+            self._in_use = certificate
         except (OSError, ValueError, ssl.SSLError) as error:
-            log.warning("no certificate in %s: %s; the last one is shown", self._directory, error)
-        return self._shown
+            log.warning("no certificate in %s: %s; the last one stays in use", self._directory, error)
+        return self._in_use
 
 
 class CertificatePublisher:
-    """Turns and publishes. `pod`: our key in the ConfigMap `name`. `published`: whether it ever was. `clock`: epoch seconds."""
+    """Rotates and publishes.
+
+    `pod`: our key in the ConfigMap `name`. `published`: whether it ever was. `clock`: epoch seconds.
+    """
 
     def __init__(
         self, source: Source, cluster: Cluster, namespace: str, name: str, pod: str, clock: Callable[[], float]
@@ -80,28 +84,28 @@ class CertificatePublisher:
         self._text = ""
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Runs until cancelled."""
         while True:
-            self.turn()
-            pause = FIRST_SECONDS
+            self.rotate()
+            pause = FIRST_PERIOD_SECONDS
             try:
                 if self._text:
                     await self.publish()
-                    pause = SECONDS
+                    pause = PERIOD_SECONDS
             except ApiError as error:
                 log.warning(
                     "the certificate could not be published in ConfigMap %s/%s: %s", self._namespace, self._name, error
                 )
             await asyncio.sleep(pause)
 
-    def turn(self) -> None:
-        """Shows what is due."""
-        self._text = self._source.turn()
+    def rotate(self) -> None:
+        """Uses the certificate that is due."""
+        self._text = self._source.rotate()
 
     async def publish(self) -> None:
-        """Publishes what belongs to what is shown. Raises ApiError when it cannot be done."""
-        found = await self._cluster.get(CONFIG_MAPS, self._namespace, self._name)
-        changes = publication((found or {}).get("data") or {}, self._pod, self._text, self._clock())
+        """Publishes the certificates of the present rotation. Raises ApiError."""
+        config_map = await self._cluster.get(CONFIG_MAPS, self._namespace, self._name)
+        changes = publication((config_map or {}).get("data") or {}, self._pod, self._text, self._clock())
         if changes:
             await self._cluster.merge_patch(CONFIG_MAPS, self._namespace, self._name, {"data": changes})
         self.published = True

@@ -1,4 +1,4 @@
-"""The bodies that clients of metrics APIs read, in Kubernetes' shapes."""
+"""The response bodies of metrics APIs, in Kubernetes' formats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _REASONS: Final = {400: "BadRequest", 403: "Forbidden", 404: "NotFound", 405: "M
 
 
 class StatusError(Exception):
-    """Answered as a Status. `code`: of HTTP; `message`: a sentence for a person, which a HorizontalPodAutoscaler shows in its conditions."""
+    """Becomes a Status response.
+
+    `code`: of HTTP. `message`: a sentence for a person; the HPA shows it in its conditions.
+    """
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(code, message)
@@ -39,7 +42,7 @@ class StatusError(Exception):
 
 
 class NotYetKnown(StatusError):
-    """Nothing is known of the Endpoint yet, and a moment later something may be."""
+    """503: nothing is known about the Endpoint yet, but the next sample may change that."""
 
     def __init__(self, message: str) -> None:
         super().__init__(503, message)
@@ -47,7 +50,7 @@ class NotYetKnown(StatusError):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One policy's load. `labels`: what selectors pick it by."""
+    """The load of one policy. `labels`: selectors match them."""
 
     namespace: str
     endpoint: str
@@ -56,13 +59,13 @@ class Value:
     value: float
 
 
-def external(values: Iterable[Value], moment: str) -> Json:
-    """An ExternalMetricValueList. `moment`: of the values, as Kubernetes writes it."""
+def external(values: Iterable[Value], timestamp: str) -> Json:
+    """An ExternalMetricValueList. `timestamp`: the values' time, in Kubernetes' format."""
     items = [
         {
             "metricName": v.metric,
             "metricLabels": v.labels,
-            "timestamp": moment,
+            "timestamp": timestamp,
             "window": int(WINDOW),
             "value": milli(v.value),
         }
@@ -76,8 +79,8 @@ def external(values: Iterable[Value], moment: str) -> Json:
     }
 
 
-def custom(values: Iterable[Value], moment: str) -> Json:
-    """A MetricValueList: the same of the Endpoints that they describe."""
+def custom(values: Iterable[Value], timestamp: str) -> Json:
+    """A MetricValueList: the same values with the Endpoints that they describe."""
     items = [
         {
             "describedObject": {
@@ -87,7 +90,7 @@ def custom(values: Iterable[Value], moment: str) -> Json:
                 "apiVersion": names.API_VERSION,
             },
             "metric": {"name": v.metric, "selector": {"matchLabels": v.labels}},
-            "timestamp": moment,
+            "timestamp": timestamp,
             "windowSeconds": int(WINDOW),
             "value": milli(v.value),
         }

@@ -1,4 +1,4 @@
-"""The API port: HTTPS, for the API server alone, which passes on what HorizontalPodAutoscalers and admins ask of the two metrics APIs."""
+"""The API port: HTTPS for the API server alone, which forwards requests of HPAs and admins to the two metrics APIs."""
 
 from __future__ import annotations
 
@@ -25,25 +25,21 @@ log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(values: Values, trust: FrontProxy, doorkeeper: TlsContext, telling: RequestMetrics) -> web.Application:
+def application(values: Values, trust: FrontProxy, tls: TlsContext, metrics: RequestMetrics) -> web.Application:
     """All paths of the two APIs."""
 
     @web.middleware
-    async def judged(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Whatever goes wrong is a Status; every answer is counted."""
+    async def respond_with_status(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Any failure becomes a Status; every response is counted."""
         try:
-            outdated = doorkeeper.outdated(request.get_extra_info("ssl_object"))
-            denied = (
-                "the cluster has another front proxy by now"
-                if outdated
-                else trust.refuses(request.get_extra_info("peercert"))
-            )
-            if denied is not None:
-                raise StatusError(403, denied)
+            if tls.is_outdated(request.get_extra_info("ssl_object")):
+                raise StatusError(403, "the cluster has another front proxy by now")
+            if (rejection := trust.rejection(request.get_extra_info("peercert"))) is not None:
+                raise StatusError(403, rejection)
             response = await handler(request)
-        except StatusError as refusal:
-            response = _json(refusal.body(), refusal.code)
-            if refusal.code == 403:
+        except StatusError as error:
+            response = _json(error.body(), error.code)
+            if error.code == 403:
                 response.force_close()
         except web.HTTPException as error:
             response = _json(
@@ -54,29 +50,29 @@ def application(values: Values, trust: FrontProxy, doorkeeper: TlsContext, telli
             response = _json(
                 StatusError(500, "the answer could not be made: Kindler's metrics process logs why").body(), 500
             )
-        telling.count(_api(request.path), response.status)
+        metrics.count(_api(request.path), response.status)
         return response
 
     async def external(request: web.Request) -> web.Response:
-        told = request.match_info
+        path = request.match_info
         found = await values.of(
-            told["namespace"], told["metric"], parse_selector(request.query.get("labelSelector", ""))
+            path["namespace"], path["metric"], parse_selector(request.query.get("labelSelector", ""))
         )
         return _json(responses.external(found, _now()))
 
     async def custom(request: web.Request) -> web.Response:
-        told = request.match_info
-        name = "" if told["name"] == "*" else told["name"]
+        path = request.match_info
+        name = "" if path["name"] == "*" else path["name"]
         if not name and request.query.get("labelSelector"):
             raise StatusError(
                 400, "labelSelector would pick Endpoints by their labels, which is not served: use metricLabelSelector"
             )
         found = await values.of(
-            told["namespace"], told["metric"], parse_selector(request.query.get("metricLabelSelector", "")), name
+            path["namespace"], path["metric"], parse_selector(request.query.get("metricLabelSelector", "")), name
         )
         return _json(responses.custom(found, _now()))
 
-    app = web.Application(middlewares=[judged])
+    app = web.Application(middlewares=[respond_with_status])
     app.router.add_get(f"/apis/{names.EXTERNAL_METRICS}/{EXTERNAL}/namespaces/{{namespace}}/{{metric}}", external)
     app.router.add_get(
         f"/apis/{names.CUSTOM_METRICS}/{CUSTOM}/namespaces/{{namespace}}/{ENDPOINTS}/{{name}}/{{metric}}", custom
@@ -103,7 +99,7 @@ def _json(body: dict[str, Any], status: int = 200) -> web.Response:
 
 
 def _api(path: str) -> str:
-    """Which API a path is about; discovery for all that is no value."""
+    """The API of a path; "discovery" for all paths without values."""
     for api in (names.EXTERNAL_METRICS, names.CUSTOM_METRICS):
         if path.startswith(f"/apis/{api}/") and "/namespaces/" in path:
             return api.partition(".")[0]

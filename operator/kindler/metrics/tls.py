@@ -1,4 +1,4 @@
-"""The TLS of the API port: which certificate is shown, and from whose clients it takes connections. Both change while it runs."""
+"""The TLS of the API port: its certificate and the client CA. Both can change while the server runs."""
 
 from __future__ import annotations
 
@@ -8,58 +8,62 @@ from weakref import WeakSet
 
 
 class TlsContext:
-    """`context` is what the server listens with; each new connection is handled by what is right then. Until both are known, none is taken.
+    """`context`: what the server listens with. Each new connection uses the certificate and client CA of its time.
 
-    A client without a certificate of the authorities does not come through the handshake: whoever else reaches the port can hold nothing. Sessions are not
-    resumed, so that each connection is judged by the authorities of its day; `outdated` tells those of another day.
+    Until both are known, no connection is accepted. The handshake fails for a client without a certificate of the CA,
+    so others who reach the port cannot occupy it. Sessions are not resumed, so each connection is verified by the CA of
+    its time; `is_outdated` detects connections that were verified by an earlier CA.
     """
 
     def __init__(self) -> None:
         self.context = _context()
-        self.context.sni_callback = self._choose  # also called where the client names no server
-        self._present: ssl.SSLContext | None = None
-        self._shown = ""
-        self._authorities = ""
-        self._valid: WeakSet[ssl.SSLContext] = WeakSet()
+        self.context.sni_callback = self._select_context  # also called if the client names no server
+        self._current: ssl.SSLContext | None = None
+        self._pair = ""
+        self._client_ca = ""
+        self._contexts_in_force: WeakSet[ssl.SSLContext] = WeakSet()
 
     @property
     def ready(self) -> bool:
-        """Whether connections can be taken."""
-        return self._present is not None
+        """Whether connections are accepted."""
+        return self._current is not None
 
-    def outdated(self, connection: ssl.SSLObject) -> bool:
-        """Whether its client was judged by authorities that are in force no more."""
-        return connection.context not in self._valid
+    def is_outdated(self, connection: ssl.SSLObject) -> bool:
+        """Whether the client was verified by a CA that is no longer trusted."""
+        return connection.context not in self._contexts_in_force
 
-    def show(self, pair: str) -> None:
-        """The certificate and its key, PEM one after the other. Raises ssl.SSLError when they are none; what was shown before then stays."""
-        self._renew(pair, self._authorities)
+    def use_certificate(self, pair: str) -> None:
+        """Uses a certificate and its key, PEM one after the other.
 
-    def trust(self, authorities: str) -> None:
-        """Whose clients may call: PEM. Raises ssl.SSLError when they are none; who was trusted before then stays so."""
-        self._renew(self._shown, authorities)
+        Raises ssl.SSLError if they are invalid; the previous pair stays.
+        """
+        self._update(pair, self._client_ca)
 
-    def _renew(self, pair: str, authorities: str) -> None:
-        if (pair, authorities) == (self._shown, self._authorities):
+    def trust_client_ca(self, client_ca: str) -> None:
+        """Trusts clients of this CA: PEM. Raises ssl.SSLError if it is invalid; the previous CA stays."""
+        self._update(self._pair, client_ca)
+
+    def _update(self, pair: str, client_ca: str) -> None:
+        if (pair, client_ca) == (self._pair, self._client_ca):
             return
-        present = None
+        current = None
         if pair:
-            present = _context()
-            _load(present, pair)
+            current = _context()
+            _load(current, pair)
             _load(self.context, pair)
-            if authorities:
-                present.load_verify_locations(cadata=authorities)
-        if authorities != self._authorities:
-            self._valid.clear()
-        self._shown, self._authorities = pair, authorities
-        self._present = present if authorities else None
-        if self._present is not None:
-            self._valid.add(self._present)
+            if client_ca:
+                current.load_verify_locations(cadata=client_ca)
+        if client_ca != self._client_ca:
+            self._contexts_in_force.clear()
+        self._pair, self._client_ca = pair, client_ca
+        self._current = current if client_ca else None
+        if self._current is not None:
+            self._contexts_in_force.add(self._current)
 
-    def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> int | None:
-        if self._present is None:
+    def _select_context(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> int | None:
+        if self._current is None:
             return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
-        connection.context = self._present
+        connection.context = self._current
         return None
 
 
@@ -72,7 +76,7 @@ def _context() -> ssl.SSLContext:
 
 
 def _load(context: ssl.SSLContext, pair: str) -> None:
-    """Python loads keys from files alone: this one is in memory, and gone before the function returns."""
+    """Loads a pair from memory: Python loads keys from files only. The memory file is closed at the end."""
     descriptor = os.memfd_create("certificate")
     try:
         os.write(descriptor, pair.encode())

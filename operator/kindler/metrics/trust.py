@@ -1,6 +1,7 @@
-"""Whom the API port believes: the API server alone, by its front-proxy client certificate. It has applied the user's rights before it asks us.
+"""Authentication of the API port: only the API server may call, with its front-proxy client certificate.
 
-The cluster says in the ConfigMap kube-system/extension-apiserver-authentication who signs that certificate, and which common names it may have.
+The API server has checked the user's rights before it forwards a request. The cluster publishes the CA of that
+certificate, and its allowed common names, in the ConfigMap kube-system/extension-apiserver-authentication.
 """
 
 from __future__ import annotations
@@ -18,53 +19,52 @@ log = logging.getLogger(__name__)
 
 NAMESPACE: Final = "kube-system"
 NAME: Final = "extension-apiserver-authentication"
-SECONDS: Final = 60.0  # between two looks
-FIRST_SECONDS: Final = 2.0  # the same until it was read once
+PERIOD_SECONDS: Final = 60.0  # between two reads
+FIRST_PERIOD_SECONDS: Final = 2.0  # the same until the first success
 
 
 class FrontProxy:
-    """Tells the doorkeeper whose clients may call, and knows their names."""
+    """Sets the client CA of the TlsContext, and knows the allowed names."""
 
-    def __init__(self, cluster: Cluster, doorkeeper: TlsContext) -> None:
+    def __init__(self, cluster: Cluster, tls: TlsContext) -> None:
         self._cluster = cluster
-        self._doorkeeper = doorkeeper
+        self._tls = tls
         self._names: frozenset[str] = frozenset()
         self._known = False
 
     async def run(self) -> None:
-        """Reads now and again until cancelled. What was read last stays in force while it cannot be read."""
+        """Reads periodically until cancelled. If a read fails, the last values stay in force."""
         while True:
             try:
                 await self.read()
             except (ApiError, ValueError, ssl.SSLError) as error:
-                log.warning("ConfigMap %s/%s says not who may call: %s", NAMESPACE, NAME, error)
-            await asyncio.sleep(SECONDS if self._known else FIRST_SECONDS)
+                log.warning("ConfigMap %s/%s does not say who may call: %s", NAMESPACE, NAME, error)
+            await asyncio.sleep(PERIOD_SECONDS if self._known else FIRST_PERIOD_SECONDS)
 
     async def read(self) -> None:
-        """Raises ApiError, ValueError or ssl.SSLError when it cannot be read."""
-        found = await self._cluster.get(CONFIG_MAPS, NAMESPACE, NAME)
-        told: dict[str, str] = (found or {}).get("data") or {}
-        authorities = told.get("requestheader-client-ca-file", "")
-        if not authorities:
+        """Raises ApiError, ValueError or ssl.SSLError if it cannot be read."""
+        config_map = await self._cluster.get(CONFIG_MAPS, NAMESPACE, NAME)
+        data: dict[str, str] = (config_map or {}).get("data") or {}
+        client_ca = data.get("requestheader-client-ca-file", "")
+        if not client_ca:
             raise ValueError(
-                "it has no requestheader-client-ca-file: the API server has no front-proxy certificate (--requestheader-client-ca-file)"
+                "it has no requestheader-client-ca-file: "
+                "the API server has no front-proxy certificate (--requestheader-client-ca-file)"
             )
-        names = (
-            json.loads(told.get("requestheader-allowed-names") or "null") or []
-        )  # Go writes an empty list as null, too
+        names = json.loads(data.get("requestheader-allowed-names") or "null") or []  # Go writes an empty list as null
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError(f"its requestheader-allowed-names are no list of names: {names!r}")
-        self._doorkeeper.trust(authorities)
+        self._tls.trust_client_ca(client_ca)
         self._names, self._known = frozenset(names), True
 
-    def refuses(self, certificate: Any) -> str | None:
-        """Why a client with this certificate (as ssl tells it, verified) is not believed; None for the API server."""
+    def rejection(self, certificate: Any) -> str | None:
+        """Why a client with this certificate (from ssl, verified) is rejected; None for the API server."""
         name = next(
             (value for part in (certificate or {}).get("subject", ()) for key, value in part if key == "commonName"), ""
         )
         if not certificate or not self._known:
             return "only the API server may ask here, with its front-proxy client certificate"
-        # An empty list allows any name that the authorities signed.
+        # An empty list allows any name that the CA signed.
         return (
             f"{name!r} may not ask here: the cluster allows {', '.join(sorted(self._names))}"
             if self._names and name not in self._names

@@ -1,4 +1,4 @@
-"""Finds what a request asks for, and its values: of every policy that is meant, or of none."""
+"""The values that a request of a metrics API selects: those of all selected policies, or of none."""
 
 from __future__ import annotations
 
@@ -17,34 +17,35 @@ from kindler.metrics.directory import Directory, ScaledEndpoint
 from kindler.metrics.discovery import METRICS
 from kindler.metrics.responses import NotYetKnown, StatusError, Value
 
-LabelSelector = dict[str, frozenset[str]]  # label -> the values that will do
+LabelSelector = dict[str, frozenset[str]]  # label -> the values that match
 
-PATIENCE_SECONDS: Final = 2.5
-AT_ONCE: Final = 50  # Endpoints: of somebody who asks for a thousand, others shall not notice
+WAIT_SECONDS: Final = 2.5  # longest wait for the next sample
+BATCH: Final = 50  # Endpoints read at a time: a request for a thousand of them must not delay other requests
 
 _TERM: Final = re.compile(r"\s*([^\s=!(),]+)\s*(?:(?:==?)\s*([^\s=!(),]*)|\s+in\s*\(([^()]*)\))\s*(?:,|$)")
 
 
 def parse_selector(selector: str) -> LabelSelector:
-    """A label selector of equalities and of sets (`a=b,c in (d,e)`), which is what HorizontalPodAutoscalers and people write. Raises Refused."""
-    found: LabelSelector = {}
-    place = 0
-    while place < len(selector):
-        term = _TERM.match(selector, place)
+    """Parses a label selector of equalities and sets (`a=b,c in (d,e)`): HPAs and people write no other.
+
+    Raises StatusError (400).
+    """
+    labels: LabelSelector = {}
+    position = 0
+    while position < len(selector):
+        term = _TERM.match(selector, position)
         if term is None:
-            raise StatusError(
-                400,
-                f"labelSelector {selector!r} cannot be read: use equalities, as {names.LABEL_ENDPOINT}=NAME,{names.LABEL_POLICY}=POLICY",
-            )
+            example = f"{names.LABEL_ENDPOINT}=NAME,{names.LABEL_POLICY}=POLICY"
+            raise StatusError(400, f"labelSelector {selector!r} cannot be read: use equalities, as {example}")
         label, equal, among = term.groups()
         values = frozenset([equal] if among is None else (value.strip() for value in among.split(",")))
-        found[label] = found.get(label, values) & values
-        place = term.end()
-    return found
+        labels[label] = labels.get(label, values) & values
+        position = term.end()
+    return labels
 
 
 class Values:
-    """`clock`: epoch seconds."""
+    """Reads values of metrics. `clock`: epoch seconds."""
 
     def __init__(
         self, directory: Directory, sampler: Sampler, foreign: ForeignMetrics, clock: Callable[[], float]
@@ -55,98 +56,84 @@ class Values:
         self._clock = clock
 
     async def of(self, namespace: str, metric: str, selector: LabelSelector, name: str = "") -> list[Value]:
-        """The values of a metric for all policies that the selector picks, of the Endpoint `name` where that is given.
+        """The values of a metric for all policies that the selector picks, of the Endpoint `name` if it is given.
 
-        Raises Refused: 404 where it picks none, 503 where one has no data: a part of what was asked for would be taken for the whole.
+        Raises StatusError: 404 if the selector picks no policy, 503 if one of them has no data. A partial answer
+        would be taken for the whole.
         """
         try:
             return await self._of(namespace, metric, selector, name)
         except NotYetKnown:
-            # A HorizontalPodAutoscaler is made when an Endpoint begins to serve, and complains at once: by the next round, activators are known to serve it.
-            # Nobody else waits: the API server's few askers have a thousand other Endpoints to ask for.
+            # The controller creates the HPA when an Endpoint begins to serve, and the HPA reports missing metrics at
+            # once. With the next sample the activators report the Endpoint. Only this request waits: the few workers
+            # of the HPA controller have a thousand other Endpoints to read.
             with suppress(TimeoutError):
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    await self._sampler.asked()
+                async with asyncio.timeout(WAIT_SECONDS):
+                    await self._sampler.next_sample()
         return await self._of(namespace, metric, selector, name)
 
     async def _of(self, namespace: str, metric: str, selector: LabelSelector, name: str) -> list[Value]:
         if metric not in METRICS:
+            served = " and ".join(METRICS)
             raise StatusError(
-                404,
-                f"Kindler serves {' and '.join(METRICS)} of Endpoints that scale themselves, and no metric {metric!r}",
+                404, f"Kindler serves {served} of Endpoints that scale themselves, and no metric {metric!r}"
             )
         if not name and len(selector.get(names.LABEL_ENDPOINT, ())) == 1:
             name = next(iter(selector[names.LABEL_ENDPOINT]))
-        meant = [
-            pair
-            for followed in self._directory.of(namespace, name)
-            if (pair := self._meant(followed, metric, selector))[1]
+        selected = [
+            (endpoint, policies)
+            for endpoint in self._directory.of(namespace, name)
+            if (policies := _selected_policies(endpoint, metric, selector))
         ]
-        if not meant:
-            raise self._none(namespace, name, metric, selector)
-        found: list[Value] = []
-        for at in range(0, len(meant), AT_ONCE):
-            told = await asyncio.gather(
-                *(self._loads(followed, metric, policies) for followed, policies in meant[at : at + AT_ONCE])
-            )
-            found += [value for values in told for value in values]
-        return found
-
-    def _meant(
-        self, followed: ScaledEndpoint, metric: str, selector: LabelSelector
-    ) -> tuple[ScaledEndpoint, list[str]]:
-        """The names of its policies that read this metric and are picked."""
-        picked = [policy.policy_name for policy in followed.policies(metric)]
-        return followed, [
-            policy
-            for policy in picked
-            if all(_labels(followed, policy).get(key) in values for key, values in selector.items())
-        ]
-
-    async def _loads(self, followed: ScaledEndpoint, metric: str, policies: list[str]) -> list[Value]:
-        asked = {name: spec for name, spec in loads.foreign(followed.target).items() if name in policies}
-        told = dict(
-            zip(
-                asked,
-                await asyncio.gather(*(self._foreign.value(followed.namespace, spec) for spec in asked.values())),
-                strict=True,
-            )
-        )
-        usage = self._sampler.usage(followed.uid, self._clock() - followed.created)
-        if isinstance(usage, NoData) and usage.early:
-            raise NotYetKnown(f"no data for Endpoint {followed.namespace}/{followed.name}: {usage.reason}")
-        seen = loads.loads_of(followed.target, followed.route, usage, told, followed.endpoint)
-        values = []
-        for policy in policies:
-            load = seen[policy]
-            if load.value is None:
-                raise StatusError(
-                    503,
-                    f"no data for policy {policy!r} of Endpoint {followed.namespace}/{followed.name}: {load.reason}",
-                )
-            values.append(Value(followed.namespace, followed.name, metric, _labels(followed, policy), load.value))
+        if not selected:
+            raise self._no_policy(namespace, name, metric, selector)
+        values: list[Value] = []
+        for start in range(0, len(selected), BATCH):
+            batch = selected[start : start + BATCH]
+            results = await asyncio.gather(*(self._values(endpoint, metric, names_) for endpoint, names_ in batch))
+            values += [value for result in results for value in result]
         return values
 
-    def _none(self, namespace: str, name: str, metric: str, selector: LabelSelector) -> StatusError:
-        missing = self._directory.missing(namespace, name)
-        if missing:
-            return StatusError(
-                503, f"no data: the autoscaling of Endpoint {namespace}/{name} cannot be read: {missing}"
-            )
-        if missing == "":
-            return NotYetKnown(
-                f"no data: Endpoint {namespace}/{name} does not serve a variant with scaling policies yet"
-            )
+    async def _values(self, endpoint: ScaledEndpoint, metric: str, policies: list[str]) -> list[Value]:
+        specs = {name: spec for name, spec in loads.foreign(endpoint.target).items() if name in policies}
+        read = await asyncio.gather(*(self._foreign.value(endpoint.namespace, spec) for spec in specs.values()))
+        foreign_values = dict(zip(specs, read, strict=True))
+        usage = self._sampler.usage(endpoint.uid, self._clock() - endpoint.created)
+        if isinstance(usage, NoData) and usage.retry_soon:
+            raise NotYetKnown(f"no data for Endpoint {endpoint.namespace}/{endpoint.name}: {usage.reason}")
+        by_policy = loads.loads_of(endpoint.target, endpoint.route, usage, foreign_values, endpoint.endpoint)
+        values = []
+        for policy in policies:
+            load = by_policy[policy]
+            if load.value is None:
+                where = f"policy {policy!r} of Endpoint {endpoint.namespace}/{endpoint.name}"
+                raise StatusError(503, f"no data for {where}: {load.reason}")
+            values.append(Value(endpoint.namespace, endpoint.name, metric, _labels(endpoint, policy), load.value))
+        return values
+
+    def _no_policy(self, namespace: str, name: str, metric: str, selector: LabelSelector) -> StatusError:
+        """The error for a selector that picks no policy."""
+        where, reason = f"Endpoint {namespace}/{name}", self._directory.why_not_scaled(namespace, name)
+        if reason:
+            return StatusError(503, f"no data: the autoscaling of {where} cannot be read: {reason}")
+        if reason == "":
+            return NotYetKnown(f"no data: {where} does not serve a variant with scaling policies yet")
         if not name or not self._directory.of(namespace, name):
-            return StatusError(
-                404, f"namespace {namespace} has no Endpoint{f' {name!r}' * bool(name)} with scaling policies"
-            )
+            which = f" {name!r}" if name else ""
+            return StatusError(404, f"namespace {namespace} has no Endpoint{which} with scaling policies")
         picked = ", ".join(f"{key} in ({', '.join(sorted(values))})" for key, values in selector.items())
-        return StatusError(
-            404,
-            f"Endpoint {namespace}/{name} has no scaling policy that reads {metric}{f' and has {picked}' * bool(picked)}",
-        )
+        having = f" and has {picked}" if picked else ""
+        return StatusError(404, f"{where} has no scaling policy that reads {metric}{having}")
 
 
-def _labels(followed: ScaledEndpoint, policy: str) -> dict[str, str]:
-    return {names.LABEL_ENDPOINT: followed.name, names.LABEL_POLICY: names.policy_key(policy)}
+def _selected_policies(endpoint: ScaledEndpoint, metric: str, selector: LabelSelector) -> list[str]:
+    """The names of the policies that read this metric and that the selector picks."""
+    return [
+        policy.policy_name
+        for policy in endpoint.policies(metric)
+        if all(_labels(endpoint, policy.policy_name).get(key) in values for key, values in selector.items())
+    ]
+
+
+def _labels(endpoint: ScaledEndpoint, policy: str) -> dict[str, str]:
+    return {names.LABEL_ENDPOINT: endpoint.name, names.LABEL_POLICY: names.policy_key(policy)}

@@ -1,21 +1,22 @@
-"""The condition ScalingActive: whether provisioned concurrency follows its metrics and schedules, and if not, what to do.
+"""The condition ScalingActive: whether provisioned concurrency follows its metrics and schedules, and if not, what to
+do.
 
-what is so                                     status    reason
-----------                                     ------    ------
-the maximum in force is 0                      True      MaximumIsZero
-no policies                                    True      Scheduled
-policies, none can be followed                 False     NoMetrics
-scaling in and out are suspended               False     Suspended
-the controller computes: no load was read yet  Unknown   NotScaledYet
-… a load is missing                            False     NoMetrics
-… all are known                                True      Computed
-the HPA is not there, or has not looked yet    Unknown   NotScaledYet
-… cannot scale its ReplicaSet                  False     CannotScale
-… cannot read a metric that it needs           False     NoMetrics, once it could not for PATIENCE; until then as it was
-… reads them                                   True      MetricsAvailable
+case                                                   status   reason
+----                                                   ------   ------
+the maximum in force is 0                              True     MaximumIsZero
+no policies                                            True     Scheduled
+policies, none usable                                  False    NoMetrics
+scaling in and out are suspended                       False    Suspended
+the controller computes: no load was read yet          Unknown  NotScaledYet
+the controller computes: a load is missing             False    NoMetrics
+the controller computes: all loads are known           True     Computed
+the HPA is missing, or has not read its metrics yet    Unknown  NotScaledYet
+the HPA cannot scale its ReplicaSet                    False    CannotScale
+the HPA cannot read a metric that it needs             False    NoMetrics after GRACE_SECONDS; before that unchanged
+the HPA reads its metrics                              True     MetricsAvailable
 
-The first row that fits counts. "Computes": no API is free, or the pool is at 0 and an HPA would leave it there.
-No message holds a size or a load: each write of status wakes every activator's watch.
+The first row that matches counts. The controller computes if no API is free, or if the pool is at 0 and an HPA would
+leave it there. No message contains a size or a load: each write of status is sent to the watches of all activators.
 """
 
 from __future__ import annotations
@@ -30,11 +31,10 @@ from kindler.core.autoscaling.situation import Situation
 from kindler.core.common.objects import Json
 from kindler.core.common.timestamps import parse_timestamp
 
-Told = tuple[str, str, str]
+ConditionText = tuple[str, str, str]
 
-PATIENCE: Final = (
-    90.0  # seconds: a metrics process that starts, with a minute to see, is over by then, and nobody has to know
-)
+# By then a restarted metrics process has sampled a minute, and its restart is not worth a report.
+GRACE_SECONDS: Final = 90.0
 
 _APIS: Final = {
     MetricsApi.EXTERNAL: f"v1beta1.{names.EXTERNAL_METRICS}",
@@ -42,13 +42,13 @@ _APIS: Final = {
 }
 
 
-def scaling_active(state: ScalingState, situation: Situation) -> Told:
+def scaling_active(state: ScalingState, situation: Situation) -> ConditionText:
     """(status, reason, message)."""
-    status, reason, message = _active(state, situation)
+    status, reason, message = _condition(state, situation)
     return status, reason, " ".join((message, *_notes(situation, status)))
 
 
-def _active(state: ScalingState, situation: Situation) -> Told:
+def _condition(state: ScalingState, situation: Situation) -> ConditionText:
     within = f"within the bounds in force, {situation.bounds.minimum} to {situation.bounds.maximum}"
     if situation.bounds.maximum == 0:
         return (
@@ -58,7 +58,7 @@ def _active(state: ScalingState, situation: Situation) -> Told:
         )
     if not situation.target.scaling_policies:
         return c.TRUE, c.SCHEDULED, f"There are no scaling policies: the size is held {within}."
-    if not situation.served:
+    if not situation.policies:
         return (
             c.FALSE,
             c.NO_METRICS,
@@ -70,19 +70,19 @@ def _active(state: ScalingState, situation: Situation) -> Told:
             c.SUSPENDED,
             f"suspendedState suspends scaling in and out: policies do not act, the size is held {within}.",
         )
-    if situation.measured(state) and (state.capabilities.api is MetricsApi.NONE or situation.standing == 0):
-        return _computed(state, situation)
-    return _scaled(state, situation)
+    if situation.controller_computes(state) and (state.capabilities.api is MetricsApi.NONE or situation.replicas == 0):
+        return _of_controller(state, situation)
+    return _of_hpa(state, situation)
 
 
-def _computed(state: ScalingState, situation: Situation) -> Told:
-    if not any(p.policy_name in state.loads for p in situation.served):
+def _of_controller(state: ScalingState, situation: Situation) -> ConditionText:
+    if not any(p.policy_name in state.loads for p in situation.policies):
         return (
             c.UNKNOWN,
             c.NOT_SCALED_YET,
             "The load is being measured: the size holds until it is known for a whole minute.",
         )
-    loads = [(p.policy_name, state.loads.get(p.policy_name)) for p in situation.served]
+    loads = [(p.policy_name, state.loads.get(p.policy_name)) for p in situation.policies]
     for name, load in loads:
         if load is None or load.value is None:
             reason = load.reason if load and load.reason else "it is not known yet"
@@ -101,64 +101,69 @@ def _computed(state: ScalingState, situation: Situation) -> Told:
     return (
         c.TRUE,
         c.COMPUTED,
-        "The warm pool is at 0: the controller reads the load and raises it, a HorizontalPodAutoscaler would leave it there.",
+        "The warm pool is at 0: the controller reads the load and raises it, "
+        "a HorizontalPodAutoscaler would leave it there.",
     )
 
 
-def _scaled(state: ScalingState, situation: Situation) -> Told:
+def _of_hpa(state: ScalingState, situation: Situation) -> ConditionText:
     name = names.autoscaler_name(str(state.endpoint["metadata"]["name"]))
-    if state.hpa is None or not situation.stands:
-        return c.UNKNOWN, c.NOT_SCALED_YET, f"HorizontalPodAutoscaler {name} does not lead to the warm pool yet."
-    able, works = (hpa.condition(state.hpa, kind) for kind in ("AbleToScale", "ScalingActive"))
+    if state.hpa is None or not situation.hpa_targets_pool:
+        return c.UNKNOWN, c.NOT_SCALED_YET, f"HorizontalPodAutoscaler {name} does not scale the warm pool yet."
+    able, active = (hpa.condition(state.hpa, kind) for kind in ("AbleToScale", "ScalingActive"))
     if able and able.get("status") == "False":
         return (
             c.FALSE,
             c.CANNOT_SCALE,
             f"HorizontalPodAutoscaler {name}: {_sentence(able)} The size holds; see kubectl describe hpa {name}.",
         )
-    if works is None or works.get("reason") == "ScalingDisabled":  # said of a pool at 0, that is raised in this pass
-        return c.UNKNOWN, c.NOT_SCALED_YET, f"HorizontalPodAutoscaler {name} has not looked at its metrics yet."
-    if works.get("status") != "True" and not _stood(state, c.NO_METRICS) and patience(state, situation) is not None:
-        if not _stood(state, c.METRICS_AVAILABLE):
+    # The HPA reports ScalingDisabled for a pool at 0, which this pass scales up.
+    if active is None or active.get("reason") == "ScalingDisabled":
+        return c.UNKNOWN, c.NOT_SCALED_YET, f"HorizontalPodAutoscaler {name} has not read its metrics yet."
+    reads = active.get("status") == "True"
+    if not reads and not _reported(state, c.NO_METRICS) and grace_left(state, situation) is not None:
+        if not _reported(state, c.METRICS_AVAILABLE):
             return c.UNKNOWN, c.NOT_SCALED_YET, f"HorizontalPodAutoscaler {name} has not read its metrics yet."
-    elif works.get("status") != "True":
+    elif not reads:
         api = _APIS.get(state.capabilities.api, "")
-        remedy = f"The size holds. See kubectl get apiservice {api} and the pods of the metrics process, which say more in their log."
-        return c.FALSE, c.NO_METRICS, f"HorizontalPodAutoscaler {name}: {_sentence(works)} {remedy}"
+        process = "the pods of the metrics process, which say more in their log"
+        remedy = f"The size holds. See kubectl get apiservice {api} and {process}."
+        return c.FALSE, c.NO_METRICS, f"HorizontalPodAutoscaler {name}: {_sentence(active)} {remedy}"
     return (
         c.TRUE,
         c.METRICS_AVAILABLE,
-        f"HorizontalPodAutoscaler {name} sizes the warm pool within {situation.bounds.minimum} to {situation.bounds.maximum}.",
+        f"HorizontalPodAutoscaler {name} sizes the warm pool "
+        f"within {situation.bounds.minimum} to {situation.bounds.maximum}.",
     )
 
 
-def patience(state: ScalingState, situation: Situation) -> float | None:
-    """Seconds for which nothing is said yet of metrics that the HPA cannot read; None where it can, or that has lasted."""
-    works = hpa.condition(state.hpa, "ScalingActive") if state.hpa and situation.stands else None
-    since = parse_timestamp(works.get("lastTransitionTime")) if works and works.get("status") == "False" else None
-    left = since + PATIENCE - state.now if since is not None else 0.0
-    return left if left > 0 else None
+def grace_left(state: ScalingState, situation: Situation) -> float | None:
+    """Seconds until it is reported that the HPA cannot read metrics; None: it can, or the grace period is over."""
+    active = hpa.condition(state.hpa, "ScalingActive") if state.hpa and situation.hpa_targets_pool else None
+    since = parse_timestamp(active.get("lastTransitionTime")) if active and active.get("status") == "False" else None
+    remaining = since + GRACE_SECONDS - state.now if since is not None else 0.0
+    return remaining if remaining > 0 else None
 
 
-def _stood(state: ScalingState, reason: str) -> bool:
-    """Whether that was told of scaling until now."""
+def _reported(state: ScalingState, reason: str) -> bool:
+    """Whether status reports ScalingActive with this reason."""
     return any(
-        (found.get("type"), found.get("reason")) == (c.SCALING_ACTIVE, reason)
-        for found in state.status.get("conditions") or ()
+        (stored.get("type"), stored.get("reason")) == (c.SCALING_ACTIVE, reason)
+        for stored in state.status.get("conditions") or ()
     )
 
 
 def _notes(situation: Situation, status: str) -> list[str]:
-    """What is so beside."""
-    rests, notes = situation.target.suspended_state, []
-    if status == c.TRUE and situation.served and rests.dynamic_scaling_in_suspended:
+    """Sentences that are appended to the message."""
+    suspended, notes = situation.target.suspended_state, []
+    if status == c.TRUE and situation.policies and suspended.dynamic_scaling_in_suspended:
         notes.append("Scaling in is suspended.")
-    if status == c.TRUE and situation.served and rests.dynamic_scaling_out_suspended:
+    if status == c.TRUE and situation.policies and suspended.dynamic_scaling_out_suspended:
         notes.append("Scaling out is suspended.")
-    if rests.scheduled_scaling_suspended and situation.target.scheduled_actions:
+    if suspended.scheduled_scaling_suspended and situation.target.scheduled_actions:
         notes.append("Scheduled actions are suspended: the bounds stay as they are.")
-    if situation.force.bounds.maximum > situation.bounds.maximum:
-        held = f"maxCapacity {situation.force.bounds.maximum} is held at {situation.bounds.maximum}"
+    if situation.in_force.bounds.maximum > situation.bounds.maximum:
+        held = f"maxCapacity {situation.in_force.bounds.maximum} is held at {situation.bounds.maximum}"
         notes.append(f"{held}, the maxConcurrency of the endpoint configuration; lower the one or raise the other.")
     return notes
 

@@ -1,21 +1,22 @@
-"""The decision about the warm pool of one Endpoint: who sizes it, and to what.
+"""The decision about the warm pool of one Endpoint: who scales it, and to which size.
 
-policies   maximum   API    minimum   pool   HPA's bounds         the controller's size
---------   -------   ---    -------   ----   ------------         ---------------------
-none       any       any    any       any    no HPA               the present size, held within the bounds
-some       0         any    any       any    no HPA               0
-some       above     some   above 0   0      minimum .. maximum   the minimum
-some       above     some   above 0   1..    minimum .. maximum   -
-some       above     some   0         0      0 .. maximum         the rule's, unless the HPA brought the pool to 0 and so watches it
-some       above     some   0         1..    0 .. maximum         -
-some       above     some   refused   0      1 .. maximum         the rule's
-some       above     some   refused   1..    1 .. maximum         0 from 1 when the rule says 0, else -
-some       above     none   any       0      the rule's           the rule's
-some       above     none   any       1..    the rule's           0 from 1 when the rule says 0, else -
+policies  maximum  API   minimum   pool  HPA's bounds        size that the controller sets
+--------  -------  ---   -------   ----  ------------        -----------------------------
+none      any      any   any       any   no HPA              the present size, clamped to the bounds
+some      0        any   any       any   no HPA              0
+some      above    some  above 0   0     minimum .. maximum  the minimum
+some      above    some  above 0   1..   minimum .. maximum  -
+some      above    some  0         0     0 .. maximum        by the rule, unless the HPA scaled the pool to 0
+some      above    some  0         1..   0 .. maximum        -
+some      above    some  rejected  0     1 .. maximum        by the rule
+some      above    some  rejected  1..   1 .. maximum        from 1 to 0 when the rule says 0, else -
+some      above    none  any       0     by the rule         by the rule
+some      above    none  any       1..   by the rule         from 1 to 0 when the rule says 0, else -
 
-"The rule": core/autoscaling/tracking.py, the HPA's own. "refused": the minimum is 0, and the API server takes no HPA with that.
-An HPA's maximum is at least 1: where the
-rule says 0 it is pinned to 1, and the controller does the last step. "-": the HPA sizes the pool; until one stands that leads to it, the controller does.
+"The rule" is the HPA's own: core/autoscaling/tracking.py. "Rejected": the minimum is 0, and the API server rejects an
+HPA with minReplicas 0. The maximum of an HPA is at least 1: when the rule says 0, the HPA is pinned to 1 and the
+controller does the last step. "-": the HPA scales the pool; the controller does until an HPA targets the pool.
+An HPA that scaled the pool to 0 itself keeps reading metrics and scales it up again.
 """
 
 from __future__ import annotations
@@ -35,145 +36,157 @@ from kindler.core.common.capacity import instances
 from kindler.core.common.objects import Json
 from kindler.core.common.timestamps import format_timestamp
 
-# Seconds between looks at loads that the controller measures itself: where they move the size; while a whole minute has to be seen first; where nobody asks
-# for anything, and the Meter rings at the first request.
-LOOK: Final = 5.0
-BLIND_LOOK: Final = 15.0
-QUIET_LOOK: Final = 60.0
+# Seconds between passes while the controller computes the size.
+RESYNC_SECONDS: Final = 5.0
+FIRST_MINUTE_RESYNC_SECONDS: Final = 15.0  # until a whole minute was sampled
+IDLE_RESYNC_SECONDS: Final = 60.0  # idle: the LoadMeter requests a pass at the first request
 
 
 def decide(state: ScalingState) -> ScalingDecision:
-    """What the warm pool of `facts.route` must be now."""
+    """What the warm pool of `state.route` must be now."""
     if state.target is None:
-        return _fixed(state)
+        return _without_autoscaling(state)
     situation = situation_of(state, state.target)
-    measured = situation.measured(state)
-    computed, history = _rule(state, situation) if measured else (None, ())
+    computes = situation.controller_computes(state)
+    computed, history = _computed_size(state, situation) if computes else (None, ())
+    idle = computes and _is_idle(state, situation, computed)
     size = _size(state, situation, computed)
-    pods = size if size is not None else _awaited(state, situation, computed)
+    pods = size if size is not None else _expected_size(state, situation, computed)
     desired = min(pods * state.route.max_concurrency_per_instance, situation.bounds.maximum)
-    current = _reached(state, pods, desired)
+    current = _current_units(state, pods, desired)
     return ScalingDecision(
         size=size,
-        floor=situation.rules.clamp(situation.standing),
+        floor=situation.rules.clamp(situation.replicas),
         hpa=_hpa(state, situation, computed),
         status=_status(state, situation, desired, current),
         desired=desired,
         current=current,
         cause=cause.cause(state, situation, desired),
         active=condition.scaling_active(state, situation),
-        blocker=_stalled(" ".join(told)) if (told := (*situation.force.failures, *situation.refused)) else None,
-        measures_load=measured,
-        idle=(quiet := measured and _quiet(state, situation, computed)),
-        requeue_after=_again(state, situation, measured, quiet),
+        blocker=_blocker(situation),
+        measures_load=computes,
+        idle=idle,
+        requeue_after=_requeue_after(state, situation, computes, idle),
         history=history,
     )
 
 
-def _fixed(state: ScalingState) -> ScalingDecision:
-    """Without autoscaling: provisionedConcurrency, at once."""
+def _without_autoscaling(state: ScalingState) -> ScalingDecision:
+    """The size is provisionedConcurrency, at once."""
     desired = state.route.provisioned_concurrency
     size = instances(desired, state.route)
     return ScalingDecision(
         size=size,
         floor=size,
         desired=desired,
-        current=_reached(state, size, desired),
+        current=_current_units(state, size, desired),
         cause=cause.fixed(state, desired),
     )
 
 
-def _rule(state: ScalingState, situation: Situation) -> tuple[int, History]:
-    loads = [(state.loads.get(p.policy_name), hpa.per_replica(p, state.route)) for p in situation.served]
+def _computed_size(state: ScalingState, situation: Situation) -> tuple[int, History]:
+    loads = [(state.loads.get(p.policy_name), hpa.per_replica(p, state.route)) for p in situation.policies]
     tracked = [Tracked(load.value if load else None, per_replica) for load, per_replica in loads]
-    present = _present(state, situation) if any(t.load is None for t in tracked) else situation.standing
+    present = (
+        _size_while_loads_are_missing(state, situation) if any(t.load is None for t in tracked) else situation.replicas
+    )
     return replicas(tracked, present, situation.rules, state.history, state.now)
 
 
-def _present(state: ScalingState, situation: Situation) -> int:
-    """What holds while a load is missing: the pool's size; but of a pool that its HPA is still to bring to where it was pinned, that."""
-    spec: Json = state.hpa["spec"] if state.hpa and situation.stands and situation.standing > 0 else {}
+def _size_while_loads_are_missing(state: ScalingState, situation: Situation) -> int:
+    """The size to keep while a load is missing: the pool's present size.
+
+    If the HPA has not yet brought the pool to the size that it is pinned to, it is that size.
+    """
+    spec: Json = state.hpa["spec"] if state.hpa and situation.hpa_targets_pool and situation.replicas > 0 else {}
     pinned = (
         state.capabilities.api is MetricsApi.NONE
         and "minReplicas" in spec
         and spec["minReplicas"] == spec["maxReplicas"]
     )
-    return int(spec["maxReplicas"]) if pinned else situation.standing
+    return int(spec["maxReplicas"]) if pinned else situation.replicas
 
 
 def _size(state: ScalingState, situation: Situation, computed: int | None) -> int | None:
-    """The last column of the table at the top."""
-    if not situation.tracks:
-        return situation.rules.clamp(situation.standing)
-    if situation.standing == 0 and not situation.watched:
+    """The last column of the table above."""
+    if not situation.has_hpa:
+        return situation.rules.clamp(situation.replicas)
+    if situation.replicas == 0 and not situation.hpa_leaves_zero:
         return situation.rules.low if computed is None else computed
-    if not situation.stands:
-        return computed if state.capabilities.api is MetricsApi.NONE else situation.rules.clamp(situation.standing)
-    if situation.standing == 0:
+    if not situation.hpa_targets_pool:
+        return computed if state.capabilities.api is MetricsApi.NONE else situation.rules.clamp(situation.replicas)
+    if situation.replicas == 0:
         return situation.rules.low or None
-    return 0 if computed == 0 and situation.standing == 1 else None
+    return 0 if computed == 0 and situation.replicas == 1 else None
 
 
-def _awaited(state: ScalingState, situation: Situation, computed: int | None) -> int:
-    """Pods that the HPA is to bring about, as far as can be said now."""
+def _expected_size(state: ScalingState, situation: Situation, computed: int | None) -> int:
+    """The size that the HPA will set, as far as it is known now."""
     if state.capabilities.api is MetricsApi.NONE and computed is not None:
         return computed
-    return situation.rules.clamp(situation.standing)
+    return situation.rules.clamp(situation.replicas)
 
 
 def _hpa(state: ScalingState, situation: Situation, computed: int | None) -> dict[str, Any] | None:
-    if not situation.tracks or state.route.warm_pool is None:
+    if not situation.has_hpa or state.route.warm_pool is None:
         return None
     rules = situation.rules
     if state.capabilities.api is MetricsApi.NONE and computed is not None:
         rules = replace(rules, low=computed, high=computed)
     rules = replace(rules, low=rules.low if state.capabilities.zero else max(rules.low, 1), high=max(rules.high, 1))
-    policies = [(p, hpa.per_replica(p, state.route)) for p in situation.served]
+    policies = [(p, hpa.per_replica(p, state.route)) for p in situation.policies]
     return hpa.spec(
         str(state.endpoint["metadata"]["name"]), state.route.warm_pool, policies, rules, state.capabilities.api
     )
 
 
-def _reached(state: ScalingState, pods: int, desired: int) -> int:
-    """Units that count: what is taken away at once, what is added when all of its pods have answered."""
+def _current_units(state: ScalingState, pods: int, desired: int) -> int:
+    """Units that are reached: a decrease counts at once, an increase when all its pods are Ready."""
     variants: Sequence[Json] = state.status.get("productionVariants") or ({},)
     before = int((variants[0].get("currentServerlessConfig") or {}).get("provisionedConcurrency", 0))
     return desired if state.ready >= pods or desired <= before else before
 
 
 def _status(state: ScalingState, situation: Situation, desired: int, current: int) -> dict[str, Any]:
-    last, following = (
+    last, upcoming = (
         {"name": due.name, "time": format_timestamp(due.at)} if due else None
-        for due in (situation.force.last, situation.force.next)
+        for due in (situation.in_force.last, situation.in_force.next)
     )
-    told = {
+    fields = {
         "variantName": state.route.variant_name,
         "minCapacity": situation.bounds.minimum,
         "maxCapacity": situation.bounds.maximum,
         "currentCapacity": current,
         "desiredCapacity": desired,
         "lastScheduledAction": last,
-        "nextScheduledAction": following,
+        "nextScheduledAction": upcoming,
     }
-    return {k: v for k, v in told.items() if v is not None} | situation.force.memory.to_status()
+    return {k: v for k, v in fields.items() if v is not None} | situation.in_force.memory.to_status()
 
 
-def _quiet(state: ScalingState, situation: Situation, computed: int | None) -> bool:
-    """Whether the pool is at its minimum, and nobody asks for anything. What others measure moves without a request."""
-    loads = [state.loads.get(policy.policy_name) for policy in situation.served]
+def _is_idle(state: ScalingState, situation: Situation, computed: int | None) -> bool:
+    """Whether the pool is at its minimum without any request. A foreign metric can change without a request."""
+    loads = [state.loads.get(policy.policy_name) for policy in situation.policies]
     return (
-        computed == situation.standing == situation.rules.low
+        computed == situation.replicas == situation.rules.low
         and not foreign(situation.target)
         and all(load is not None and load.value == 0 for load in loads)
     )
 
 
-def _again(state: ScalingState, situation: Situation, measured: bool, quiet: bool) -> float | None:
-    following = situation.force.next.at - state.now if situation.force.next else None
-    look = QUIET_LOOK if quiet else BLIND_LOOK if state.history and not state.loads else LOOK
-    moments = (following, look if measured else None, condition.patience(state, situation))
-    return min((m for m in moments if m is not None), default=None)
+def _requeue_after(state: ScalingState, situation: Situation, computes: bool, idle: bool) -> float | None:
+    delays = [condition.grace_left(state, situation)]
+    if situation.in_force.next:
+        delays.append(situation.in_force.next.at - state.now)
+    if idle:
+        delays.append(IDLE_RESYNC_SECONDS)
+    elif computes:
+        delays.append(FIRST_MINUTE_RESYNC_SECONDS if state.history and not state.loads else RESYNC_SECONDS)
+    return min((delay for delay in delays if delay is not None), default=None)
 
 
-def _stalled(message: str) -> Blocker:
-    return Blocker(BlockerKind.STALLED, conditions.INVALID_AUTOSCALING, message, blocking=False)
+def _blocker(situation: Situation) -> Blocker | None:
+    """What the user must correct in scheduled actions and scaling policies."""
+    if not (errors := (*situation.in_force.failures, *situation.policy_errors)):
+        return None
+    return Blocker(BlockerKind.STALLED, conditions.INVALID_AUTOSCALING, " ".join(errors), blocking=False)

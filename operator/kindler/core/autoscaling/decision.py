@@ -1,14 +1,17 @@
-"""What the decision about provisioned concurrency is made from, and what it is: frozen values.
+"""The input and the result of the scaling decision: frozen values.
 
-spec.autoscaling   policies   maximum in force   who sizes the warm pool
-----------------   --------   ----------------   -----------------------
-none               -          -                  the controller: provisionedConcurrency
-yes                none       any                the controller: what stands, held within the bounds in force
-yes                some       0                  the controller: 0, and no HPA
-yes                some       above              the HPA; the controller only from 0, and from 1 to 0 where an HPA may have no minimum of 0
-yes                some       above, no API      the HPA, its minimum and maximum pinned to what the controller computes by its rule; from and to 0 as above
+spec.autoscaling  policies  maximum in force  who scales the warm pool
+----------------  --------  ----------------  ------------------------
+none              -         -                 the controller: provisionedConcurrency
+yes               none      any               the controller: the present size, clamped to the bounds in force
+yes               some      0                 the controller: 0, and no HPA
+yes               some      above             the HPA; the controller only from 0, and from 1 to 0 if the API server
+                                              rejects an HPA with minReplicas 0
+yes               some      above, no API     the HPA, with minReplicas and maxReplicas pinned to the size that the
+                                              controller computes by the HPA's rule; from and to 0 as above
 
-From 0, since an HPA leaves a pool there that it has not brought there itself. Case by case: core/autoscaling/decide.py.
+The controller scales from 0 because an HPA ignores a pool at 0 that the HPA did not scale to 0 itself. The cases are
+in core/autoscaling/decide.py.
 """
 
 from __future__ import annotations
@@ -27,16 +30,16 @@ from kindler.core.common.pools import Pool
 
 
 class MetricsApi(enum.Enum):
-    """By which API HPAs read our metrics: each can have one server in a cluster, and others may have them."""
+    """The API by which HPAs read our metrics. A cluster has one server for each API, perhaps another product's."""
 
     EXTERNAL = "external"
     CUSTOM = "custom"
-    NONE = "none"  # both are somebody else's: the controller computes sizes
+    NONE = "none"  # other servers have both: the controller computes sizes
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterCapabilities:
-    """What the cluster offers. `zero`: its HPAs may have a minimum of 0."""
+    """What the cluster offers. `zero`: it accepts HPAs with minReplicas 0."""
 
     api: MetricsApi = MetricsApi.EXTERNAL
     zero: bool = True
@@ -44,9 +47,10 @@ class ClusterCapabilities:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the controller measured itself for one policy, where it must: see core/autoscaling/metrics/usage.py. `value` None: no data, for `reason`, never 0.
+    """The load of one policy, as the controller measured it: see core/autoscaling/metrics/usage.py.
 
-    Replicas wanted: ceil(value / (targetValue x requests per instance)).
+    `value` None: no data, for `reason`; never 0 for "no data". Desired replicas are
+    ceil(value / (targetValue x requests per instance)).
     """
 
     value: float | None
@@ -55,12 +59,17 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class ScalingState:
-    """All that matters for one Endpoint's warm pool. `now`, `created`: epoch seconds.
+    """The input of the decision for one Endpoint's warm pool. `now`, `created`: epoch seconds.
 
-    `target`: the entry of spec.autoscaling for the variant that serves; None: there is none. `status`: the whole status as found (the memory).
-    `warm`: the warm pool of the serving revision; `ready`: its pods that have answered. `autoscaler`: the HPA as found, None where none of ours stands.
-    `loads` by policyName: only what the controller was told to measure before, else empty. `history`: Provision.history of the pass before, () after a
-    restart: the pool is then not made smaller for one scale-in cooldown, as an HPA's is not after a restart of its controller.
+    endpoint, status  the Endpoint, and its whole status as read: the decision's memory
+    target            the ScalableTarget of the serving variant (its entry of spec.autoscaling); None: no autoscaling
+    route             the route that serves
+    warm, ready       the warm pool of the serving revision (None: not created yet), and the number of its Ready pods
+    hpa               our HPA as read; None: there is none
+    capabilities      what the cluster offers
+    loads             by policyName; only if the last decision set measures_load, else empty
+    history           ScalingDecision.history of the last pass, () after a restart of the controller. The pool is then
+                      not scaled in for one ScaleInCooldown, as by an HPA whose controller restarted
     """
 
     endpoint: Json
@@ -81,18 +90,21 @@ class ScalingState:
 class ScalingDecision:
     """The decision. Sizes in pods (replicas of the warm pool), capacities in units of provisioned concurrency.
 
-    size        what the controller scales the warm pool to now; None: the HPA sizes it
-    floor       pods that a warm pool must have had Ready before a route may lead to it, and the size that a new one is made with
-    autoscaler  the spec of the HPA that must stand; None: none may
-    status      the entry of status.autoscaling; None without autoscaling
-    desired     units wanted now; `current`: units that are reached (a raised size counts once its pods have answered)
-    cause       why the desired size is not what status says, in a sentence, as "scheduled action 'morning' set the minimum to 4"; empty where it is
-    active      the condition ScalingActive as (status, reason, message); None without autoscaling
-    obstacle    what the user must mend in spec.autoscaling; the endpoint serves on
-    measure     whether the controller must know the load itself by the next pass
-    quiet       whether, of all loads, only the first request to come changes anything
-    again       seconds until time alone may change the decision; None: never
-    history     what the loads asked for lately: to be given with the facts of the next pass, and kept in memory until then; () while nothing is measured
+    size           replicas that the controller sets now; None: the HPA scales the pool
+    floor          Ready pods that a warm pool needs before a route names it, and the first size of a new pool
+    hpa            the desired spec of the HPA; None: there must be none
+    status         the entry of status.autoscaling; None without autoscaling
+    desired        DesiredProvisionedConcurrency in units
+    current        units that are reached: an increase counts when its pods are Ready
+    cause          a sentence why the desired size differs from status, as "scheduled action 'morning' set the minimum
+                   to 4"; empty if it does not differ
+    active         the condition ScalingActive as (status, reason, message); None without autoscaling
+    blocker        what the user must correct in spec.autoscaling; the endpoint serves on
+    measures_load  the controller must know the loads by the next pass
+    idle           of all loads only the next request can change the decision
+    requeue_after  seconds after which time alone can change the decision; None: never
+    history        recommendations of the stabilization window: input of the next pass, kept in memory; () if nothing is
+                   measured
     """
 
     size: int | None

@@ -1,14 +1,15 @@
 """Which entry of spec.autoscaling applies to the variant that serves. Only this module decides it.
 
-entries name                          an update renames the variant to          entry that applies   blocker
-------------                          -------------------------------          ------------------   -------
-the serving variant                   any                                       that entry           if others exist: name them
-one other variant                     that one, or its name is not known yet    that other entry     none
-one other variant, or several         another name, or no update                none                 names the variants that do not exist
-nothing                               any                                       none                 none
+entries name            an update renames the variant to   entry that applies   blocker
+------------            --------------------------------   ------------------   -------
+the serving variant     any                                that entry           names the other entries, if any
+one other variant       that one, or not known yet         that other entry     none
+one other variant       another name, or no update         none                 names it: there is no such variant
+several other variants  any                                none                 names them: there are no such variants
+nothing                 any                                none                 none
 
-The second row: when an update gives the variant another name, the user changes spec.autoscaling with the same write. The new entry then already
-applies to the revision that still serves, so scaling does not pause during the update.
+The second row: when an update renames the variant, the user changes spec.autoscaling in the same write. The new entry
+then already applies to the revision that still serves, so scaling does not pause during the update.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from kindler.core.common.objects import Json
 
 
 def entry_for(endpoint: Json, variant: str, next_variant: str | None) -> tuple[Json | None, Blocker | None]:
-    """The entry of spec.autoscaling (JSON) that applies to `variant`, and a blocker about entries that name other variants.
+    """The entry of spec.autoscaling (JSON) that applies to `variant`, and a blocker about entries of other variants.
 
-    `variant`: the variant that serves. `next_variant`: the variant's name after the update that is under way; None: not known, or no update.
+    `variant`: the variant that serves. `next_variant`: its name after the update in progress; None: not known, or no
+    update.
     """
     entries: Sequence[Json] = endpoint["spec"].get("autoscaling") or ()
     chosen = next((e for e in entries if e.get("variantName") == variant), None)
@@ -37,16 +39,16 @@ def entry_for(endpoint: Json, variant: str, next_variant: str | None) -> tuple[J
         and next_variant in (None, entries[0].get("variantName"))
     ):
         return entries[0], None
-    named = ", ".join(f"'{name}'" for name in others)
+    names = ", ".join(f"'{name}'" for name in others)
     remedy = "remove what is for other variants" if chosen else f"write variantName: {variant}"
     text = (
-        f"spec.autoscaling names the variant {named}, and that of the endpoint configuration is '{variant}': {remedy}."
+        f"spec.autoscaling names the variant {names}, and that of the endpoint configuration is '{variant}': {remedy}."
     )
     return chosen, Blocker(BlockerKind.STALLED, conditions.INVALID_AUTOSCALING, text, blocking=False)
 
 
 def next_variant_of(status: Json) -> str | None:
-    """The variant's name after the update that `status` reports as under way; None: it reports none."""
+    """The variant's name after the update in progress, as `status` reports it; None: it reports none."""
     variants: Sequence[Json] = (status.get("pendingDeploymentSummary") or {}).get("productionVariants") or ()
     return next((str(variant["variantName"]) for variant in variants if "variantName" in variant), None)
 

@@ -1,4 +1,4 @@
-"""How far the warm pool may move now, and what moves it: bounds in force, the policies that can be followed, what stands."""
+"""How far the warm pool may scale now, and what scales it: bounds in force, usable policies, the pool and its HPA."""
 
 from __future__ import annotations
 
@@ -9,84 +9,86 @@ from kindler.core.autoscaling import hpa
 from kindler.core.autoscaling.bounds import Bounds, BoundsInForce, BoundsMemory, bounds_in_force
 from kindler.core.autoscaling.decision import MetricsApi, ScalingState
 from kindler.core.autoscaling.metrics import catalogue
+from kindler.core.autoscaling.stored import stored_entry
 from kindler.core.autoscaling.tracking import Rules
 from kindler.core.common.capacity import instances
-from kindler.core.common.objects import Json
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """`bounds` in units of provisioned concurrency, at most maxConcurrency; `rules` in pods.
+    """`bounds`: units of provisioned concurrency, at most maxConcurrency. `rules`: in pods.
 
-    served    the policies that can be followed; `refused`: why others cannot, a sentence each
-    standing  pods that the pool is to have now; where there is none yet (or none any more), what it would begin with
-    stands    an HPA leads to the pool
-    watched   that HPA brought it to 0 by our metrics, and so will raise it again
+    in_force          the bounds by registration and scheduled actions, before the limit of maxConcurrency
+    policies          the policies that can be used
+    policy_errors     a sentence for each policy that cannot be used
+    replicas          spec.replicas of the pool; if there is no pool (any more), the size of a new one
+    hpa_targets_pool  an HPA targets the pool
+    hpa_leaves_zero   the HPA itself scaled the pool to 0 by our metrics, so it will scale it up again
     """
 
     target: ScalableTarget
-    force: BoundsInForce
+    in_force: BoundsInForce
     bounds: Bounds
     rules: Rules
-    served: tuple[ScalingPolicy, ...]
-    refused: tuple[str, ...]
-    standing: int
-    stands: bool
-    watched: bool
+    policies: tuple[ScalingPolicy, ...]
+    policy_errors: tuple[str, ...]
+    replicas: int
+    hpa_targets_pool: bool
+    hpa_leaves_zero: bool
 
     @property
-    def tracks(self) -> bool:
-        """Whether there is an HPA: it cannot be without a metric, nor with a maximum of 0."""
-        return bool(self.served) and self.rules.high > 0
+    def has_hpa(self) -> bool:
+        """Whether there must be an HPA: an HPA needs a metric, and its maximum must be above 0."""
+        return bool(self.policies) and self.rules.high > 0
 
-    def measured(self, state: ScalingState) -> bool:
-        """Whether the controller must compute: it does where no HPA can."""
-        if not self.tracks:
+    def controller_computes(self, state: ScalingState) -> bool:
+        """Whether the controller computes the size, because no HPA can."""
+        if not self.has_hpa:
             return False
         if state.capabilities.api is MetricsApi.NONE:
             return True
-        return self.rules.low == 0 and (not state.capabilities.zero or (self.standing == 0 and not self.watched))
+        return self.rules.low == 0 and (
+            not state.capabilities.zero or (self.replicas == 0 and not self.hpa_leaves_zero)
+        )
 
 
 def situation_of(state: ScalingState, target: ScalableTarget) -> Situation:
-    told = entry(state)
+    """The situation of `state`, whose target is `target`."""
+    stored = stored_entry(state.status)
     has_served = bool(state.status.get("productionVariants"))
-    force = bounds_in_force(
-        target, BoundsMemory.from_status(told) if told else None, state.created, state.now, has_served
+    in_force = bounds_in_force(
+        target, BoundsMemory.from_status(stored) if stored else None, state.created, state.now, has_served
     )
-    maximum = min(force.bounds.maximum, state.route.max_concurrency)
-    bounds = Bounds(min(force.bounds.minimum, maximum), maximum)
-    judged = [(policy, _refusal(state, policy)) for policy in target.scaling_policies or ()]
-    served = tuple(policy for policy, refusal in judged if refusal is None)
-    rules = hpa.rules_of(target, served, instances(bounds.minimum, state.route), instances(bounds.maximum, state.route))
-    began = int(told.get("desiredCapacity", 0)) if told else state.route.provisioned_concurrency
-    stands = state.warm is not None and state.hpa is not None and hpa.leads_to(state.hpa, state.warm.name)
-    slept = (
+    maximum = min(in_force.bounds.maximum, state.route.max_concurrency)
+    bounds = Bounds(min(in_force.bounds.minimum, maximum), maximum)
+    checked = [(policy, _policy_error(state, policy)) for policy in target.scaling_policies or ()]
+    policies = tuple(policy for policy, error in checked if error is None)
+    rules = hpa.rules_of(
+        target, policies, instances(bounds.minimum, state.route), instances(bounds.maximum, state.route)
+    )
+    first_units = int(stored.get("desiredCapacity", 0)) if stored else state.route.provisioned_concurrency
+    hpa_targets_pool = state.warm is not None and state.hpa is not None and hpa.targets_pool(state.hpa, state.warm.name)
+    scaled_to_zero = (
         hpa.condition(state.hpa, "ScaledToZero")
-        if state.hpa and stands and state.capabilities.api is not MetricsApi.NONE
+        if state.hpa and hpa_targets_pool and state.capabilities.api is not MetricsApi.NONE
         else None
     )
     return Situation(
         target=target,
-        force=force,
+        in_force=in_force,
         bounds=bounds,
         rules=rules,
-        served=served,
-        refused=tuple(
-            f"scalingPolicies '{policy.policy_name}': {refusal}." for policy, refusal in judged if refusal is not None
+        policies=policies,
+        policy_errors=tuple(
+            f"scalingPolicies '{policy.policy_name}': {error}." for policy, error in checked if error is not None
         ),
-        standing=state.warm.replicas if state.warm else rules.clamp(instances(began, state.route)),
-        stands=stands,
-        watched=slept is not None and slept.get("status") == "True",
+        replicas=state.warm.replicas if state.warm else rules.clamp(instances(first_units, state.route)),
+        hpa_targets_pool=hpa_targets_pool,
+        hpa_leaves_zero=scaled_to_zero is not None and scaled_to_zero.get("status") == "True",
     )
 
 
-def entry(state: ScalingState) -> Json | None:
-    """What status.autoscaling remembers: of the one variant, whatever its name was."""
-    return next(iter(state.status.get("autoscaling") or ()), None)
-
-
-def _refusal(state: ScalingState, policy: ScalingPolicy) -> str | None:
+def _policy_error(state: ScalingState, policy: ScalingPolicy) -> str | None:
     customized = policy.target_tracking_scaling_policy_configuration.customized_metric_specification
     name = state.endpoint["spec"].get("endpointName") or state.endpoint["metadata"]["name"]
     return catalogue.rejection(customized, str(name), state.route.variant_name) if customized else None

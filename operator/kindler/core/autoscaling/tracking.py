@@ -1,13 +1,17 @@
-"""The rule by which a HorizontalPodAutoscaler sizes a pool on targets of type AverageValue, as Kubernetes computes it (replica_calculator.go, horizontal.go).
+"""The rule by which a HorizontalPodAutoscaler scales a pool on targets of type AverageValue.
 
-The controller uses it where no HPA can: no API for metrics is free, or the pool is to go to or from 0. One step after the other:
+The steps are those of Kubernetes (replica_calculator.go, horizontal.go). The controller uses the rule where no HPA
+can: no metrics API is free, or the pool scales from or to 0.
 
-    bounds    above `high`: high; below `low`, and not 0: low; no load is asked
-    wish      of each load: the present size while load / (size x per_replica) is within 0.9 .. 1.1, else ceil(load / per_replica)
-    most      the largest wish counts; with a load missing none below the present size does, with all of them missing the present size stays
-    window    a smaller size waits until no wish of the last `window` seconds is above it; the first look counts the present size as a wish
-    resting   not below the present size without `scales_in`, not above it without `scales_out`
-    bounds    within `low` .. `high`
+    bounds          above `high`: high; below `low` and not 0: low. No load is read then
+    recommendation  of each load: the present size while load / (size x per_replica) is within 0.9 .. 1.1,
+                    else ceil(load / per_replica)
+    largest         the largest recommendation counts. If a load is missing, a size below the present one does not
+                    count; if all loads are missing, the present size stays
+    window          a smaller size waits until no recommendation of the last `window` seconds is above it; the first
+                    pass counts the present size as a recommendation
+    switches        not below the present size without `scales_in`, not above it without `scales_out`
+    bounds          within `low` .. `high`
 
 Loads and targets are counted in thousandths, rounded up, as Kubernetes counts quantities.
 """
@@ -20,12 +24,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-_BAND: Final = 0.1
+_TOLERANCE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """One policy as the rule sees it: its load (None: it is not known), and how much of it a replica is to have."""
+    """One policy as input of the rule: its load (None: no data), and its target load per replica."""
 
     load: float | None
     per_replica: float
@@ -33,7 +37,7 @@ class Tracked:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Sizes in replicas, `window` (of scale-in) in seconds."""
+    """`low`, `high`: sizes in replicas. `window`: stabilization window of scale-in, in seconds."""
 
     low: int
     high: int
@@ -47,7 +51,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """What the loads asked for at a moment, in epoch seconds."""
+    """The size that the loads called for at a time. `at`: epoch seconds."""
 
     at: float
     replicas: int
@@ -59,37 +63,36 @@ History = tuple[Recommendation, ...]
 def replicas(
     tracked: Iterable[Tracked], current: int, rules: Rules, history: History, now: float
 ) -> tuple[int, History]:
-    """The size that `tracked` asks for, `current` being the present one, and the history to come with next time; it begins as ()."""
-    history = tuple(w for w in history if w.at <= now) or (
-        Recommendation(now, current),
-    )  # none of a clock that was ahead
+    """The size for `tracked`, and the history for the next call; the first one is (). `current`: the present size."""
+    # A controller whose clock was ahead may have left recommendations from the future.
+    history = tuple(r for r in history if r.at <= now) or (Recommendation(now, current),)
     if current > rules.high or 0 < current < rules.low:
         return rules.clamp(current), history
-    wanted = _largest(tracked, current)
-    if wanted is None:
+    recommended = _largest_recommendation(tracked, current)
+    if recommended is None:
         return rules.clamp(current), history
-    held = max((w.replicas for w in history if w.at > now - rules.window), default=0)
-    size = wanted if wanted >= current else min(current, max(wanted, held))
+    stabilized = max((r.replicas for r in history if r.at > now - rules.window), default=0)
+    size = recommended if recommended >= current else min(current, max(recommended, stabilized))
     if (size < current and not rules.scales_in) or (size > current and not rules.scales_out):
         size = current
-    return rules.clamp(size), _remembered(history, wanted, rules.window, now)
+    return rules.clamp(size), _stabilization_history(history, recommended, rules.window, now)
 
 
 def recommend(load: float, per_replica: float, current: int) -> int:
-    """Replicas that one load asks for, all bounds aside."""
+    """The replicas that one load calls for, without bounds."""
     usage, target = thousandths(load), thousandths(per_replica)
-    if current > 0 and 1.0 - _BAND <= usage / (target * current) <= 1.0 + _BAND:
+    if current > 0 and 1.0 - _TOLERANCE <= usage / (target * current) <= 1.0 + _TOLERANCE:
         return current
     return -(-usage // target)
 
 
 def thousandths(value: float) -> int:
-    """As Kubernetes rounds quantities: up. The last digits of a float are no reason to: 3 x 0.1 is 300."""
+    """Rounded up, as Kubernetes rounds quantities. Float noise does not count: 3 x 0.1 is 300."""
     return math.ceil(Decimal(f"{value:.12g}") * 1000)
 
 
-def _largest(tracked: Iterable[Tracked], current: int) -> int | None:
-    """The largest wish; None where a missing load forbids to follow it."""
+def _largest_recommendation(tracked: Iterable[Tracked], current: int) -> int | None:
+    """The largest recommendation; None if loads are missing and the present size must stay."""
     loads = tuple(tracked)
     recommendations = [recommend(t.load, t.per_replica, current) for t in loads if t.load is not None]
     if not recommendations or (len(recommendations) < len(loads) and max(recommendations) < current):
@@ -97,6 +100,9 @@ def _largest(tracked: Iterable[Tracked], current: int) -> int | None:
     return max(recommendations)
 
 
-def _remembered(history: History, wanted: int, window: float, now: float) -> History:
-    """Only what can still hold a size: a wish that a later one reaches cannot. So it never has more entries than there are sizes."""
-    return (*(w for w in history if w.at > now - window and w.replicas > wanted), Recommendation(now, wanted))
+def _stabilization_history(history: History, recommended: int, window: float, now: float) -> History:
+    """Only recommendations that can still hold a size: a later one that is as large replaces an earlier one.
+
+    So the history never has more entries than there are sizes.
+    """
+    return (*(r for r in history if r.at > now - window and r.replicas > recommended), Recommendation(now, recommended))

@@ -1,14 +1,16 @@
-"""By which API HPAs read our metrics. A cluster has one server for each of the two groups, others may have come first, and nothing is ever taken from them.
+"""The API by which HPAs read our metrics. A cluster has one server for each of the two groups.
 
-    what is in the cluster        ours    what is done
-    ----------------------        ----    ------------
-    external is ours              keep    EXTERNAL; what we hold we keep
-    else custom is ours           keep    CUSTOM
-    else external is free         make    EXTERNAL
-    else custom is free           make    CUSTOM
-    else (both are others')       -       NONE: the controller computes sizes, and looks again
+Another product may have registered one first; Kindler never takes it over.
 
-A setting may narrow that to one of the two; if we hold the other, it is given back.
+    state of the cluster            ours    API
+    --------------------            ----    ---
+    external is ours                keep    EXTERNAL; an API that we have is kept
+    else custom is ours             keep    CUSTOM
+    else external is free           create  EXTERNAL
+    else custom is free             create  CUSTOM
+    else (both are other servers')  -       NONE: the controller computes sizes, and checks again later
+
+A setting may allow only one of the two; if we have the other one, it is removed.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from kindler.core.autoscaling.decision import MetricsApi
 
 Json = dict[str, Any]
 
-# Every version in which a group was ever served; ours is the first. One that is another's makes the whole group another's: discovery would mix them.
+# All versions in which a group was ever served; ours is the first. If one version is another server's, the whole group
+# is, because discovery would mix them.
 VERSIONS: Final = {MetricsApi.EXTERNAL: ("v1beta1",), MetricsApi.CUSTOM: ("v1beta2", "v1beta1")}
 GROUPS: Final = {MetricsApi.EXTERNAL: names.EXTERNAL_METRICS, MetricsApi.CUSTOM: names.CUSTOM_METRICS}
 ALLOWED: Final = {
@@ -33,13 +36,13 @@ ALLOWED: Final = {
     "external": (MetricsApi.EXTERNAL,),
     "custom": (MetricsApi.CUSTOM,),
 }
-PRIORITY: Final = 100  # of group and version, as other metrics servers ask for: no client chooses between these groups
+PRIORITY: Final = 100  # of group and version, as other metrics servers use it: no client chooses between these groups
 
 CERT_MANAGER: Final = "cert-manager.io/inject-ca-from"
 
 
 class Holder(enum.Enum):
-    """Whose a group is."""
+    """Who serves a group."""
 
     FREE = "free"
     OURS = "ours"
@@ -48,9 +51,9 @@ class Holder(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What an APIService of ours says of where it comes from. `owner`: the ClusterRole that takes it along when the release is removed.
+    """The installation that an APIService of ours belongs to. `owner`: the ClusterRole that it is removed with.
 
-    `certificate`: NAMESPACE/NAME of cert-manager's Certificate, which then writes the caBundle; empty: we do.
+    `certificate`: NAMESPACE/NAME of cert-manager's Certificate, which then injects the caBundle; empty: we write it.
     """
 
     namespace: str
@@ -61,11 +64,11 @@ class Installation:
 
 @dataclass(frozen=True, slots=True)
 class ApiServiceChoice:
-    """What follows from what was found. Names of APIServices.
+    """The API, and what must be written. The strings are names of APIServices.
 
-    `waiting`: `api` is free, but no metrics server has published a certificate yet. `make`: it is not there. `change`: it is ours, and says something else
-    than it should. `remove`: ours, and no longer wanted. `disown`: somebody made it theirs with our owner reference in it, by which it would go with our
-    release.
+    `waiting`: `api` is free, but no metrics server has published a certificate yet. `make`: does not exist, to be
+    created. `change`: ours, with another content than desired. `remove`: ours, no longer desired. `disown`: another
+    product took it over and our owner reference is still in it: the garbage collector would delete it with our release.
     """
 
     api: MetricsApi
@@ -78,47 +81,49 @@ class ApiServiceChoice:
 
 @dataclass(frozen=True, slots=True)
 class ClusterApiServices:
-    """The APIServices of both groups by name (those that are there), and the certificates that the metrics servers published (PEM, by pod)."""
+    """The existing APIServices of both groups by name, and the certificates that metrics servers published (PEM, by
+    pod).
+    """
 
     services: Mapping[str, Json]
     certificates: Mapping[str, str] = field(default_factory=dict)
 
 
 def service_names() -> tuple[str, ...]:
-    """Every APIService that matters."""
+    """The names of all APIServices of both groups."""
     return tuple(name for api in VERSIONS for name in _names(api))
 
 
 def is_ours(found: Json, home: Installation) -> bool:
-    """By what it leads to, and nothing else: a label can be put on anything."""
+    """Decided by the Service that it points to, and nothing else: anybody can set a label."""
     service = found["spec"].get("service") or {}
     return (service.get("namespace"), service.get("name")) == (home.namespace, home.service)
 
 
 def holder(api: MetricsApi, services: Mapping[str, Json], home: Installation) -> Holder:
-    """Whose the group is."""
-    there = [services[name] for name in _names(api) if name in services]
-    if not all(is_ours(found, home) for found in there):
+    """Who serves the group."""
+    exists = [services[name] for name in _names(api) if name in services]
+    if not all(is_ours(found, home) for found in exists):
         return Holder.FOREIGN
     return Holder.OURS if _names(api)[0] in services else Holder.FREE
 
 
 def choose(found: ClusterApiServices, home: Installation, setting: str) -> ApiServiceChoice:
-    """The table above, and what is to be written. `setting`: a key of ALLOWED."""
+    """The choice by the table above, and what must be written. `setting`: a key of ALLOWED."""
     holders = {api: holder(api, found.services, home) for api in VERSIONS}
-    wanted = [api for which in (Holder.OURS, Holder.FREE) for api in ALLOWED[setting] if holders[api] is which]
-    api = wanted[0] if wanted else MetricsApi.NONE
-    name = _names(api)[0] if wanted else ""
+    desired = [api for which in (Holder.OURS, Holder.FREE) for api in ALLOWED[setting] if holders[api] is which]
+    api = desired[0] if desired else MetricsApi.NONE
+    name = _names(api)[0] if desired else ""
     ours = {n for n in service_names() if n in found.services and is_ours(found.services[n], home)}
-    # Not before somebody answers: an APIService that nobody answers for holds up the removal of every namespace in the cluster.
-    answered = bool(bundle(found.certificates))
-    there = name in ours
+    # Only when a metrics server responds: an APIService without one blocks the deletion of every namespace.
+    has_server = bool(bundle(found.certificates))
+    exists = name in ours
     return ApiServiceChoice(
         api,
-        waiting=bool(name) and not there and not answered,
-        make=name if not there and answered else "",
+        waiting=bool(name) and not exists and not has_server,
+        make=name if not exists and has_server else "",
         change=name
-        if there and answered and not _says(found.services[name], manifest(name, home, found.certificates))
+        if exists and has_server and not _is_current(found.services[name], manifest(name, home, found.certificates))
         else "",
         remove=tuple(sorted(ours - {name})),
         disown=tuple(
@@ -128,7 +133,7 @@ def choose(found: ClusterApiServices, home: Installation, setting: str) -> ApiSe
 
 
 def manifest(name: str, home: Installation, certificates: Mapping[str, str]) -> Json:
-    """An APIService of ours, as it is made and applied."""
+    """Our APIService, as it is created and applied."""
     version, _, group = name.partition(".")
     metadata: Json = {
         "name": name,
@@ -150,19 +155,27 @@ def manifest(name: str, home: Installation, certificates: Mapping[str, str]) -> 
 
 
 def bundle(certificates: Mapping[str, str]) -> str:
-    """A caBundle that trusts each of them; empty for none. What is no certificate is left out: it would spoil the others."""
+    """A caBundle that trusts all certificates; empty for none.
+
+    Text that is no certificate is left out: it would make the whole bundle invalid.
+    """
     blocks = {block for text in certificates.values() for block in _CERTIFICATE.findall(text)}
     return base64.b64encode("".join(f"{block}\n" for block in sorted(blocks)).encode()).decode()
 
 
 def disowned(found: Json, home: Installation) -> Json:
-    """The merge patch that takes our owner reference out of what is another's, and nothing else, if it is still as it was found."""
-    left = [owner for owner in _owners(found) if owner != home.owner]
-    return {"metadata": {"resourceVersion": found["metadata"]["resourceVersion"], "ownerReferences": left or None}}
+    """The merge patch that removes our owner reference, and nothing else, from another product's APIService.
+
+    It applies only if the object is unchanged since it was read.
+    """
+    others = [owner for owner in _owners(found) if owner != home.owner]
+    return {"metadata": {"resourceVersion": found["metadata"]["resourceVersion"], "ownerReferences": others or None}}
 
 
 def owner_reference(cluster_role: Json) -> Json:
-    """To the release's ClusterRole: cluster-scoped, as what it owns, and removed with the release."""
+    """An owner reference to the release's ClusterRole: cluster-scoped like the APIService, and removed with the
+    release.
+    """
     metadata = cluster_role["metadata"]
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -180,17 +193,17 @@ def _owners(found: Json) -> list[Json]:
     return list(found["metadata"].get("ownerReferences") or ())
 
 
-def _says(found: Json, wanted: Json) -> bool:
-    """Whether all that we say stands there, and cert-manager is asked only if we say so."""
+def _is_current(found: Json, desired: Json) -> bool:
+    """Whether the object has all that we desire, and the annotation of cert-manager only if we desire it."""
     metadata, spec = found["metadata"], found["spec"]
-    annotations, wanted_annotations = metadata.get("annotations") or {}, wanted["metadata"].get("annotations", {})
+    annotations, wanted_annotations = metadata.get("annotations") or {}, desired["metadata"].get("annotations", {})
     if not wanted_annotations.items() <= annotations.items() or (CERT_MANAGER in annotations) != (
         CERT_MANAGER in wanted_annotations
     ):
         return False
     return (
-        all(owner in _owners(found) for owner in wanted["metadata"]["ownerReferences"])
-        and wanted["spec"].items() <= spec.items()
+        all(owner in _owners(found) for owner in desired["metadata"]["ownerReferences"])
+        and desired["spec"].items() <= spec.items()
     )
 
 

@@ -1,14 +1,15 @@
-"""How somebody else is asked for a customized metric: as a query of Prometheus, or a label selector of an external metrics server. And how numbers are written.
+"""How a foreign customized metric is read: by a query of Prometheus, or a label selector of an external metrics server.
 
-statistic      of a gauge, over one minute    of a counter (its name ends in _total, _count or _sum), in one minute
------------    ---------------------------    -------------------------------------------------------------------
-Average        avg(avg_over_time(…[1m]))      avg(increase(…[1m]))
-Minimum        min(min_over_time(…[1m]))      min(increase(…[1m]))
-Maximum        max(max_over_time(…[1m]))      max(increase(…[1m]))
-Sum            sum(avg_over_time(…[1m]))      sum(increase(…[1m]))
-SampleCount    sum(count_over_time(…[1m]))    sum(count_over_time(…[1m]))
+statistic    of a gauge, over one minute   of a counter (name ends in _total, _count or _sum), in one minute
+---------    ---------------------------   ------------------------------------------------------------------
+Average      avg(avg_over_time(…[1m]))     avg(increase(…[1m]))
+Minimum      min(min_over_time(…[1m]))     min(increase(…[1m]))
+Maximum      max(max_over_time(…[1m]))     max(increase(…[1m]))
+Sum          sum(avg_over_time(…[1m]))     sum(increase(…[1m]))
+SampleCount  sum(count_over_time(…[1m]))   sum(count_over_time(…[1m]))
 
-Sum adds up series, not samples: how often a gauge was scraped says nothing of it. An external metrics server answers what it answers; several values are added.
+Sum adds series, not samples: the number of scrapes says nothing about a gauge. An external metrics server computes its
+own statistic; several values are added. This module also parses and writes quantities.
 """
 
 from __future__ import annotations
@@ -40,29 +41,30 @@ _METRIC: Final = re.compile("[A-Za-z0-9_:.-]+")
 
 
 class UnsupportedMetric(ValueError):
-    """The metric cannot be put into words that the other side understands. The message names field, value and remedy."""
+    """The metric cannot be expressed for the other server. The message names field, value and remedy."""
 
 
-def query(spec: CustomizedMetricSpecification, held: tuple[str, str] | None) -> str:
-    """PromQL. `held`: a label and its value that every series must have, whatever the dimensions say. Raises UnsupportedMetric.
+def query(spec: CustomizedMetricSpecification, required: tuple[str, str] | None) -> str:
+    """PromQL. `required`: a label and its value that every series must have, whatever the dimensions say.
 
-    Whatever a user writes stands inside quotes, or is a label by its letters: a query cannot be made to ask for something else.
+    All text of the user is inside quotes or is a valid label name, so a query cannot be made to read other series.
+    Raises UnsupportedMetric.
     """
-    matchers = [f"__name__={_quoted(spec.metric_name)}"]
+    matchers = [f"__name__={_quote(spec.metric_name)}"]
     for dimension in spec.dimensions or ():
         if not _LABEL.fullmatch(dimension.name) or dimension.name == "__name__":
             raise UnsupportedMetric(
                 f"dimension {dimension.name!r} is no label of Prometheus: use letters, digits and _"
             )
-        matchers.append(f"{dimension.name}={_quoted(dimension.value)}")
-    if held is not None:
-        matchers.append(f"{held[0]}={_quoted(held[1])}")
+        matchers.append(f"{dimension.name}={_quote(dimension.value)}")
+    if required is not None:
+        matchers.append(f"{required[0]}={_quote(required[1])}")
     forms = _COUNTER if spec.metric_name.endswith(("_total", "_count", "_sum")) else _GAUGE
     return forms[spec.statistic].format("{" + ",".join(matchers) + "}[1m]")
 
 
 def selector(spec: CustomizedMetricSpecification) -> str:
-    """The dimensions as a label selector, and a check that the metric can be named in a path. Raises UnsupportedMetric."""
+    """The dimensions as a label selector. Raises UnsupportedMetric, also if the name cannot be part of a path."""
     if not _METRIC.fullmatch(spec.metric_name) or set(spec.metric_name) == {"."}:
         raise UnsupportedMetric(
             f"metricName {spec.metric_name!r} is no name of an external metric: use letters, digits and . _ : -"
@@ -70,22 +72,23 @@ def selector(spec: CustomizedMetricSpecification) -> str:
     for dimension in spec.dimensions or ():
         if not _KEY.fullmatch(dimension.name) or not _VALUE.fullmatch(dimension.value):
             raise UnsupportedMetric(
-                f"dimension {dimension.name}={dimension.value!r} is no label: an external metrics server is asked by labels of Kubernetes"
+                f"dimension {dimension.name}={dimension.value!r} is no label: "
+                "an external metrics server is asked by labels of Kubernetes"
             )
     return ",".join(f"{dimension.name}={dimension.value}" for dimension in spec.dimensions or ())
 
 
 def quantity(text: str) -> float:
-    """The number that a quantity of Kubernetes means: 1500m is 1.5, 1Ki 1024, 2e3 2000. Raises ValueError."""
-    found = re.fullmatch(r"([+-]?[0-9.]+)(?:([eE][+-]?[0-9]+)|([numkMGTPE]|[KMGTPE]i)?)", text)
-    if found is None:
+    """The number of a Kubernetes quantity: 1500m is 1.5, 1Ki is 1024, 2e3 is 2000. Raises ValueError."""
+    match = re.fullmatch(r"([+-]?[0-9.]+)(?:([eE][+-]?[0-9]+)|([numkMGTPE]|[KMGTPE]i)?)", text)
+    if match is None:
         raise ValueError(f"{text!r} is no quantity")
-    number, exponent, unit = found.groups()
+    number, exponent, unit = match.groups()
     return float(number + (exponent or "")) * _UNITS[unit or ""]
 
 
 def milli(value: float) -> str:
-    """A number as a quantity in thousandths, which is all that HorizontalPodAutoscalers read. Raises ValueError for what is no number."""
+    """A number as a quantity in thousandths, all that HPAs read. Raises ValueError if it is not finite."""
     if not math.isfinite(value):
         raise ValueError(f"{value} is no number")
     return f"{round(value * 1000)}m"
@@ -97,10 +100,10 @@ _UNITS: Final = {"": 1.0, "n": 1e-9, "u": 1e-6, "m": 1e-3} | {
 _UNITS.update({f"{unit}i": 1024.0 ** (n + 1) for n, unit in enumerate("KMGTPE")})
 
 
-def _quoted(text: str) -> str:
-    """A string of PromQL: anything but what is written plainly in it stands as its code point."""
-    return '"' + "".join(c if c.isprintable() and c not in '"\\' else _escaped(ord(c)) for c in text) + '"'
+def _quote(text: str) -> str:
+    """A string of PromQL: quotes, backslashes and characters that are not printable are escaped."""
+    return '"' + "".join(c if c.isprintable() and c not in '"\\' else _escape(ord(c)) for c in text) + '"'
 
 
-def _escaped(code: int) -> str:
+def _escape(code: int) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,12 +1,13 @@
-"""What each scaling policy of an Endpoint sees now: one number each, which by its target gives the size wanted.
+"""The load that each scaling policy of an Endpoint reads now: one number, which by its target gives the desired size.
 
-policy's metric                 load
------------------------------   -------------------------------------------------------------------------------------------
-predefined (utilization)        executions and held requests on average, spill-over included
-customized, AWS/SageMaker       the metric's value times the provisioned concurrency that stands: so that capacity times
-customized, another namespace   metric by target, as AWS computes it, comes out of load by target
+policy's metric                load
+---------------                ----
+predefined (utilization)       executions and held requests on average, spill-over included
+customized, AWS/SageMaker      the metric's value times the present provisioned concurrency; so load by target is
+customized, another namespace  capacity times metric by target, as AWS computes it
 
-The provisioned concurrency that stands is what activators tell as allocated (api/stats.py), at least one pod's: an empty pool must be able to grow.
+The present provisioned concurrency is what activators report as allocated (api/stats.py), and at least that of one
+pod, because an empty pool must be able to grow.
 """
 
 from __future__ import annotations
@@ -28,41 +29,44 @@ Foreign = Mapping[str, float | NoData]  # by policyName
 
 
 def foreign(target: ScalableTarget) -> dict[str, CustomizedMetricSpecification]:
-    """The metrics that others must be asked for, by policyName."""
+    """The foreign metrics that must be read, by policyName."""
     specs = {
         p.policy_name: p.target_tracking_scaling_policy_configuration.customized_metric_specification
         for p in target.scaling_policies or ()
     }
-    return {name: spec for name, spec in specs.items() if spec is not None and not catalogue.own(spec)}
+    return {name: spec for name, spec in specs.items() if spec is not None and not catalogue.is_own(spec)}
 
 
 def loads_of(
-    target: ScalableTarget, route: Route, usage: Usage | NoData, told: Foreign, endpoint: str = ""
+    target: ScalableTarget, route: Route, usage: Usage | NoData, foreign_values: Foreign, endpoint: str = ""
 ) -> dict[str, Load]:
-    """By policyName. `told`: what others said of the `foreign` metrics. `endpoint`: SageMaker's name of it, which dimensions may name."""
+    """Loads by policyName. `foreign_values`: the values of the `foreign` metrics.
+
+    `endpoint`: SageMaker's name of it, which dimensions may contain.
+    """
     if isinstance(usage, NoData):
         return {policy.policy_name: Load(None, usage.reason) for policy in target.scaling_policies or ()}
     scope = Scope(usage, route.max_concurrency, max(usage.allocated, route.max_concurrency_per_instance))
-    seen = {}
+    loads = {}
     for policy in target.scaling_policies or ():
-        name, found = (
+        name, value = (
             policy.policy_name,
             _load(
                 policy.target_tracking_scaling_policy_configuration,
                 scope,
-                told.get(policy.policy_name),
+                foreign_values.get(policy.policy_name),
                 endpoint,
                 route,
             ),
         )
-        seen[name] = Load(None, found.reason) if isinstance(found, NoData) else Load(found)
-    return seen
+        loads[name] = Load(None, value.reason) if isinstance(value, NoData) else Load(value)
+    return loads
 
 
 def _load(
     policy: TargetTrackingScalingPolicyConfiguration,
     scope: Scope,
-    told: float | NoData | None,
+    foreign_values: float | NoData | None,
     endpoint: str,
     route: Route,
 ) -> float | NoData:
@@ -72,8 +76,8 @@ def _load(
     reason = catalogue.rejection(spec, endpoint, route.variant_name)
     if reason is not None:
         return NoData(reason)
-    if catalogue.own(spec):
-        return catalogue.value(spec, scope) * scope.standing
-    if told is None:
+    if catalogue.is_own(spec):
+        return catalogue.value(spec, scope) * scope.provisioned
+    if foreign_values is None:
         return NoData(f"metric {spec.metric_name!r} has not been asked for")
-    return told if isinstance(told, NoData) else told * scope.standing
+    return foreign_values if isinstance(foreign_values, NoData) else foreign_values * scope.provisioned

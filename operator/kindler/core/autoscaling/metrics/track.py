@@ -1,4 +1,6 @@
-"""What one activator told of one endpoint in the last minutes: counts that only grow, and levels, at the moments when it was asked."""
+"""What one activator reported of one endpoint in the last minutes: counts that only grow, and levels, each with its
+time.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,16 @@ from typing import Any, Final
 from kindler.api.stats import EndpointStats, Totals
 
 ZERO: Final = Totals()
-WIDEST: Final = 15.0  # seconds between two readings that may be bridged
-YOUNG: Final = 60.0  # the same between a beginning and the first reading: a process that starts answers late, and has done next to nothing by then
-LESS: Final = 0.001  # load seconds: sums of the same numbers in another order differ by less
+MAX_GAP_SECONDS: Final = 15.0  # longest gap between two readings that is interpolated
+# The same between the start and the first reading: a starting process responds late and has hardly counted anything.
+MAX_START_GAP_SECONDS: Final = 60.0
+ROUNDING: Final = 0.001  # load seconds: sums of the same numbers in another order differ by less
 _COUNTS: Final = tuple((f.name, f.type == "int") for f in fields(Totals))
 
 
 @dataclass(slots=True)
 class Reading:
-    """`at`: seconds of our clock. `level`: executions and held requests at that moment."""
+    """`at`: seconds of our clock. `level`: executions and held requests at that time."""
 
     at: float
     totals: Totals
@@ -26,16 +29,17 @@ class Reading:
 
 
 class Track:
-    """Readings of one endpoint, at one activator, in one life of it, in order of time.
+    """The readings of one endpoint from one run (boot) of one activator, in order of time.
 
-    `born`: when the counts were still zero, since this life had not begun; minus infinity: not known. `owned`: since when this activator admits for the
-    endpoint, None while it does not. `allocated`: as last told. `ended`: when it was first missing: gone, alive anew, or not serving the endpoint any more.
+    `started`: a time at which this run had not begun, so its counts were zero; minus infinity: not known. `owned`:
+    since when this activator admits requests for the endpoint, None while it does not. `allocated`: as last reported.
+    `ended`: when the activator was first gone, restarted, or no longer serving the endpoint.
     """
 
-    __slots__ = ("_readings", "allocated", "born", "ended", "owned")
+    __slots__ = ("_readings", "allocated", "ended", "owned", "started")
 
-    def __init__(self, born: float) -> None:
-        self.born = born
+    def __init__(self, started: float) -> None:
+        self.started = started
         self.owned: float | None = None
         self.ended: float | None = None
         self.allocated = 0
@@ -47,81 +51,83 @@ class Track:
         return self._readings[-1]
 
     def add(self, at: float, stats: EndpointStats, totals: Totals) -> None:
-        """Takes a reading."""
-        known, level = self._readings, stats.in_flight + stats.held
+        """Adds a reading."""
+        readings, level = self._readings, stats.in_flight + stats.held
         self.allocated, self.ended = stats.allocated, None
         self.owned = (self.owned or at) if stats.owner else None
-        before = known[-1] if known else None
-        if before is not None and (before.totals, before.level) == (totals, level):
-            totals = before.totals
-            if len(known) > 1 and known[-2].totals is totals and known[-2].level == level:
-                before.at = at  # nothing happens: the first and the last of such readings say all, and most endpoints cost next to no memory
+        previous = readings[-1] if readings else None
+        if previous is not None and (previous.totals, previous.level) == (totals, level):
+            totals = previous.totals
+            if len(readings) > 1 and readings[-2].totals is totals and readings[-2].level == level:
+                # Nothing changed: the first and the last of such readings suffice, which saves memory for most
+                # endpoints.
+                previous.at = at
                 return
-        known.append(Reading(at, totals, level))
+        readings.append(Reading(at, totals, level))
 
     def restarts(self, totals: Totals) -> bool:
-        """Whether these counts began anew after the last reading."""
+        """Whether these counts began at zero again after the last reading."""
         return (
-            totals.load_seconds < self.last.totals.load_seconds - LESS
+            totals.load_seconds < self.last.totals.load_seconds - ROUNDING
             or totals.invocations < self.last.totals.invocations
         )
 
     def forget(self, before: float) -> None:
-        """Drops readings that are older, but for the last of them."""
-        surplus = bisect_right(self._readings, before, key=_at) - 1
-        if surplus > 0:
-            del self._readings[:surplus]
+        """Drops readings older than `before`, except the newest of them."""
+        outdated = bisect_right(self._readings, before, key=_at) - 1
+        if outdated > 0:
+            del self._readings[:outdated]
 
-    def at(self, moment: float, created: float) -> Totals | None:
-        """The counts at a moment; between two readings as if the way were even. None: not known.
+    def at(self, time: float, created: float) -> Totals | None:
+        """The counts at a time, interpolated linearly between two readings. None: not known.
 
-        `created`: when the endpoint began, before which nothing was counted.
+        `created`: when the endpoint was created; before that nothing was counted.
         """
-        after = bisect_right(self._readings, moment, key=_at)
-        earlier, widest = self._readings[after - 1], WIDEST
+        after = bisect_right(self._readings, time, key=_at)
+        earlier, max_gap = self._readings[after - 1], MAX_GAP_SECONDS
         if not after:
-            born = max(created, self.born)
-            if moment <= born or self._readings[0].totals == ZERO:
+            started = max(created, self.started)
+            if time <= started or self._readings[0].totals == ZERO:
                 return ZERO
-            earlier, widest = Reading(born, ZERO, 0), YOUNG
-        if earlier.at == moment or after == len(self._readings):
+            earlier, max_gap = Reading(started, ZERO, 0), MAX_START_GAP_SECONDS
+        if earlier.at == time or after == len(self._readings):
             return earlier.totals
         later = self._readings[after]
         if later.totals is earlier.totals:
             return later.totals
         return (
-            between(earlier.totals, later.totals, (moment - earlier.at) / (later.at - earlier.at))
-            if later.at - earlier.at <= widest
+            interpolate(earlier.totals, later.totals, (time - earlier.at) / (later.at - earlier.at))
+            if later.at - earlier.at <= max_gap
             else None
         )
 
-    def levels(self, moments: list[float]) -> Iterator[int]:
-        """The level at each moment: as last told, 0 before the first reading and after the end."""
-        for moment in moments:
-            known = bisect_right(self._readings, moment, key=_at)
-            gone = self.ended is not None and moment >= self.ended
-            yield self._readings[known - 1].level if known and not gone else 0
+    def levels(self, times: list[float]) -> Iterator[int]:
+        """The level at each time: as last reported, 0 before the first reading and after the end."""
+        for time in times:
+            count = bisect_right(self._readings, time, key=_at)
+            ended = self.ended is not None and time >= self.ended
+            yield self._readings[count - 1].level if count and not ended else 0
 
 
 def _at(reading: Reading) -> float:
     return reading.at
 
 
-def between(low: Totals, high: Totals, share: float) -> Totals:
-    """`low`, and `share` (0 … 1) of the way to `high`."""
-    return _each(lambda a, b: a + (b - a) * share, low, high)
+def interpolate(earlier: Totals, later: Totals, share: float) -> Totals:
+    """The counts at `share` (0 .. 1) of the way from `earlier` to `later`."""
+    return _each(lambda a, b: a + (b - a) * share, earlier, later)
 
 
-def minus(high: Totals, low: Totals) -> Totals:
-    """What was added from `low` to `high`."""
-    return _each(lambda a, b: a - b, high, low)
+def subtract(later: Totals, earlier: Totals) -> Totals:
+    """What was added from `earlier` to `later`."""
+    return _each(lambda a, b: a - b, later, earlier)
 
 
-def plus(one: Totals, other: Totals) -> Totals:
-    """Both together."""
+def add_totals(one: Totals, other: Totals) -> Totals:
+    """The sum of both."""
     return _each(lambda a, b: a + b, one, other)
 
 
 def _each(combine: Any, one: Totals, other: Totals) -> Totals:
     numbers = {name: combine(getattr(one, name), getattr(other, name)) for name, _ in _COUNTS}
-    return Totals(**{name: round(numbers[name]) if whole else numbers[name] for name, whole in _COUNTS})
+    return Totals(**{name: round(numbers[name]) if is_integer else numbers[name] for name, is_integer in _COUNTS})

@@ -1,7 +1,7 @@
-"""A cron expression: which wall-clock times it means, in order, upwards or downwards. Knows no time zone.
+"""A cron expression: the wall-clock times that match it, in ascending or descending order. Knows no time zone.
 
-A walk takes the fields like the wheels of a counter, the year first, and only turns through values that are meant: the cost of the next time does not
-depend on how far away it is, but for years without the day that is meant (29 February: at most eight).
+A walk nests the fields, the year first, and visits only values that match. So the cost of the next time does not depend
+on how far away it is, except for years without a matching day (29 February: at most eight).
 """
 
 from __future__ import annotations
@@ -26,17 +26,20 @@ from kindler.core.autoscaling.schedule.cronfields import (
 )
 
 EXAMPLE: Final = "cron(0 8 * * ? *)"
-_BEGIN: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock has no zone
+_FIRST_TIME: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock has no zone
 _NAMES: Final = "minutes hours day-of-month month day-of-week year"
 
 
 class ScheduleError(ValueError):
-    """A schedule cannot be read. The message names the place in the text, says what to write, and gives a right example."""
+    """A schedule cannot be parsed.
+
+    The message names the position in the text and the remedy, and gives a valid example.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """The values of each field, rising; `days` by year and month. `second`: the one second of the minute."""
+    """The values of each field, ascending; `days` by year and month. `second`: the one second of the minute."""
 
     years: Sequence[int]
     months: Sequence[int]
@@ -46,71 +49,73 @@ class Cron:
     second: int
 
     def walk(self, bound: datetime, up: bool) -> Iterator[datetime]:
-        """All times from `bound` on, itself included: later and later ones, or (not `up`) earlier and earlier ones. Times are naive, to the second."""
+        """All times from `bound` on, inclusive: ascending if `up`, else descending. Times are naive, to the second."""
         limits = (bound.year, bound.month, bound.day, bound.hour, bound.minute, bound.second)
-        wheels = (self.years, self.months, self.days, self.hours, self.minutes, (self.second,))
+        fields = (self.years, self.months, self.days, self.hours, self.minutes, (self.second,))
 
-        def turn(head: tuple[int, ...], at_bound: bool) -> Iterator[datetime]:
-            place = len(head)
-            if place == len(wheels):
+        def descend(head: tuple[int, ...], at_bound: bool) -> Iterator[datetime]:
+            index = len(head)
+            if index == len(fields):
                 year, month, day, hour, minute, second = head
                 yield datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - as above
                 return
-            wheel = wheels[place]
-            values = wheel(*head) if callable(wheel) else wheel
+            field_values = fields[index]
+            values = field_values(*head) if callable(field_values) else field_values
             if at_bound:
                 values = (
-                    values[bisect_left(values, limits[place]) :]
+                    values[bisect_left(values, limits[index]) :]
                     if up
-                    else values[: bisect_right(values, limits[place])]
+                    else values[: bisect_right(values, limits[index])]
                 )
             for value in values if up else reversed(values):
-                yield from turn((*head, value), at_bound and value == limits[place])
+                yield from descend((*head, value), at_bound and value == limits[index])
 
-        return turn((), True)
+        return descend((), True)
 
 
 def read(text: str) -> Cron:
-    """What `text`, the part within cron(…), means. Raises ScheduleError, also where no such day ever comes."""
+    """Parses `text`, the part within cron(…). Raises ScheduleError, also if no such day ever comes."""
     parts = text.split()
     if len(parts) not in (6, 7):
         raise ScheduleError(f"cron({text}): has {len(parts)} fields: use six, {_NAMES}, as {EXAMPLE}")
-    shown = 7 - len(parts)  # the index of the first field that is written
-    seven = ["0"] * shown + parts
+    first_written = 7 - len(parts)  # index of the first field in the text
+    seven = ["0"] * first_written + parts
     try:
         return _read(seven)
-    except UnreadableError as wrong:
-        field, whole = wrong.field, seven[wrong.field.place]
-        found = f"is {whole}" if wrong.item.upper() == whole.upper() else f"has {wrong.item or 'an empty item'}"
-        where = f"{field.name} (field {field.place - shown + 1}) {found}"
-        raise ScheduleError(f"cron({text}): {where}: {wrong.remedy}, as {_mended(seven, shown, wrong)}") from None
+    except UnreadableError as error:
+        field, whole = error.field, seven[error.field.index]
+        problem = f"is {whole}" if error.item.upper() == whole.upper() else f"has {error.item or 'an empty item'}"
+        where = f"{field.name} (field {field.index - first_written + 1}) {problem}"
+        raise ScheduleError(
+            f"cron({text}): {where}: {error.remedy}, as {_corrected(seven, first_written, error)}"
+        ) from None
 
 
 def _read(parts: list[str]) -> Cron:
-    seconds, minutes, hours = (cronfields.values(field, parts[field.place]) for field in (SECONDS, MINUTES, HOURS))
+    seconds, minutes, hours = (cronfields.values(field, parts[field.index]) for field in (SECONDS, MINUTES, HOURS))
     if len(seconds) != 1:
-        raise UnreadableError(SECONDS, parts[SECONDS.place], "use one number, for no schedule is finer than a minute")
-    by_month, by_week = parts[DAY_OF_MONTH.place], parts[DAY_OF_WEEK.place]
+        raise UnreadableError(SECONDS, parts[SECONDS.index], "use one number, for no schedule is finer than a minute")
+    by_month, by_week = parts[DAY_OF_MONTH.index], parts[DAY_OF_WEEK.index]
     if (by_month == "?") == (by_week == "?"):
         how = "write ? here or in day-of-week, and a day in the other"
         raise UnreadableError(DAY_OF_MONTH, by_month, how, "*" if by_month == "?" or by_week == "*" else "?")
     days = cronfields.days_of_week(by_week) if by_month == "?" else cronfields.days_of_month(by_month)
-    months, years = cronfields.values(MONTH, parts[MONTH.place]), cronfields.values(YEAR, parts[YEAR.place])
+    months, years = cronfields.values(MONTH, parts[MONTH.index]), cronfields.values(YEAR, parts[YEAR.index])
     cron = Cron(years, months, days, hours, minutes, seconds[0])
-    if next(cron.walk(_BEGIN, up=True), None) is None:
+    if next(cron.walk(_FIRST_TIME, up=True), None) is None:
         field, sample = (DAY_OF_WEEK, "6L") if by_month == "?" else (DAY_OF_MONTH, "L")
         raise UnreadableError(
-            field, parts[field.place], "no such day comes in these months and years, use a day that does", sample
+            field, parts[field.index], "no such day comes in these months and years, use a day that does", sample
         )
     return cron
 
 
-def _mended(parts: list[str], shown: int, wrong: UnreadableError) -> str:
-    """The user's own text with the one field put right, if the rest is right."""
-    mended = parts.copy()
-    mended[wrong.field.place] = wrong.sample
+def _corrected(parts: list[str], first_written: int, error: UnreadableError) -> str:
+    """The user's own text with the wrong field replaced, if the rest is valid; else a general example."""
+    corrected = parts.copy()
+    corrected[error.field.index] = error.sample
     try:
-        _read(mended)
+        _read(corrected)
     except UnreadableError:
         return EXAMPLE
-    return f"cron({' '.join(mended[shown:])})"
+    return f"cron({' '.join(corrected[first_written:])})"

@@ -1,14 +1,19 @@
 """One field of a cron expression: its text becomes values, or days of a month.
 
-The dialect is EventBridge's, as Application Auto Scaling reads it. Its refusals ("Invalid Month value: 'MON'") are word for word those of the Quartz
-scheduler, whose rules AWS's pages tell in short; where they say nothing, Quartz's rule stands here:
+The dialect is EventBridge's, as Application Auto Scaling reads it. Its error messages ("Invalid Month value: 'MON'")
+are literally those of the Quartz scheduler, whose rules AWS's pages describe in short. Where AWS's pages say nothing,
+Quartz's rule applies here:
 
-- A range that falls goes around: FRI-MON, NOV-FEB and 22-2 are what they look like. Years do not go around.
-- A step counts from the start of its range (`0/15`, `1-30/10`), around the end as well; one as large as the field has values is allowed, larger is not.
-- L, L-3, LW, L-3W, 15W, 6L, FRI#2 stand alone in their field. L as day-of-week is Saturday. Names may be in small letters.
-- The weekday nearest to a day is in the same month: 1W is the 3rd where the 1st is a Saturday. A month without a 31st has no 31W.
+- A descending range wraps around: FRI-MON, NOV-FEB and 22-2. Years do not wrap.
+- A step counts from the start of its range (`0/15`, `1-30/10`), across the wrap as well. A step as large as the number
+  of the field's values is allowed, a larger one is not.
+- L, L-3, LW, L-3W, 15W, 6L, FRI#2 must be alone in their field. L as day-of-week is Saturday. Names may be in lower
+  case.
+- The weekday nearest to a day is in the same month: 1W is the 3rd if the 1st is a Saturday. A month without a 31st has
+  no 31W.
 
-Of 25,000 random expressions with numbers alone, at random times in UTC, Quartz 2.3.2 had the same next moment for all but one (31W of a November).
+Of 25,000 random numeric expressions, at random times in UTC, Quartz 2.3.2 had the same next time for all but one (31W
+in a November).
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ from functools import lru_cache
 from typing import Final
 
 Days = Callable[[int, int], Sequence[int]]
-"""(year, month) -> the days of that month that are meant, rising."""
+"""(year, month) -> the matching days of that month, ascending."""
 
 _ITEM: Final = re.compile(r"(?:(?P<every>\*)|(?P<first>[0-9A-Z]+)(?:-(?P<last>[0-9A-Z]+))?)(?:/(?P<step>[0-9]+))?")
 _FROM_LAST: Final = re.compile(r"L(?:-(?P<back>[0-9]+))?(?P<weekday>W)?")
@@ -34,9 +39,14 @@ _SATURDAY: Final = 5  # Monday is 0, as in `monthrange`
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What may stand in one field. `place`: its index among seven fields. `names`: of its values from `low` on. `sample`: a right text."""
+    """What one field may contain.
 
-    place: int
+    `index`: among seven fields. `names`: of its values from `low` on. `sample`: a valid text.
+
+    `alone`: forms that must be the only one in the field.
+    """
+
+    index: int
     name: str
     low: int
     high: int
@@ -65,7 +75,7 @@ YEAR: Final = Field(6, "year", 1970, 2199)
 
 
 class UnreadableError(ValueError):
-    """`item` of a field is wrong; `remedy` says what to write."""
+    """`item` of a field is invalid; `remedy` says what to write, `sample` is a valid text."""
 
     def __init__(self, field: Field, item: str, remedy: str = "", sample: str = "") -> None:
         self.field, self.item, self.remedy, self.sample = field, item, remedy or field.remedy, sample or field.sample
@@ -73,12 +83,12 @@ class UnreadableError(ValueError):
 
 
 def values(field: Field, text: str) -> tuple[int, ...]:
-    """The values that a list of numbers, names, ranges and steps means, rising. Raises UnreadableError."""
+    """The values of a list of numbers, names, ranges and steps, ascending. Raises UnreadableError."""
     return tuple(sorted({value for item in text.upper().split(",") for value in _item(field, item)}))
 
 
 def days_of_month(text: str) -> Days:
-    """What day-of-month means. Raises UnreadableError."""
+    """Parses day-of-month. Raises UnreadableError."""
     upper = text.upper()
     if match := _FROM_LAST.fullmatch(upper):
         back, weekday = int(match["back"] or 0), bool(match["weekday"])
@@ -95,7 +105,7 @@ def days_of_month(text: str) -> Days:
 
 
 def days_of_week(text: str) -> Days:
-    """What day-of-week means. Raises UnreadableError."""
+    """Parses day-of-week. Raises UnreadableError."""
     upper = text.upper()
     if match := _NTH_OF_KIND.fullmatch(upper):
         kind, nth = _weekday(match["day"]), int(match["nth"])
@@ -135,14 +145,14 @@ def _weekday(text: str) -> int:
     return (_number(DAY_OF_WEEK, text) - 2) % 7  # 1 is Sunday in the text, Monday is 0 here
 
 
-@lru_cache(4096)  # everybody asks for this month's Mondays to Fridays
+@lru_cache(4096)  # most schedules use the Mondays to Fridays of this month
 def _of_kind(year: int, month: int, kinds: tuple[int, ...]) -> tuple[int, ...]:
     first, length = monthrange(year, month)
     return tuple(day for day in range(1, length + 1) if (first + day - 1) % 7 in kinds)
 
 
 def _day(year: int, month: int, day: int, weekday: bool) -> Sequence[int]:
-    """That day, or the nearest to it of Monday to Friday in the same month; none if the month has no such day."""
+    """That day, or the nearest Monday to Friday in the same month; empty if the month has no such day."""
     first, length = monthrange(year, month)
     if not 1 <= day <= length:
         return ()

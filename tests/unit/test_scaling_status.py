@@ -1,4 +1,4 @@
-"""What is told of scaling: why the size changes, whether scaling is active, what the user must mend."""
+"""What is reported about scaling: why the size changes, whether scaling is active, and what the user must correct."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NONE, CUSTOM = MetricsApi.NONE, MetricsApi.CUSTOM
 BUSY = tracks()
 
 
-# --- Why
+# --- The cause
 
 
 @pytest.mark.parametrize(
@@ -95,13 +95,13 @@ def test_why_the_size_changes(found: dict[str, Any], cause: str) -> None:
         ((), " "),
     ],
 )
-def test_which_of_several_policies_asks(averages: tuple[str, ...], by: str) -> None:
+def test_the_cause_names_the_policy_with_the_largest_recommendation(averages: tuple[str, ...], by: str) -> None:
     scales = target(1, 8, BUSY, tracks("b", at=0.5))
     decided = decide(facts(scales, replicas=5, status=status(3, **SINCE), hpa=hpa(averages=averages)))
     assert decided.cause == f"target tracking {by}asks for 5".replace("  ", " ")
 
 
-def test_which_of_several_policies_asks_where_the_controller_computes() -> None:
+def test_the_cause_names_that_policy_also_when_the_controller_computes() -> None:
     scales = target(1, 8, BUSY, tracks("b", at=0.5), tracks("c"))
     decided = decide(facts(scales, status=status(1, **SINCE), api=NONE, loads={"busy": 3.0, "b": 2.9, "c": None}))
     assert decided.cause == "target tracking policy 'b' asks for 6"
@@ -118,11 +118,11 @@ AWAY = "the HPA was unable to compute the replica count: the server is currently
         ({"scales": target(0, 0, BUSY)}, c.TRUE, c.MAXIMUM_IS_ZERO, "served on demand"),
         ({"scales": target(2, 8)}, c.TRUE, c.SCHEDULED, "2 to 8"),
         ({"scales": target(2, 8, tracks(metric="CPUUtilization"))}, c.FALSE, c.NO_METRICS, "see the condition Stalled"),
-        ({"scales": target(2, 8, BUSY, rests="in out")}, c.FALSE, c.SUSPENDED, "suspendedState"),
-        ({"scales": target(2, 8, BUSY, rests="in out"), "api": NONE}, c.FALSE, c.SUSPENDED, "suspendedState"),
-        ({"hpa": None}, c.UNKNOWN, c.NOT_SCALED_YET, "iris-warm does not lead to the warm pool yet"),
-        ({"hpa": hpa(leads_to="old")}, c.UNKNOWN, c.NOT_SCALED_YET, "does not lead to"),
-        ({"hpa": hpa()}, c.UNKNOWN, c.NOT_SCALED_YET, "has not looked"),
+        ({"scales": target(2, 8, BUSY, suspended="in out")}, c.FALSE, c.SUSPENDED, "suspendedState"),
+        ({"scales": target(2, 8, BUSY, suspended="in out"), "api": NONE}, c.FALSE, c.SUSPENDED, "suspendedState"),
+        ({"hpa": None}, c.UNKNOWN, c.NOT_SCALED_YET, "iris-warm does not scale the warm pool yet"),
+        ({"hpa": hpa(targets_pool="old")}, c.UNKNOWN, c.NOT_SCALED_YET, "does not scale the warm pool"),
+        ({"hpa": hpa()}, c.UNKNOWN, c.NOT_SCALED_YET, "has not read its metrics yet"),
         (
             {"hpa": hpa(("AbleToScale", "False", "FailedGetScale", "no such pool"))},
             c.FALSE,
@@ -160,13 +160,13 @@ AWAY = "the HPA was unable to compute the replica count: the server is currently
             "",
         ),
         (
-            {"scales": target(1, 8, BUSY, rests="in"), "hpa": hpa(("ScalingActive", "True", "", ""))},
+            {"scales": target(1, 8, BUSY, suspended="in"), "hpa": hpa(("ScalingActive", "True", "", ""))},
             c.TRUE,
             c.METRICS_AVAILABLE,
             "Scaling in is suspended.",
         ),
         (
-            {"scales": target(1, 8, BUSY, rests="out"), "hpa": hpa(("ScalingActive", "True", "", ""))},
+            {"scales": target(1, 8, BUSY, suspended="out"), "hpa": hpa(("ScalingActive", "True", "", ""))},
             c.TRUE,
             c.METRICS_AVAILABLE,
             "Scaling out is suspended.",
@@ -202,11 +202,11 @@ AWAY = "the HPA was unable to compute the replica count: the server is currently
     ],
 )
 def test_whether_scaling_is_active(found: dict[str, Any], verdict: str, reason: str, says: str) -> None:
-    told = decide(facts(**({"scales": target(1, 8, BUSY)} | found))).active
-    assert told is not None
-    assert told[:2] == (verdict, reason)
-    assert says in told[2]
-    assert told[2].endswith(".")
+    reported = decide(facts(**({"scales": target(1, 8, BUSY)} | found))).active
+    assert reported is not None
+    assert reported[:2] == (verdict, reason)
+    assert says in reported[2]
+    assert reported[2].endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -221,11 +221,13 @@ def test_whether_scaling_is_active(found: dict[str, Any], verdict: str, reason: 
         ("", 15, (c.UNKNOWN, c.NOT_SCALED_YET)),
     ],
 )
-def test_a_metric_that_is_away_for_a_moment_is_no_news(before: str, seconds: int, verdict: tuple[str, str]) -> None:
-    """A restart of the metrics process would be two writes and an Event for each endpoint."""
+def test_a_metric_that_is_missing_for_a_short_time_is_not_reported(
+    before: str, seconds: int, verdict: tuple[str, str]
+) -> None:
+    """A restart of the metrics process would cause two writes and an Event for each endpoint."""
     fails = hpa(("ScalingActive", "False", "FailedGetExternalMetric", AWAY, "2027-01-15T08:00:00Z"))  # NOW
-    told = {"conditions": [{"type": c.SCALING_ACTIVE, "status": "", "reason": before}]}
-    decided = decide(facts(target(1, 8, BUSY), hpa=fails, status=told, now=NOW + seconds))
+    reported = {"conditions": [{"type": c.SCALING_ACTIVE, "status": "", "reason": before}]}
+    decided = decide(facts(target(1, 8, BUSY), hpa=fails, status=reported, now=NOW + seconds))
     assert decided.active is not None
     assert decided.active[:2] == verdict
     assert decided.requeue_after == (90 - seconds if seconds < 90 else None)
@@ -236,35 +238,36 @@ def test_a_metric_that_is_away_for_a_moment_is_no_news(before: str, seconds: int
     [
         (target(1, 8, BUSY), 8, "HorizontalPodAutoscaler iris-warm sizes the warm pool within 1 to 8."),
         (
-            target(1, 8, BUSY, rests="scheduled"),
+            target(1, 8, BUSY, suspended="scheduled"),
             8,
             "HorizontalPodAutoscaler iris-warm sizes the warm pool within 1 to 8.",
         ),
         (
-            target(1, 9, BUSY, rests="out"),
+            target(1, 9, BUSY, suspended="out"),
             8,
-            "HorizontalPodAutoscaler iris-warm sizes the warm pool within 1 to 8. Scaling out is suspended. maxCapacity 9 is held at 8, the maxConcurrency "
-            "of the endpoint configuration; lower the one or raise the other.",
+            "HorizontalPodAutoscaler iris-warm sizes the warm pool within 1 to 8. Scaling out is suspended. "
+            "maxCapacity 9 is held at 8, the maxConcurrency of the endpoint configuration; "
+            "lower the one or raise the other.",
         ),
         (
-            target(1, 8, rests="in out"),
+            target(1, 8, suspended="in out"),
             8,
             "There are no scaling policies: the size is held within the bounds in force, 1 to 8.",
         ),
     ],
 )
-def test_messages_say_what_is_so_and_no_more(scales: Any, limit: int, message: str) -> None:
-    told = decide(
+def test_the_message_names_the_bounds_and_what_is_suspended(scales: Any, limit: int, message: str) -> None:
+    reported = decide(
         facts(scales, leads=route(limit=limit), hpa=hpa(("ScalingActive", "True", "ValidMetricFound", "")))
     ).active
-    assert told is not None
-    assert told[2] == message
+    assert reported is not None
+    assert reported[2] == message
 
 
-# --- What the user must mend
+# --- What the user must correct
 
 
-def test_policies_that_cannot_be_followed_are_told_and_the_rest_acts() -> None:
+def test_unusable_policies_are_reported_and_the_others_act() -> None:
     decided = decide(facts(target(1, 8, BUSY, tracks("cpu", metric="CPUUtilization"))))
     assert decided.blocker is not None
     assert (decided.blocker.kind, decided.blocker.reason, decided.blocker.blocking) == (
@@ -277,7 +280,7 @@ def test_policies_that_cannot_be_followed_are_told_and_the_rest_acts() -> None:
     assert len(decided.hpa["metrics"]) == 1
 
 
-def test_schedules_that_cannot_be_read_are_told_and_the_rest_acts() -> None:
+def test_invalid_schedules_are_reported_and_the_others_act() -> None:
     wrong = action("noon", "cron(0 12 31 FEB ? 2027 9)", low=3)
     decided = decide(facts(target(1, 8, BUSY, actions=(wrong, MORNING)), status=status(1, **SINCE)))
     assert decided.blocker is not None
@@ -298,7 +301,8 @@ UPDATING = {"endpointConfigName": "v1"}  # the spec of `endpoint` below names v2
             {},
             None,
             None,
-            "names the variant 'Blue', and that of the endpoint configuration is 'AllTraffic': write variantName: AllTraffic.",
+            "names the variant 'Blue', and that of the endpoint configuration is 'AllTraffic': "
+            "write variantName: AllTraffic.",
         ),
         (
             ("Blue", "AllTraffic", "Azure"),
@@ -315,7 +319,7 @@ UPDATING = {"endpointConfigName": "v1"}  # the spec of `endpoint` below names v2
         (("Blue",), {"endpointConfigName": "v2"}, "Blue", None, "names the variant 'Blue'"),
     ],
 )
-def test_the_entry_of_the_variant(
+def test_which_entry_applies_to_the_variant(
     variants: tuple[str, ...], status: dict[str, Any], next_variant: str | None, chosen: str | None, says: str | None
 ) -> None:
     spec = {"endpointConfigName": "v2", "autoscaling": [{"variantName": v} for v in variants]}
@@ -327,8 +331,8 @@ def test_the_entry_of_the_variant(
         assert not blocker.blocking
 
 
-@pytest.mark.parametrize(("spec", "told"), [({"endpointName": "Iris-EU"}, True), ({}, False)])
-def test_dimensions_name_the_endpoint_by_its_sagemaker_name(spec: dict[str, Any], told: bool) -> None:
+@pytest.mark.parametrize(("spec", "reported"), [({"endpointName": "Iris-EU"}, True), ({}, False)])
+def test_dimensions_name_the_endpoint_by_its_sagemaker_name(spec: dict[str, Any], reported: bool) -> None:
     said = tracks(metric="Invocations")
     custom = said["targetTrackingScalingPolicyConfiguration"]["customizedMetricSpecification"]
     custom |= {"statistic": "Sum", "dimensions": [{"name": "EndpointName", "value": "iris"}]}
@@ -338,5 +342,5 @@ def test_dimensions_name_the_endpoint_by_its_sagemaker_name(spec: dict[str, Any]
             endpoint={"metadata": {"name": "iris", "namespace": "team", "uid": "uid-iris"}, "spec": spec},
         )
     )
-    assert (decided.blocker is not None) == told
-    assert (decided.hpa is None) == told
+    assert (decided.blocker is not None) == reported
+    assert (decided.hpa is None) == reported

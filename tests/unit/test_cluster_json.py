@@ -1,4 +1,6 @@
-"""What goes over the wire: paths that cannot leave their place, JSON as the API server writes it, lines of any length, errors by what helps."""
+"""Details of requests: paths that names cannot change, JSON as the API server writes it, lines of any length, kinds of
+errors.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ import aiohttp
 import pytest
 from aiohttp.base_protocol import BaseProtocol
 
-from kindler.clients.cluster import ENDPOINTS, PODS, Resource, _encoded, _lines
+from kindler.clients.cluster import ENDPOINTS, PODS, Resource
+from kindler.clients.connection import encode
+from kindler.clients.connection import lines as read_lines
 from kindler.clients.errors import ApiError, NotFound, Unavailable, from_status, no_answer
 
 
@@ -33,7 +37,7 @@ def test_paths(resource: Resource, arguments: tuple[str | None, ...], path: str)
 
 
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "a%2fb", "../../secrets/s"])
-def test_a_name_that_could_lead_elsewhere_names_nothing(name: str) -> None:
+def test_a_name_that_would_change_the_path_is_not_found(name: str) -> None:
     for arguments in (("n", name), (name, "e"), (name,)):
         with pytest.raises(NotFound):
             ENDPOINTS.path(*arguments)
@@ -41,9 +45,9 @@ def test_a_name_that_could_lead_elsewhere_names_nothing(name: str) -> None:
         ENDPOINTS.path("", "e")
 
 
-def test_json_is_written_as_go_writes_it() -> None:
+def test_json_is_encoded_as_go_encodes_it() -> None:
     body = {"b": 1, "a": {"z": "<é>&\u2028", "y": [True, None, 10**12]}}
-    assert _encoded(body) == '{"a":{"y":[true,null,1000000000000],"z":"\\u003cé\\u003e\\u0026\\u2028"},"b":1}'.encode()
+    assert encode(body) == '{"a":{"y":[true,null,1000000000000],"z":"\\u003cé\\u003e\\u0026\\u2028"},"b":1}'.encode()
 
 
 @pytest.mark.parametrize(
@@ -57,18 +61,18 @@ def test_json_is_written_as_go_writes_it() -> None:
     ],
 )
 async def test_lines_of_any_length(chunks: list[bytes], lines: list[bytes]) -> None:
-    assert [line async for line in _lines(stream(chunks))] == lines
+    assert [line async for line in read_lines(stream(chunks))] == lines
 
 
-async def test_a_line_without_its_end_is_trouble() -> None:
-    lines = _lines(stream([b"a\n{", b'"b']))
+async def test_an_unfinished_line_is_unavailable() -> None:
+    lines = read_lines(stream([b"a\n{", b'"b']))
     assert await anext(lines) == b"a"
     with pytest.raises(Unavailable, match="inside an object"):
         await anext(lines)
 
 
 @pytest.mark.parametrize(
-    ("body", "headers", "told"),
+    ("body", "headers", "reported"),
     [
         ({"reason": "R", "message": "M"}, {}, ("R", "M", None)),
         ({"reason": "R", "message": "M", "details": {"retryAfterSeconds": 3}}, {}, ("R", "M", 3)),
@@ -77,15 +81,15 @@ async def test_a_line_without_its_end_is_trouble() -> None:
         ("<html>", {}, ("Unknown", "the API server gave no message", None)),
     ],
 )
-def test_whatever_was_answered_is_an_error_with_words(
-    body: Any, headers: dict[str, str], told: tuple[str, str, float | None]
+def test_every_response_becomes_an_error_with_a_message(
+    body: Any, headers: dict[str, str], reported: tuple[str, str, float | None]
 ) -> None:
     error = from_status(503, body, headers)
-    assert isinstance(error, Unavailable) and (error.reason, error.message, error.retry_after) == told
+    assert isinstance(error, Unavailable) and (error.reason, error.message, error.retry_after) == reported
     assert "503" in str(error)
 
 
-def test_no_answer_has_words_too() -> None:
+def test_a_missing_response_has_a_message_too() -> None:
     assert str(no_answer(TimeoutError())) == "TimeoutError: the API server did not answer in time"
     assert isinstance(no_answer(OSError("refused")), ApiError)
 

@@ -1,4 +1,4 @@
-"""Who sizes the warm pool, and to what: the tables of core/autoscaling/decision.py and core/autoscaling/decide.py, row by row."""
+"""Who scales the warm pool, and to which size: the tables of core/autoscaling/decision.py and decide.py, row by row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kindler.core.autoscaling.decide import BLIND_LOOK, LOOK, QUIET_LOOK, decide
+from kindler.core.autoscaling.decide import FIRST_MINUTE_RESYNC_SECONDS, IDLE_RESYNC_SECONDS, RESYNC_SECONDS, decide
 from kindler.core.autoscaling.decision import MetricsApi
 from kindler.core.autoscaling.tracking import Recommendation
 from tests.unit.autoscaling import MORNING, NIGHT, NOW, SINCE, WARM, bounds, facts, hpa, pool, route, status, target
@@ -46,7 +46,7 @@ SIZERS: dict[str, tuple[dict[str, Any], int | None, tuple[int, int] | None, bool
     "the HPA's, also below": ({"scales": target(2, 8, BUSY), "replicas": 1}, None, (2, 8), False),
     "no HPA yet": ({"scales": target(2, 8, BUSY), "replicas": 1, "hpa": None}, 2, (2, 8), False),
     "the HPA leads elsewhere": (
-        {"scales": target(2, 8, BUSY), "replicas": 9, "hpa": hpa(leads_to="old")},
+        {"scales": target(2, 8, BUSY), "replicas": 9, "hpa": hpa(targets_pool="old")},
         8,
         (2, 8),
         False,
@@ -60,7 +60,12 @@ SIZERS: dict[str, tuple[dict[str, Any], int | None, tuple[int, int] | None, bool
     ),
     "from 0 to the minimum": ({"scales": target(2, 8, BUSY), "replicas": 0}, 2, (2, 8), False),
     "… though the HPA slept": ({"scales": target(2, 8, BUSY), "replicas": 0, "hpa": SLEPT}, 2, (2, 8), False),
-    "… while all rests": ({"scales": target(2, 8, BUSY, rests="in out scheduled"), "replicas": 0}, 2, (2, 8), False),
+    "… while all suspended": (
+        {"scales": target(2, 8, BUSY, suspended="in out scheduled"), "replicas": 0},
+        2,
+        (2, 8),
+        False,
+    ),
     "minimum 0, the HPA's": ({"scales": target(0, 8, BUSY), "replicas": 3}, None, (0, 8), False),
     "at 0 by the HPA": ({"scales": target(0, 8, BUSY), "replicas": 0, "hpa": SLEPT}, None, (0, 8), False),
     "at 0 not by the HPA, idle": (
@@ -83,8 +88,8 @@ SIZERS: dict[str, tuple[dict[str, Any], int | None, tuple[int, int] | None, bool
     ),
     "at 0, not measured yet": ({"scales": target(0, 8, BUSY), "replicas": 0}, 0, (0, 8), True),
     "at 0, no data": ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": None}}, 0, (0, 8), True),
-    "at 0, scaling out rests": (
-        {"scales": target(0, 8, BUSY, rests="out"), "replicas": 0, "loads": {"busy": 3.0}},
+    "at 0, scaling out suspended": (
+        {"scales": target(0, 8, BUSY, suspended="out"), "replicas": 0, "loads": {"busy": 3.0}},
         0,
         (0, 8),
         True,
@@ -101,55 +106,55 @@ SIZERS: dict[str, tuple[dict[str, Any], int | None, tuple[int, int] | None, bool
         (0, 8),
         True,
     ),
-    "zero refused, busy": (
+    "zero rejected, busy": (
         {"scales": target(0, 8, AT_ONCE), "replicas": 4, "zero": False, "loads": {"busy": 1.0}},
         None,
         (1, 8),
         True,
     ),
-    "zero refused, 4 and idle: the HPA comes first": (
+    "zero rejected, 4 and idle: the HPA comes first": (
         {"scales": target(0, 8, AT_ONCE), "replicas": 4, "zero": False, "loads": {"busy": 0.0}},
         None,
         (1, 8),
         True,
     ),
-    "zero refused, 1 and idle": (
+    "zero rejected, 1 and idle": (
         {"scales": target(0, 8, AT_ONCE), "replicas": 1, "zero": False, "loads": {"busy": 0.0}},
         0,
         (1, 8),
         True,
     ),
-    "zero refused, 1 and idle, in the window": (
+    "zero rejected, 1 and idle, in the window": (
         {"scales": target(0, 8, BUSY), "replicas": 1, "zero": False, "loads": {"busy": 0.0}},
         None,
         (1, 8),
         True,
     ),
-    "zero refused, 1 and no data": (
+    "zero rejected, 1 and no data": (
         {"scales": target(0, 8, AT_ONCE), "replicas": 1, "zero": False, "loads": {"busy": None}},
         None,
         (1, 8),
         True,
     ),
-    "zero refused, scaling in rests": (
-        {"scales": target(0, 8, AT_ONCE, rests="in"), "replicas": 1, "zero": False, "loads": {"busy": 0.0}},
+    "zero rejected, scaling in suspended": (
+        {"scales": target(0, 8, AT_ONCE, suspended="in"), "replicas": 1, "zero": False, "loads": {"busy": 0.0}},
         None,
         (1, 8),
         True,
     ),
-    "zero refused, never scaled in": (
+    "zero rejected, never scaled in": (
         {"scales": target(0, 8, tracks(cooldown=0, keeps=True)), "replicas": 1, "zero": False, "loads": {"busy": 0.0}},
         None,
         (1, 8),
         True,
     ),
-    "zero refused, at 0, load": (
+    "zero rejected, at 0, load": (
         {"scales": target(0, 8, BUSY), "replicas": 0, "zero": False, "loads": {"busy": 3.0}},
         5,
         (1, 8),
         True,
     ),
-    "zero refused, minimum above": ({"scales": target(1, 8, BUSY), "replicas": 4, "zero": False}, None, (1, 8), False),
+    "zero rejected, minimum above": ({"scales": target(1, 8, BUSY), "replicas": 4, "zero": False}, None, (1, 8), False),
     "no API, more": (
         {"scales": target(1, 8, BUSY), "replicas": 2, "api": NONE, "loads": {"busy": 3.0}},
         None,
@@ -265,7 +270,7 @@ SIZERS: dict[str, tuple[dict[str, Any], int | None, tuple[int, int] | None, bool
         (0, 1),
         True,
     ),
-    "no API, zero refused, to 0": (
+    "no API, zero rejected, to 0": (
         {"scales": target(0, 8, AT_ONCE), "replicas": 1, "api": NONE, "zero": False, "loads": {"busy": 0.0}},
         0,
         (1, 1),
@@ -283,7 +288,9 @@ SIZERS: dict[str, tuple[dict[str, Any], int | None, tuple[int, int] | None, bool
 
 
 @pytest.mark.parametrize("row", SIZERS.values(), ids=SIZERS)
-def test_who_sizes(row: tuple[dict[str, Any], int | None, tuple[int, int] | None, bool]) -> None:
+def test_who_scales_the_pool_and_to_which_size(
+    row: tuple[dict[str, Any], int | None, tuple[int, int] | None, bool],
+) -> None:
     found, size, wanted, measure = row
     decided = decide(facts(**found))
     assert (decided.size, bounds(decided.hpa), decided.measures_load) == (size, wanted, measure)
@@ -293,21 +300,33 @@ def test_who_sizes(row: tuple[dict[str, Any], int | None, tuple[int, int] | None
 @pytest.mark.parametrize(
     ("found", "again", "quiet"),
     [
-        ({"scales": target(0, 8, BUSY), "replicas": 0}, LOOK, False),
-        ({"scales": target(0, 8, BUSY), "replicas": 0, "history": (Recommendation(NOW - 5, 0),)}, BLIND_LOOK, False),
-        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": None}}, LOOK, False),
-        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": 0.0}}, QUIET_LOOK, True),
-        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": 0.1}}, LOOK, False),
-        ({"scales": target(0, 8, BUSY, tracks("b")), "replicas": 0, "loads": {"busy": 0.0, "b": None}}, LOOK, False),
-        ({"scales": target(2, 8, BUSY), "replicas": 2, "api": NONE, "loads": {"busy": 0.0}}, QUIET_LOOK, True),
-        ({"scales": target(2, 8, BUSY), "replicas": 3, "api": NONE, "loads": {"busy": 0.0}}, LOOK, False),
-        ({"scales": target(2, 8, BUSY), "replicas": 1, "api": NONE, "loads": {"busy": 0.0}}, LOOK, False),
-        ({"scales": target(0, 8, AT_ONCE), "replicas": 1, "zero": False, "loads": {"busy": 0.0}}, LOOK, False),
-        ({"scales": target(0, 8, FOREIGN), "replicas": 0, "loads": {"queue": 0.0}}, LOOK, False),
+        ({"scales": target(0, 8, BUSY), "replicas": 0}, RESYNC_SECONDS, False),
+        (
+            {"scales": target(0, 8, BUSY), "replicas": 0, "history": (Recommendation(NOW - 5, 0),)},
+            FIRST_MINUTE_RESYNC_SECONDS,
+            False,
+        ),
+        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": None}}, RESYNC_SECONDS, False),
+        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": 0.0}}, IDLE_RESYNC_SECONDS, True),
+        ({"scales": target(0, 8, BUSY), "replicas": 0, "loads": {"busy": 0.1}}, RESYNC_SECONDS, False),
+        (
+            {"scales": target(0, 8, BUSY, tracks("b")), "replicas": 0, "loads": {"busy": 0.0, "b": None}},
+            RESYNC_SECONDS,
+            False,
+        ),
+        ({"scales": target(2, 8, BUSY), "replicas": 2, "api": NONE, "loads": {"busy": 0.0}}, IDLE_RESYNC_SECONDS, True),
+        ({"scales": target(2, 8, BUSY), "replicas": 3, "api": NONE, "loads": {"busy": 0.0}}, RESYNC_SECONDS, False),
+        ({"scales": target(2, 8, BUSY), "replicas": 1, "api": NONE, "loads": {"busy": 0.0}}, RESYNC_SECONDS, False),
+        (
+            {"scales": target(0, 8, AT_ONCE), "replicas": 1, "zero": False, "loads": {"busy": 0.0}},
+            RESYNC_SECONDS,
+            False,
+        ),
+        ({"scales": target(0, 8, FOREIGN), "replicas": 0, "loads": {"queue": 0.0}}, RESYNC_SECONDS, False),
         ({"scales": target(1, 8, BUSY), "replicas": 1}, None, False),
     ],
 )
-def test_what_is_measured_is_looked_at_as_often_as_it_moves(
+def test_the_next_pass_comes_as_soon_as_loads_can_change_the_size(
     found: dict[str, Any], again: float | None, quiet: bool
 ) -> None:
     decided = decide(facts(**found))
@@ -320,13 +339,13 @@ def test_what_is_measured_is_looked_at_as_often_as_it_moves(
         (1, 8, 20, 1, (1, 8), (1, 8)),
         (1, 8, 20, 3, (1, 3), (1, 8)),
         (4, 9, 20, 3, (2, 3), (4, 9)),
-        (1, 50, 20, 1, (1, 20), (1, 20)),  # held at maxConcurrency
+        (1, 50, 20, 1, (1, 20), (1, 20)),  # limited to maxConcurrency
         (30, 50, 20, 1, (20, 20), (20, 20)),
         (30, 50, 20, 8, (3, 3), (20, 20)),
         (0, 50, 20, 50, (0, 1), (0, 20)),
     ],
 )
-def test_units_and_pods(
+def test_sizes_in_units_and_pods(
     low: int, high: int, limit: int, per: int, pods: tuple[int, int], held: tuple[int, int]
 ) -> None:
     decided = decide(facts(target(low, high, BUSY), leads=route(limit=limit, per=per)))
@@ -335,7 +354,7 @@ def test_units_and_pods(
     assert (decided.status["minCapacity"], decided.status["maxCapacity"]) == held
 
 
-def test_the_target_of_a_pod_is_that_of_its_units() -> None:
+def test_the_target_of_a_pod_is_the_sum_for_its_units() -> None:
     decided = decide(facts(target(1, 8, BUSY), leads=route(per=4)))
     assert decided.hpa is not None
     assert decided.hpa["metrics"][0]["external"]["target"] == {"type": "AverageValue", "averageValue": "2800m"}
@@ -348,17 +367,17 @@ def test_the_target_of_a_pod_is_that_of_its_units() -> None:
     ("replicas", "ready", "before", "desired", "current"),
     [
         (2, 2, (2, 2), 2, 2),
-        (4, 2, (2, 2), 4, 2),  # raised, not filled
+        (4, 2, (2, 2), 4, 2),  # increased, not Ready yet
         (4, 3, (4, 2), 4, 2),
         (4, 4, (4, 2), 4, 4),
         (4, 5, (4, 2), 4, 4),
-        (2, 4, (4, 4), 2, 2),  # taken away at once
-        (4, 1, (4, 4), 4, 4),  # pods that fail are told elsewhere
-        (9, 9, (4, 4), 8, 8),  # on its way to the maximum
+        (2, 4, (4, 4), 2, 2),  # decreased at once
+        (4, 1, (4, 4), 4, 4),  # failing pods are reported elsewhere
+        (9, 9, (4, 4), 8, 8),  # scaling in to the maximum
         (6, 5, (8, 3), 6, 3),
     ],
 )
-def test_a_raised_size_counts_once_filled(
+def test_an_increase_counts_when_its_pods_are_ready(
     replicas: int, ready: int, before: tuple[int, int], desired: int, current: int
 ) -> None:
     decided = decide(facts(target(1, 8, BUSY), replicas=replicas, ready=ready, status=status(*before)))
@@ -372,7 +391,7 @@ def test_desired_in_units_never_passes_the_maximum(replicas: int, desired: int) 
     assert decide(facts(target(1, 8, BUSY), replicas=replicas, leads=route(per=3))).desired == desired
 
 
-def test_without_autoscaling_capacity_is_what_the_configuration_says() -> None:
+def test_without_autoscaling_the_capacity_is_that_of_the_configuration() -> None:
     decided = decide(facts(leads=route(per=2, provisioned=5), replicas=3))
     assert (decided.size, decided.floor, decided.desired, decided.current, decided.status, decided.active) == (
         3,
@@ -398,7 +417,7 @@ def test_without_autoscaling_capacity_is_what_the_configuration_says() -> None:
                 "status": status(7, desiredCapacity=7),
             },
             7,
-        ),  # the pool was lost
+        ),  # the pool was deleted
         ({"scales": target(2, 8, BUSY), "replicas": 6, "leads": route(provisioned=3)}, 6),
         ({"scales": target(2, 8, BUSY), "replicas": 6, "leads": route(limit=4)}, 4),
         ({"scales": target(2, 8, BUSY), "replicas": 9}, 8),
@@ -407,14 +426,14 @@ def test_without_autoscaling_capacity_is_what_the_configuration_says() -> None:
         ({"replicas": None, "leads": route(provisioned=3)}, 3),
     ],
 )
-def test_what_a_new_pool_begins_with(found: dict[str, Any], floor: int) -> None:
+def test_the_first_size_of_a_new_pool(found: dict[str, Any], floor: int) -> None:
     assert decide(facts(**({"hpa": None} | found))).floor == floor
 
 
 # --- Schedules
 
 
-def test_a_scheduled_action_acts_at_its_moment_and_not_before() -> None:
+def test_a_scheduled_action_acts_at_its_time_and_not_before() -> None:
     scales = target(1, 8, BUSY, actions=(MORNING,))
     before = decide(facts(scales, status=status(1, **SINCE), now=NOW - 1.5))
     assert (bounds(before.hpa), before.requeue_after, before.desired) == ((1, 8), 1.5, 1)
@@ -437,16 +456,16 @@ def test_a_schedule_without_policies_and_without_hpa() -> None:
     assert (awake.size, awake.cause) == (4, "scheduled action 'morning' set the minimum to 4")
 
 
-def test_the_next_moment_comes_before_the_next_look() -> None:
+def test_the_next_scheduled_action_requeues_before_the_next_resync() -> None:
     found = {"scales": target(1, 8, BUSY, actions=(MORNING,)), "api": NONE, "status": status(1, **SINCE)}
     assert decide(facts(**found, now=NOW - 2)).requeue_after == 2
-    assert decide(facts(**found, now=NOW - 20)).requeue_after == LOOK
+    assert decide(facts(**found, now=NOW - 20)).requeue_after == RESYNC_SECONDS
 
 
-def test_scheduled_scaling_that_rests() -> None:
+def test_suspended_scheduled_scaling() -> None:
     decided = decide(
         facts(
-            target(1, 8, BUSY, actions=(MORNING,), rests="scheduled"),
+            target(1, 8, BUSY, actions=(MORNING,), suspended="scheduled"),
             status=status(1, **SINCE, scheduledScalingSuspended=True),
             now=NOW + 5,
         )
@@ -456,10 +475,10 @@ def test_scheduled_scaling_that_rests() -> None:
     assert "Scheduled actions are suspended" in decided.active[2]
 
 
-# --- The memory
+# --- The history
 
 
-def test_what_is_measured_is_remembered_only_while_it_is_measured() -> None:
+def test_the_history_is_kept_only_while_loads_are_measured() -> None:
     past = (Recommendation(NOW - 10, 6),)
     computed = decide(facts(target(1, 8, BUSY), replicas=6, api=NONE, loads={"busy": 1.0}, history=past))
     assert bounds(computed.hpa) == (6, 6)
@@ -471,7 +490,7 @@ def test_what_is_measured_is_remembered_only_while_it_is_measured() -> None:
     assert decide(facts(target(1, 8, BUSY), history=past)).history == ()
 
 
-def test_a_lost_memory_holds_the_size_for_one_cooldown() -> None:
+def test_a_lost_history_holds_the_size_for_one_cooldown() -> None:
     first = decide(facts(target(1, 8, BUSY), replicas=6, api=NONE, loads={"busy": 1.0}))
     assert bounds(first.hpa) == (6, 6)
     assert bounds(
@@ -481,14 +500,17 @@ def test_a_lost_memory_holds_the_size_for_one_cooldown() -> None:
     ) == (2, 2)
 
 
-def test_the_hpa_leads_to_the_pool_of_the_route() -> None:
-    decided = decide(facts(target(1, 8, BUSY), hpa=hpa(leads_to="iris-old-warm")))
+def test_the_hpa_targets_the_pool_of_the_route() -> None:
+    decided = decide(facts(target(1, 8, BUSY), hpa=hpa(targets_pool="iris-old-warm")))
     assert decided.hpa is not None
     assert decided.hpa["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": WARM}
     assert pool(1).name == WARM
 
 
 @pytest.mark.parametrize(("api", "desired"), [(EXTERNAL, 4), (NONE, 8)])
-def test_desired_is_what_the_one_who_sizes_wants(api: MetricsApi, desired: int) -> None:
-    """Where zero is refused the controller computes too, but the HPA sizes all above 0: its decision counts when it has made it."""
+def test_desired_is_the_size_by_whoever_scales_the_pool(api: MetricsApi, desired: int) -> None:
+    """If the API server rejects minReplicas 0, the controller computes too, but the HPA sets all sizes above 0.
+
+    Its decision counts when it has made it.
+    """
     assert decide(facts(target(0, 8, BUSY), replicas=4, api=api, zero=False, loads={"busy": 5.6})).desired == desired

@@ -1,4 +1,7 @@
-"""By which API HPAs read our metrics: who holds the two groups, what the setting allows, and what is written for it. Nothing of anybody else's ever is."""
+"""The API by which HPAs read our metrics: who serves the two groups, what the setting allows, and what is written.
+
+Nothing foreign is ever written.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,7 @@ FREE, OURS, FOREIGN = Holder.FREE, Holder.OURS, Holder.FOREIGN
     ("external", "custom", "expected"),
     [
         (FREE, FREE, ApiServiceChoice(MetricsApi.EXTERNAL, make=EXTERNAL)),
-        (FREE, OURS, ApiServiceChoice(MetricsApi.CUSTOM)),  # what we hold we keep
+        (FREE, OURS, ApiServiceChoice(MetricsApi.CUSTOM)),  # ours is kept
         (FREE, FOREIGN, ApiServiceChoice(MetricsApi.EXTERNAL, make=EXTERNAL)),
         (OURS, FREE, ApiServiceChoice(MetricsApi.EXTERNAL)),
         (OURS, OURS, ApiServiceChoice(MetricsApi.EXTERNAL, remove=(CUSTOM,))),
@@ -72,7 +75,7 @@ FREE, OURS, FOREIGN = Holder.FREE, Holder.OURS, Holder.FOREIGN
         (FOREIGN, FOREIGN, ApiServiceChoice(MetricsApi.NONE)),
     ],
 )
-def test_the_free_one_is_taken_what_we_hold_is_kept_and_nothing_is_stolen(
+def test_a_free_api_is_taken_ours_is_kept_and_no_foreign_one_is_taken_over(
     external: Holder, custom: Holder, expected: ApiServiceChoice
 ) -> None:
     assert choose(ClusterApiServices(cluster(external, custom), CERTIFICATES), HOME, "auto") == expected
@@ -87,27 +90,27 @@ def test_the_free_one_is_taken_what_we_hold_is_kept_and_nothing_is_stolen(
         ("custom", FREE, FOREIGN, ApiServiceChoice(MetricsApi.NONE)),
     ],
 )
-def test_a_setting_narrows_it_and_what_we_hold_outside_of_it_is_given_back(
+def test_a_setting_limits_the_choice_and_ours_outside_of_it_is_removed(
     setting: str, external: Holder, custom: Holder, expected: ApiServiceChoice
 ) -> None:
     assert choose(ClusterApiServices(cluster(external, custom), CERTIFICATES), HOME, setting) == expected
 
 
 @pytest.mark.parametrize(("setting", "external", "custom"), list(itertools.product(ALLOWED, Holder, Holder)))
-def test_whatever_is_there_only_ours_and_free_names_are_written(setting: str, external: Holder, custom: Holder) -> None:
+def test_only_our_own_and_free_names_are_written(setting: str, external: Holder, custom: Holder) -> None:
     services = cluster(external, custom)
     choice = choose(ClusterApiServices(services, CERTIFICATES), HOME, setting)
     assert all(is_ours(services[name], HOME) for name in (choice.change, *choice.remove) if name)
     assert choice.make not in services
     assert choice.api is MetricsApi.NONE or choice.api in ALLOWED[setting]
-    # After the writes a second look has nothing to do.
+    # After the writes a second check has nothing to do.
     after = {name: value for name, value in services.items() if name not in choice.remove} | (
         {choice.make: ours(choice.make)} if choice.make else {}
     )
     assert choose(ClusterApiServices(after, CERTIFICATES), HOME, setting) == ApiServiceChoice(choice.api)
 
 
-def test_every_setting_but_none_says_what_may_be_taken() -> None:
+def test_every_setting_except_none_allows_an_api() -> None:
     assert [*ALLOWED, "none"] == list(METRICS_APIS)
 
 
@@ -123,14 +126,14 @@ def test_one_foreign_version_makes_the_whole_group_foreign() -> None:
     )
 
 
-def test_an_api_service_without_a_service_is_somebody_elses() -> None:
+def test_an_api_service_without_a_service_is_foreign() -> None:
     local = foreign(EXTERNAL)
     del local["spec"]["service"]
     assert holder(MetricsApi.EXTERNAL, {EXTERNAL: local}, HOME) is FOREIGN
     assert not is_ours(foreign(EXTERNAL, {"namespace": "other", "name": "kindler-metrics"}), HOME), "another release's"
 
 
-def test_nothing_is_made_or_changed_before_a_metrics_server_has_shown_its_certificate() -> None:
+def test_nothing_is_created_or_changed_before_a_metrics_server_has_published_its_certificate() -> None:
     assert choose(ClusterApiServices({}), HOME, "auto") == ApiServiceChoice(MetricsApi.EXTERNAL, waiting=True)
     issued = Installation("kindler-system", "kindler-metrics", OWNER, "kindler-system/c")
     assert choose(ClusterApiServices({}), issued, "auto") == ApiServiceChoice(MetricsApi.EXTERNAL, waiting=True), (
@@ -154,7 +157,7 @@ def test_nothing_is_made_or_changed_before_a_metrics_server_has_shown_its_certif
         {"metadata": {"annotations": {CERT_MANAGER: "kindler-system/c"}}},
     ],
 )
-def test_ours_is_brought_up_to_date(wrong: dict[str, Any]) -> None:
+def test_our_api_service_is_updated(wrong: dict[str, Any]) -> None:
     found = ours(EXTERNAL)
     found = {key: value | wrong.get(key, {}) if isinstance(value, dict) else value for key, value in found.items()}
     assert choose(ClusterApiServices({EXTERNAL: found}, CERTIFICATES), HOME, "auto") == ApiServiceChoice(
@@ -162,14 +165,14 @@ def test_ours_is_brought_up_to_date(wrong: dict[str, Any]) -> None:
     )
 
 
-def test_what_others_add_to_ours_is_left_alone() -> None:
+def test_additions_of_others_to_ours_stay() -> None:
     found = ours(EXTERNAL, labels={"a": "b"}, annotations={"c": "d"}, finalizers=["e"])
     assert choose(ClusterApiServices({EXTERNAL: found}, CERTIFICATES), HOME, "auto") == ApiServiceChoice(
         MetricsApi.EXTERNAL
     )
 
 
-def test_with_cert_manager_it_writes_the_bundle_and_we_ask_it_to() -> None:
+def test_with_cert_manager_the_annotation_is_set_and_no_bundle() -> None:
     home = Installation("kindler-system", "kindler-metrics", OWNER, "kindler-system/kindler-metrics")
     made = manifest(EXTERNAL, home, {})
     assert "caBundle" not in made["spec"] and made["metadata"]["annotations"] == {
@@ -184,7 +187,7 @@ def test_with_cert_manager_it_writes_the_bundle_and_we_ask_it_to() -> None:
     )
 
 
-def test_somebody_who_took_ours_keeps_it_when_our_release_goes() -> None:
+def test_an_api_service_that_others_took_over_survives_our_release() -> None:
     other = {"apiVersion": "v1", "kind": "Namespace", "name": "keda", "uid": "u2"}
     taken = foreign(EXTERNAL, ownerReferences=[OWNER, other])
     choice = choose(ClusterApiServices({EXTERNAL: taken}, CERTIFICATES), HOME, "auto")
@@ -193,7 +196,7 @@ def test_somebody_who_took_ours_keeps_it_when_our_release_goes() -> None:
     assert disowned(foreign(EXTERNAL, ownerReferences=[OWNER]), HOME)["metadata"]["ownerReferences"] is None
 
 
-def test_a_bundle_holds_every_certificate_once_in_one_order_and_nothing_else() -> None:
+def test_a_bundle_contains_every_certificate_once_in_a_fixed_order_and_nothing_else() -> None:
     other = PEM.replace("TUlJ", "TUlK")
     key = "-----BEGIN PRIVATE KEY-----\nTUlJ\n-----END PRIVATE KEY-----\n"
     both = bundle({"b": other, "a": PEM, "c": PEM})

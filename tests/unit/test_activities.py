@@ -1,4 +1,4 @@
-"""Scaling activities: the result of each change of the desired size. Each pass knows only the last status."""
+"""Scaling activities: the result of each change of the desired size, over passes that know only the last status."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def sizes(found: list[dict[str, Any]]) -> list[tuple[int, int, str]]:
 
 
 TABLE: list[tuple[str, dict[str, Any], ScalingDecision, PodFailure | None, list[tuple[int, int, str]]]] = [
-    # what happens, the last status, the decision, the failure -> (from, to, result), the latest first
+    # case, status as read, the decision, failure -> (from, to, result), newest first
     ("nothing served before", {}, decided(4, 0), None, []),
     ("nothing changes", status(4), decided(4, 4), None, []),
     ("out", status(1), decided(4, 1), None, [(1, 4, "InProgress")]),
@@ -92,7 +92,7 @@ def test_each_change_of_size_has_its_result(
     assert sizes(activities(found, decision, failure, T2)) == want
 
 
-def test_an_activity_has_time_cause_and_failure() -> None:
+def test_an_activity_has_its_time_cause_and_failure() -> None:
     (out,) = activities(status(1), decided(4, 1, "scheduled action 'morning' set the minimum to 4"), BROKEN, T2)
     assert out == entry(1, 4, "Failed", statusMessage="The image is not there.") | {
         "time": T2,
@@ -102,7 +102,7 @@ def test_an_activity_has_time_cause_and_failure() -> None:
     assert "statusMessage" not in reached
 
 
-def test_the_last_ten_activities_are_listed() -> None:
+def test_the_last_ten_activities_are_stored() -> None:
     found: dict[str, Any] = status(0)
     for size in range(1, 15):
         done = activities(found, decided(size, size), None, T1)

@@ -51,13 +51,13 @@ def spec_of(
         (1_000_001.0, "1000001"),
     ],
 )
-def test_quantities_have_one_spelling(value: float, text: str) -> None:
+def test_quantities_have_one_canonical_form(value: float, text: str) -> None:
     assert hpa.quantity(value) == text
     assert exact(text) == text
 
 
 @given(st.decimals("0.001", "999999999", places=3))
-def test_quantities_are_exact_and_as_stored(value: Decimal) -> None:
+def test_quantities_are_exact_and_written_as_stored(value: Decimal) -> None:
     text = hpa.quantity(float(value))
     assert exact(text) == text == exact(str(value))
 
@@ -68,13 +68,13 @@ def test_the_average_in_a_status(text: str, value: float) -> None:
 
 
 @pytest.mark.parametrize("metric", [{"type": ""}, {}, {"external": {"current": {}}}, {"object": None}])
-def test_no_average_in_a_status(metric: dict[str, Any]) -> None:
+def test_a_status_without_an_average(metric: dict[str, Any]) -> None:
     assert hpa.average_value(metric) is None
 
 
 @pytest.mark.parametrize("api", MetricsApi)
 @pytest.mark.parametrize("low", [0, 1, 8])
-@pytest.mark.parametrize("rests", ["", "in", "out", "in out"])
+@pytest.mark.parametrize("suspended", ["", "in", "out", "in out"])
 @pytest.mark.parametrize(
     "policies",
     [
@@ -83,13 +83,13 @@ def test_no_average_in_a_status(metric: dict[str, Any]) -> None:
         (policy(keeps=True),),
     ],
 )
-def test_what_is_written_is_what_is_stored(
-    api: MetricsApi, low: int, rests: str, policies: tuple[dict[str, Any], ...]
+def test_the_api_server_stores_the_spec_unchanged(
+    api: MetricsApi, low: int, suspended: str, policies: tuple[dict[str, Any], ...]
 ) -> None:
-    spec = spec_of(target(1, 8, *policies, rests=rests), low=low, api=api, per=3)
+    spec = spec_of(target(1, 8, *policies, suspended=suspended), low=low, api=api, per=3)
     stored = {"metadata": {"name": "iris-warm"}, "spec": copy.deepcopy(spec)}
     complete(stored)
-    assert stored["spec"] == spec  # nothing was completed, nothing spelt anew
+    assert stored["spec"] == spec  # no default was added, no quantity changed
     assert covers(stored["spec"], spec)
 
 
@@ -105,7 +105,7 @@ def test_the_external_metric() -> None:
     }
 
 
-def test_the_custom_metric_is_of_the_endpoint() -> None:
+def test_the_custom_metric_describes_the_endpoint() -> None:
     [metric] = spec_of(target(1, 8, policy(metric="Invocations")), api=MetricsApi.CUSTOM)["metrics"]
     assert metric["type"] == "Object"
     assert metric["object"]["describedObject"] == {
@@ -118,7 +118,7 @@ def test_the_custom_metric_is_of_the_endpoint() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policies", "rests", "rules"),
+    ("policies", "suspended", "rules"),
     [
         ((policy(cooldown=60),), "", Rules(1, 8, 60, True, True)),
         ((policy(cooldown=60), policy("b", cooldown=10)), "", Rules(1, 8, 60, True, True)),
@@ -126,7 +126,7 @@ def test_the_custom_metric_is_of_the_endpoint() -> None:
             (policy(cooldown=60, keeps=True), policy("b", cooldown=10)),
             "",
             Rules(1, 8, 10, True, True),
-        ),  # only who scales in counts
+        ),  # only policies that scale in count
         ((policy(cooldown=60, keeps=True), policy("b", cooldown=10, keeps=True)), "", Rules(1, 8, 60, False, True)),
         ((policy(),), "in", Rules(1, 8, 300, False, True)),
         ((policy(),), "out", Rules(1, 8, 300, True, False)),
@@ -135,13 +135,13 @@ def test_the_custom_metric_is_of_the_endpoint() -> None:
         ((), "", Rules(1, 8, 0, False, True)),
     ],
 )
-def test_how_the_pool_moves(policies: tuple[dict[str, Any], ...], rests: str, rules: Rules) -> None:
-    scales = target(1, 8, *policies, rests=rests)
+def test_the_scaling_rules_of_a_target(policies: tuple[dict[str, Any], ...], suspended: str, rules: Rules) -> None:
+    scales = target(1, 8, *policies, suspended=suspended)
     assert hpa.rules_of(scales, scales.scaling_policies or (), 1, 8) == rules
 
 
-def test_behaviour_fields() -> None:
-    behaviour = spec_of(target(1, 8, policy(cooldown=45), rests="out"))["behavior"]
+def test_the_behavior_fields_of_the_spec() -> None:
+    behaviour = spec_of(target(1, 8, policy(cooldown=45), suspended="out"))["behavior"]
     assert behaviour["scaleUp"] == {
         "stabilizationWindowSeconds": 0,
         "selectPolicy": "Disabled",
@@ -151,7 +151,7 @@ def test_behaviour_fields() -> None:
     assert behaviour["scaleDown"]["selectPolicy"] == "Max"
 
 
-def test_which_pool_it_leads_to() -> None:
-    assert hpa.leads_to(autoscaler(leads_to="a"), "a")
-    assert not hpa.leads_to(autoscaler(leads_to="a"), "b")
-    assert not hpa.leads_to({}, None)
+def test_which_pool_the_hpa_targets() -> None:
+    assert hpa.targets_pool(autoscaler(targets_pool="a"), "a")
+    assert not hpa.targets_pool(autoscaler(targets_pool="a"), "b")
+    assert not hpa.targets_pool({}, None)

@@ -1,4 +1,6 @@
-"""The decision in a loop with what it decides about: a stand-in for the HPA that does as real ones do, and any course of loads, bounds and answers."""
+"""The decision in a loop with its effects: a simulated HPA that acts like a real one, and any sequence of loads, bounds
+and failures.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,12 @@ from kindler.core.autoscaling.decision import MetricsApi, ScalingDecision, Scali
 from kindler.core.autoscaling.tracking import History, Rules, Tracked, replicas
 from tests.unit.autoscaling import NOW, WARM, action, facts, hpa, policy, route, target
 
-STEP = 5.0  # seconds between passes; an HPA looks every third
+STEP = 5.0  # seconds between passes; an HPA syncs in every third
 
 
 @dataclass
 class World:
-    """A cluster with one Endpoint. Pods of the warm pool are ready one pass after they are asked for."""
+    """A cluster with one Endpoint. Pods of the warm pool are Ready one pass after they are created."""
 
     target: ScalableTarget | None
     route: Route = field(default_factory=route)
@@ -42,7 +44,7 @@ class World:
     writers: list[str] = field(default_factory=list)
 
     def facts(self) -> ScalingState:
-        told = hpa(("ScaledToZero", str(self.slept), "", "")) | {"spec": self.hpa} if self.hpa else None
+        reported = hpa(("ScaledToZero", str(self.slept), "", "")) | {"spec": self.hpa} if self.hpa else None
         found = facts(
             self.target,
             self.size,
@@ -54,10 +56,10 @@ class World:
             self.history,
             self.now,
         )
-        return replace(found, hpa=told, status=self.status)
+        return replace(found, hpa=reported, status=self.status)
 
     def decide(self) -> ScalingDecision:
-        """One pass of the controller, all of its writes done."""
+        """One pass of the controller, with all of its writes."""
         before, decided = self.size, decide(self.facts())
         self.handed_over = self.hpa is None and decided.hpa is not None
         self.history, self.measured = decided.history, decided.measures_load
@@ -75,7 +77,7 @@ class World:
         return decided
 
     def scale(self) -> None:
-        """One look of the HPA, as horizontal.go has it."""
+        """One sync of the HPA, as in horizontal.go."""
         if self.hpa is None or self.size is None or self.hpa["scaleTargetRef"]["name"] != WARM:
             return
         low, high, size = self.hpa["minReplicas"], self.hpa["maxReplicas"], self.size
@@ -99,7 +101,10 @@ class World:
         return self.loads.get(metric["external"]["metric"]["selector"]["matchLabels"]["serving.kindler.dev/policy"])
 
     def run(self, seconds: float) -> list[int]:
-        """The sizes after each pass. Only one may write in each, but when the controller has just made an HPA."""
+        """The sizes after each pass.
+
+        Only one may write in each pass, except when the controller has just created an HPA.
+        """
         sizes = []
         for n in range(round(seconds / STEP)):
             self.now += STEP
@@ -122,7 +127,7 @@ way = pytest.mark.parametrize(("api", "zero"), WAYS, ids=["hpa", "hpa-zero-refus
 
 
 @way
-def test_up_with_the_load_down_after_the_cooldown_and_no_thrash(api: MetricsApi, zero: bool) -> None:
+def test_scales_out_with_the_load_and_in_after_the_cooldown_without_thrashing(api: MetricsApi, zero: bool) -> None:
     world = World(target(1, 8, policy(cooldown=60)), api=api, zero=zero, loads={"busy": 0.5})
     assert set(world.run(60)) == {1}
     world.loads = {"busy": 2.5}
@@ -136,17 +141,17 @@ def test_up_with_the_load_down_after_the_cooldown_and_no_thrash(api: MetricsApi,
 
 
 @way
-def test_twenty_pods_five_busy(api: MetricsApi, zero: bool) -> None:
+def test_twenty_pods_of_which_five_are_busy(api: MetricsApi, zero: bool) -> None:
     world = World(target(1, 20, policy(cooldown=0)), api=api, zero=zero, loads={"busy": 5.0}, size=20)
     sizes = world.run(300)
     assert sizes[-1] == 8
-    assert len(set(sizes)) <= 2  # 20, then 8, and nothing else ever
+    assert len(set(sizes)) <= 2  # 20, then 8, and no other size
 
 
 @way
-def test_to_zero_and_back(api: MetricsApi, zero: bool) -> None:
+def test_scales_to_zero_and_back(api: MetricsApi, zero: bool) -> None:
     world = World(target(0, 8, policy(cooldown=60)), api=api, zero=zero, loads={"busy": 2.0})
-    assert world.run(60)[-1] == 3  # from 0, where no HPA would begin
+    assert world.run(60)[-1] == 3  # from 0, which no HPA scales
     world.loads = {"busy": 0.0}
     assert world.run(240)[-1] == 0
     assert set(world.run(120)) == {0}
@@ -155,7 +160,7 @@ def test_to_zero_and_back(api: MetricsApi, zero: bool) -> None:
 
 
 @way
-def test_a_day_and_a_night_by_schedule(api: MetricsApi, zero: bool) -> None:
+def test_scales_by_schedule_for_a_day_and_a_night(api: MetricsApi, zero: bool) -> None:
     moments = (action("night", "at(2027-01-15T08:05:00)", 0, 0), action("morning", "at(2027-01-15T08:10:00)", 4, 8))
     world = World(target(1, 8, policy(cooldown=60), actions=moments), api=api, zero=zero, loads={"busy": 2.0})
     assert world.run(295)[-1] == 3
@@ -164,7 +169,7 @@ def test_a_day_and_a_night_by_schedule(api: MetricsApi, zero: bool) -> None:
     assert set(world.run(60)) == {4}
 
 
-def test_metrics_that_are_lost_hold_the_size_and_a_schedule_acts_all_the_same() -> None:
+def test_lost_metrics_hold_the_size_and_a_schedule_still_acts() -> None:
     world = World(
         target(1, 8, policy(cooldown=0), actions=(action("morning", "at(2027-01-15T08:05:00)", 6),)),
         loads={"busy": 2.0},
@@ -176,7 +181,9 @@ def test_metrics_that_are_lost_hold_the_size_and_a_schedule_acts_all_the_same() 
 
 
 @way
-def test_a_busier_policy_counts_and_one_that_never_scales_in_holds_no_other(api: MetricsApi, zero: bool) -> None:
+def test_the_busiest_policy_counts_and_disable_scale_in_of_one_does_not_stop_the_others(
+    api: MetricsApi, zero: bool
+) -> None:
     world = World(
         target(1, 8, policy("a", cooldown=0), policy("b", at=1.0, keeps=True)),
         api=api,
@@ -188,7 +195,7 @@ def test_a_busier_policy_counts_and_one_that_never_scales_in_holds_no_other(api:
     assert world.run(60)[-1] == 3
 
 
-def test_other_servers_take_the_apis_away_and_give_them_back() -> None:
+def test_other_servers_take_the_metrics_apis_and_return_them() -> None:
     world = World(target(0, 8, policy(cooldown=30)), loads={"busy": 2.0})
     assert world.run(60)[-1] == 3
     world.api = MetricsApi.NONE
@@ -201,7 +208,7 @@ def test_other_servers_take_the_apis_away_and_give_them_back() -> None:
     assert world.run(60)[-1] == 3
 
 
-# --- Any course of things
+# --- Any sequence of events
 
 POLICIES = st.lists(
     st.builds(policy, st.just("busy"), st.sampled_from([0.3, 0.7, 1.0]), st.sampled_from([0, 30]), st.booleans()),
@@ -217,7 +224,7 @@ LIMITS = st.tuples(st.integers(0, 12), st.integers(0, 12)).map(sorted)
 @st.composite
 def targets(draw: st.DrawFn) -> ScalableTarget:
     low, high = draw(LIMITS)
-    return target(low, high, *draw(POLICIES), *draw(MORE), rests=draw(RESTS))
+    return target(low, high, *draw(POLICIES), *draw(MORE), suspended=draw(RESTS))
 
 
 LOADS = st.fixed_dictionaries(
@@ -260,10 +267,10 @@ def _stands(world: World) -> bool:
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(WORLDS)
-def test_a_decision_that_was_carried_out_is_made_again(world: World) -> None:
-    """No write is wanted when nothing has changed: the same HPA, the same size, the same status."""
+def test_a_decision_is_unchanged_after_it_was_applied(world: World) -> None:
+    """Nothing is written if nothing has changed: the same HPA, the same size, the same status."""
     world.decide()
-    for _ in range(40):  # as long as it takes the HPA to follow
+    for _ in range(40):  # until the HPA has followed
         world.scale()
         world.ready = world.size or 0
         world.decide()
@@ -302,8 +309,8 @@ def test_sizes_stay_in_bounds_and_two_writers_never_fight(
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(WORLDS, st.floats(0, 12))
-def test_the_size_is_the_same_whoever_computes_it(world: World, load: float) -> None:
-    """Loads as they may be, an HPA that reads our metrics and one that is pinned to what the controller computes come to the same size."""
+def test_the_hpa_and_the_controller_compute_the_same_size(world: World, load: float) -> None:
+    """With any loads, an HPA that reads our metrics and an HPA pinned to the controller's size reach the same size."""
     world.loads = {"busy": load, "b": load}
     sizes = []
     for api, zero in WAYS:
