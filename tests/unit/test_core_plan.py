@@ -153,6 +153,28 @@ def test_fields_that_others_added_are_no_difference(found: Any, want: Any, cover
     assert covers(found, want) is covered
 
 
+def test_the_controller_does_not_scale_a_pool_that_the_hpa_sizes_before_and_after_the_pass() -> None:
+    """The status and the mark of the route were lost (a restored backup), and the HPA and its pool still exist."""
+    cluster = MiniCluster(endpoint("v3", scales=[scaling(1, 8)]), WARM)
+    revision = stored_revision(WARM, number=0)
+    cluster.objects["ControllerRevision", revision.name] = with_uid(
+        manifests.controller_revision(observed(), revision), revision.uid
+    )
+    for kind, replicas in (("warm", 3), ("demand", 1)):
+        raw = copy.deepcopy(dict(pool(WARM, kind, replicas, revision).found))
+        cluster.objects["ReplicaSet", raw["metadata"]["name"]] = raw
+    warm = route(WARM).warm_pool
+    spec = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": warm},
+        "minReplicas": 1,
+        "maxReplicas": 4,
+    }
+    cluster.objects["HorizontalPodAutoscaler", "iris-warm"] = with_uid(manifests.hpa(observed(), spec), "uid-hpa")
+    cluster.settle()
+    assert cluster.endpoint["status"]["endpointStatus"] == "InService"
+    assert cluster.objects["ReplicaSet", str(warm)]["spec"]["replicas"] == 3
+
+
 # --- From any state
 
 

@@ -19,6 +19,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from kindler.api import names
+from kindler.core.common.pools import Pool
 from kindler.core.endpoint import manifests
 from kindler.core.endpoint.actions import Action, Apply, Create, Delete, Patch, Scale
 from kindler.core.endpoint.state import DesiredPool, Observed, RolloutPlan, StoredRevision
@@ -104,8 +105,17 @@ def _pool(
     if not covers(found.found, body):
         version = {"resourceVersion": found.found["metadata"].get("resourceVersion")}
         yield Patch(POOL, desired.name, body | {"metadata": body["metadata"] | version})
-    if desired.size is not None and desired.size != found.replicas:
-        yield Scale(POOL, desired.name, desired.size)
+    if desired.size not in (None, found.replicas) and not _hpa_sizes(observed, rollout, found, desired):
+        yield Scale(POOL, desired.name, desired.size or 0)
+
+
+def _hpa_sizes(observed: Observed, rollout: RolloutPlan, found: Pool, desired: DesiredPool) -> bool:
+    """Whether the HPA sizes the pool before and after this pass: then a Scale would be overwritten, and overwrite.
+
+    From and to 0 the controller scales a pool in any case: an HPA leaves a pool at 0.
+    """
+    targeted = _current_hpa_target(observed) == desired.name == _hpa_target(rollout)
+    return targeted and found.replicas > 0 and desired.size != 0
 
 
 def _service(observed: Observed, rollout: RolloutPlan, activator: str) -> Iterator[Action]:
@@ -126,8 +136,14 @@ def _hpa_target(rollout: RolloutPlan) -> str | None:
 
 def _untargeted_pool(observed: Observed, rollout: RolloutPlan) -> str | None:
     """The pool that the HPA targets now, but must not size after this pass."""
-    target = ((observed.hpa or {}).get("spec") or {}).get("scaleTargetRef", {}).get("name")
+    target = _current_hpa_target(observed)
     return target if target != _hpa_target(rollout) else None
+
+
+def _current_hpa_target(observed: Observed) -> str | None:
+    """The pool that the HPA targets before this pass; None without an HPA."""
+    target: str | None = ((observed.hpa or {}).get("spec") or {}).get("scaleTargetRef", {}).get("name")
+    return target
 
 
 def _hpa(observed: Observed, rollout: RolloutPlan) -> Iterator[Action]:
