@@ -34,17 +34,17 @@ def up(*, nodes: int | None = None, fresh: bool = False) -> None:
     toolbox.ensure(*toolbox.CLIENTS)
     engine = engines.up()
     _link_programs(engine)
-    nodes = nodes or _read_state().get("wanted", {}).get("nodes", 1)
+    nodes = nodes or _read_state().get("required", {}).get("nodes", 1)
     image = engines.node_image(engine)
-    wanted = {"image": image.name, "nodes": nodes, "generation": _GENERATION}
-    if fresh or not _is_complete(engine, wanted):
+    required = {"image": image.name, "nodes": nodes, "generation": _GENERATION}
+    if fresh or not _is_complete(engine, required):
         _create(engine, image, nodes)
     else:
         done(f"cluster: {paths.NAME} is up")
     registry.up(engine)
-    if _read_state().get("wanted") != wanted:
+    if _read_state().get("required") != required:
         _connect_registries(engine)
-        _write_state(engine, wanted)
+        _write_state(engine, required)
 
 
 def _create(engine: Engine, image: NodeImage, nodes: int) -> None:
@@ -157,18 +157,18 @@ def _read_state() -> dict:  # type: ignore[type-arg]
         return {}
 
 
-def _write_state(engine: Engine, wanted: Mapping[str, object]) -> None:
+def _write_state(engine: Engine, required: Mapping[str, object]) -> None:
     """What `environment` and `in_network` need, and what the cluster was created for."""
     search = "default.svc.cluster.local svc.cluster.local cluster.local"
     _RESOLV_CONF.write_text(f"nameserver {kindconfig.DNS_SERVICE}\nsearch {search}\noptions ndots:5\n")
     node = f"{paths.NAME}-control-plane"
     gateway = engine.output("port", node, f"{kindconfig.GATEWAY_NODE_PORT}/tcp").splitlines()[0]
     draft = _STATE.with_suffix(".new")
-    draft.write_text(json.dumps({"wanted": wanted, "gateway": f"http://{gateway}"}, indent=1))
+    draft.write_text(json.dumps({"required": required, "gateway": f"http://{gateway}"}, indent=1))
     draft.rename(_STATE)
 
 
-def _is_complete(engine: Engine, wanted: Mapping[str, object]) -> bool:
-    """Whether the cluster that is up is the wanted one and its API server responds."""
+def _is_complete(engine: Engine, required: Mapping[str, object]) -> bool:
+    """Whether the cluster that is up is the required one and its API server responds."""
     ready = kubectl(engine, "get", "--raw", "/readyz")
-    return _read_state().get("wanted") == wanted and shell.succeeds(ready, env=engine.env, timeout=10)
+    return _read_state().get("required") == required and shell.succeeds(ready, env=engine.env, timeout=10)

@@ -70,9 +70,9 @@ def sources() -> list[Source]:
     return [product(), *(example(file.parent) for file in sorted((paths.ROOT / "examples").glob("*/Dockerfile")))]
 
 
-def ensure(engine: Engine, wanted: Sequence[Source] | None = None) -> dict[str, str]:
+def ensure(engine: Engine, required: Sequence[Source] | None = None) -> dict[str, str]:
     """Builds and pushes what is missing, by default of all `sources()`. Returns name → `localhost:5000/NAME:TAG`."""
-    chosen = sources() if wanted is None else list(wanted)
+    chosen = sources() if required is None else list(required)
     address = registry.push_address(engine, registry.OPEN)
     with lock.held("images", "build of images", wait=True):
         digests = _pushed_digests(engine, address, chosen)

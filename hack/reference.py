@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kindler.api import names
-from kindler.api.base import Block, Kept
+from kindler.api.base import Block, WithoutEffect
 from kindler.api.crd import crd
 from kindler.api.kinds import Kind
 from kindler.api.shape import children, markers
@@ -64,7 +64,7 @@ def _fields(schema: dict[str, Any], block: type[Block], prefix: str, shown: dict
     for info in block.model_fields.values():
         name = str(info.alias)
         field, below, path = schema["properties"][name], children(info), f"{prefix}{name}"
-        before = "**No effect.** " if any(isinstance(m, Kept) for m in markers(info)) else ""
+        before = "**No effect.** " if any(isinstance(m, WithoutEffect) for m in markers(info)) else ""
         after = f" Fields as in `{shown[below]}`." if below in shown else ""
         required = "*" if info.is_required() else ""
         yield f"| `{path}`{required} | {_type(field)} | {_cell(before + field['description'] + after)} |"

@@ -11,7 +11,7 @@ import yaml
 
 from hack import generate
 from hack.generate import OUTPUTS, ROOT, Output
-from kindler.api.base import Block, Kept
+from kindler.api.base import Block, WithoutEffect
 from kindler.api.kinds import KINDS, Kind
 from kindler.api.shape import children, markers
 from kindler.api.warn import warn_policy
@@ -70,7 +70,7 @@ def _fields_with_warning(block: type[Block], path: str) -> set[str]:
     result = set()
     for info in block.model_fields.values():
         field = f"{path}.{info.alias}"
-        marker = next((m for m in markers(info) if isinstance(m, Kept)), None)
+        marker = next((m for m in markers(info) if isinstance(m, WithoutEffect)), None)
         if marker and marker.warn:
             result.add(field)
         elif not marker and (below := children(info)):

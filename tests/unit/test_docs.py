@@ -139,7 +139,10 @@ def test_the_index_names_every_page() -> None:
 
 @pytest.mark.parametrize("page", WRITTEN, ids=named)
 def test_prose_is_wrapped_and_has_no_private_words(page: Path) -> None:
-    for line in prose(page):
+    lines = prose(page)
+    if page.name == "glossary.md":
+        lines = lines[: lines.index("## Retired words")]
+    for line in lines:
         wrappable = not line.startswith(("|", "![", "[", "#")) and not line.strip().startswith("|")
         assert not (wrappable and len(line) > 120), line
         assert PRIVATE_WORDS.search(line) is None, line

@@ -195,13 +195,13 @@ class Activator:
 
     def health(self) -> admin.Health:
         """What the admin port reports."""
-        heard = min(informer.last_event for informer in self.informers)
+        last_event = min(informer.last_event for informer in self.informers)
         now = time.monotonic()
         return admin.Health(
             self.synced,
             self.accepting,
             now - self.last_tick,
-            now - heard if heard else None,
+            now - last_event if last_event else None,
             self.writer.pending_writes,
             self.writer.failure,
         )

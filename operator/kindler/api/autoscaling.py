@@ -16,8 +16,19 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, MaxLen
 
-from kindler.api.base import FORBIDDEN, REQUIRED, Block, FormByRule, Kept, ListMap, Name, Rule, ShortText, name_rule
-from kindler.api.scheduletext import MOMENT, SCHEDULE_RULES, moment_rule
+from kindler.api.base import (
+    FORBIDDEN,
+    REQUIRED,
+    Block,
+    FormByRule,
+    ListMap,
+    Name,
+    Rule,
+    ShortText,
+    WithoutEffect,
+    name_rule,
+)
+from kindler.api.scheduletext import SCHEDULE_RULES, TIMESTAMP, timestamp_rule
 
 CAPACITY = Annotated[int, Ge(0), Le(200)]
 COOLDOWN = Annotated[int, Ge(0), Le(3600)]
@@ -57,7 +68,8 @@ class PredefinedMetricSpecification(Block):
     provisioned instances included), divided by the provisioned concurrency."""
     resource_label: (
         Annotated[
-            Annotated[str, MaxLen(1023)], Kept("it names a load balancer's target group, and this metric needs none")
+            Annotated[str, MaxLen(1023)],
+            WithoutEffect("it names a load balancer's target group, and this metric needs none"),
         ]
         | None
     ) = None
@@ -86,7 +98,7 @@ class CustomizedMetricSpecification(Block):
     metrics API, or of Prometheus where the installation names one."""
     statistic: Literal["Average", "Minimum", "Maximum", "SampleCount", "Sum"]
     """What is made of the metric's values within a minute: Average, Minimum, Maximum, SampleCount or Sum."""
-    unit: Annotated[ShortText, Kept("a metric is read in the unit in which it is published")] | None = None
+    unit: Annotated[ShortText, WithoutEffect("a metric is read in the unit in which it is published")] | None = None
     """CloudWatch's unit, as Count or Percent. Without effect here: a metric is read as it is published."""
     dimensions: Annotated[tuple[MetricDimension, ...], ListMap("name"), MaxLen(10)] | None = None
     """Labels that pick the metric among those of its name, at most 10. In AWS/SageMaker they may be left out: it is
@@ -135,7 +147,7 @@ class TargetTrackingScalingPolicyConfiguration(Block):
     """Seconds for which the highest wanted size stands before the pool is made smaller, 0 to 3600, default 300. With
     several policies the longest counts."""
     scale_out_cooldown: Annotated[
-        COOLDOWN, Kept("scaling out follows the level of the load and does not compound, so it need not wait")
+        COOLDOWN, WithoutEffect("scaling out follows the level of the load and does not compound, so it need not wait")
     ] = 300
     """Seconds between two steps out on AWS, 0 to 3600, default 300. Without effect here: scaling out follows the load
     at once."""
@@ -187,8 +199,8 @@ class ScheduledAction(Block):
 
     RULES = (
         Rule(
-            f"!has(self.startTime) || !has(self.endTime) || !self.startTime.matches('{MOMENT}') ||"
-            f" !self.endTime.matches('{MOMENT}') || timestamp(self.startTime) < timestamp(self.endTime)",
+            f"!has(self.startTime) || !has(self.endTime) || !self.startTime.matches('{TIMESTAMP}') ||"
+            f" !self.endTime.matches('{TIMESTAMP}') || timestamp(self.startTime) < timestamp(self.endTime)",
             "endTime is not after startTime, so the action would never act; move one of them",
             field=".endTime",
         ),
@@ -220,10 +232,10 @@ class ScheduledAction(Block):
     ] = "UTC"
     """Time zone of at and cron by its IANA name, as Europe/Berlin; daylight saving is followed. Default UTC. rate needs
     none."""
-    start_time: Annotated[datetime, FormByRule(40), moment_rule("startTime")] | None = None
+    start_time: Annotated[datetime, FormByRule(40), timestamp_rule("startTime")] | None = None
     """The action does not act before this moment, and acts at it too, as 2027-01-31T08:00:00Z. Absent: no such
     bound."""
-    end_time: Annotated[datetime, FormByRule(40), moment_rule("endTime")] | None = None
+    end_time: Annotated[datetime, FormByRule(40), timestamp_rule("endTime")] | None = None
     """The action does not act after this moment, as 2027-02-28T18:00:00Z; what it set stays in force. Absent: no such
     bound."""
     scalable_target_action: ScalableTargetAction

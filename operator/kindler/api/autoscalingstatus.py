@@ -28,7 +28,7 @@ class BoundsStatus(Block):
     """The maximum, in units of provisioned concurrency."""
 
 
-class ScheduledActionMoment(Block):
+class ScheduledActionTime(Block):
     """A scheduled action and the moment at which it acts."""
 
     name: str
@@ -50,9 +50,9 @@ class ScalableTargetStatus(Block):
     """Provisioned concurrency that is reached: instances that have answered, in units."""
     desired_capacity: int | None = None
     """Provisioned concurrency that is wanted now, in units."""
-    last_scheduled_action: ScheduledActionMoment | None = None
+    last_scheduled_action: ScheduledActionTime | None = None
     """The action whose bounds are in force, and since when; absent while the registered ones are."""
-    next_scheduled_action: ScheduledActionMoment | None = None
+    next_scheduled_action: ScheduledActionTime | None = None
     """The action that acts next, and when; absent when none will, and while scheduled scaling is suspended."""
     bounds_since: datetime | None = None
     """Since when `base` holds: actions due after this moment act upon it."""

@@ -6,10 +6,21 @@ from typing import Annotated, Final, Literal
 
 from annotated_types import Ge, Le, MaxLen
 
-from kindler.api.base import EXCLUDED, FORBIDDEN, REQUIRED, Arn, Block, Kept, RequiredByRule, Rule, ShortText, Text
+from kindler.api.base import (
+    EXCLUDED,
+    FORBIDDEN,
+    REQUIRED,
+    Arn,
+    Block,
+    RequiredByRule,
+    Rule,
+    ShortText,
+    Text,
+    WithoutEffect,
+)
 
-_NO_PACKAGES: Final = Kept("model packages are not looked up, image says what runs")
-_NO_FILES: Final = Kept(
+_NO_PACKAGES: Final = WithoutEffect("model packages are not looked up, image says what runs")
+_NO_FILES: Final = WithoutEffect(
     "model files are not fetched yet, so the container starts without them; build them into the image", warn=True
 )
 
@@ -94,12 +105,15 @@ class ImageConfig(Block):
     """Where SageMaker finds the image: in ECR or in a private registry."""
 
     repository_access_mode: (
-        Annotated[ShortText, Kept("the node pulls the image from wherever its name points to")] | None
+        Annotated[ShortText, WithoutEffect("the node pulls the image from wherever its name points to")] | None
     ) = None
     """Platform for ECR, Vpc for a private registry. Without effect here: the node pulls the image from wherever its
     name points to."""
     repository_auth_config: (
-        Annotated[RepositoryAuthConfig, Kept("credentials for the registry come from spec.imagePullSecrets", warn=True)]
+        Annotated[
+            RepositoryAuthConfig,
+            WithoutEffect("credentials for the registry come from spec.imagePullSecrets", warn=True),
+        ]
         | None
     ) = None
     """Credentials for a private registry. Without effect here: use spec.imagePullSecrets."""
@@ -172,7 +186,7 @@ class Container(Block):
         ),
     )
 
-    container_hostname: Annotated[ShortText, Kept("a pod's host name is its own name")] | None = None
+    container_hostname: Annotated[ShortText, WithoutEffect("a pod's host name is its own name")] | None = None
     """DNS host name of the container on SageMaker. Without effect here; SageMaker too ignores it for a single
     container."""
     image: _Image

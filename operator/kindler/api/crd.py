@@ -14,7 +14,7 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic.fields import FieldInfo
 
 from kindler.api import names
-from kindler.api.base import FORBIDDEN, Block, FormByRule, Kept, ListMap, RequiredByRule, Rule
+from kindler.api.base import FORBIDDEN, Block, FormByRule, ListMap, RequiredByRule, Rule, WithoutEffect
 from kindler.api.kinds import Column, Kind
 from kindler.api.shape import bare, markers
 
@@ -200,7 +200,7 @@ _MARKERS: Final[dict[type, Callable[[Schema, Any], None]]] = {
         {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [mark.key]}
     ),
     Rule: _add_rule,
-    Kept: lambda result, mark: None,
+    WithoutEffect: lambda result, mark: None,
     RequiredByRule: lambda result, mark: None,
     FormByRule: _form_by_rule,
 }

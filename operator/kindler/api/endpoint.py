@@ -7,7 +7,7 @@ from typing import Annotated
 from annotated_types import Ge, Le, MaxLen
 
 from kindler.api.autoscaling import ScalableTarget
-from kindler.api.base import Block, Kept, ListMap, Name, ShortText, Tags, name_rule
+from kindler.api.base import Block, ListMap, Name, ShortText, Tags, WithoutEffect, name_rule
 
 _SECONDS = Annotated[int, Ge(0), Le(28800)]
 _GUARDRAILS = "an update always goes all at once, with the old configuration kept until the new one serves"
@@ -94,7 +94,7 @@ class EndpointSpec(Block):
     """The endpointConfigName (else metadata.name) of an EndpointConfig in this namespace: what this endpoint serves.
     Change it to update the endpoint (SageMaker's UpdateEndpoint): the old configuration serves until the new one is
     ready. It may be created later: the Endpoint then waits for it."""
-    deployment_config: Annotated[DeploymentConfig, Kept(_GUARDRAILS, warn=True)] | None = None
+    deployment_config: Annotated[DeploymentConfig, WithoutEffect(_GUARDRAILS, warn=True)] | None = None
     """Canary, linear and rolling updates with alarms. Without effect: serverless endpoints update all at once."""
     autoscaling: Annotated[tuple[ScalableTarget, ...], ListMap("variantName"), MaxLen(10)] | None = None
     """Added by Kindler: provisioned concurrency that scales itself, by target metrics and schedules, in the words of

@@ -13,7 +13,6 @@ from kindler.api.base import (
     REQUIRED,
     Arn,
     Block,
-    Kept,
     ListMap,
     Name,
     RequiredByRule,
@@ -22,6 +21,7 @@ from kindler.api.base import (
     Tags,
     Text,
     VPCConfig,
+    WithoutEffect,
     name_rule,
 )
 from kindler.api.excluded import AsyncInferenceConfig, DataCaptureConfig
@@ -124,7 +124,7 @@ class ProductionVariant(Block):
     model_name: Annotated[Name, name_rule("modelName")]
     """The modelName (else metadata.name) of a Model in this namespace. It may be created later: the Endpoint then waits
     for it."""
-    initial_variant_weight: Annotated[float, Ge(0), Kept("with one variant all requests go to it")] = 1
+    initial_variant_weight: Annotated[float, Ge(0), WithoutEffect("with one variant all requests go to it")] = 1
     """Share of the requests that the variant gets. Without effect: a serverless endpoint has one variant, which gets
     all."""
     serverless_config: Annotated[ServerlessConfig, RequiredByRule()]
@@ -135,36 +135,38 @@ class ProductionVariant(Block):
     container_startup_health_check_timeout_in_seconds: Annotated[int, Ge(60), Le(3600)] = 180
     """How long a container may take from its start to its first good answer to /ping, 60 to 3600. Default 180,
     SageMaker's limit for serverless endpoints."""
-    initial_instance_count: Annotated[_COUNT, Kept(_SIZED)] | None = None
+    initial_instance_count: Annotated[_COUNT, WithoutEffect(_SIZED)] | None = None
     """Number of instances of an instance-based variant. Without effect here: see serverlessConfig."""
-    instance_type: Annotated[ShortText, Kept(_SIZED, warn=True)] | None = None
+    instance_type: Annotated[ShortText, WithoutEffect(_SIZED, warn=True)] | None = None
     """Machine type of an instance-based variant. Without effect here: serverlessConfig.memorySizeInMB sizes the
     pods."""
-    accelerator_type: Annotated[ShortText, Kept("pods have no accelerators", warn=True)] | None = None
+    accelerator_type: Annotated[ShortText, WithoutEffect("pods have no accelerators", warn=True)] | None = None
     """Elastic Inference accelerator. Without effect here: the pods have none."""
-    volume_size_in_gb: Annotated[_COUNT, Kept("a serverless instance has 5 GB of ephemeral storage")] | None = None
+    volume_size_in_gb: (
+        Annotated[_COUNT, WithoutEffect("a serverless instance has 5 GB of ephemeral storage")] | None
+    ) = None
     """Size of an instance's volume. Without effect: a serverless instance has 5 GB of ephemeral storage, as on
     SageMaker."""
-    enable_ssm_access: Annotated[bool, Kept("there is no instance to log in to; use kubectl")] | None = None
+    enable_ssm_access: Annotated[bool, WithoutEffect("there is no instance to log in to; use kubectl")] | None = None
     """Whether instances can be reached with AWS Systems Manager. Without effect here: use kubectl logs and kubectl
     debug."""
-    core_dump_config: Annotated[CoreDumpConfig, Kept("core dumps are not stored")] | None = None
+    core_dump_config: Annotated[CoreDumpConfig, WithoutEffect("core dumps are not stored")] | None = None
     """Where core dumps go. Without effect here: none are stored."""
     managed_instance_scaling: (
         Annotated[
             ManagedInstanceScaling,
-            Kept("serverlessConfig bounds the pods, by maxConcurrency and provisionedConcurrency", warn=True),
+            WithoutEffect("serverlessConfig bounds the pods, by maxConcurrency and provisionedConcurrency", warn=True),
         ]
         | None
     ) = None
     """Bounds for SageMaker's scaling of instances. Without effect here: see serverlessConfig."""
     routing_config: (
-        Annotated[RoutingConfig, Kept("a request goes to the most recently used pod that has room")] | None
+        Annotated[RoutingConfig, WithoutEffect("a request goes to the most recently used pod that has room")] | None
     ) = None
     """How requests are spread over instances. Without effect here: the most recently used instance that has room gets
     it."""
     capacity_reservation_config: (
-        Annotated[CapacityReservationConfig, Kept("there are no instances to reserve")] | None
+        Annotated[CapacityReservationConfig, WithoutEffect("there are no instances to reserve")] | None
     ) = None
     """Reserved capacity on AWS. Without effect here."""
 
@@ -215,11 +217,13 @@ class EndpointConfigSpec(Block):
     vpc_config: VPCConfig | None = None
     """Subnets and security groups. Not available on serverless endpoints: only empty lists are accepted."""
     kms_key_id: (
-        Annotated[Arn, Kept("storage is encrypted as the cluster's nodes are set up, not with this key", warn=True)]
+        Annotated[
+            Arn, WithoutEffect("storage is encrypted as the cluster's nodes are set up, not with this key", warn=True)
+        ]
         | None
     ) = None
     """The key with which SageMaker encrypts storage. Without effect here: encryption of disks is the cluster's own."""
-    execution_role_arn: Annotated[Arn, Kept("pods run without an AWS role")] | None = None
+    execution_role_arn: Annotated[Arn, WithoutEffect("pods run without an AWS role")] | None = None
     """The AWS role of the endpoint. Without effect here: pods get no AWS credentials from Kindler."""
     tags: Tags | None = None
     """Keys and values for your own use: stored, and not interpreted. May be changed at any time; at most 50."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
-from kindler.api.base import Block, Kept
+from kindler.api.base import Block, WithoutEffect
 from kindler.api.endpoint import EndpointSpec
 from kindler.api.endpointconfig import EndpointConfigSpec
 from kindler.api.model import ModelSpec
@@ -36,7 +36,7 @@ class IgnoredField:
 
 
 def ignored_fields(kind: str, spec: Mapping[str, Any], annotations: Mapping[str, str]) -> tuple[IgnoredField, ...]:
-    """Fields marked Kept that are set in the raw `spec`, in schema order, then the annotations for ACK.
+    """Fields marked WithoutEffect that are set in the raw `spec`, in schema order, then the annotations for ACK.
 
     `kind` is Model, EndpointConfig or Endpoint; another one raises KeyError. A field with an empty value, false or its
     default is not listed.
@@ -54,7 +54,7 @@ def _walk(block: type[Block], value: Mapping[str, Any], path: str) -> Iterator[I
         field = f"{path}.{info.alias}"
         if not _is_set(content, info):
             continue
-        if marker := next((m for m in markers(info) if isinstance(m, Kept)), None):
+        if marker := next((m for m in markers(info) if isinstance(m, WithoutEffect)), None):
             yield IgnoredField(field, marker.why)
         elif below := children(info):
             items = (

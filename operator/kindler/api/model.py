@@ -13,13 +13,13 @@ from kindler.api.base import (
     REQUIRED,
     Arn,
     Block,
-    Kept,
     ListMap,
     Name,
     Rule,
     ShortText,
     Tags,
     VPCConfig,
+    WithoutEffect,
     name_rule,
 )
 from kindler.api.container import Container
@@ -80,10 +80,10 @@ class ModelSpec(Block):
     NetworkPolicy can limit traffic."""
     vpc_config: VPCConfig | None = None
     """Subnets and security groups. Not available on serverless endpoints: only empty lists are accepted."""
-    execution_role_arn: Annotated[Arn, Kept("pods run without an AWS role")] | None = None
+    execution_role_arn: Annotated[Arn, WithoutEffect("pods run without an AWS role")] | None = None
     """The AWS role of the model. Without effect here: pods get no AWS credentials from Kindler."""
     inference_execution_config: (
-        Annotated[InferenceExecutionConfig, Kept("a serverless model has one container")] | None
+        Annotated[InferenceExecutionConfig, WithoutEffect("a serverless model has one container")] | None
     ) = None
     """How SageMaker calls several containers. Without effect: there is one."""
     tags: Tags | None = None

@@ -17,7 +17,7 @@ _DATE: Final = (
     "|02-(?:0[1-9]|[12][0-9]))"
 )
 _TIME: Final = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-MOMENT: Final = f"^{_DATE}T{_TIME}(?:[.][0-9]{{1,9}})?(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])$"
+TIMESTAMP: Final = f"^{_DATE}T{_TIME}(?:[.][0-9]{{1,9}})?(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])$"
 
 
 def _leap_year(start: int) -> str:
@@ -26,9 +26,9 @@ def _leap_year(start: int) -> str:
     return f"({year} % 4 == 0 && ({year} % 100 != 0 || {year} % 400 == 0))"
 
 
-def moment_rule(field: str) -> Rule:
+def timestamp_rule(field: str) -> Rule:
     return Rule(
-        f"self.matches('{MOMENT}') && (!self.matches('^[0-9]{{4}}-02-29') || {_leap_year(0)})",
+        f"self.matches('{TIMESTAMP}') && (!self.matches('^[0-9]{{4}}-02-29') || {_leap_year(0)})",
         f"{field} is not a moment from 1970 to 2199 with its zone; write it in UTC, as 2027-01-31T08:00:00Z",
     )
 

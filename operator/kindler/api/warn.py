@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kindler.api import names
-from kindler.api.base import Block, Kept
+from kindler.api.base import Block, WithoutEffect
 from kindler.api.kinds import Kind
 from kindler.api.shape import bare, children, markers
 
@@ -57,7 +57,7 @@ def _warnings(block: type[Block], value: str, path: str) -> Iterator[tuple[str, 
     for info in block.model_fields.values():
         here, field = f"{value}.{info.alias}", f"{path}.{info.alias}"
         absent = "" if info.is_required() else f"!has({here})"
-        marker = next((m for m in markers(info) if isinstance(m, Kept)), None)
+        marker = next((m for m in markers(info) if isinstance(m, WithoutEffect)), None)
         if marker and marker.warn:
             yield absent, f"{field} has no effect: {marker.why}"
         elif not marker and (below := children(info)):

@@ -131,8 +131,8 @@ def _target(
     stored = next((r for r in observed.revisions if r.revision == route.revision), None)
     stored = stored or new_revision(observed, refs.shape, render)
     current = attempts.current_attempt(observed, stored, route, refs, same)
-    wanted = decide_scaling(observed, route)
-    scales = wanted.status is not None or (scaling is not None and scaling.status is not None)
+    scaling_decision = decide_scaling(observed, route)
+    scales = scaling_decision.status is not None or (scaling is not None and scaling.status is not None)
     pools: tuple[DesiredPool, ...] = ()
     if not desiredpools.needs_no_pods(serving, route, scales):
         warm_size = first_size(observed, serving.route if serving else None, route)
@@ -143,7 +143,7 @@ def _target(
         stored=replace(stored, attempt=current.attempt),
         attempt=current.attempt,
         pools=pools,
-        scaling=wanted,
+        scaling=scaling_decision,
         full=full,
         failure=None if full else current.failure,
         deadline=current.deadline,

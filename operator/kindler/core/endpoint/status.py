@@ -90,8 +90,8 @@ def _scaling_active(
     """
     if rollout.scaling is None or rollout.scaling.active is None:
         return None
-    if refused := next((b for b in blockers if b.child == "HorizontalPodAutoscaler"), None):
-        return c.FALSE, c.CANNOT_SCALE, f"{refused.message} Until then {_without_new_hpa(observed)}."
+    if write_blocker := next((b for b in blockers if b.child == "HorizontalPodAutoscaler"), None):
+        return c.FALSE, c.CANNOT_SCALE, f"{write_blocker.message} Until then {_without_new_hpa(observed)}."
     before = next((x for x in reported_conditions(observed.status) if x.type == c.SCALING_ACTIVE), None)
     if (
         before

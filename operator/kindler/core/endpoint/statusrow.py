@@ -76,8 +76,8 @@ def status_row(observed: Observed, rollout: RolloutPlan, blockers: tuple[Blocker
 def _in_service(rollout: RolloutPlan, blocker: Blocker | None, blockers: tuple[Blocker, ...]) -> StatusRow:
     """The row of an Endpoint whose spec is in effect. `blocker`: the one that blocks it, if any."""
     others = (*blockers, rollout.scaling.blocker) if rollout.scaling and rollout.scaling.blocker else blockers
-    if refused := blocker or next((b for b in others if b.kind is BlockerKind.ERROR), None):
-        return StatusRow(c.IN_SERVICE, c.FALSE, refused.reason, refused.message)
+    if write_blocker := blocker or next((b for b in others if b.kind is BlockerKind.ERROR), None):
+        return StatusRow(c.IN_SERVICE, c.FALSE, write_blocker.reason, write_blocker.message)
     if rollout.degraded:
         message = in_sagemaker_words(rollout.degraded, rollout.routed.route.variant_name if rollout.routed else "")
         return StatusRow(c.IN_SERVICE, c.FALSE, c.CANNOT_START, message)

@@ -196,9 +196,9 @@ def _owners(found: Json) -> list[Json]:
 def _is_current(found: Json, desired: Json) -> bool:
     """Whether the object has all that we desire, and the annotation of cert-manager only if we desire it."""
     metadata, spec = found["metadata"], found["spec"]
-    annotations, wanted_annotations = metadata.get("annotations") or {}, desired["metadata"].get("annotations", {})
-    if not wanted_annotations.items() <= annotations.items() or (CERT_MANAGER in annotations) != (
-        CERT_MANAGER in wanted_annotations
+    annotations, desired_annotations = metadata.get("annotations") or {}, desired["metadata"].get("annotations", {})
+    if not desired_annotations.items() <= annotations.items() or (CERT_MANAGER in annotations) != (
+        CERT_MANAGER in desired_annotations
     ):
         return False
     return (
