@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kindler import __main__ as kindler_main
 from kindler.api import names
 from kindler.api.settings import activator_settings, controller_settings, metrics_settings
 from tests.unit.charts import CHART, environment, only, rendered, run
 
 SETTINGS = Path(__file__).parents[2] / "operator" / "kindler" / "api" / "settings.py"
-PROCESSES = ("controller", "activator", "metrics")
+PROCESSES = tuple(kindler_main.PROCESSES)
 READ = {"controller": controller_settings, "activator": activator_settings, "metrics": metrics_settings}
 
 
@@ -25,6 +26,19 @@ def read_by_the_program() -> dict[str, set[str]]:
         for name, body in re.findall(r"^def (\w+)\(.*?\n(.*?)(?=^def |\Z)", source, re.M | re.S)
     }
     return {process: set(parts["_common"] + parts[f"{process}_settings"]) for process in PROCESSES}
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_the_probes_and_the_scrape_annotation_lead_to_the_admin_port(process: str) -> None:
+    template = only(rendered(), "Deployment", f"kindler-{process}")["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    (admin,) = (port["containerPort"] for port in container["ports"] if port["name"] == "admin")
+    probes = [container[f"{probe}Probe"]["httpGet"]["port"] for probe in ("liveness", "startup", "readiness")]
+    assert probes == ["admin"] * 3
+    assert template["metadata"]["annotations"]["prometheus.io/port"] == str(admin)
+    variables = {entry["name"]: entry.get("value") for entry in container["env"]}
+    read = "KINDLER_ADMIN_PORT" if process == "activator" else "KINDLER_METRICS_PORT"
+    assert variables.get(read, str(admin)) == str(admin)
 
 
 @pytest.mark.parametrize("process", PROCESSES)

@@ -9,10 +9,11 @@ import pytest
 
 import kindler.controller.process as controller_process
 import kindler.metrics.process as metrics_process
+from kindler import __main__ as kindler_main
 from kindler.api import names
 from tests.unit.charts import Json, only, rendered
 
-PROCESSES = ("controller", "activator", "metrics")
+PROCESSES = tuple(kindler_main.PROCESSES)
 PRIVILEGED_RESOURCES = {
     "secrets",
     "serviceaccounts",

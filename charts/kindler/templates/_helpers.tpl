@@ -97,7 +97,7 @@ volumes:
   {{- end }}
 {{- end }}
 
-{{/* The common part of the container of all processes. */}}
+{{/* The common part of the container of all processes. The Deployment must have a port named admin with number 8082: the probes and the scrape annotation use it. */}}
 {{- define "kindler.container" -}}
 image: {{ .root.Values.image.repository }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
