@@ -69,9 +69,9 @@ class Directory:
             self._scaled.setdefault(namespace, {})[name] = scaled
 
     def why_not_scaled(self, namespace: str, name: str) -> str | None:
-        """Why an Endpoint with autoscaling has no values; None: it has values, or no autoscaling.
+        """Why an Endpoint with autoscaling has no values; None if it has values, or no autoscaling.
 
-        The error in its entry, or "" if no variant with policies serves yet.
+        The reason is the error in its entry, or "" if no variant with policies serves yet.
         """
         return self._not_scaled.get((namespace, name))
 

@@ -36,7 +36,7 @@ ALLOWED: Final = {
     "external": (MetricsApi.EXTERNAL,),
     "custom": (MetricsApi.CUSTOM,),
 }
-PRIORITY: Final = 100  # of group and version, the same as in other metrics servers: no client chooses between these groups
+PRIORITY: Final = 100  # of group and version, as in other metrics servers; no client chooses between these groups
 
 CERT_MANAGER: Final = "cert-manager.io/inject-ca-from"
 
