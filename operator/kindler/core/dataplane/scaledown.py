@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-# Seconds between the write of a cost and the lower `replicas`, because the ReplicaSet controller's cache may lag behind.
+# Seconds between the write of a cost and the lower `replicas`, because the ReplicaSet controller's cache may lag.
 COST_SETTLE_SECONDS: Final = 2.0
 LOW_COST: Final = -100
 WARM_IDLE_SECONDS: Final = 5.0  # a warm pod that is unused for this time gets the low cost

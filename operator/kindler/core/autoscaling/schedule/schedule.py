@@ -3,7 +3,6 @@
 Times are whole epoch seconds. at and cron use the clock of a time zone (IANA name). The time zone database is that of
 the system. If the system has no database, it is the package tzdata, which the image contains.
 
-
 When a clock is set forward, it skips some times; an action is not due at such a time. When a clock is set back, it
 shows some times twice; an action is due only the first time. AWS documents this for EventBridge Scheduler ("Schedule
 types", daylight saving time: docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html). For Application Auto
