@@ -12,7 +12,7 @@ from kindler.core.common.pools import Pool
 from kindler.core.endpoint.reported import reported_condition
 from kindler.core.endpoint.state import Observed
 
-# A ReplicaSet reports these failures only while they are true. So Kindler reports them without waiting for the deadline.
+# A ReplicaSet reports these failures only while they are true. So Kindler reports them before the deadline, too.
 _REPORTED_AT_ONCE: Final = ("QuotaExceeded", "FailedCreate")
 
 
