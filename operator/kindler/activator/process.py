@@ -108,7 +108,7 @@ class Activator:
         self.listener: Listener | None = None
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Serves until `stop` is set, and then drains. Returns the exit status 0. Raises OSError if a port is in use."""
+        """Serves until `stop` is set, and then drains. Returns exit status 0. Raises OSError if a port is in use."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
             await self._listen(stack)

@@ -70,7 +70,7 @@ class Router:
                     self._found.clear()
                 self._found[key] = found
             return found
-        # A client may learn of a new endpoint, or that it is ready, earlier than our watch. So look the endpoint up before
+        # A client may learn earlier than our watch that an endpoint exists or is ready. So look the endpoint up before
         # a rejection.
         pending = self._lookups.ask(address, throttler.identity.name if throttler else address.name.lower())
         if isinstance(pending, Rejection):

@@ -107,7 +107,7 @@ class PodPools:
         size.update(facts, self._clock())
 
     def remove_size(self, name: str) -> None:
-        """A ReplicaSet was deleted. Drops a pending write, because a new ReplicaSet of the same name must not get it."""
+        """A ReplicaSet was deleted. Drops a pending write: a new ReplicaSet of the same name must not get it."""
         size = self.sizes.pop(name, None)
         if size is not None:
             size.requested = None

@@ -69,7 +69,7 @@ def _scale_down(throttler: EndpointThrottler, actuator: PoolActuator, route: Rou
         for uid in step.remove:
             pods[uid].removing = True
         actuator.scale(size, step.replicas)
-    if len(step.remove) < len(pods):  # not if the pool is scaled to zero, because then no pod must be protected by costs
+    if len(step.remove) < len(pods):  # not if the pool is scaled to zero: then no pod needs protection by costs
         for pod in pods.values():
             if pod.marked and not pod.removing:
                 actuator.set_deletion_cost(pools.namespace, pod, scaledown.LOW_COST)

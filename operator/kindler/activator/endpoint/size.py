@@ -8,7 +8,7 @@ from typing import Final
 
 from kindler.core.common.pods import PodFailure
 
-WATCH_ECHO_SECONDS: Final = 5.0  # for this long after a write, the watch may still show the number from before the write
+WATCH_ECHO_SECONDS: Final = 5.0  # for this long after a write, the watch may still show the earlier number
 
 
 @dataclass(frozen=True, slots=True)

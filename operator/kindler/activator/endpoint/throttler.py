@@ -96,7 +96,7 @@ class EndpointThrottler:
     def finished(
         self, request: PendingRequest, backend: Backend, outcome: Outcome, status: int, received: int, sent: int
     ) -> None:
-        """A placed request ended. Publishes its record, and gives the free slot to the request that has waited longest."""
+        """A placed request ended. Publishes its record, and gives the free slot to the request that waits longest."""
         run = self._admission.done(request)
         if run is None:
             return  # a PING takes no slot
