@@ -109,7 +109,6 @@ class ActivatorStats:
 
 
 def _may_run(pod: Object) -> bool:
-    """False for a pod without an IP (it never started), and for a pod that succeeded or failed. Both have no requests.
-    """
+    """False for a pod without an IP (it never started), and for a pod that succeeded or failed. Both have no requests."""
     status: dict[str, Any] = pod.get("status") or {}
     return bool(status.get("podIP")) and status.get("phase") not in ("Succeeded", "Failed")

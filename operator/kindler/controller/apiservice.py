@@ -38,8 +38,7 @@ CONFLICT_SECONDS: Final = 0.5  # until the next attempt after a Conflict
 
 
 class ApiServiceReconciler:
-    """`api`: the API in use. `changed` is called when `api` changes, but not when it becomes known for the first time.
-    """
+    """`api`: the API in use. `changed` is called when `api` changes, but not when it becomes known for the first time."""
 
     def __init__(
         self,

@@ -55,8 +55,7 @@ class MountedSource:
         self._in_use = ""
 
     def rotate(self) -> str:
-        """Does not use files while they are being replaced: a certificate does not load with another certificate's key.
-        """
+        """Does not use files while they are being replaced: a certificate does not load with another certificate's key."""
         try:
             certificate, key = ((self._directory / file).read_text() for file in ("tls.crt", "tls.key"))
             self._tls.use_certificate(f"{certificate}\n{key}")

@@ -4,7 +4,6 @@ Objects are related by uid, never by name, because an Endpoint, ReplicaSet or po
 name is another object. They are related only within one namespace, because an owner reference may briefly contain a uid
 from another namespace. That would bring one tenant's requests to another tenant's pod.
 
-
 Does not belong here: what the informers keep of an object (trim), look-ups (lookups).
 """
 

@@ -1,11 +1,12 @@
 """The connection of a client: it reads one head after the other and has one request stream at a time.
 
-What a client sends after the current request (pipelining) is kept for later, up to a limit. Beyond the limit it is
-dropped and the connection closes after the current response: HTTP allows a client to repeat what got no response.
+Bytes that a client sends after the current request (pipelining) are kept for later, up to a limit. Above the limit they
+are dropped, and the connection closes after the current response, because HTTP allows a client to repeat a request that
+got no response.
 
 Reading is never paused while a request waits for a backend, so that a client that leaves is detected at once.
 
-A client that half-closes counts as gone while its request is held or incomplete. If its request was already sent to a
+If a client half-closes while its request is held or incomplete, it counts as gone. If its request was already sent to a
 model, it gets the response, and then the connection closes.
 """
 
@@ -171,7 +172,7 @@ class ClientConnection(asyncio.Protocol):
             self._reject(Rejection(Cause.TOO_MANY_HELD_BYTES, "Too many bytes of requests are waiting."))
 
     def _set_body_deadline(self) -> None:
-        """Sets the deadline for the next bytes of the body, or for the look-up. While reading is paused, there is none."""
+        """Sets the deadline for the next bytes of the body, or for the look-up. No deadline while reading is paused."""
         stream = self._stream
         if stream is None:
             return
@@ -294,7 +295,7 @@ class ClientConnection(asyncio.Protocol):
             self._close(lingering=False)
 
     def _check_request(self, stream: RequestStream) -> None:
-        """The deadline of the body is over. If the request still waits for its look-up, it is the look-up's deadline."""
+        """The deadline of the body is over, or, if the request still waits for its look-up, the look-up's deadline."""
         if not stream.body.complete:
             seconds = self.context.settings.body_idle_seconds
             reason = f"Less than {BODY_PROGRESS_BYTES} bytes of the body came within {seconds:g} s, and not its end."

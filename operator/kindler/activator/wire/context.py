@@ -41,7 +41,7 @@ class ListenerContext:
         self.router = router
         self.clients: set[ClientHandle] = set()
         self.backend_connections: set[BackendHandle] = set()
-        self.connects: set[asyncio.Task[None]] = set()  # running connects; the set is necessary because a loop keeps only weak references to tasks
+        self.connects: set[asyncio.Task[None]] = set()  # running connects, because a loop keeps only weak references
         self.streams = 0
         self.received = 0
         self.sent = 0

@@ -71,7 +71,7 @@ class BadHead(Exception):
 class Head(RequestHead):
     """An accepted head. `target`: origin form with query. `host`: lower case, without port and final dot.
 
-    `fields`, `end`: the index at which the fields and the body begin. `length`: 0 unless `framing` is LENGTH.
+    `fields`, `end`: the indexes at which the fields and the body begin. `length`: 0 unless `framing` is LENGTH.
     `plain`: the fields can be forwarded unchanged. `named`: the names that Connection lists, lower case.
     `expects`: the client waits for `100 Continue`.
     """

@@ -1,9 +1,9 @@
 """One request from its head to the end of its response: the wire's side of a `PendingRequest`.
 
-`state` describes its states. Each request ends with exactly one response, or with a connection that is visibly reset: a
-truncated response never looks complete.
+`state` describes its states. Each request ends with exactly one response, or with a reset of the client's connection.
+The reset is visible to the client, so a truncated response never looks complete.
 
-Our own replies keep the client's connection open only if the request was read to its end.
+After a local reply, the client's connection stays open only if the request was read to its end.
 """
 
 from __future__ import annotations
@@ -287,8 +287,7 @@ class RequestStream(ClientResponse):
             client.response_finished(self.body.complete)
 
     def _withdraw(self, status: int) -> None:
-        """Ends a request that has no client any more. If it was sent, it ends later, when the model responds or closes.
-        """
+        """Ends a request that has no client any more. If it was sent, it ends later, when the model responds or closes."""
         state = self.state
         if transition(state, WITHDRAW) is not OVER:
             assert self.connection is not None

@@ -5,8 +5,8 @@ The list is empty if nothing differs. It never contains an object that Kindler d
 A rejected write ends the pass. Therefore the order is:
 1. The revision that already serves, its pools and the HPA, because an update that fails must not affect them.
 2. Objects before the writes that need them: a revision before its pools (a pool without its revision could not be
-   rebuilt), the Service, then the new number of the revision that gets the route (its pools exist by then), and with it
-   the HPA.
+   rebuilt), the Service, then the annotations that record that a revision has the route (its pools exist by then), and
+   the HPA at the same time.
 3. Deletions.
 The HPA gets a pool only after the controller has sized it for the last time. The HPA releases a pool before the
 controller sizes it. So only one component at a time sizes a pool.
