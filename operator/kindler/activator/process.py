@@ -143,7 +143,7 @@ class Activator:
         assert listener is not None
         grace = self.settings.shutdown_grace_seconds
         self.router.closing = True
-        log.info("draining: %d requests under way, at most %g s", listener.streams, grace)
+        log.info("draining: %d requests in progress, at most %g s", listener.streams, grace)
         await asyncio.sleep(min(KUBE_PROXY_LAG_SECONDS, grace / 2))
         self.accepting = False
         listener.stop_accepting()

@@ -99,7 +99,7 @@ class ActivatorStats:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._log_failure(ip, f"does not answer: {error or type(error).__name__}")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            self._log_failure(ip, f"answers something else: {error!r}")
+            self._log_failure(ip, f"sent an unexpected response: {error!r}")
         return None
 
     def _log_failure(self, ip: str, failure: str) -> None:
@@ -109,6 +109,6 @@ class ActivatorStats:
 
 
 def _may_run(pod: Object) -> bool:
-    """False for a pod without an IP (it never started), and for a pod that succeeded or failed. Both have no requests."""
+    """False for a pod without an IP (it never started) or that succeeded or failed. Such a pod has no requests."""
     status: dict[str, Any] = pod.get("status") or {}
     return bool(status.get("podIP")) and status.get("phase") not in ("Succeeded", "Failed")

@@ -71,7 +71,7 @@ class Sampler:
 
     @property
     def loop_age(self) -> float:
-        """Seconds since the loop last started a sample, whatever its result; infinity before the first."""
+        """Seconds since the loop last started a sample with any result; infinity before the first sample."""
         return self._clock() - self._loop_started
 
     @property

@@ -38,7 +38,7 @@ CONFLICT_SECONDS: Final = 0.5  # until the next attempt after a Conflict
 
 
 class ApiServiceReconciler:
-    """`api`: the API in use. `changed` is called when `api` changes, but not when it becomes known for the first time."""
+    """`api`: the API in use. `changed` is called when `api` changes after it became known for the first time."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class ApiServiceReconciler:
                 self._set_api(MetricsApi.NONE, error.message)
             except Conflict as error:
                 pause = CONFLICT_SECONDS
-                log.info("the APIServices changed meanwhile, they are checked again: %s", error)
+                log.info("the APIServices have changed in the meantime and are checked again: %s", error)
             except ApiError as error:
                 log.warning("the APIServices could not be updated: %s", error)
             except Exception as error:  # for example, an APIService of an unexpected form

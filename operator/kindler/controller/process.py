@@ -210,17 +210,20 @@ class Controller:
         except Conflict as error:
             outcome = "conflict"
             self.queue.retry(key)
-            log.info("%s: reconcile again, %s", "/".join(key), error)
+            log.info("%s will be reconciled again: %s", "/".join(key), error)
         except ApiError as error:
             log.warning(
-                "%s: reconcile again in %.1f s, %s", "/".join(key), self.queue.retry(key, error.retry_after), error
+                "%s will be reconciled again in %.1f s: %s",
+                "/".join(key),
+                self.queue.retry(key, error.retry_after),
+                error,
             )
         except LeadershipLost:
             self.queue.retry(key)
         except asyncio.CancelledError:
             raise
         except Exception:
-            log.exception("%s: reconcile again in %.1f s", "/".join(key), self.queue.retry(key))
+            log.exception("%s failed and will be reconciled again in %.1f s", "/".join(key), self.queue.retry(key))
         finally:
             self.metrics.reconciles.labels(key.kind, outcome).inc()
             self.metrics.seconds.labels(key.kind).observe(time.monotonic() - began)

@@ -117,7 +117,10 @@ class WorkQueue(Generic[K]):
     # Processing
 
     async def get(self) -> K:
-        """The key that has been queued longest; waits until there is one. End it by `done`, `retry` or `forget`."""
+        """Waits for a key, and returns the key that has been queued longest.
+
+        The caller must then call `done`, `retry` or `forget`.
+        """
         while True:
             self._promote()
             if self._ready:

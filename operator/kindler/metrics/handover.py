@@ -59,7 +59,7 @@ class Handover:
         try:
             pods, _ = await self._cluster.list(PODS, self._common.system_namespace, SELECTOR)
         except ApiError as error:
-            log.warning("whether another metrics server answers is not known: %s", error)
+            log.warning("it is not known whether another metrics server is Ready: %s", error)
             return False
         begin = f"{names.metrics_name(self._common.release)}-"
         return any(

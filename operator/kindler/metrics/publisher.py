@@ -55,13 +55,13 @@ class MountedSource:
         self._in_use = ""
 
     def rotate(self) -> str:
-        """Does not use files while they are being replaced: a certificate does not load with another certificate's key."""
+        """Does not use half-written files, because a certificate does not load with another certificate's key."""
         try:
             certificate, key = ((self._directory / file).read_text() for file in ("tls.crt", "tls.key"))
             self._tls.use_certificate(f"{certificate}\n{key}")
             self._in_use = certificate
         except (OSError, ValueError, ssl.SSLError) as error:
-            log.warning("no certificate in %s: %s; the last one stays in use", self._directory, error)
+            log.warning("no usable certificate in %s: %s; the last certificate stays in use", self._directory, error)
         return self._in_use
 
 

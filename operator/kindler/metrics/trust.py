@@ -38,7 +38,7 @@ class FrontProxy:
             try:
                 await self.read()
             except (ApiError, ValueError, ssl.SSLError) as error:
-                log.warning("ConfigMap %s/%s does not say who may call: %s", NAMESPACE, NAME, error)
+                log.warning("ConfigMap %s/%s does not define which clients may call: %s", NAMESPACE, NAME, error)
             await asyncio.sleep(PERIOD_SECONDS if self._known else FIRST_PERIOD_SECONDS)
 
     async def read(self) -> None:

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Settings(Protocol):
-    """The settings of one process. Those of every process contain the common settings."""
+    """The settings of one process. The settings of every process contain the common settings."""
 
     @property
     def common(self) -> Common: ...

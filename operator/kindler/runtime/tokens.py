@@ -59,7 +59,7 @@ class Tokens:
         self._refreshing: asyncio.Task[None] | None = None
 
     async def check(self, authorization: str) -> Denied | None:
-        """None if the `Authorization` header holds a valid token, else why the caller is rejected."""
+        """None if the `Authorization` header contains a valid token, else why the caller is rejected."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.isascii() or not token:
             return Denied(401, f"show a ServiceAccount token for the audience {self._audience!r}")

@@ -177,4 +177,4 @@ def _notify(waiting: dict[PendingLookup, Callback], result: EndpointThrottler | 
             if callback is not None:
                 callback(result)
         except Exception:  # the other requests must still get the result
-            log.exception("a request failed to take the result of its look-up")
+            log.exception("a request could not process the result of its look-up")

@@ -80,6 +80,6 @@ def _route(value: Any, meta: dict[str, Any]) -> Route | None:
     try:
         return Route.from_json(value)
     except (KeyError, TypeError, ValueError) as error:
-        text = "the route of endpoint %s/%s cannot be parsed (%r): the last valid one stays in use"
+        text = "the route of endpoint %s/%s cannot be parsed (%r): the last valid route stays in use"
         log.error(text, meta["namespace"], meta["name"], error)
         return None

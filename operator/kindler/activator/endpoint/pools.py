@@ -25,7 +25,7 @@ from kindler.core.common.pods import PodFacts, PodFailure
 from kindler.core.dataplane import outliers, scaling
 from kindler.core.dataplane.placement import Placement
 
-# If a warm pod answered before and then stopped to answer, it is assumed to be busy for this long: it still counts as
+# A warm pod that answered before and does not answer now is assumed to be busy for this long. It still counts as
 # allocated.
 ASSUMED_BUSY_SECONDS: Final = 60.0
 
@@ -137,7 +137,7 @@ class PodPools:
     def allocated(self) -> int:
         """How many requests the warm pods can run together; used and free slots count.
 
-        A pod counts if it answers, if it is Ready, or if it stopped to answer only a short time ago. Sizes are computed
+        A pod counts if it answers, if it is Ready, or if it last answered only a short time ago. Sizes are computed
         from this number. So it includes a pod that is too busy to answer a ping, and a pod that was Ready before this
         process began.
         """

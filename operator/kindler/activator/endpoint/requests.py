@@ -1,4 +1,4 @@
-"""The interface between the wire (the bytes of one request) and the throttler (admits, holds and places it).
+"""The interface between the wire (the bytes of one request) and the throttler (admits, holds and places the request).
 
     wire                                       throttler
     ----                                       ---------

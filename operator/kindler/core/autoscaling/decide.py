@@ -2,7 +2,7 @@
 
 policies  maximum  API   minimum   pool  HPA's bounds        size that the controller sets
 --------  -------  ---   -------   ----  ------------        -----------------------------
-none      any      any   any       any   no HPA              the present size, clamped to the bounds
+none      any      any   any       any   no HPA              the current size, clamped to the bounds
 some      0        any   any       any   no HPA              0
 some      above    some  above 0   0     minimum .. maximum  the minimum
 some      above    some  above 0   1..   minimum .. maximum  -

@@ -3,7 +3,7 @@
 spec.autoscaling  policies  maximum in force  who scales the warm pool
 ----------------  --------  ----------------  ------------------------
 none              -         -                 the controller: provisionedConcurrency
-yes               none      any               the controller: the present size, clamped to the bounds in force
+yes               none      any               the controller: the current size, clamped to the bounds in force
 yes               some      0                 the controller: 0, and no HPA
 yes               some      above             the HPA; the controller only from 0, and from 1 to 0 if the API server
                                               rejects an HPA with minReplicas 0

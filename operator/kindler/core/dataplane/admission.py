@@ -16,7 +16,7 @@ B = TypeVar("B")  # a backend
 class Admission(Generic[R, B]):
     """The admitted requests of one endpoint.
 
-    `limit` may change at any time. Requests that are already admitted stay; the new limit applies to the next ones.
+    `limit` may change at any time. Requests that are already admitted stay; the new limit applies to later requests.
     """
 
     __slots__ = ("limit", "running", "waiting")

@@ -50,7 +50,7 @@ def current_attempt(
         return _beginning(
             Attempt(0, _first_began(observed, refs), refs.config_name, refs.sources, highest), route, reported
         )
-    # The new attempt begins later than the old one, even if the clock was set back.
+    # The new attempt begins later than the old attempt, even if the clock was set back.
     new = Attempt(0, max(int(observed.now), old.at + 1), refs.config_name, refs.sources, highest)
     if same and old.config_name != refs.config_name:
         return _beginning(new, route, None)

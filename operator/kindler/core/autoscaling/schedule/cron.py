@@ -1,7 +1,7 @@
 """A cron expression: the wall-clock times that match it, in ascending or descending order, without a time zone.
 
 `walk` nests loops over the fields, the year outermost, and visits only values that match. So a far time costs as much
-as a near one. The exception are years without a matching day (for 29 February, at most eight).
+as a near time. Only years without a matching day cost more (for 29 February, at most eight years).
 """
 
 from __future__ import annotations
