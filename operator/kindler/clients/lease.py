@@ -196,7 +196,7 @@ class Lease:
 
 
 def _now() -> float:
-    """Seconds on a clock that never jumps. If the system has such a clock, it also runs while the machine is suspended."""
+    """Seconds on a clock that never jumps. If the system allows it, it also runs while the machine is suspended."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 

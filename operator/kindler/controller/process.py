@@ -234,6 +234,6 @@ async def _life(settings: ControllerSettings, cluster: Cluster, stop: asyncio.Ev
 
 
 def run() -> int:
-    """Runs until SIGTERM (returns 0), or until it cannot lead or watch any more (1). Returns 2 if a setting is invalid."""
+    """Runs until SIGTERM (returns 0) or until it cannot lead or watch any more (1). Returns 2 for invalid settings."""
     logging.getLogger("kopf").setLevel(logging.WARNING)
     return run_process("controller", controller_settings, _life)

@@ -150,5 +150,5 @@ async def _life(settings: MetricsSettings, cluster: Cluster, stop: asyncio.Event
 
 
 def run() -> int:
-    """Runs until SIGTERM (returns 0), or until a part of the process ends (1). Returns 2 if a setting is invalid."""
+    """Runs until SIGTERM (returns 0) or until a part of the process ends (1). Returns 2 for invalid settings."""
     return run_process("metrics", metrics_settings, _life)

@@ -72,7 +72,7 @@ async def keep_running(part: Callable[[], Coroutine[Any, Any, None]], first_paus
         try:
             await part()
         except Exception:
-            log.exception("%s failed and will start again", part.__qualname__)
+            log.exception("%s failed and starts again", part.__qualname__)
         failures = 1 if loop.time() - began >= LONGEST_PAUSE else failures + 1
         await asyncio.sleep(pause_after(failures, None, first_pause, LONGEST_PAUSE))
 

@@ -53,7 +53,7 @@ class RejectedRequest(NamedTuple):
 
 
 class RequestObserver(Protocol):
-    """Subscribes to an endpoint's requests. The calls run on the event loop during the request, so they must be short."""
+    """Subscribes to an endpoint's requests. Calls run on the event loop during the request, so they must be short."""
 
     def finished(self, record: FinishedRequest) -> None: ...
 

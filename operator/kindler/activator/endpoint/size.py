@@ -1,4 +1,4 @@
-"""The size of one pool: the size of its ReplicaSet that the watch showed, and the size that this activator requested."""
+"""The size of one pool: what the watch showed for its ReplicaSet, and what this activator requested."""
 
 from __future__ import annotations
 

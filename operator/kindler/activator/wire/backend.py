@@ -183,7 +183,7 @@ class BackendConnection(asyncio.Protocol):
             self.transport.abort()
 
     def end_request(self) -> None:
-        """Half-closes, because the request will never be complete. The slot is free when the model closes or responds."""
+        """Half-closes: the request will never be complete. The slot is free when the model closes or responds."""
         self.resume_reading()
         if not self.closed:
             self.transport.write_eof()

@@ -287,7 +287,7 @@ class RequestStream(ClientResponse):
             client.response_finished(self.body.complete)
 
     def _withdraw(self, status: int) -> None:
-        """Ends a request that has no client any more. If it was sent, it ends later, when the model responds or closes."""
+        """Ends a request without a client. If it was sent, it ends later, when the model responds or closes."""
         state = self.state
         if transition(state, WITHDRAW) is not OVER:
             assert self.connection is not None

@@ -63,7 +63,7 @@ History = tuple[Recommendation, ...]
 def replicas(
     tracked: Iterable[Tracked], current: int, rules: Rules, history: History, now: float
 ) -> tuple[int, History]:
-    """The size for `tracked`, and the history for the next call. The first history is (). `current`: the current size."""
+    """The size for `tracked`, and the history for the next call (the first is ()). `current`: the current size."""
     # A controller whose clock was ahead may have left recommendations from the future.
     history = tuple(r for r in history if r.at <= now) or (Recommendation(now, current),)
     if current > rules.high or 0 < current < rules.low:
@@ -87,7 +87,7 @@ def recommend(load: float, per_replica: float, current: int) -> int:
 
 
 def thousandths(value: float) -> int:
-    """The value in thousandths, rounded up as Kubernetes rounds quantities. Float errors are ignored: 3 x 0.1 is 300."""
+    """The value in thousandths, rounded up like Kubernetes' quantities. Float errors are ignored: 3 x 0.1 is 300."""
     return math.ceil(Decimal(f"{value:.12g}") * 1000)
 
 

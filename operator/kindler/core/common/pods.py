@@ -63,7 +63,7 @@ class PodFacts:
 
 
 def read(pod: Mapping[str, Any], now: float) -> PodFacts:
-    """The facts of a core/v1 Pod (JSON of the API server). `now`: epoch seconds, to decide whether a start is overdue."""
+    """The facts of a core/v1 Pod (JSON of the API server). `now`: epoch seconds, to decide if a start is overdue."""
     meta, status = pod["metadata"], pod.get("status") or {}
     labels = meta.get("labels") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
@@ -227,7 +227,7 @@ def _unresponsive(pod: Mapping[str, Any], container: Mapping[str, Any], now: flo
 
 
 def _details(pod: Mapping[str, Any]) -> dict[str, Any]:
-    """Values for the sentences about a container. `seconds`: the time that its startupProbe allows; 0 without a probe."""
+    """Values for the sentences about a container. `seconds`: what its startupProbe allows; 0 without a probe."""
     spec = _container(pod)
     probe = spec.get("startupProbe") or {}
     get = probe.get("httpGet") or {}

@@ -47,7 +47,7 @@ def new_revision(observed: Observed, shape: PodShape, render: Render) -> StoredR
 
 
 def _rebuilt(observed: Observed, route: Route, render: Render) -> StoredRevision | None:
-    """The serving revision after somebody deleted its ControllerRevision: rebuilt from its pools, else from the spec."""
+    """The serving revision if somebody deleted its ControllerRevision: rebuilt from its pools, else from the spec."""
     if pool := observed.pool(route.demand_pool) or observed.pool(route.warm_pool):
         name = names.revision_name(observed.name, route.revision)
         return StoredRevision(name, "", route.revision, 0, None, pool.found["spec"]["template"]["spec"])

@@ -109,7 +109,7 @@ def holder(api: MetricsApi, services: Mapping[str, Json], home: Installation) ->
 
 
 def choose(found: ClusterApiServices, home: Installation, setting: str) -> ApiServiceChoice:
-    """The choice by the table in the docstring of this module, and what must be written. `setting`: a key of ALLOWED."""
+    """The choice by the table in this module's docstring, and what must be written. `setting`: a key of ALLOWED."""
     holders = {api: holder(api, found.services, home) for api in VERSIONS}
     desired = [api for which in (Holder.OURS, Holder.FREE) for api in ALLOWED[setting] if holders[api] is which]
     api = desired[0] if desired else MetricsApi.NONE
