@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
-# Imported only when chosen: the activator must not load kopf, nor the controller the activator's code.
+# Only the chosen process is imported: the activator must not load kopf, and the controller must not load the
+# activator's code.
 PROCESSES = {
     "controller": "kindler.controller.process",
     "activator": "kindler.activator.process",

@@ -1,11 +1,11 @@
 """The data plane: what happens to one request (route, admit, hold, scale up from zero, place, forward, count).
 
     process                                        starts and drains the process
-    router  ownership  peer  admin                 which endpoint a request names, who owns it, the two inner ports
-    metrics  accesslog                             what observers of requests publish
-    cluster                                        what is read from and written to the cluster
+    router  ownership  peer  admin                 which endpoint a request names, who owns it, the two internal ports
+    metrics  accesslog                             metrics and access log, from observers of requests
+    cluster                                        reads from the cluster and writes to it
     wire                                           bytes and connections
     endpoint                                       the state of one endpoint
 
-Does not belong here: decisions (core), the specs of pods (the controller, through core), Kubernetes calls (clients).
+Does not belong here: decisions (core), the specs of pods (controller and core), requests to Kubernetes (clients).
 """

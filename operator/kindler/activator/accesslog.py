@@ -1,4 +1,4 @@
-"""An observer that logs: one line per cold start, and, if enabled, one line per request (the access log)."""
+"""An observer that logs one line per cold start and, if enabled, one line per request (the access log)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PHASE_TEXTS = {
 class AccessLog:
     """A RequestObserver.
 
-    `run` writes the access lines in batches: a write per line would cost more than the request.
+    `run` writes the lines of the access log in batches, because one write per line would cost more than the request.
     """
 
     def __init__(self, access_log: bool, write: Callable[[bytes], object] | None = None) -> None:
@@ -67,7 +67,7 @@ class AccessLog:
             )
 
     def rejected(self, record: RejectedRequest) -> None:
-        """A request got a local reply. Without a head there is nothing to log."""
+        """A request got a local reply. If its head could not be read, there is nothing to log."""
         if self._access_log and record.request_id is not None and record.arrived is not None:
             result = (record.rejection.cause.value, 0, 0, 0)
             self._add_line(record.identity, record.request_id, result, record.ended - record.arrived, 0.0, "")

@@ -11,15 +11,15 @@ from aiohttp import web
 from kindler.activator import metrics
 from kindler.activator.cluster.directory import Directory
 
-STALLED_SECONDS = 10.0  # without a tick: the process has an error that only a restart fixes
+STALLED_SECONDS = 10.0  # if there is no tick for this long, the process has an error that only a restart fixes
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
     """The state of the process.
 
-    `tick_age`: seconds since the last tick. `api_age`: seconds since the API server last sent something, None before
-    the first time. `pending_writes`: writes that wait for the API server; `failure`: the last error.
+    `tick_age`: seconds since the last tick. `api_age`: seconds since the API server last sent data, None before the
+    first time. `pending_writes`: writes that wait for the API server. `failure`: their last error.
     """
 
     synced: bool

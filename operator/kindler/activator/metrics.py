@@ -1,6 +1,6 @@
 """Metrics in Prometheus' text format, rendered from the plain numbers of the throttlers.
 
-Rendered here instead of by a library, and in pieces: a scrape of a thousand endpoints costs milliseconds and must not
+This module renders them itself and in pieces, because a scrape of a thousand endpoints takes milliseconds and must not
 delay requests.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from kindler.activator.endpoint.counters import Histogram
 from kindler.activator.endpoint.throttler import EndpointThrottler
 
-BATCH = 50  # endpoints per piece: the event loop serves requests between two
+BATCH = 50  # endpoints per piece; the event loop serves requests between two pieces
 
 _HELP = {
     "kindler_invocations_total": ("counter", "Invocations by how they ended."),
@@ -38,9 +38,9 @@ Family = tuple[str, str, list[tuple[str, float]]]  # name, type, samples as (lab
 
 
 def pieces(throttlers: Iterable[EndpointThrottler], process: Iterable[Family]) -> Iterator[str]:
-    """The whole text in pieces: first the families of the process, then those of the endpoints.
+    """The whole text in pieces: first the families of the process, then the families of the endpoints.
 
-    All samples of a family must be adjacent, so each family iterates over all throttlers.
+    All samples of a family must be adjacent. Therefore each family iterates over all throttlers.
     """
     lines = []
     for name, kind, values in process:

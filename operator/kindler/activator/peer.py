@@ -1,4 +1,4 @@
-"""The peer port: what the controller and the metrics process (later also other replicas) read from this one.
+"""The peer port: the data that the controller and the metrics process (later also other replicas) read from here.
 
 Clients authenticate with a ServiceAccount token.
 """
@@ -16,17 +16,18 @@ from kindler.activator.endpoint.throttler import EndpointThrottler
 from kindler.activator.ownership import Ownership
 from kindler.runtime.tokens import Tokens
 
-BATCH = 50  # endpoints per piece: the event loop serves requests between two pieces
+BATCH = 50  # endpoints per piece; the event loop serves requests between two pieces
 
 
 def application(
     directory: Directory, ownership: Ownership, tokens: Tokens, boot: str, synced: Callable[[], bool]
 ) -> web.Application:
-    """`GET /stats`; with `?provisioned=true` only endpoints with a warm pool.
+    """Serves `GET /stats`; with `?provisioned=true` only endpoints with a warm pool.
 
     `boot` identifies this run of the process.
 
-    503 until all objects are listed (`synced`): a warm pool whose pods are not known yet would be reported as empty.
+    It responds 503 until all objects are listed (`synced`), because a warm pool whose pods are not known yet would be
+    reported as empty.
     """
 
     @web.middleware
@@ -53,10 +54,10 @@ def application(
 
 
 async def _stats(throttlers: list[EndpointThrottler], ownership: Ownership, boot: str) -> bytes:
-    """`Stats` as JSON, of endpoints that have a route: this replica serves nothing for the others.
+    """`Stats` as JSON, only for endpoints that have a route, because this replica does not serve the others.
 
-    Encoded in batches: a thousand warm pools at once would delay requests by 20 ms, and the metrics process reads
-    this once a second.
+    It is encoded in batches, because to encode a thousand warm pools at once would delay requests by 20 ms, and the
+    metrics process reads them once a second.
     """
     entries = []
     for number, throttler in enumerate(throttlers, 1):

@@ -37,17 +37,16 @@ from kindler.runtime.tokens import Tokens
 log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 0.5
-LIST_PAGE: Final = 100  # objects: 500 pods are 3.6 MB of JSON, and parsing them would block every request for 0.1 s
+LIST_PAGE: Final = 100  # objects, because 500 pods are 3.6 MB of JSON, and to parse them would block requests for 0.1 s
 FIRST_PAUSE: Final = 1.0  # seconds before a part that failed starts again
-# Seconds after SIGTERM in which the activator still accepts connections: each kube-proxy learns late that this pod is
-# leaving, and with one replica
-# clients have nowhere else to go until the new pod is ready.
+# Seconds after SIGTERM in which the activator still accepts connections. There are two reasons: each kube-proxy learns
+# late that this pod is shutting down, and with one replica there is no other activator until the new pod is ready.
 KUBE_PROXY_LAG_SECONDS: Final = 10.0
-LAST_SECONDS: Final = 1.0  # before the grace period ends, the activator rejects requests that are still held
+LAST_SECONDS: Final = 1.0  # this long before the end of the grace period, the activator rejects all held requests
 
 
 def run() -> int:
-    """Runs the activator until SIGTERM or SIGINT; the exit status: see runtime.process."""
+    """Runs the activator until SIGTERM or SIGINT. For the exit status see runtime.process."""
     return run_process("activator", activator_settings, _life, LIST_PAGE)
 
 
@@ -59,8 +58,8 @@ async def _life(settings: ActivatorSettings, cluster: Cluster, stop: asyncio.Eve
 def raise_file_limit(connections: int) -> None:
     """Raises the soft limit of open files to the hard limit, and warns if that is too low.
 
-    Container runtimes start processes with a soft limit of 1,024. Each client connection needs one file, and a second
-    one for its pod.
+    Container runtimes start processes with a soft limit of 1,024. Each client connection needs one file, and the
+    connection to its pod needs another file.
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -81,7 +80,7 @@ class Ports(NamedTuple):
 
 
 class Activator:
-    """One replica. `listening` is set once all ports are open; `ports` then holds them."""
+    """One replica. `listening` is set once all ports are open; then `ports` contains their numbers."""
 
     def __init__(self, settings: ActivatorSettings, cluster: Cluster) -> None:
         common = settings.common
@@ -109,7 +108,7 @@ class Activator:
         self.listener: Listener | None = None
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Serves until `stop` is set, then drains. The exit status 0; raises OSError when a port is in use."""
+        """Serves until `stop` is set, and then drains. Returns exit status 0. Raises OSError if a port is in use."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
             await self._listen(stack)
@@ -135,16 +134,16 @@ class Activator:
         self.listening.set()
 
     async def _drain(self) -> None:
-        """Serves on while kube-proxies still send clients here, then accepts no connection and exits once no request is
-        left.
+        """Continues to serve while kube-proxies still send clients here.
 
-        Meanwhile each response carries `Connection: close`, so that clients connect to another replica.
+        Then it accepts no connection, and returns when no request is left. Each response contains `Connection: close`,
+        so that clients connect to another replica.
         """
         listener, began = self.listener, time.monotonic()
         assert listener is not None
         grace = self.settings.shutdown_grace_seconds
         self.router.closing = True
-        log.info("draining: %d requests under way, at most %g s", listener.streams, grace)
+        log.info("draining: %d requests in progress, at most %g s", listener.streams, grace)
         await asyncio.sleep(min(KUBE_PROXY_LAG_SECONDS, grace / 2))
         self.accepting = False
         listener.stop_accepting()
@@ -156,9 +155,9 @@ class Activator:
         await _idle_until(listener, began + grace)
 
     async def _tick_all(self) -> None:
-        """Does for each endpoint what only the passing of time requires.
+        """Calls the tick of each endpoint periodically.
 
-        An endpoint that fails does not stop the others.
+        If the tick of one endpoint fails, the others still run.
         """
         failures: dict[str, int] = {}  # ticks that failed, by uid of the Endpoint
         while True:
@@ -194,7 +193,7 @@ class Activator:
         return all(informer.synced.is_set() for informer in self.informers)
 
     def health(self) -> admin.Health:
-        """What the admin port reports."""
+        """The state that the admin port reports."""
         last_event = min(informer.last_event for informer in self.informers)
         now = time.monotonic()
         return admin.Health(
@@ -221,7 +220,7 @@ class Activator:
 
 
 async def _idle_until(listener: Listener, deadline: float) -> None:
-    """Returns when the listener has no request and no client left, or at `deadline` (monotonic seconds)."""
+    """Waits until the listener has no request and no client, or until `deadline` (monotonic seconds)."""
     with suppress(TimeoutError):
         async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
             await listener.idle()

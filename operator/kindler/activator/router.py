@@ -1,6 +1,6 @@
-"""Finds the throttler of a request and limits the memory of held ones: the `RequestRouter` of the wire.
+"""The `RequestRouter` of the wire: finds the throttler of a request, and limits the memory of held requests.
 
-Does not belong here: how an address is read (core.dataplane.addresses), look-ups (cluster.lookups).
+Does not belong here: how an address is parsed (core.dataplane.addresses), look-ups (cluster.lookups).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from kindler.api.settings import ActivatorSettings
 from kindler.clients.cluster import Cluster
 from kindler.core.dataplane.addresses import Address, NoAddress, resolve
 
-REMEMBERED = 4096  # heads whose match is cached: clients send the same few again and again
-REMEMBERED_BYTES = 512  # per head: longer ones are not cached, so that no client can fill the memory with them
+REMEMBERED = 4096  # heads whose match is cached, because clients repeat the same few heads
+REMEMBERED_BYTES = 512  # per head; longer heads are not cached, so that no client can fill the memory with them
 
 Key = tuple[bytes, bytes, bytes, bytes | None]
 
@@ -48,9 +48,9 @@ class Router:
         directory.changed = self._found.clear
 
     def find(self, head: RequestHead) -> RouteResult:
-        """The throttler of the endpoint that this head addresses, a look-up of it, or a rejection.
+        """The throttler of the endpoint that this head addresses, a look-up of the endpoint, or a rejection.
 
-        Matches are cached per head until the directory changes.
+        Matches are cached by head until the directory changes.
         """
         key = (head.method, head.target, head.host, head.namespace)
         found = self._found.get(key)
@@ -70,7 +70,8 @@ class Router:
                     self._found.clear()
                 self._found[key] = found
             return found
-        # A client may know of a new endpoint, or of its readiness, before our watch does: look it up before rejecting.
+        # A client may learn earlier than our watch that an endpoint exists or is ready. So look the endpoint up before
+        # a rejection.
         pending = self._lookups.ask(address, throttler.identity.name if throttler else address.name.lower())
         if isinstance(pending, Rejection):
             if throttler:
@@ -86,7 +87,7 @@ class Router:
         return True
 
     def draining(self) -> bool:
-        """True once the process drains: responses then carry `Connection: close`."""
+        """True once the process drains. Then each response contains `Connection: close`."""
         return self.closing
 
     async def close(self) -> None:

@@ -1,6 +1,6 @@
-"""What the activators report: `/stats` of each replica, for the controller and the metrics process.
+"""Reads `/stats` of each activator, for the controller and the metrics process.
 
-No response is None, never zero.
+If an activator does not respond, its result is None, never zero.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ class ActivatorStats:
         self._token_path = Path(token_path)
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._session: aiohttp.ClientSession | None = None
-        # The present failure of each pod that does not respond, by IP: logged once, not every second.
+        # The current failure of each pod that does not respond, by IP. A failure is logged once, not every second.
         self._failures: dict[str, str] = {}
 
     async def read(self, provisioned: bool = False) -> Responses:
-        """Reads all activator pods whose containers may run: (pod name, its statistics or None), by name.
+        """Reads all activator pods whose containers may run. Returns (pod name, its statistics or None) by name.
 
-        None: the pod did not respond. A terminating pod counts: it still reports its requests in progress. Raises
-        ApiError if the API server does not list the pods. `provisioned`: only endpoints with a warm pool, for callers
-        that read every second. The list of pods then comes from the API server's cache.
+        None: the pod did not respond. Terminating pods are included, because they still report their requests in
+        progress. Raises ApiError if the API server does not list the pods. `provisioned`: only endpoints with a warm
+        pool, for callers that read every second. Then the list of pods comes from the API server's cache.
         """
         pods, _ = await self._cluster.list(
             PODS, self._namespace, self._selector, resource_version="0" if provisioned else ""
@@ -62,7 +62,7 @@ class ActivatorStats:
         running = sorted((pod["metadata"]["name"], pod["status"]["podIP"]) for pod in pods if _may_run(pod))
         self._failures = {ip: failure for ip, failure in self._failures.items() if any(ip == one for _, one in running)}
         headers = self._headers()
-        # A semaphore, not the limit of the session's connector: the timeout must not include the wait for a slot.
+        # A semaphore instead of the connector's limit, because the timeout must not include the wait for a slot.
         slots = asyncio.Semaphore(PARALLEL_REQUESTS)
 
         async def one(ip: str) -> Stats | None:
@@ -99,7 +99,7 @@ class ActivatorStats:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._log_failure(ip, f"does not answer: {error or type(error).__name__}")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            self._log_failure(ip, f"answers something else: {error!r}")
+            self._log_failure(ip, f"sent an unexpected response: {error!r}")
         return None
 
     def _log_failure(self, ip: str, failure: str) -> None:
@@ -109,6 +109,6 @@ class ActivatorStats:
 
 
 def _may_run(pod: Object) -> bool:
-    """False for a pod without an IP (it never started) and for one that succeeded or failed: neither has requests."""
+    """False for a pod without an IP (it never started) or that succeeded or failed. Such a pod has no requests."""
     status: dict[str, Any] = pod.get("status") or {}
     return bool(status.get("podIP")) and status.get("phase") not in ("Succeeded", "Failed")

@@ -1,7 +1,7 @@
-"""The API server, as plain JSON: one method per request that Kindler makes.
+"""Requests to the API server with plain JSON: one method for each kind of request that Kindler makes.
 
-The model classes of kubernetes.aio are not used: an object is the dict that was received. Nothing here retries: the
-caller knows whether time, another read, or nothing helps.
+The model classes of kubernetes.aio are not used: an object is the dict that was received. Nothing here retries, because
+only the caller knows whether to wait, to read again, or to give up.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Cluster(Connection):
         field_selector: str = "",
         resource_version: str = "",
     ) -> tuple[Objects, str]:
-        """All objects (of one namespace, or of all with None) and the resourceVersion to watch from: see `pages`."""
+        """All objects of one namespace (None: of all), and the resourceVersion to watch from. See `pages`."""
         pages = [
             page async for page in self.pages(resource, namespace, label_selector, field_selector, resource_version)
         ]
@@ -115,10 +115,10 @@ class Cluster(Connection):
         field_selector: str = "",
         resource_version: str = "",
     ) -> AsyncGenerator[tuple[Objects, str], None]:
-        """The same in pages: (objects, resourceVersion of the whole list). All pages show the same state.
+        """Like `list`, but in pages: (objects, resourceVersion of the whole list). All pages show the same state.
 
-        `resource_version`: "" is the newest state, "0" the API server's cache. Raises Gone if the history expired
-        between two pages.
+        `resource_version`: "" reads the newest state, "0" reads the API server's cache. Raises Gone if the API server
+        dropped this state between two pages.
         """
         query = {
             "labelSelector": label_selector,
@@ -146,9 +146,9 @@ class Cluster(Connection):
     ) -> AsyncGenerator[tuple[str, Object], None]:
         """Changes after `resource_version`, as (ADDED | MODIFIED | DELETED | BOOKMARK, object).
 
-        The API server ends the stream after `timeout_seconds`. Raises Gone if the history does not go back that far,
-        Unavailable if the stream breaks, ends inside an object, or is silent for `silence_seconds`. Close the iterator
-        (`contextlib.aclosing`) when leaving early.
+        The API server ends the stream after `timeout_seconds`. Raises Gone if the API server does not keep that
+        resourceVersion any more, Unavailable if the stream breaks, ends inside an object, or has no data for
+        `silence_seconds`. A caller that stops early must close the iterator (`contextlib.aclosing`).
         """
         query = {
             "watch": "true",
@@ -180,8 +180,9 @@ class Cluster(Connection):
     async def apply(
         self, resource: Resource, namespace: str | None, name: str, body: Object, field_manager: str, force: bool = True
     ) -> Object:
-        """Server-side apply: creates the object, or sets the fields in `body` and drops fields that this manager
-        applied before.
+        """Server-side apply: creates the object, or sets the fields in `body`.
+
+        It removes fields that this manager applied before and that are not in `body`.
         """
         query = {"fieldManager": field_manager, "force": "true" if force else "false"}
         return await self._json("PATCH", resource.path(namespace, name), query, body, APPLY)
@@ -214,7 +215,7 @@ class Cluster(Connection):
     ) -> Object:
         """PUT of the status.
 
-        `body` needs `metadata.resourceVersion`, else ValueError: without it the write could overwrite a newer state.
+        Raises ValueError if `body` has no `metadata.resourceVersion`: then the write could overwrite a newer state.
         """
         if not body.get("metadata", {}).get("resourceVersion"):
             raise ValueError("a status is written only with metadata.resourceVersion")
@@ -223,7 +224,7 @@ class Cluster(Connection):
     async def scale(
         self, resource: Resource, namespace: str, name: str, replicas: int, field_manager: str = ""
     ) -> Object:
-        """Sets `spec.replicas` through the scale subresource; returns the Scale."""
+        """Sets `spec.replicas` through the scale subresource. Returns the Scale object."""
         return await self.merge_patch(
             resource, namespace, name, {"spec": {"replicas": replicas}}, "scale", field_manager
         )
@@ -238,9 +239,9 @@ class Cluster(Connection):
         propagation: str = "Background",
         grace_seconds: int | None = None,
     ) -> bool:
-        """Deletes, or begins to; False if there was no object.
+        """Deletes the object, or begins its deletion. Returns False if the object did not exist.
 
-        Raises Conflict if `uid` or `resource_version` is not the present one.
+        Raises Conflict if the object now has another `uid` or `resource_version`.
         """
         options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         if preconditions := {k: v for k, v in (("uid", uid), ("resourceVersion", resource_version)) if v is not None}:

@@ -1,8 +1,9 @@
 """The HTTP connection to the API server: configuration, authentication, TLS, JSON, errors.
 
 kubernetes.aio provides configuration, authentication and TLS. Its request method is not used: it writes JSON in
-Python's form (see `encode`). aiohttp repeats a GET, PUT or DELETE once if an idle connection turns out to be closed. A
-PUT that had been done then meets its own resourceVersion: Conflict, read again.
+Python's form (see `encode`). aiohttp repeats a GET, PUT or DELETE once if an idle connection turns out to be closed. If
+the first PUT had already succeeded, the second one has an old resourceVersion. It fails with Conflict, and the caller
+reads again.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class Connection:
     async def connect(self, kubeconfig: str | None = None) -> None:
         """Reads the configuration: the named file, else the pod's ServiceAccount, else $KUBECONFIG or ~/.kube/config.
 
-        The ServiceAccount's token is read again every minute. No request is made. Raises ApiError if there is no usable
-        configuration.
+        The ServiceAccount's token is read again every minute. This method sends no request. Raises ApiError if there is
+        no usable configuration.
         """
         configuration = Configuration()
         try:
@@ -58,7 +59,7 @@ class Connection:
                     config_file=file, client_configuration=configuration, persist_config=False
                 )
             tls = RESTClientObject(configuration).ssl_context
-        # The library raises whatever occurs: its own exception, yaml's, OSError, AttributeError for an empty file.
+        # The library raises many types: its own exception, yaml's, OSError, or AttributeError for an empty file.
         except Exception as error:
             raise ApiError(0, "Configuration", f"no usable cluster configuration: {error}") from error
         await self.close()
@@ -110,9 +111,9 @@ class Connection:
         content_type: str,
         limits: aiohttp.ClientTimeout,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A successful response, its body unread.
+        """Yields a successful response whose body has not been read.
 
-        Any failure, here or while the caller reads the body, becomes an ApiError.
+        Every failure, here or while the caller reads the body, becomes an ApiError.
         """
         if session is None:
             raise Unavailable(0, "Closed", "not connected to the API server")
@@ -139,9 +140,8 @@ class Connection:
             raise no_answer(error) from error
 
     async def _headers(self, content_type: str) -> dict[str, str]:
-        # Not every response is application/json (the keys of /openid/v1/jwks are not); the API server responds 406 if
-        # only
-        # that is accepted.
+        # Not every response is application/json: for example, the keys of /openid/v1/jwks have another type. The API
+        # server responds 406 if a client accepts only application/json there.
         headers = {
             "Accept": "application/json, */*",
             "Content-Type": content_type or JSON,
@@ -155,23 +155,23 @@ class Connection:
 
 
 def encode(body: Object) -> bytes:
-    """JSON exactly as the API server itself writes it.
+    """JSON in exactly the form that the API server itself writes.
 
     The API server stores the `data` of a ControllerRevision as the received bytes, and compares them with its own
-    encoding in a later patch. With another encoding, the same data is "immutable" for any change of the object (tried
-    on 1.37). For the same reason `data` should contain no floats (1.0 becomes 1).
+    encoding in a later patch. If the encodings differ, it rejects every change of the object, because the data is
+    "immutable" (tested with Kubernetes 1.37). For the same reason `data` should contain no floats (1.0 becomes 1).
     """
     text = json.dumps(body, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
     return text.translate(_ESCAPES).encode()
 
 
-_ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}  # they occur in strings only
+_ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}  # these characters occur only inside strings
 
 
 async def lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
     """Whole lines of any length (aiohttp's own reader has a fixed limit).
 
-    A rest without newline was cut off: Unavailable.
+    Raises Unavailable if the stream ends without a newline, because then the last line is incomplete.
     """
     parts: list[bytes] = []
     async for chunk in stream.iter_any():

@@ -1,4 +1,4 @@
-"""The errors of the API server, grouped by what a caller can do."""
+"""The errors of the API server, grouped by what a caller can do about them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 class ApiError(Exception):
     """The API server rejected a request or could not be reached.
 
-    `status`: HTTP status, 0 if there was no response. `reason`: its reason in one word (`AlreadyExists`, `Conflict`,
-    `Expired`, …). `message`: its sentence. `retry_after`: seconds that it requested to delay, or None.
+    `status`: HTTP status, 0 if there was no response. `reason`: the API server's reason in one word (`AlreadyExists`,
+    `Conflict`, `Expired`, …). `message`: the API server's sentence. `retry_after`: for how many seconds the API server
+    requested to wait before a retry, or None.
     """
 
     def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
@@ -25,11 +26,11 @@ class ApiError(Exception):
 
 
 class Forbidden(ApiError):
-    """403: RBAC, a quota or an admission policy forbids it. The message says which."""
+    """403: RBAC, a quota or an admission policy forbids the request. The message names it."""
 
 
 class NotFound(ApiError):
-    """404: no such object, namespace or kind."""
+    """404: the object, namespace or kind does not exist."""
 
 
 class Conflict(ApiError):
@@ -43,17 +44,17 @@ class Conflict(ApiError):
 
 
 class Gone(ApiError):
-    """410: the history does not go back to that resourceVersion; list again."""
+    """410: the API server does not keep that old resourceVersion any more; list again."""
 
 
 class Invalid(ApiError):
-    """422: the object violates its schema or a validation rule. Only another object helps."""
+    """422: the object violates its schema or a validation rule. The same object will always be rejected."""
 
 
 class Unavailable(ApiError):
-    """No response (refused, cut, too slow), 429, or 5xx. A later retry can help.
+    """No response (connection refused, connection lost, too slow), 429, or 5xx. A later retry may succeed.
 
-    Whether a write was done is unknown.
+    If the request was a write, it is unknown whether the API server did it.
     """
 
 
@@ -68,7 +69,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def from_status(http_status: int, body: Any, headers: Mapping[str, str] | None = None) -> ApiError:
-    """The error for a `Status` object, or for whatever a proxy responded, parsed if it was JSON.
+    """The error for a response: a `Status` object, or any body that a proxy sent. `body` is parsed if it was JSON.
 
     `http_status` takes precedence over the code in the body.
     """
@@ -77,7 +78,7 @@ def from_status(http_status: int, body: Any, headers: Mapping[str, str] | None =
     delay = (headers or {}).get("Retry-After") or details.get("retryAfterSeconds")
     try:
         retry_after = float(delay) if delay else None
-    except ValueError:  # a date: that precision is not needed
+    except ValueError:  # Retry-After as a date: the default pause is good enough
         retry_after = None
     kind = _BY_STATUS.get(http_status, Unavailable if http_status >= 500 else ApiError)
     return kind(

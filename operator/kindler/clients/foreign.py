@@ -1,7 +1,7 @@
 """Foreign metrics: read from the installation's Prometheus if one is configured, else from the external metrics API.
 
-Right needed without Prometheus: external.metrics.k8s.io, the metrics that the installation allows, list. If Kindler
-itself serves that API, its response is that it has no such metric.
+Without Prometheus this needs the right to list the metrics of external.metrics.k8s.io that the installation allows. If
+Kindler itself serves that API, it responds that it has no such metric.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from kindler.clients.cluster import ApiError, Cluster, Forbidden
 from kindler.core.autoscaling.metrics.foreign import UnsupportedMetric, quantity, query, selector
 from kindler.core.autoscaling.metrics.usage import NoData
 
-# One result, also NoData, serves all policies that read the same metric within this time.
+# For this many seconds, one result (also NoData) is used for all policies that read the same metric.
 FRESH_SECONDS: Final = 3.0
-# A caller waits no longer. Five workers read the HPAs of the whole cluster: a slow foreign server must not stop them.
+# The longest time that a caller waits. Five workers read the HPAs of the whole cluster, and a slow foreign server must
+# not stop them.
 WAIT_SECONDS: Final = 1.0
-# While the server is slow, its last result is used for so long.
+# While the server is slow, its last result is used for at most this many seconds.
 MAX_AGE_SECONDS: Final = 30.0
 TIMEOUT_SECONDS: Final = 5.0
 # Pause after a timeout, per metric.
@@ -39,7 +40,7 @@ Query = tuple[str, CustomizedMetricSpecification]  # namespace of the Endpoint, 
 
 @dataclass(slots=True)
 class _Entry:
-    """`result`: the last one, read at `at`, valid until `until`. `task`: the task that reads it again."""
+    """`result`: the last result, read at `at`, valid until `until`. `task`: the task that reads the metric again."""
 
     result: MetricResult | None = None
     at: float = -math.inf
@@ -48,9 +49,9 @@ class _Entry:
 
 
 class ForeignMetrics:
-    """Reads and caches foreign metrics. Never raises: the result is then NoData with the reason.
+    """Reads and caches foreign metrics. Never raises: after a failure the result is NoData with the reason.
 
-    `clock`: seconds that never go back. `wait_seconds`: see WAIT_SECONDS. Users read the reasons, so a reason contains
+    `clock`: monotonic seconds. `wait_seconds`: see WAIT_SECONDS. Users read the reasons. Therefore a reason contains
     neither the address nor any content of Prometheus.
     """
 
@@ -74,7 +75,7 @@ class ForeignMetrics:
     async def value(self, namespace: str, spec: CustomizedMetricSpecification) -> MetricResult:
         """The metric's value for an Endpoint of this namespace.
 
-        It is at most FRESH_SECONDS old, or MAX_AGE_SECONDS if the other server is slow.
+        The value is at most FRESH_SECONDS old, or at most MAX_AGE_SECONDS if the other server is slow.
         """
         key, now = (namespace, spec), self._clock()
         entry = self._entries.get(key)

@@ -1,11 +1,13 @@
 """A local copy of one kind of object that follows the API server: list, compare, watch.
 
-    list   objects in the store that the list lacks were deleted meanwhile; they are reported as deleted, because a
-           watch would never report them
-    watch  from the list's resourceVersion; bookmarks advance it, so a reconnect rarely needs a list
+    list   an object that is in the store but not in the list was deleted in the meantime; it is reported as deleted,
+           because a watch would never report it
+    watch  starts at the list's resourceVersion; bookmarks advance it, so a reconnect rarely needs a list
 
-    410, or an error before the first list     list again
-    cut, truncated, silent, refused, 5xx, 429  watch again from the last resourceVersion, after a back-off
+    failure                                         then
+    -------                                         ----
+    410, or an error before the first list          list again
+    lost, truncated, silent, rejected, 5xx, 429     watch again from the last resourceVersion, after a back-off
 
 The store stays readable while the API server is unreachable.
 """
@@ -34,7 +36,7 @@ FIRST_BACKOFF_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class InformerTimes:
-    """Seconds. `silence`: longest silence of a watch before it is replaced. `max_backoff`: longest pause of a retry."""
+    """Seconds. `silence`: a watch without data for longer is replaced. `max_backoff`: longest pause before a retry."""
 
     silence: float = SILENCE_SECONDS
     max_backoff: float = 10.0
@@ -42,7 +44,7 @@ class InformerTimes:
 
 @dataclass(slots=True)
 class _View:
-    """One list and watch: of one namespace, or of all (None)."""
+    """One list and watch: of one namespace, or of all namespaces (None)."""
 
     namespace: str | None
     version: str = ""  # resourceVersion to watch from; empty: list first
@@ -56,9 +58,10 @@ class Informer:
 
     `transform(object)` may trim an object before it is stored (default: without managedFields). It must keep name,
     namespace, uid and resourceVersion. `on_change(old, new)` is called after the store has changed: `new` is None for a
-    deletion, `old` is None for a new object. If an object was deleted and created again unseen (another uid), it is
-    called for a deletion and for a new object. Objects in the store are shared: do not change them. `synced` is set
-    once everything was listed. `restarts` counts lists and watches that ended with an error.
+    deletion, `old` is None for a new object. If an object has another uid than before, it was deleted and created again
+    between two events; then `on_change` is called for a deletion and for a new object. Objects in the store are shared:
+    do not change them. `synced` is set once everything was listed. `restarts` counts lists and watches that ended with
+    an error.
     """
 
     def __init__(
@@ -115,7 +118,7 @@ class Informer:
                         view.namespace or "all namespaces",
                         error,
                     )
-            # Also after a stream that ended normally: a server may end every stream at once.
+            # Also pause after a stream that ended normally, because a server may end each stream immediately.
             await asyncio.sleep(self._backoff(view, failure))
             view.failures += 1
 
@@ -139,7 +142,7 @@ class Informer:
                 await asyncio.sleep(0)  # thousands of changes must not block the event loop
         for key in [k for k in self.store if view.namespace in (None, k[0]) and k not in seen]:
             self._delete(key)
-        view.version = version  # only now: an interrupted list must start again
+        view.version = version  # set only after the whole list, because an interrupted list must start again
         view.last_event = time.monotonic()
         view.listed = True
         if all(v.listed for v in self._views):
@@ -199,7 +202,7 @@ class Informer:
 
 
 def without_managed_fields(value: Object) -> Object:
-    """The object without `metadata.managedFields`: often half of its size, and we never read it."""
+    """The object without `metadata.managedFields`, which are often half of its size, and which we never read."""
     metadata = {k: v for k, v in value["metadata"].items() if k != "managedFields"}
     return value | {"metadata": metadata}
 

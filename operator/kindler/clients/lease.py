@@ -1,15 +1,16 @@
 """Leader election by a Lease, as client-go does it: one process leads, and stops before another one may start.
 
-    lease 15 s   a standby takes the Lease when it has seen it unchanged for that long, by its own clock
-    renew 10 s   a leader that could not renew for that long has lost, whatever the Lease says
-    retry  2 s   a leader renews, and retries, this often; a standby checks twice as often
+    lease 15 s   a standby takes the Lease if the Lease has not changed for this long, by the standby's own clock
+    renew 10 s   a leader that could not renew for this long does not lead any more, even if it still holds the Lease
+    retry  2 s   a leader renews, and retries, with this period; a standby checks twice as often
 
-So a successor leads at most lease + retry after the leader's last renewal, and the leader has stopped lease - renew
-before. Times of different machines are never compared: the Lease's renewTime is for people.
+So a new leader leads at most (lease + retry) seconds after the last renewal of the old leader. The old leader has
+stopped at least (lease - renew) seconds before that. Times of different machines are never compared: the Lease's
+renewTime is only for people.
 
-kubernetes.aio.leaderelection (37.0) is not used. It compares time.time(), which can jump. A network error (aiohttp's,
-not an ApiException) ends it. A request may outlast the renew deadline. It counts that deadline from the start of an
-attempt, not from the last renewal. It never releases the Lease.
+kubernetes.aio.leaderelection (37.0) is not used, for five reasons. It compares time.time(), which can jump. A network
+error (aiohttp's, not an ApiException) ends it. A request may take longer than the renew deadline. It counts that
+deadline from the start of an attempt, not from the last renewal. It never releases the Lease.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LeaseTimes:
-    """Seconds: lease > renew > retry. The Lease object itself stores whole seconds, rounded up."""
+    """Seconds, with lease > renew > retry. The Lease object itself stores whole seconds, rounded up."""
 
     lease: float = 15.0
     renew: float = 10.0
@@ -45,7 +46,7 @@ class LeaseTimes:
 
 
 class Lease:
-    """One candidate. `identity` must be unique to this process: after a restart it is another candidate."""
+    """One candidate. `identity` must be unique to this process: after a restart, the process is another candidate."""
 
     def __init__(
         self, cluster: Cluster, namespace: str, name: str, identity: str, times: LeaseTimes | None = None
@@ -56,7 +57,7 @@ class Lease:
         self._identity = identity
         self._times = times or LeaseTimes()
         self._observed_version = ""  # resourceVersion of the Lease at the last check of a standby
-        self._free_at = 0.0  # when it may be taken if it does not change
+        self._free_at = 0.0  # when this process may take the Lease if the Lease does not change
         self._written: Object = {}  # the Lease as the leader last wrote it
         self._renewed_at = -math.inf  # when the leader's last successful write was sent
 
@@ -64,8 +65,8 @@ class Lease:
     def leading(self) -> bool:
         """Whether this process leads now.
 
-        It never lasts longer than `renew` after the last successful renewal was sent, even if the process was suspended
-        meanwhile.
+        True for at most `renew` seconds after the last successful renewal was sent, even if the process was suspended
+        in the meantime.
         """
         return self._remaining() > 0
 
@@ -73,10 +74,10 @@ class Lease:
     async def hold(self) -> AsyncIterator[asyncio.Task[str]]:
         """Waits until this process leads, and renews while the body runs.
 
-        Yields `lost`, a task that ends with the reason when the process leads no more.
+        Yields `lost`, a task that ends with the reason when the process does not lead any more.
 
-        The body must have ended its work when it leaves; its reaction to `lost` is its decision (usually the process
-        exits). On leaving, a Lease that is still ours is released, so that a standby takes over at its next check.
+        The body must stop its work before it exits. The body decides what to do when `lost` ends (usually the process
+        exits). After the body, a Lease that is still ours is released, so that a standby takes over at its next check.
         """
         await self._acquire()
         log.info("leading: Lease %s/%s is held by %s", self._namespace, self._name, self._identity)
@@ -108,7 +109,7 @@ class Lease:
     async def _try_acquire(self) -> bool:
         """Checks the Lease once; True if it was free and is ours now.
 
-        A deleted Lease still belongs to its last holder until it would have expired.
+        If the Lease was deleted, it still belongs to its last holder until the time when it would have expired.
         """
         current = await self._get()
         if current is not None and current["metadata"]["resourceVersion"] != self._observed_version:
@@ -119,9 +120,9 @@ class Lease:
         return True
 
     def _term(self, current: Object) -> float:
-        """Seconds from now for which nobody else may take this Lease."""
+        """For how many seconds from now no other process may take this Lease."""
         spec = current.get("spec") or {}
-        # Our own identity: we wrote it, but the response was lost.
+        # If it has our own identity, we wrote it, but the response was lost.
         free = spec.get("holderIdentity") in (None, "", self._identity)
         return 0.0 if free else float(spec.get("leaseDurationSeconds") or self._times.lease)
 
@@ -131,7 +132,7 @@ class Lease:
         return self._renewed_at + self._times.renew - _now()
 
     async def _renew(self) -> str:
-        """Renews until that fails for good; returns the reason."""
+        """Renews until this process cannot lead any more. Returns the reason."""
         while True:
             await asyncio.sleep(max(0.0, min(self._times.retry, self._remaining())))
             if self._remaining() <= 0:
@@ -156,7 +157,7 @@ class Lease:
         return True
 
     async def _release(self) -> None:
-        """Clears the holder. Best effort: if it fails, a standby waits until the Lease expires."""
+        """Clears the holder. If this fails, it is not repeated: a standby waits until the Lease expires."""
         with suppress(ApiError, TimeoutError):
             async with asyncio.timeout(self._times.retry):
                 # Read it again: the last renewal may have succeeded without a response.
@@ -175,7 +176,7 @@ class Lease:
         return await self._cluster.get(LEASES, self._namespace, self._name)
 
     async def _write(self, current: Object | None) -> None:
-        """Makes the Lease ours, based on `current`. Raises Conflict if it has changed since."""
+        """Makes the Lease ours. Raises Conflict if the Lease is not the same as `current` any more."""
         sent = _now()
         old: dict[str, Any] = (current or {}).get("spec") or {}
         spec = old | {
@@ -195,9 +196,7 @@ class Lease:
 
 
 def _now() -> float:
-    """Seconds on a clock that nobody sets and that (if the system has such a clock) continues while the machine is
-    suspended.
-    """
+    """Seconds on a clock that never jumps. If the system allows it, it also runs while the machine is suspended."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 

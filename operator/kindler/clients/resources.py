@@ -28,8 +28,8 @@ class Resource:
     def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
         """The URL path of an object, of a collection (no name), or of a collection in all namespaces (no namespace).
 
-        Raises NotFound for an invalid name: names come from hosts and paths of clients' requests, and must never lead
-        to another URL.
+        Raises NotFound for an invalid name. Names come from hosts and paths of clients' requests, and such a name must
+        never form another URL.
         """
         parts = [f"/apis/{self.group}" if self.group else "/api", self.version]
         if self.namespaced and namespace is not None:

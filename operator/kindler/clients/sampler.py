@@ -14,14 +14,15 @@ from kindler.core.autoscaling.metrics.usage import NoData, Usage, Window
 
 log = logging.getLogger(__name__)
 
-# Between the starts of two samples: at most a second, also on a busy event loop.
+# Seconds between the starts of two samples. Below 1, so that it is at most a second on a busy event loop, too.
 PERIOD_SECONDS: Final = 0.95
-# Of one activator. A late one is read again in the next sample; its counts lose nothing.
+# Timeout of one activator. A late activator is read again in the next sample. Nothing is lost, because it keeps its
+# counts.
 TIMEOUT_SECONDS: Final = 0.8
 
 
 class Sampler:
-    """`clock`: seconds that never go back. `seconds`: period. Each run starts without data."""
+    """`clock`: monotonic seconds. `seconds`: the period. Each run starts without data."""
 
     def __init__(self, activators: ActivatorStats, clock: Callable[[], float], seconds: float = PERIOD_SECONDS) -> None:
         self._activators = activators
@@ -29,7 +30,7 @@ class Sampler:
         self._seconds = seconds
         self._window = Window()
         self._loop_started = -math.inf
-        self._sample_taken = asyncio.Event()  # of the sample in progress, or of the next one: set when it ends
+        self._sample_taken = asyncio.Event()  # set when the sample in progress, or else the next one, ends
 
     async def run(self) -> None:
         """Samples until cancelled."""
@@ -59,18 +60,18 @@ class Sampler:
         return self._window.load_seconds(uid)
 
     async def next_sample(self) -> None:
-        """Returns when a sample is complete that began after this call."""
-        await self._sample_taken.wait()  # it may have begun before this call
+        """Waits until a sample has ended that began after this call."""
+        await self._sample_taken.wait()  # this sample may have begun before the call
         await self._sample_taken.wait()
 
     @property
     def sample_age(self) -> float:
-        """Seconds since the last sample; infinity before the first. A sample needs the list of activators."""
+        """Seconds since the last sample; infinity before the first. There is no sample without a list of activators."""
         return self._clock() - self._window.last
 
     @property
     def loop_age(self) -> float:
-        """Seconds since the loop last started a sample, whatever its result; infinity before the first."""
+        """Seconds since the loop last started a sample with any result; infinity before the first sample."""
         return self._clock() - self._loop_started
 
     @property

@@ -1,5 +1,5 @@
 """When to reconcile an object, and in which order to act: watcher (kopf), work queue, observe, apply, report.
 
-Belongs here: what one process does around core's decisions. Does not belong here: rules (core), traffic (activator),
-Kubernetes calls (clients).
+Belongs here: what the controller does before and after core's decisions. Does not belong here: rules (core), traffic
+(activator), requests to Kubernetes (clients).
 """

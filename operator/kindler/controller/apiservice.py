@@ -1,10 +1,10 @@
 """Maintains the APIService through which HPAs read Kindler's metrics.
 
 It registers an API group that is free, configures which certificates the API server trusts, and gives the group up if
-another server claims it. Every 10 s, and when the metrics servers publish another certificate:
-  read      the APIServices of both groups, the certificates, the ClusterRole that owns what is created
-  choose    core/autoscaling/metrics/apiservice.py
-  write     what differs; each write is valid only for the object that was read
+another server claims it. It does so every 10 s, and when the metrics servers publish another certificate:
+  read      the APIServices of both groups, the certificates, and the ClusterRole that owns the created objects
+  choose    the API: see core/autoscaling/metrics/apiservice.py
+  write     the differences; a write fails if the object has changed since it was read
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from kindler.core.autoscaling.metrics.apiservice import ApiServiceChoice, Cluste
 log = logging.getLogger(__name__)
 
 RESYNC_SECONDS: Final = 10.0
-CONFLICT_SECONDS: Final = 0.5  # until the next attempt after a write that met a change
+CONFLICT_SECONDS: Final = 0.5  # until the next attempt after a Conflict
 
 
 class ApiServiceReconciler:
-    """`api`: the API in use. `changed` is called when it changes after it was known for the first time."""
+    """`api`: the API in use. `changed` is called when `api` changes after it became known for the first time."""
 
     def __init__(
         self,
@@ -65,13 +65,14 @@ class ApiServiceReconciler:
         )
 
     async def known(self) -> None:
-        """Returns once `api` is what the cluster has: what a former leader chose is registered there."""
+        """Waits until `api` is the API that the cluster has. A former leader's choice is registered there."""
         await self._known.wait()
 
     async def run(self) -> None:
         """Runs until cancelled, while this replica leads.
 
-        If the installation has no metrics API, nothing is checked: the APIService was deleted with the ClusterRole.
+        If the installation has no metrics API, it checks nothing, because the APIService was deleted with the
+        ClusterRole.
         """
         if self._settings.metrics_api == "none":
             self._set_api(MetricsApi.NONE, "the installation disables them")
@@ -90,7 +91,7 @@ class ApiServiceReconciler:
                 self._set_api(MetricsApi.NONE, error.message)
             except Conflict as error:
                 pause = CONFLICT_SECONDS
-                log.info("the APIServices changed meanwhile, they are checked again: %s", error)
+                log.info("the APIServices have changed in the meantime and are checked again: %s", error)
             except ApiError as error:
                 log.warning("the APIServices could not be updated: %s", error)
             except Exception as error:  # for example, an APIService of an unexpected form
@@ -142,7 +143,7 @@ class ApiServiceReconciler:
             )
         if choice.make:
             log.info("APIService %s is created", choice.make)
-            # Not by force: if another writer was faster, this is a Conflict, and the group is theirs.
+            # Without force: if another writer was faster, this is a Conflict, and the group belongs to that writer.
             await self._apply(apiservice.manifest(choice.make, home, found.certificates), force=False)
         if choice.change:
             log.info("APIService %s is updated", choice.change)

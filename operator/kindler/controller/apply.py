@@ -1,6 +1,6 @@
 """Carries out planned writes, and reports what blocked them.
 
-It never changes an object that the Endpoint does not own: if another object has the name, that is a blocker.
+It never changes an object that the Endpoint does not own. If such an object has the name of a child, that is a blocker.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class ZeroMinimumRejected(Exception):
 
 
 class Applier:
-    """`leading`: whether this process leads now. It is checked before each write, since a process may be suspended."""
+    """`leading`: whether this process leads now. Each write checks it first, because a process may be suspended."""
 
     def __init__(self, cluster: Cluster, metrics: Metrics, leading: Callable[[], bool]) -> None:
         self._cluster = cluster
@@ -63,7 +63,7 @@ class Applier:
         self._leading = leading
 
     async def apply(self, observed: Observed, actions: tuple[Action, ...], failures: int = 0) -> tuple[Blocker, ...]:
-        """Carries the actions out in order, up to the first that is blocked. Returns what blocked them.
+        """Carries the actions out in order, up to the first action that is blocked. Returns what blocked them.
 
         `failures`: how many passes in a row failed before. If retargeting the HPA fails, its pool is not scaled:
         controller and HPA would overwrite each other.
@@ -123,8 +123,8 @@ class Applier:
     async def _existing(self, observed: Observed, resource: Resource, action: Create) -> Blocker | None:
         """An object of that name exists.
 
-        If the Endpoint owns it (it was created a moment ago, or somebody removed its labels), it gets its labels back,
-        and the next pass observes it. Otherwise it is a blocker.
+        If the Endpoint owns the object, either it was created a moment ago, or somebody removed its labels. Then it
+        gets its labels back, and the next pass observes it. Otherwise it is a blocker.
         """
         found = await self._cluster.get(resource, observed.namespace, action.name)
         if found is None:
@@ -156,7 +156,7 @@ def _name_taken(observed: Observed, resource: Resource, name: str, found: Object
 
 
 def _still_targeted(observed: Observed, rejected: Action) -> str | None:
-    """The pool that the HPA continues to size, because the write that would have changed its target was rejected."""
+    """The pool that the HPA still sizes, because the write that would have changed the HPA's target was rejected."""
     if rejected.kind != AUTOSCALERS.kind or observed.hpa is None:
         return None
     present: str = observed.hpa["spec"]["scaleTargetRef"]["name"]
@@ -165,11 +165,11 @@ def _still_targeted(observed: Observed, rejected: Action) -> str | None:
 
 
 def _must_report(error: ApiError, failures: int) -> bool:
-    """Whether the user must learn of an error: at once if only a person can fix it, else if it lasts.
+    """Whether to report an error to the user: at once if only a person can fix it, else only if it lasts.
 
     response                                           reported
     --------                                           --------
-    400, 403, 422, other 4xx                           at once: a rule, a quota, a right or a webhook rejects the write
+    400, 403, 422, other 4xx                           at once: validation, a quota, RBAC or a webhook rejects the write
     5xx that names a webhook                           at once: only the owner of the webhook can fix it
     401, 404, 409, 410, 429, other 5xx, no response    from the fourth pass in a row on
     """
@@ -189,7 +189,7 @@ def _rejected(action: Action, error: ApiError) -> Blocker:
 
 
 def _is_zero_minimum(action: Action, error: ApiError) -> bool:
-    """Whether the API server rejected an HPA for its minimum of 0: before 1.37 it does so by default."""
+    """Whether the API server rejected an HPA because its minimum is 0. Before 1.37 it does so by default."""
     has_zero = (
         isinstance(action, Create | Apply)
         and action.kind == AUTOSCALERS.kind

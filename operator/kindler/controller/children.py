@@ -1,4 +1,4 @@
-"""The children of Endpoints as last seen: five informers that select Kindler's label, with an index by Endpoint."""
+"""The last known state of the children of Endpoints: five informers that select Kindler's label, and an index."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Children:
         }
 
     def of(self, kind: Resource, namespace: str, endpoint: str) -> tuple[Object, ...]:
-        """All objects of the kind that have the Endpoint's label, whoever created them."""
+        """All objects of the kind that have the Endpoint's label, even if Kindler did not create them."""
         return tuple(self._index.get((kind, namespace, endpoint), {}).values())
 
     async def run(self) -> None:
@@ -57,7 +57,7 @@ class Children:
                 group.create_task(informer.run())
 
     async def synced(self) -> None:
-        """Returns once all kinds were listed."""
+        """Waits until all kinds were listed."""
         for informer in self.informers.values():
             await informer.synced.wait()
 
@@ -97,7 +97,7 @@ def _endpoint_of(child: Object) -> tuple[str, str]:
 
 
 def _pod(pod: Object) -> Object:
-    """The fields of a pod that are read (core/common/pods.py): the rest of thousands of pods would fill the memory."""
+    """The fields of a pod that core/common/pods.py reads. With all fields, thousands of pods would fill the memory."""
     meta = without_managed_fields(pod)["metadata"]
     spec = pod.get("spec") or {}
     fields = ("name", "image", "startupProbe", "resources")
@@ -108,7 +108,7 @@ def _pod(pod: Object) -> Object:
 def _hpa(hpa: Object) -> Object:
     """The fields of an HPA that are compared or read (core/endpoint/plan.py, core/autoscaling/hpa.py).
 
-    Ten thousand HPAs have most of their texts in common: each text is stored once.
+    Ten thousand HPAs have most of their texts in common. Therefore each text is stored only once.
     """
     spec, status = hpa.get("spec") or {}, hpa.get("status") or {}
     reduced: Object = {key: intern(hpa[key]) for key in ("apiVersion", "kind") if key in hpa} | {
@@ -134,7 +134,7 @@ def _current(metric: Object) -> Object:
 
 @lru_cache(256)
 def _behavior(text: str) -> Object:
-    """The behavior that a JSON text describes. Few different ones exist, so they are shared."""
+    """The behavior that a JSON text describes. Few different behaviors exist, so HPAs share them."""
     behavior: Object = json.loads(text)
     return behavior
 
@@ -153,7 +153,7 @@ KEEP: Final = {PODS: _pod, AUTOSCALERS: _hpa}
 
 
 def _same_but_metrics(old: Object, new: Object) -> bool:
-    """Whether an HPA changed only in the metrics that it reports every few seconds: that needs no pass."""
+    """Whether an HPA changed only in the metrics that it reports every few seconds. Such a change needs no pass."""
     return _without_metrics(old) == _without_metrics(new)
 
 

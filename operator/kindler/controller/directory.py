@@ -1,6 +1,6 @@
 """An index of the three kinds: which objects claim a name, which refer to it, and which to reconcile after a change.
 
-Each lookup takes constant time, with thousands of objects too.
+The time of a lookup does not grow with the number of objects.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Key(NamedTuple):
 
 
 class Name(NamedTuple):
-    """A SageMaker name of a kind in a namespace: several objects may claim it."""
+    """A SageMaker name of one kind in one namespace. Several objects may claim the same name."""
 
     kind: str
     namespace: str
@@ -58,7 +58,7 @@ class Directory:
         return frozenset(self._users.get(Name(kind, namespace, name), ()))
 
     def on_event(self, kind: str, old: Object | None, new: Object | None) -> set[Key]:
-        """Stores a change; returns the objects to reconcile. A change of the status alone affects no other object."""
+        """Stores a change. Returns the objects to reconcile: only the object itself if only its status changed."""
         value = new or old
         assert value is not None
         key = Key(kind, str(value["metadata"].get("namespace", "")), str(value["metadata"]["name"]))
@@ -75,7 +75,7 @@ class Directory:
         return affected
 
     def _affected(self, key: Key, value: Object) -> set[Key]:
-        """Others that claim its name, what it refers to, and everything that refers to it.
+        """Other objects that claim its name, the objects that it refers to, and the objects that refer to it.
 
         Endpoints refer to a Model through an EndpointConfig.
         """
@@ -123,5 +123,5 @@ def _reference(key: Key, value: Object) -> Name | None:
 
 
 def _identity(value: Object) -> tuple[object, object]:
-    """What other objects depend on."""
+    """The parts of an object that other objects depend on."""
     return value["metadata"].get("uid"), value.get("spec")

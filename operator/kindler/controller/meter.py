@@ -1,6 +1,6 @@
-"""The loads that the controller measures itself: of Endpoints whose size no HPA can compute now.
+"""The loads that the controller measures itself, for Endpoints whose size no HPA can compute now.
 
-core/autoscaling/decide.py says which Endpoints these are.
+core/autoscaling/decide.py decides which Endpoints these are.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ ForeignResults = dict[CustomizedMetricSpecification, MetricResult]
 
 @dataclass(slots=True)
 class _Measured:
-    """One Endpoint. `foreign`: foreign metrics as last read; `reading`: the task that reads them again.
+    """One Endpoint. `foreign`: the last results of its foreign metrics; `reading`: the task that reads them again.
 
-    `idle`: only a request can change the decision. The meter sees one by the load seconds that activators count:
-    they then differ from `load_seconds`, which were counted when the loads were last read.
+    `idle`: only a request can change the decision. The meter detects a request when the activators' load seconds differ
+    from `load_seconds`, the value at the last read.
     """
 
     history: History
@@ -48,8 +48,8 @@ class _Measured:
 class LoadMeter:
     """Remembers between passes which Endpoints are measured. While there are any, it samples the activators.
 
-    A pass never waits for a response: it gets what was read since the pass before. `enqueue` requests a pass for an
-    idle Endpoint that is in use again. `clock`: epoch seconds.
+    A pass never waits for a response: it gets what was read between the previous pass and this one. `enqueue` requests
+    a pass for an Endpoint that was idle and is in use again. `clock`: epoch seconds.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class LoadMeter:
                 self.note(key, None)
 
     def note(self, key: Key, decision: ScalingDecision | None) -> None:
-        """Takes over the decision of a pass. None: there is nothing to scale."""
+        """Stores the decision of a pass. None: there is nothing to scale."""
         if decision is not None and decision.measures_load:
             measured = self._measured.setdefault(key, _Measured(()))
             measured.history, measured.idle = decision.history, decision.idle
@@ -90,7 +90,7 @@ class LoadMeter:
         off.clear()
 
     async def _watch_idle(self) -> None:
-        """Requests a pass for each Endpoint that is idle no longer."""
+        """Requests a pass for each Endpoint that is not idle any more."""
         while True:
             await self._sampler.next_sample()
             for key, measured in list(self._measured.items()):
@@ -99,12 +99,12 @@ class LoadMeter:
                     self._enqueue(key)
 
     def history(self, key: Key) -> History:
-        """The latest recommendations, as the last pass left them."""
+        """The recommendations that the last pass stored."""
         measured = self._measured.get(key)
         return measured.history if measured else ()
 
     def loads(self, key: Key, endpoint: Object, next_variant: str | None) -> Mapping[str, Load]:
-        """Loads by policyName; empty if nothing has to be measured, or nothing was measured yet.
+        """Loads by policyName. Empty if the Endpoint need not be measured, or was not measured yet.
 
         `next_variant`: see entry_for.
         """
@@ -126,7 +126,7 @@ class LoadMeter:
     def _foreign_values(
         self, key: Key, measured: _Measured, specs: Mapping[str, CustomizedMetricSpecification]
     ) -> dict[str, MetricResult]:
-        """By policyName, as far as they were read; reads them again in the background."""
+        """The foreign metrics that were read so far, by policyName. Reads them again in the background."""
         if measured.reading and measured.reading.done():
             measured.foreign, measured.reading = measured.reading.result(), None
         if specs and measured.reading is None:
@@ -143,7 +143,7 @@ class LoadMeter:
 
 
 async def _run_until(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
-    """Runs endless coroutines until `stop` is set; raises the error of one that ends before."""
+    """Runs endless coroutines until `stop` is set. Raises the error of a coroutine that ends before that."""
     tasks = [asyncio.create_task(part) for part in (*parts, stop.wait())]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""The controller's own metrics, each defined once. health.py serves them as Prometheus text on the metrics port."""
+"""The controller's own metrics. Each is defined once, here. They are served as Prometheus text on the metrics port."""
 
 from __future__ import annotations
 

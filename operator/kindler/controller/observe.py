@@ -40,14 +40,14 @@ class Observer:
         self._clock = clock
 
     async def observe(self, key: Key) -> Observed | None:
-        """What is known of the Endpoint; None if it does not exist (any more)."""
+        """Everything that is known of the Endpoint. None if the Endpoint does not exist, or does not exist any more."""
         endpoint = self._directory.get(key)
         if endpoint is None:
             return None
         observed = self._observed(key, endpoint, None)
         if not needs_activator_stats(observed):
             return observed
-        # First the stats, then everything else again: what was read before may have changed meanwhile.
+        # Read the stats first and everything else after that, because the rest may have changed in the meantime.
         stats = await self._stats.read()
         endpoint = self._directory.get(key)
         return self._observed(key, endpoint, stats) if endpoint is not None else None

@@ -1,4 +1,6 @@
-"""The controller's process: it builds watcher, informers, queue and workers, leads by a Lease, and exits when it no longer leads.
+"""The controller's process: it builds watcher, informers, queue and workers, and leads while it holds a Lease.
+
+It exits when it does not lead any more.
 
 Rights (the chart grants exactly these; a test of the chart compares):
 
@@ -11,7 +13,7 @@ Rights (the chart grants exactly these; a test of the chart compares):
     (core)                services                                get list watch create patch
     (core)                pods                                    get list watch
     events.k8s.io         events                                  create
-    external.metrics.k8s.io    what the installation allows       get list  (metrics of others in policies)
+    external.metrics.k8s.io    what the installation allows       get list  (foreign metrics in policies)
     apiregistration.k8s.io     apiservices                        get create patch delete, of the two metrics APIs alone
     rbac.authorization.k8s.io  clusterroles                       get, only the one that owns these APIServices
     in its own namespace: coordination.k8s.io leases get create update; pods list (the activators);
@@ -55,7 +57,7 @@ from kindler.runtime.tasks import cancel_all, retry, run_until_first_ends
 log = logging.getLogger(__name__)
 
 WORKERS: Final = 8
-# If no worker took a key for so long, the workers hang, and the kubelet restarts the container.
+# If no worker has taken a key for this many seconds, the workers hang, and the kubelet restarts the container.
 STUCK_SECONDS: Final = 120.0
 
 
@@ -107,7 +109,7 @@ class Controller:
             self.metrics.watch(kind.plural, lambda informer=informer: informer.restarts)  # type: ignore[misc]
 
     def enqueue(self, key: Key) -> None:
-        """Adds a key to the queue. A standby adds none: it adds all keys once it leads."""
+        """Adds a key to the queue. A standby does nothing: when it becomes the leader, it adds all keys."""
         if self.working:
             self.queue.add(key)
 
@@ -121,12 +123,12 @@ class Controller:
         if new is None and old is not None:
             self.reporter.forget(str(old["metadata"]["uid"]))
 
-    # One process's life
+    # The life of the process
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Until `stop` (0), or until the Lease or the watcher is lost (1).
+        """Runs until `stop` is set (returns 0), or until the Lease or the watcher is lost (returns 1).
 
-        On leaving, a Lease that is held is released: another replica leads at once.
+        At the end it releases a Lease that it holds, so that another replica leads at once.
         """
         async with AsyncExitStack() as stack:
             health = health_application(self.not_alive, self.not_ready, self.metrics.registry)
@@ -151,7 +153,7 @@ class Controller:
         return None if self.listed.is_set() else "not everything was listed yet"
 
     async def _lead(self) -> str:
-        """Works while this replica leads. Returns why it stopped: the Lease is lost, or a part ended that never should."""
+        """Works while this replica leads. Returns why it stopped: the Lease is lost, or a part has failed."""
         await self.children.synced()
         await self.listed.wait()
         async with self.lease.hold() as lost:
@@ -171,7 +173,7 @@ class Controller:
     async def _begin(self) -> None:
         """Adds every key once this process knows at least what the former leader knew.
 
-        With older data, pools that serve could look left over, and the controller would remove them.
+        With older data, pools that serve could look unused, and the controller would remove them.
         """
         await self._relist_once()
         await self.metrics_api.known()
@@ -179,7 +181,7 @@ class Controller:
         self._enqueue_all()
 
     async def _relist(self) -> None:
-        """Lists the three kinds at the start and then at intervals: it repairs what no event reported."""
+        """Lists the three kinds at the start and then periodically, to detect changes that no event reported."""
         while True:
             await self._relist_once()
             self.listed.set()
@@ -208,17 +210,20 @@ class Controller:
         except Conflict as error:
             outcome = "conflict"
             self.queue.retry(key)
-            log.info("%s: reconcile again, %s", "/".join(key), error)
+            log.info("%s will be reconciled again: %s", "/".join(key), error)
         except ApiError as error:
             log.warning(
-                "%s: reconcile again in %.1f s, %s", "/".join(key), self.queue.retry(key, error.retry_after), error
+                "%s will be reconciled again in %.1f s: %s",
+                "/".join(key),
+                self.queue.retry(key, error.retry_after),
+                error,
             )
         except LeadershipLost:
             self.queue.retry(key)
         except asyncio.CancelledError:
             raise
         except Exception:
-            log.exception("%s: reconcile again in %.1f s", "/".join(key), self.queue.retry(key))
+            log.exception("%s failed and will be reconciled again in %.1f s", "/".join(key), self.queue.retry(key))
         finally:
             self.metrics.reconciles.labels(key.kind, outcome).inc()
             self.metrics.seconds.labels(key.kind).observe(time.monotonic() - began)
@@ -229,6 +234,6 @@ async def _life(settings: ControllerSettings, cluster: Cluster, stop: asyncio.Ev
 
 
 def run() -> int:
-    """Runs until SIGTERM (0), or until it no longer leads or cannot watch (1); 2 for settings that cannot be used."""
+    """Runs until SIGTERM (returns 0) or until it cannot lead or watch any more (1). Returns 2 for invalid settings."""
     logging.getLogger("kopf").setLevel(logging.WARNING)
     return run_process("controller", controller_settings, _life)

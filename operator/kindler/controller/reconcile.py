@@ -26,7 +26,7 @@ from kindler.core.endpoint.rollout import decide
 from kindler.core.endpoint.state import Observed, RolloutPlan
 from kindler.core.endpoint.status import status
 
-# Seconds until a blocked write is tried again: no event reports that a name or a quota becomes available.
+# Seconds until a blocked write is tried again, because no event reports that a name or a quota becomes available.
 BLOCKER_RETRY_SECONDS: Final = 15.0
 
 
@@ -44,7 +44,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class ReconcilerParts:
-    """What a Reconciler works with: each part does one step of a pass."""
+    """The parts of a Reconciler. Each part does one step of a pass."""
 
     directory: Directory
     observer: Observer
@@ -66,7 +66,7 @@ class Reconciler:
     async def reconcile(self, key: Key, failures: int = 0) -> Result:
         """One pass, after `failures` failed passes in a row.
 
-        Raises ApiError if the API server was not available or the observed state was out of date: retry it.
+        Raises ApiError if the API server was not available or the observed state was out of date. Then retry the pass.
         """
         return await (self._endpoint(key, failures) if key.kind == "Endpoint" else self._accept(key))
 
@@ -87,7 +87,7 @@ class Reconciler:
         return Result(_outcome(blocker, blockers), _soonest(rollout_due, counts_due, retry))
 
     async def _apply(self, observed: Observed, failures: int) -> tuple[RolloutPlan, tuple[Blocker, ...]]:
-        """Decides and writes. Returns the rollout after the writes, and what blocked them."""
+        """Decides and writes. Returns the rollout after the writes, and what blocked the writes."""
         parts = self._parts
         rollout = self._decide(observed)
         try:
@@ -127,7 +127,7 @@ class Reconciler:
 
 
 def remaining(requeue_after: float | None, passed: float) -> float | None:
-    """The rest of `requeue_after`, which counts from the observation, `passed` seconds after that."""
+    """The rest of `requeue_after`. It counts from the observation, which was `passed` seconds ago."""
     return None if requeue_after is None else max(0.0, requeue_after - max(0.0, passed))
 
 
@@ -136,7 +136,7 @@ def _soonest(*seconds: float | None) -> float | None:
 
 
 def _outcome(blocker: Blocker | None, blockers: tuple[Blocker, ...]) -> str:
-    """The most serious of all blockers."""
+    """The outcome for the metric: that of the most serious blocker."""
     kinds = {b.kind for b in (blocker, *blockers) if b}
     for kind, outcome in (
         (BlockerKind.ERROR, "error"),

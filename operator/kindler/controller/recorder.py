@@ -1,7 +1,7 @@
-"""Events for the user (`kubectl describe`, `kubectl events`): what happened to an object, once.
+"""Events for the user (`kubectl describe`, `kubectl events`): what happened to an object.
 
-The same Event of the same object is not written again within an hour, and each object has a rate limit: a loop must
-not flood the cluster. An Event that cannot be written is dropped: nothing depends on Events.
+The same Event of the same object is not written again within an hour, and each object has a rate limit, because a loop
+must not flood the cluster. If an Event cannot be written, it is dropped, because nothing depends on Events.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kindler.core.common.ratelimit import TokenBucket
 log = logging.getLogger(__name__)
 
 REPEAT_SECONDS: Final = 3600.0
-RATE: Final = 1 / 60  # Events per second of one object in the long run
+RATE: Final = 1 / 60  # Events per second and object in the long run
 BURST: Final = 25
 MAX_OBJECTS: Final = 20_000  # objects whose history is remembered
 NOTE_LIMIT: Final = 1024  # bytes, set by the Events API
@@ -77,7 +77,10 @@ class Recorder:
         return True
 
     def _admit(self, uid: str, reason: str, note: str) -> bool:
-        """Whether this Event is new within the hour and within the object's rate limit; remembers it if so."""
+        """Whether this Event was not written in the last hour and is within the object's rate limit.
+
+        If so, remembers it as written.
+        """
         now = self._clock()
         history = self._histories.setdefault(uid, _History())
         self._histories.move_to_end(uid)

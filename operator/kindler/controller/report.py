@@ -1,4 +1,4 @@
-"""Writes a status: as the last step of a pass, only if it differs, with the resourceVersion that was observed."""
+"""Writes a status as the last step of a pass, only if it differs, with the resourceVersion that was observed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COUNTS_SECONDS: Final = 10.0  # between two writes of one status that differ onl
 class Reporter:
     """`leading`: whether this process leads now. `clock` returns monotonic seconds.
 
-    `on_written` receives each object as the API server returned it, before any watch reports it.
+    `on_written` receives each object that the API server returned, before any watch reports it.
     """
 
     def __init__(
@@ -60,5 +60,5 @@ class Reporter:
         return None
 
     def forget(self, uid: str) -> None:
-        """Drops what is remembered of an object that is gone."""
+        """Removes the data about an object that does not exist any more."""
         self._last.pop(uid, None)

@@ -26,7 +26,10 @@ class StatsCache:
         self._lock = asyncio.Lock()
 
     async def read(self) -> dict[str, Stats | None] | None:
-        """The stats by activator, None for one that did not respond; None if the activators could not be listed."""
+        """The stats by activator, None for an activator that did not respond.
+
+        The result itself is None if the activators could not be listed.
+        """
         async with self._lock:
             at, stats = self._read
             if self._clock() - at < FRESH_SECONDS:

@@ -1,9 +1,9 @@
-"""Watches the three kinds by kopf. Nothing else of kopf is used, and no other module imports it.
+"""Watches the three kinds by kopf. Kindler uses nothing else of kopf, and no other module imports it.
 
-It uses only `on.event`, without peering, finalizers, indexes or annotations: kopf's stateful handlers lose work if one
-of kopf's own writes fails, and the events after a re-list never report what was deleted meanwhile. So an event is only
-a hint: it updates `objects` and queues a key, and each `relist` corrects what no event reported. kopf runs in its own
-thread and loop, because it would handle the signals of the main thread.
+It uses only `on.event`, without peering, finalizers, indexes or annotations, for two reasons. kopf's stateful handlers
+lose work if one of kopf's own writes fails. And when kopf lists again, no event reports the objects that were deleted
+in the meantime. So an event is only a hint: it updates `objects` and queues a key. Each `relist` corrects what no event
+reported. kopf runs in its own thread and loop, because it would handle the signals of the main thread.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NamespacedName = tuple[str, str]
 class Watcher:
     """`objects[kind]`: the latest raw objects of each kind by (namespace, name). Calls `on_event` for each change.
 
-    `run` ends only with a RuntimeError: the process should end then, too.
+    `run` ends only with a RuntimeError. Then the process should end, too.
     """
 
     def __init__(self, cluster: Cluster, namespaces: tuple[str, ...], on_event: OnEvent) -> None:
@@ -66,7 +66,7 @@ class Watcher:
             stop.set()
 
     def on_written(self, kind: Resource, value: Object) -> None:
-        """Stores an object that a write returned, before its event arrives; not if the object was deleted meanwhile."""
+        """Stores an object that a write returned, before its event arrives, unless it was deleted in the meantime."""
         old = self.objects[kind].get(_name(value))
         if old is not None and old["metadata"].get("uid") == value["metadata"].get("uid"):
             self._put(kind, value)
@@ -85,7 +85,7 @@ class Watcher:
                     registry=self._registry(loop),
                     settings=_settings(),
                     standalone=True,
-                    # Unused when standalone. Without it, kopf looks up a user name, and the uid of the image has none.
+                    # Unused when standalone. Without it, kopf looks up a user name, but the image's uid has no name.
                     identity="kindler",  # type: ignore[arg-type]
                     clusterwide=not self._namespaces,
                     namespaces=self._namespaces,
@@ -161,11 +161,11 @@ def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.peering.standalone = True  # a Lease elects the leader; kopf's peering freezes both on equal priority
     settings.posting.enabled = False  # our own Events, de-duplicated
-    settings.scanning.disabled = True  # no watch of CRDs and namespaces, fewer rights
+    settings.scanning.disabled = True  # no watch of CRDs and namespaces, so Kindler needs fewer rights
     settings.queueing.worker_limit = 50  # else one connection per active object: 1.4 GB with 10,000 objects
-    settings.queueing.idle_timeout = 0.1  # a worker holds its slot that long after its event
+    settings.queueing.idle_timeout = 0.1  # seconds for which a worker keeps its slot after its event
     settings.watching.server_timeout = 600
-    # The API server sends a bookmark every 60 s: a stream without any is dead.
+    # The API server sends a bookmark every 60 s, so a stream that is silent for longer is dead.
     settings.watching.inactivity_timeout = 70
     settings.watching.connect_timeout = 10
     settings.networking.request_timeout = 30
@@ -179,5 +179,5 @@ def _name(value: Object) -> NamespacedName:
 
 
 def _version(value: Object) -> int:
-    """The resourceVersion as a number: those of one kind can be compared."""
+    """The resourceVersion as a number. The resourceVersions of one kind can be compared."""
     return int(value["metadata"].get("resourceVersion") or 0)

@@ -3,15 +3,15 @@ succeeds.
 
     here                 client-go               effect
     ----                 ---------               ------
-    add(key)             Add                     reconcile now; if the key is being processed: once more after that
-    add_after(key, s)    AddAfter                reconcile in s seconds, unless it is added before that
-    get()                Get                     the next key, which is being processed from then on
+    add(key)             Add                     reconcile now; if the key is being processed, once more after that
+    add_after(key, s)    AddAfter                reconcile in s seconds, unless the key is added before that
+    get()                Get                     the next key; from then on it is being processed
     done(key, s)         Forget, Done, AddAfter  success: resets the back-off; reconcile again in s seconds
     retry(key)           AddRateLimited, Done    failure: reconcile again after a pause that doubles with each failure
-    forget(key)          Forget, Done            the object is gone: drops the state of the key
+    forget(key)          Forget, Done            the object does not exist any more: drops the state of the key
 
-Each key is reconciled at most `RATE` times a second in the long run, after a free burst. So an object that somebody
-keeps changing starves no other.
+In the long run each key is reconciled at most `RATE` times a second; a first burst is not limited. So an object that
+changes all the time cannot delay the other objects.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ BURST: Final = 20
 
 @dataclass(slots=True)
 class _State:
-    """One known key. `dirty`: it was added while it is being processed.
+    """One known key. `dirty`: the key was added while it was being processed.
 
-    `timer`: its valid entry among the timers as (time, ticket), None if it has none.
+    `timer`: the key's valid entry in the list of timers, as (time, ticket). None if it has no timer.
     """
 
     limiter: TokenBucket = field(default_factory=lambda: TokenBucket(RATE, BURST))
@@ -63,7 +63,7 @@ class WorkQueue(Generic[K]):
     # Adding
 
     def add(self, key: K) -> None:
-        """Queues `key` now; if it is being processed, once more when that ends."""
+        """Queues `key` now. If it is being processed, queues it again when that ends."""
         state = self._states.setdefault(key, _State())
         if state.processing:
             state.dirty = True
@@ -90,8 +90,9 @@ class WorkQueue(Generic[K]):
     def retry(self, key: K, retry_after: float | None = None) -> float:
         """The processing of `key` failed: queues it again. Returns the pause in seconds.
 
-        The pause is at least `retry_after`, the pause that the API server requested. If `key` was added meanwhile, that
-        change may fix the failure: it is then queued after the first pause, however often it failed.
+        The pause is at least `retry_after`, the pause that the API server requested. If `key` was added in the
+        meantime, the change may fix the failure. Then `key` is queued after the first pause, no matter how often it
+        failed.
         """
         state = self._states[key]
         state.failures += 1
@@ -103,7 +104,10 @@ class WorkQueue(Generic[K]):
         return pause
 
     def forget(self, key: K) -> None:
-        """The processing of `key` ended, and its object is gone: drops its state, unless it was added meanwhile."""
+        """The processing of `key` ended, and its object does not exist any more: drops the state of the key.
+
+        If the key was added in the meantime, it keeps the state.
+        """
         state = self._states[key]
         state.failures = 0
         self._release(key, state, None)
@@ -113,7 +117,10 @@ class WorkQueue(Generic[K]):
     # Processing
 
     async def get(self) -> K:
-        """The key that has been queued longest; waits until there is one. End it by `done`, `retry` or `forget`."""
+        """Waits for a key, and returns the key that has been queued longest.
+
+        The caller must then call `done`, `retry` or `forget`.
+        """
         while True:
             self._promote()
             if self._ready:
@@ -124,7 +131,7 @@ class WorkQueue(Generic[K]):
             await self._wait()
 
     async def _wait(self) -> None:
-        """Returns when the queue changed, or when the first timer is due."""
+        """Waits until the queue changes or the first timer is due."""
         self._changed.clear()
         timeout = max(0.0, self._timers[0][0] - self._clock()) if self._timers else None
         try:
@@ -146,7 +153,7 @@ class WorkQueue(Generic[K]):
 
     @property
     def age(self) -> float:
-        """For how many seconds the first of them has waited; 0 if none waits."""
+        """For how many seconds the first key has waited for a worker; 0 if no key waits."""
         return max(0.0, self._clock() - (self._states[self._ready[0]].queued_at or 0.0)) if self._ready else 0.0
 
     # Internals
@@ -171,7 +178,7 @@ class WorkQueue(Generic[K]):
         self._changed.set()
 
     def _promote(self) -> None:
-        """Queues the keys whose timers are due. Drops timers that an earlier one replaced."""
+        """Queues the keys whose timers are due. Drops timers that an earlier timer replaced."""
         now = self._clock()
         while self._timers and self._timers[0][0] <= now:
             at, ticket, key = heapq.heappop(self._timers)

@@ -6,7 +6,7 @@ logging, any client.
     endpoint      what the controller decides about one Endpoint
     autoscaling   how provisioned concurrency scales: entries, bounds, schedules, metrics, the HPA
     dataplane     what the activator decides about one request and its pods
-    common        values and functions that all of them share
+    common        values and functions that these three packages share
 
 Imports run in one direction: endpoint -> autoscaling | dataplane -> common. import-linter checks it.
 """

@@ -1,4 +1,7 @@
-"""The metrics of the metrics server itself, as Prometheus reads them on the admin port. Each of them is named here or in process.py."""
+"""The metrics of the metrics server itself, which Prometheus reads on the admin port.
+
+Each of these metrics is defined here or in process.py.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ class RequestMetrics:
         )
 
     def count(self, api: str, status: int) -> None:
-        """Counts a request that was answered with this HTTP status."""
+        """Counts a request to which the server responded with this HTTP status."""
         self._requests.labels(api, "ok" if status < 400 else _OUTCOMES.get(status, "error")).inc()
 
     def gauge(self, name: str, help_text: str, read: Callable[[], float]) -> None:

@@ -1,9 +1,9 @@
 """A self-signed certificate for the name by which the API server calls us. Its key never leaves this process's memory.
 
- 0 h    created and published; used at once if there is no earlier one
-24 h    the next one is created and published beside it
-36 h    the next one is used: all who read what is published have had half a day
-48 h    it expires
+ 0 h    created and published; used at once if there is no earlier certificate
+24 h    the next certificate is created and published in addition to it
+36 h    the next certificate is used: every reader of the published certificates has had 12 hours to read it
+48 h    the first certificate expires
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 HOUR: Final = 3600.0
 LIFETIME: Final = 48 * HOUR
-RENEW_AFTER: Final = 24 * HOUR  # after this time the next one is published
-PUBLISH_BEFORE_USE: Final = 12 * HOUR  # for so long before it is used
-CLOCK_SKEW: Final = HOUR  # it is valid from so long before: clocks differ
-# Pods whose certificates stay published: those of a crashing Deployment would fill the ConfigMap.
+RENEW_AFTER: Final = 24 * HOUR  # after this time the next certificate is published
+PUBLISH_BEFORE_USE: Final = 12 * HOUR  # a certificate is published this many seconds before it is used
+CLOCK_SKEW: Final = HOUR  # its validity starts this many seconds before its creation, because clocks differ
+# The certificates of at most this many pods stay published, because a Deployment of crashing pods would fill the
+# ConfigMap.
 MAX_PODS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A certificate and its key, both PEM. `made`, `ends`: epoch seconds."""
+    """A certificate and its key, both PEM. `made`, `ends`: creation and expiry in epoch seconds."""
 
     certificate: str
     key: str
@@ -53,9 +54,9 @@ class Rotation:
 
 
 def next_rotation(rotation: Rotation | None, names: tuple[str, ...], now: float) -> Rotation:
-    """What is used and published at `now`; the same value while nothing changes.
+    """The rotation at `now`: the same value as `rotation` if nothing has to change.
 
-    Pairs that were created by a clock that has been set back since are created again.
+    If a pair's creation time is in the future (the clock was set back), the pair is created again.
     """
     if rotation is None or now >= rotation.current.ends or now < rotation.current.made - CLOCK_SKEW:
         return Rotation(make(names, now))
@@ -69,7 +70,7 @@ def next_rotation(rotation: Rotation | None, names: tuple[str, ...], now: float)
 def make(names: tuple[str, ...], now: float) -> Pair:
     """A new key, and a self-signed certificate for these DNS names."""
     key = ec.generate_private_key(ec.SECP256R1())
-    # A common name has at most 64 characters; no client reads it if there are DNS names.
+    # A common name can have at most 64 characters. No client reads it if there are DNS names.
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
     now_utc = datetime.fromtimestamp(now, UTC)
     certificate = (
@@ -90,9 +91,9 @@ def make(names: tuple[str, ...], now: float) -> Pair:
 
 
 def publication(data: Mapping[str, str], pod: str, published: str, now: float) -> dict[str, str | None]:
-    """The changes of the ConfigMap's data: our own entry, and None (removed) for stale entries of other pods.
+    """The changes of the ConfigMap's data: our own entry, and None (to remove it) for each stale entry of another pod.
 
-    An entry is stale if none of its certificates is valid, or if MAX_PODS others end later.
+    An entry is stale if none of its certificates is valid, or if MAX_PODS other entries expire later.
     """
     others = sorted((name for name in data if name != pod), key=lambda name: _ends(data[name]), reverse=True)
     changes: dict[str, str | None] = {
@@ -102,7 +103,7 @@ def publication(data: Mapping[str, str], pod: str, published: str, now: float) -
 
 
 def _ends(text: str) -> float:
-    """When the last of the certificates expires: epoch seconds; minus infinity if there is none."""
+    """When the last of the certificates expires, in epoch seconds. Minus infinity if there is no certificate."""
     try:
         return max(
             (

@@ -1,4 +1,4 @@
-"""The Endpoints that scale themselves, with what the metrics API needs of each; updated by their watch."""
+"""The Endpoints that scale automatically, and what the metrics API needs to know of each. A watch updates them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 class ScaledEndpoint:
     """An Endpoint with scaling policies for the variant that serves.
 
-    `created`: epoch seconds. `endpoint`: SageMaker's name of it.
+    `created`: epoch seconds. `endpoint`: the Endpoint's SageMaker name.
     """
 
     namespace: str
@@ -33,7 +33,7 @@ class ScaledEndpoint:
     target: ScalableTarget
 
     def policies(self, metric: str) -> Iterator[ScalingPolicy]:
-        """The policies that read this metric of our API."""
+        """The policies that read this metric from our API."""
         for policy in self.target.scaling_policies or ():
             customized = policy.target_tracking_scaling_policy_configuration.customized_metric_specification is not None
             if metric == (names.METRIC_CUSTOMIZED if customized else names.METRIC_EXECUTIONS):
@@ -45,7 +45,7 @@ class Directory:
 
     def __init__(self) -> None:
         self._scaled: dict[str, dict[str, ScaledEndpoint]] = {}
-        self._not_scaled: dict[tuple[str, str], str] = {}  # "" if it does not serve yet, else the error
+        self._not_scaled: dict[tuple[str, str], str] = {}  # "" if the Endpoint does not serve yet, else the error
 
     def on_event(self, old: Object | None, new: Object | None) -> None:
         """Takes a change from the informer."""
@@ -69,9 +69,9 @@ class Directory:
             self._scaled.setdefault(namespace, {})[name] = scaled
 
     def why_not_scaled(self, namespace: str, name: str) -> str | None:
-        """Why an Endpoint with autoscaling has no values; None: it has values, or no autoscaling.
+        """Why an Endpoint with autoscaling has no values; None if it has values, or no autoscaling.
 
-        The error in its entry, or "" if no variant with policies serves yet.
+        The reason is the error in its entry, or "" if no variant with policies serves yet.
         """
         return self._not_scaled.get((namespace, name))
 
@@ -87,7 +87,7 @@ class Directory:
 
 
 def trim(value: Object) -> Object:
-    """The fields that are read. Most Endpoints have no autoscaling and take almost no memory."""
+    """The object with only the fields that are read. Most Endpoints have no autoscaling, so they take little memory."""
     metadata = {
         key: value["metadata"].get(key) for key in ("namespace", "name", "uid", "resourceVersion", "creationTimestamp")
     }
@@ -106,7 +106,10 @@ def trim(value: Object) -> Object:
 
 
 def _read(value: Object) -> ScaledEndpoint | None:
-    """None while no variant with policies serves. Raises ValueError, KeyError or TypeError if it cannot be parsed."""
+    """The Endpoint, or None while no variant with policies serves.
+
+    Raises ValueError, KeyError or TypeError if it cannot be parsed.
+    """
     metadata, spec, route = value["metadata"], value["spec"], value["status"]["route"]
     if not route:
         return None

@@ -1,6 +1,7 @@
-"""Discovery: what the API server requests to find out what we serve. It builds its own tables from these responses.
+"""Discovery: the documents from which the API server learns which resources we serve.
 
-If a response has an error, the API server logs it every minute.
+The API server builds its own tables from these documents. If it finds an error in one of them, it logs the error every
+minute.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def documents() -> dict[str, Json]:
     by_path[f"/apis/{names.CUSTOM_METRICS}/{CUSTOM}"] = _resources(
         names.CUSTOM_METRICS, CUSTOM, ENDPOINTS + "/{}", "MetricValueList"
     )
-    # The API server merges the schemas of all aggregated servers: ours adds nothing.
+    # The API server merges the schemas of all aggregated servers. Our schema is empty, so it adds nothing.
     by_path["/openapi/v2"] = {"swagger": "2.0", "info": {"title": "Kindler metrics", "version": "v1"}, "paths": {}}
     by_path["/openapi/v3"] = {"paths": {}}
     return by_path

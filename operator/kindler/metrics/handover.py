@@ -1,10 +1,10 @@
-"""An upgrade without a gap: a new metrics server waits until it has sampled a minute, if another server is Ready.
+"""An upgrade without a gap: if another metrics server is Ready, a new one waits until it has sampled a whole minute.
 
 minute sampled  any Endpoint scales  another is Ready  then
 --------------  -------------------  ----------------  ----
 yes             any                  any               it takes over
-no              no                   any               it takes over: nobody will read values
-no              yes                  no                it takes over, to respond "no data yet": clients get a reason
+no              no                   any               it takes over, because no client will read values
+no              yes                  no                it takes over, so that clients get the reason "no data yet"
 no              yes                  yes               it waits
 """
 
@@ -28,7 +28,7 @@ SELECTOR: Final = "app.kubernetes.io/component=metrics"
 class Handover:
     """`taken_over` is set once this server serves.
 
-    `any_scaled`: whether any Endpoint scales. `minute_complete`: whether the last minute was sampled.
+    `any_scaled`: whether any Endpoint scales. `minute_complete`: whether the whole last minute was sampled.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class Handover:
             if self._minute_complete() or not self._any_scaled() or not await self._another_is_ready():
                 self.taken_over.set()
             await asyncio.sleep(self._seconds)
-        await asyncio.Event().wait()  # the process ends when one of its parts ends
+        await asyncio.Event().wait()  # never returns, because the process ends when one of its parts ends
 
     async def _another_is_ready(self) -> bool:
         try:
             pods, _ = await self._cluster.list(PODS, self._common.system_namespace, SELECTOR)
         except ApiError as error:
-            log.warning("whether another metrics server answers is not known: %s", error)
+            log.warning("it is not known whether another metrics server is Ready: %s", error)
             return False
         begin = f"{names.metrics_name(self._common.release)}-"
         return any(

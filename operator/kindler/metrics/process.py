@@ -3,7 +3,7 @@
 Rights (the chart grants exactly these; a test of the chart compares):
 
     serving.kindler.dev        endpoints                                    get list watch
-    external.metrics.k8s.io    what the installation allows                 get list   (metrics of others in policies)
+    external.metrics.k8s.io    what the installation allows                 get list   (foreign metrics in policies)
     in its own namespace: pods list (the activators, and others like itself); configmaps get patch, of its own one alone
     (the certificate) in kube-system: configmaps get, of extension-apiserver-authentication alone
 """
@@ -39,15 +39,14 @@ from kindler.runtime.tasks import run_until_first_ends
 log = logging.getLogger(__name__)
 
 STUCK_SECONDS: Final = (
-    60.0  # without a round of requests to the activators: the sampler hangs, and the kubelet restarts the container
+    60.0  # if no sample has started for this many seconds, the sampler hangs, and the kubelet restarts the container
 )
 
 
 class MetricsProcess:
-    """One replica:
+    """One replica. Each replica measures by itself, and all give the same answers.
 
-    each measures for itself, and answers alike. `run` returns the exit status. `clock`: epoch seconds. `seconds`:
-    between rounds.
+    `run` returns the exit status. `clock`: epoch seconds. `seconds`: the time between two samples.
     """
 
     def __init__(
@@ -125,7 +124,7 @@ class MetricsProcess:
         return None
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Until `stop` is set (0), or until a part ends by itself (1)."""
+        """Runs until `stop` is set (returns 0), or until a part ends by itself (returns 1)."""
         async with AsyncExitStack() as stack:
             app = application(self.values, self.trust, self.tls, self.metrics)
             api_port = await stack.enter_async_context(serving(app, self.settings.api_port, tls=self.tls.context))
@@ -151,5 +150,5 @@ async def _life(settings: MetricsSettings, cluster: Cluster, stop: asyncio.Event
 
 
 def run() -> int:
-    """Runs until SIGTERM (0), or until a part of it ends (1); 2 for settings that cannot be used."""
+    """Runs until SIGTERM (returns 0) or until a part of the process ends (1). Returns 2 for invalid settings."""
     return run_process("metrics", metrics_settings, _life)

@@ -1,7 +1,7 @@
-"""Uses and publishes the server's certificate: a self-signed one, or one from mounted files.
+"""Uses and publishes the server's certificate: a self-signed certificate, or a certificate from mounted files.
 
-The controller makes the API server trust what is published. If something else does that (cert-manager), the published
-certificate still shows that a server responds.
+The controller configures the API server to trust the published certificate. If another component (cert-manager) does
+that, the published certificate still shows that a server responds.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from kindler.metrics.tls import TlsContext
 log = logging.getLogger(__name__)
 
 PERIOD_SECONDS: Final = 30.0  # between two checks of the published and the mounted certificate
-FIRST_PERIOD_SECONDS: Final = 1.0  # the same until it is published
+FIRST_PERIOD_SECONDS: Final = 1.0  # the period until the certificate is published for the first time
 
 
 class Source(Protocol):
     """A source of certificates."""
 
     def rotate(self) -> str:
-        """Uses the certificate that is due; returns what to publish: PEM, empty for nothing."""
+        """Uses the certificate that is due. Returns the certificates to publish as PEM; empty if there are none."""
 
 
 class SelfSignedSource:
@@ -40,14 +40,14 @@ class SelfSignedSource:
         self._in_use: Rotation | None = None
 
     def rotate(self) -> str:
-        """Creates what is due and uses it."""
+        """Creates a new certificate if one is due, and uses it."""
         self._in_use = next_rotation(self._in_use, self._names, self._clock())
         self._tls.use_certificate(self._in_use.current.certificate + self._in_use.current.key)
         return self._in_use.published
 
 
 class MountedSource:
-    """Reads tls.crt and tls.key of a directory, each time again."""
+    """Reads tls.crt and tls.key of a directory again at each check."""
 
     def __init__(self, directory: str, tls: TlsContext) -> None:
         self._directory = Path(directory)
@@ -55,20 +55,21 @@ class MountedSource:
         self._in_use = ""
 
     def rotate(self) -> str:
-        """Half-written files are not used: a certificate does not load with the key of another one."""
+        """Does not use half-written files, because a certificate does not load with another certificate's key."""
         try:
             certificate, key = ((self._directory / file).read_text() for file in ("tls.crt", "tls.key"))
             self._tls.use_certificate(f"{certificate}\n{key}")
             self._in_use = certificate
         except (OSError, ValueError, ssl.SSLError) as error:
-            log.warning("no certificate in %s: %s; the last one stays in use", self._directory, error)
+            log.warning("no usable certificate in %s: %s; the last certificate stays in use", self._directory, error)
         return self._in_use
 
 
 class CertificatePublisher:
-    """Rotates and publishes.
+    """Rotates the certificate and publishes it.
 
-    `pod`: our key in the ConfigMap `name`. `published`: whether it ever was. `clock`: epoch seconds.
+    `pod`: our key in the ConfigMap `name`. `published`: whether a certificate was ever published. `clock`: epoch
+    seconds.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class CertificatePublisher:
         self._text = self._source.rotate()
 
     async def publish(self) -> None:
-        """Publishes the certificates of the present rotation. Raises ApiError."""
+        """Publishes the certificates of the current rotation. Raises ApiError."""
         config_map = await self._cluster.get(CONFIG_MAPS, self._namespace, self._name)
         changes = publication((config_map or {}).get("data") or {}, self._pod, self._text, self._clock())
         if changes:

@@ -1,4 +1,4 @@
-"""The response bodies of metrics APIs, in Kubernetes' formats."""
+"""The response bodies of the metrics APIs, in Kubernetes' formats."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _REASONS: Final = {400: "BadRequest", 403: "Forbidden", 404: "NotFound", 405: "M
 
 
 class StatusError(Exception):
-    """Becomes a Status response.
+    """An error that becomes a Status response.
 
-    `code`: of HTTP. `message`: a sentence for a person; the HPA shows it in its conditions.
+    `code`: the HTTP status. `message`: a sentence for a person; the HPA shows it in its conditions.
     """
 
     def __init__(self, code: int, message: str) -> None:
@@ -50,7 +50,7 @@ class NotYetKnown(StatusError):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """The load of one policy. `labels`: selectors match them."""
+    """The load of one policy. `labels`: the labels that a selector is compared with."""
 
     namespace: str
     endpoint: str
@@ -80,7 +80,7 @@ def external(values: Iterable[Value], timestamp: str) -> Json:
 
 
 def custom(values: Iterable[Value], timestamp: str) -> Json:
-    """A MetricValueList: the same values with the Endpoints that they describe."""
+    """A MetricValueList: the same values, each with the Endpoint that it describes."""
     items = [
         {
             "describedObject": {

@@ -1,4 +1,4 @@
-"""The API port: HTTPS for the API server alone, which forwards requests of HPAs and admins to the two metrics APIs."""
+"""The API port: HTTPS for the API server only. It forwards requests of HPAs and admins to the two metrics APIs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def application(values: Values, trust: FrontProxy, tls: TlsContext, metrics: Req
 
     @web.middleware
     async def respond_with_status(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Any failure becomes a Status; every response is counted."""
+        """Turns each failure into a Status, and counts each response."""
         try:
             if tls.is_outdated(request.get_extra_info("ssl_object")):
                 raise StatusError(403, "the cluster has another front proxy by now")
@@ -99,7 +99,7 @@ def _json(body: dict[str, Any], status: int = 200) -> web.Response:
 
 
 def _api(path: str) -> str:
-    """The API of a path; "discovery" for all paths without values."""
+    """The name of the API of a path; "discovery" for all paths that return no values."""
     for api in (names.EXTERNAL_METRICS, names.CUSTOM_METRICS):
         if path.startswith(f"/apis/{api}/") and "/namespaces/" in path:
             return api.partition(".")[0]

@@ -1,4 +1,4 @@
-"""The TLS of the API port: its certificate and the client CA. Both can change while the server runs."""
+"""TLS of the API port: the certificate and the client CA. Both can change while the server runs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from weakref import WeakSet
 
 
 class TlsContext:
-    """`context`: what the server listens with. Each new connection uses the certificate and client CA of its time.
+    """`context`: the SSL context of the listening server. A new connection uses the current certificate and client CA.
 
     Until both are known, no connection is accepted. The handshake fails for a client without a certificate of the CA,
-    so others who reach the port cannot occupy it. Sessions are not resumed, so each connection is verified by the CA of
-    its time; `is_outdated` detects connections that were verified by an earlier CA.
+    so other clients that reach the port cannot occupy it. Sessions are not resumed. So each new connection is verified
+    by the current CA, and `is_outdated` detects connections that were verified by an earlier CA.
     """
 
     def __init__(self) -> None:
@@ -29,18 +29,18 @@ class TlsContext:
         return self._current is not None
 
     def is_outdated(self, connection: ssl.SSLObject) -> bool:
-        """Whether the client was verified by a CA that is no longer trusted."""
+        """Whether the client was verified by a CA that is not trusted any more."""
         return connection.context not in self._contexts_in_force
 
     def use_certificate(self, pair: str) -> None:
-        """Uses a certificate and its key, PEM one after the other.
+        """Uses a certificate and its key. `pair`: the PEM text of both, one after the other.
 
-        Raises ssl.SSLError if they are invalid; the previous pair stays.
+        Raises ssl.SSLError if they are invalid; then the previous pair stays in use.
         """
         self._update(pair, self._client_ca)
 
     def trust_client_ca(self, client_ca: str) -> None:
-        """Trusts clients of this CA: PEM. Raises ssl.SSLError if it is invalid; the previous CA stays."""
+        """Trusts clients of this CA (PEM). Raises ssl.SSLError if it is invalid; then the previous CA stays in use."""
         self._update(self._pair, client_ca)
 
     def _update(self, pair: str, client_ca: str) -> None:
@@ -76,7 +76,7 @@ def _context() -> ssl.SSLContext:
 
 
 def _load(context: ssl.SSLContext, pair: str) -> None:
-    """Loads a pair from memory: Python loads keys from files only. The memory file is closed at the end."""
+    """Loads a pair from a file in memory, because Python loads keys only from files. The file is closed at the end."""
     descriptor = os.memfd_create("certificate")
     try:
         os.write(descriptor, pair.encode())

@@ -20,11 +20,11 @@ log = logging.getLogger(__name__)
 NAMESPACE: Final = "kube-system"
 NAME: Final = "extension-apiserver-authentication"
 PERIOD_SECONDS: Final = 60.0  # between two reads
-FIRST_PERIOD_SECONDS: Final = 2.0  # the same until the first success
+FIRST_PERIOD_SECONDS: Final = 2.0  # the period until the first successful read
 
 
 class FrontProxy:
-    """Sets the client CA of the TlsContext, and knows the allowed names."""
+    """Sets the client CA of the TlsContext, and stores the allowed names."""
 
     def __init__(self, cluster: Cluster, tls: TlsContext) -> None:
         self._cluster = cluster
@@ -33,16 +33,16 @@ class FrontProxy:
         self._known = False
 
     async def run(self) -> None:
-        """Reads periodically until cancelled. If a read fails, the last values stay in force."""
+        """Reads periodically until cancelled. If a read fails, the last values stay in use."""
         while True:
             try:
                 await self.read()
             except (ApiError, ValueError, ssl.SSLError) as error:
-                log.warning("ConfigMap %s/%s does not say who may call: %s", NAMESPACE, NAME, error)
+                log.warning("ConfigMap %s/%s does not define which clients may call: %s", NAMESPACE, NAME, error)
             await asyncio.sleep(PERIOD_SECONDS if self._known else FIRST_PERIOD_SECONDS)
 
     async def read(self) -> None:
-        """Raises ApiError, ValueError or ssl.SSLError if it cannot be read."""
+        """Reads the ConfigMap. Raises ApiError, ValueError or ssl.SSLError if it cannot be read or is invalid."""
         config_map = await self._cluster.get(CONFIG_MAPS, NAMESPACE, NAME)
         data: dict[str, str] = (config_map or {}).get("data") or {}
         client_ca = data.get("requestheader-client-ca-file", "")
@@ -58,7 +58,7 @@ class FrontProxy:
         self._names, self._known = frozenset(names), True
 
     def rejection(self, certificate: Any) -> str | None:
-        """Why a client with this certificate (from ssl, verified) is rejected; None for the API server."""
+        """Why a client with this certificate is rejected; None for the API server. ssl has verified the certificate."""
         name = next(
             (value for part in (certificate or {}).get("subject", ()) for key, value in part if key == "commonName"), ""
         )

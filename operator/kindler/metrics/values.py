@@ -1,4 +1,4 @@
-"""The values that a request of a metrics API selects: those of all selected policies, or of none."""
+"""The values that a request to a metrics API selects: the values of all selected policies, or an error."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _TERM: Final = re.compile(r"\s*([^\s=!(),]+)\s*(?:(?:==?)\s*([^\s=!(),]*)|\s+in\
 
 
 def parse_selector(selector: str) -> LabelSelector:
-    """Parses a label selector of equalities and sets (`a=b,c in (d,e)`): HPAs and people write no other.
+    """Parses a label selector of equalities and sets, for example `a=b,c in (d,e)`. HPAs use no other forms.
 
-    Raises StatusError (400).
+    Raises StatusError (400) for any other form.
     """
     labels: LabelSelector = {}
     position = 0
@@ -56,17 +56,17 @@ class Values:
         self._clock = clock
 
     async def of(self, namespace: str, metric: str, selector: LabelSelector, name: str = "") -> list[Value]:
-        """The values of a metric for all policies that the selector picks, of the Endpoint `name` if it is given.
+        """The values of a metric for all policies that the selector picks. If `name` is given, only of that Endpoint.
 
-        Raises StatusError: 404 if the selector picks no policy, 503 if one of them has no data. A partial answer
-        would be taken for the whole.
+        Raises StatusError: 404 if the selector picks no policy, 503 if one of the policies has no data. The client
+        would take a part of the values for the whole.
         """
         try:
             return await self._of(namespace, metric, selector, name)
         except NotYetKnown:
             # The controller creates the HPA when an Endpoint begins to serve, and the HPA reports missing metrics at
-            # once. With the next sample the activators report the Endpoint. Only this request waits: the few workers
-            # of the HPA controller have a thousand other Endpoints to read.
+            # once. The activators report the Endpoint in the next sample, so this request waits for it. Other requests
+            # do not wait, because the few workers of the HPA controller may have to read a thousand Endpoints.
             with suppress(TimeoutError):
                 async with asyncio.timeout(WAIT_SECONDS):
                     await self._sampler.next_sample()

@@ -1,11 +1,12 @@
-"""The one way in which a process starts an HTTP server, bounded because anybody in the cluster may connect to the port.
+"""Starts the HTTP server of a process, with limits.
 
-What is bounded, and why: the server shares file descriptors and memory with the work of the process.
+The limits exist because any client in the cluster may connect to the port, and because the server shares file
+descriptors and memory with the work of the process:
 
 - At most CONNECTIONS connections. At the limit, a new client replaces the oldest client that has not sent a request
-yet, so that silent clients
-  cannot lock out the kubelet's probes. If every client has sent a request, the new one is cut.
-- A client must send its first request within HEAD_SECONDS. Later, aiohttp closes idle connections itself.
+  yet, so that silent clients cannot block the kubelet's probes. If every client has sent a request, the new connection
+  is reset.
+- A client must send its first request within HEAD_SECONDS. After that, aiohttp closes idle connections itself.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 CONNECTIONS: Final = 128
 HEAD_SECONDS: Final = 10.0
 TLS_HANDSHAKE_SECONDS: Final = 10.0
-SHUTDOWN_SECONDS: Final = 1.0  # that requests under way get when the server stops
+SHUTDOWN_SECONDS: Final = 1.0  # time for requests in progress to end when the server stops
 
 Check = Callable[[], str | None]
-"""None: all is well; else one sentence that says what is wrong."""
+"""Returns None if there is no problem, else one sentence that names the problem."""
 
 
 @asynccontextmanager
@@ -37,7 +38,7 @@ async def serving(
     connections: int = CONNECTIONS,
     head_seconds: float = HEAD_SECONDS,
 ) -> AsyncIterator[int]:
-    """Serves on all addresses while the body runs; yields the port (a free one for 0).
+    """Serves on all addresses while the body runs. Yields the port; for port 0 the kernel chooses a free port.
 
     Raises OSError if the port is in use.
     """
@@ -84,15 +85,16 @@ def _verdict(problem: str | None) -> web.Response:
 def _port_of(addresses: Sequence[Any]) -> int:
     """The port of these socket addresses.
 
-    For port 0 the kernel gives IPv4 and IPv6 different ports: then the port of IPv4 (its address is shorter).
+    For port 0 the kernel chooses different ports for IPv4 and IPv6. Then this is the port of IPv4, whose address has
+    fewer elements.
     """
     return int(min(addresses, key=len)[1])
 
 
 class _BoundedSite(web.BaseSite):
-    """A site that checks its bounds when a client connects.
+    """A site that checks its limits when a client connects.
 
-    With TLS, aiohttp counts a client once its handshake is done.
+    With TLS, aiohttp counts a client only after its handshake.
     """
 
     def __init__(
@@ -113,7 +115,7 @@ class _BoundedSite(web.BaseSite):
 
     @property
     def name(self) -> str:
-        """For aiohttp's own use."""
+        """The site's name. aiohttp requires it."""
         return f"{'https' if self._tls else 'http'}://*:{self._port}"
 
     async def start(self) -> None:

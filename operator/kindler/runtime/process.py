@@ -1,7 +1,4 @@
-"""The life of every process:
-
-its settings, its log, its connection to the API server, the signals that end it, its exit status.
-"""
+"""Starts and ends a process: settings, log, connection to the API server, signals, exit status."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Settings(Protocol):
-    """What the settings of every process hold."""
+    """The settings of one process. The settings of every process contain the common settings."""
 
     @property
     def common(self) -> Common: ...
@@ -39,14 +36,14 @@ def run_process(
 ) -> int:
     """Runs `life(settings, cluster, stop)` and returns the exit status of the process.
 
-    `stop` is set by SIGTERM and SIGINT; `life` then ends soon. `page_size`: objects per page of a list from the API
+    SIGTERM and SIGINT set `stop`; then `life` must end soon. `page_size`: objects per page of a list from the API
     server.
 
     exit status   when
     -----------   ----
-    that of life  it ended by itself or after a signal
+    that of life  `life` ended by itself or after a signal
     1             there is no usable cluster configuration, or a port is in use
-    2             a setting cannot be used; standard error names variable, value and remedy
+    2             a setting is invalid; standard error names the variable, its value and how to correct it
     """
     try:
         settings = read_settings(os.environ)

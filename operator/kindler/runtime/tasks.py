@@ -1,11 +1,11 @@
-"""Background tasks: how a process runs its parts, repeats what failed, and ends.
+"""Background tasks: how a process runs its parts, repeats failed actions, and ends.
 
 A part is a coroutine that runs until it is cancelled. Two policies exist:
 
     run_until_first_ends   a part that ends also ends the process, and the kubelet restarts the container
                            (controller, metrics server)
-    keep_running           a part that fails starts again after a back-off: an exit would cut off every client
-                           (activator)
+    keep_running           a part that fails starts again after a back-off, because an exit of the process would
+                           disconnect every client (activator)
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ async def retry(
     first_pause: float = FIRST_PAUSE,
     longest_pause: float = LONGEST_PAUSE,
 ) -> T:
-    """The result of `attempt`, repeated until it does not raise `on`; any other exception passes.
+    """Calls `attempt` until it does not raise `on`, and returns its result. Other exceptions reach the caller.
 
-    `what`: named in the log, "the three kinds".
+    `what`: the name of the action in the log, for example "listing Models".
 
-    The pause doubles with each failure in a row, up to `longest_pause` seconds, with up to 50 % taken off at random. An
-    error that carries `retry_after` (seconds, as the API server asks for) is waited for at least so long, up to
-    `longest_pause`.
+    The pause doubles with each failure in a row, up to `longest_pause` seconds. It is then shortened at random by up to
+    50 %. If the error has `retry_after` (seconds that the API server requested), the pause is at least that long, but
+    at most `longest_pause`.
     """
     failures = 0
     while True:
@@ -53,17 +53,17 @@ async def retry(
 
 
 def pause_after(failures: int, error: Exception | None, first_pause: float, longest_pause: float) -> float:
-    """Seconds to wait after `failures` in a row, the last of them `error`. See `retry`."""
+    """Seconds to wait after `failures` in a row. `error`: the last failure. See `retry`."""
     grown = backoff(first_pause, failures, longest_pause) * random.uniform(0.5, 1)
     asked: float = getattr(error, "retry_after", None) or 0.0
     return max(grown, min(asked, longest_pause))
 
 
 async def keep_running(part: Callable[[], Coroutine[Any, Any, None]], first_pause: float = 1.0) -> None:
-    """Runs a part for ever.
+    """Runs a part until it is cancelled.
 
-    A part that ends or raises starts again after a back-off; a part that ran for LONGEST_PAUSE begins with the first
-    pause.
+    A part that ends or raises starts again after a back-off. If the part ran for at least LONGEST_PAUSE, the back-off
+    begins again with `first_pause`.
     """
     loop = asyncio.get_running_loop()
     failures = 0
@@ -78,8 +78,9 @@ async def keep_running(part: Callable[[], Coroutine[Any, Any, None]], first_paus
 
 
 async def run_until_first_ends(parts: Mapping[str, Coroutine[Any, Any, Any]], stop: asyncio.Event) -> int:
-    """Runs named parts side by side until `stop` is set (0) or until one of them ends (1, and the log says which and
-    why).
+    """Runs named parts concurrently until `stop` is set (returns 0) or until one part ends (returns 1).
+
+    In the second case the log contains the name of that part, and why it ended.
     """
     tasks = [asyncio.create_task(part, name=name) for name, part in {**parts, "stop": stop.wait()}.items()]
     try:
@@ -103,5 +104,5 @@ async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 def is_power_of_two(count: int) -> bool:
-    """Whether the count-th failure in a row is worth a line in the log: the 1st, 2nd, 4th, 8th ..."""
+    """Whether to log this failure, the `count`-th in a row: only the 1st, 2nd, 4th, 8th and so on are logged."""
     return count & (count - 1) == 0

@@ -1,7 +1,7 @@
 """Checks the ServiceAccount tokens of callers on the peer port.
 
-This process verifies a token itself, with the public keys of the cluster. So callers are let in also while the API
-server is away.
+This process verifies a token itself, with the public keys of the cluster. So callers are accepted even while the API
+server is not available.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ REFRESHES_PER_SECOND, REFRESHES_AT_ONCE = 0.1, 3
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Why a caller is not let in.
+    """Why a caller is rejected.
 
     `status`: 401 (no valid token), 403 (another ServiceAccount), 503 (the keys are not known yet).
     """
@@ -59,7 +59,7 @@ class Tokens:
         self._refreshing: asyncio.Task[None] | None = None
 
     async def check(self, authorization: str) -> Denied | None:
-        """None if the `Authorization` header holds a valid token, else why the caller is not let in."""
+        """None if the `Authorization` header contains a valid token, else why the caller is rejected."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.isascii() or not token:
             return Denied(401, f"show a ServiceAccount token for the audience {self._audience!r}")
@@ -96,8 +96,8 @@ class Tokens:
     async def _key(self, kid: str) -> jwt.PyJWK | None:
         """The key with this id.
 
-        For an unknown id the caller waits while the keys are read again, at a limited rate. Old keys are renewed in the
-        background.
+        If the id is unknown, the keys are read again, at a limited rate, and the caller waits for them. Old keys are
+        renewed in the background.
         """
         key, now = self._keys.get(kid), time.monotonic()
         if key is None:
@@ -117,7 +117,7 @@ class Tokens:
             self._refreshing = None
 
     async def close(self) -> None:
-        """Cancels a renewal that is under way."""
+        """Cancels a renewal in progress."""
         if self._refreshing is not None:
             self._refreshing.cancel()
             await asyncio.gather(self._refreshing, return_exceptions=True)

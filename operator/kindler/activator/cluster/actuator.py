@@ -10,7 +10,7 @@ from kindler.activator.endpoint.requests import Backend
 
 
 class ClusterActuator:
-    """Composes prober, writer and `close_idle` into one PoolActuator; it has no logic of its own."""
+    """Composes prober, writer and `close_idle` into one PoolActuator. It has no logic of its own."""
 
     def __init__(self, prober: Prober, writer: Writer, close_idle: Callable[[Backend], None]) -> None:
         self.probe = prober.probe

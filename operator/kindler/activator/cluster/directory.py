@@ -1,8 +1,8 @@
-"""All endpoints that this process knows: the watches' Endpoints, ReplicaSets and pods, brought to the throttlers.
+"""All endpoints that this process knows. It passes Endpoints, ReplicaSets and pods from the watches to the throttlers.
 
-Objects are related by uid, never by name: an Endpoint, ReplicaSet or pod that is created again under the same name is
-another one. And only within a namespace: for a moment an owner reference may name a uid of any namespace, which would
-bring one tenant's requests to another tenant's pod.
+Objects are related by uid, never by name, because an Endpoint, ReplicaSet or pod that is created again under the same
+name is another object. They are related only within one namespace, because an owner reference may briefly contain a uid
+from another namespace. That would bring one tenant's requests to another tenant's pod.
 
 Does not belong here: what the informers keep of an object (trim), look-ups (lookups).
 """
@@ -29,7 +29,7 @@ class Directory:
         self.changed: Callable[[], None] = lambda: None
         self._new_throttler = new_throttler
         self._by_object_name: dict[tuple[str, str], EndpointThrottler] = {}  # (namespace, metadata.name)
-        # (namespace, SageMaker name in lower case) -> all with this name, the owner of the name first
+        # (namespace, SageMaker name in lower case) -> all endpoints with this name, the owner of the name first
         self._by_endpoint_name: dict[tuple[str, str], list[EndpointThrottler]] = {}
         self._pools: dict[Owner, PoolFacts] = {}
         self._pools_of_endpoint: dict[Owner, dict[str, PoolFacts]] = {}  # by Endpoint, then by uid of the ReplicaSet
@@ -44,13 +44,13 @@ class Directory:
     def by_endpoint_name(self, namespace: str, endpoint: str) -> EndpointThrottler | None:
         """The endpoint with this SageMaker name, compared exactly.
 
-        Names are unique without regard to case: the oldest object owns a name.
+        Names are unique without regard to case. The oldest object owns a name.
         """
         owners = self._by_endpoint_name.get((namespace, endpoint.lower()))
         return owners[0] if owners and owners[0].identity.endpoint == endpoint else None
 
     def actual_spelling(self, namespace: str, endpoint: str) -> str | None:
-        """The SageMaker name of the endpoint that has this name apart from case; None if there is none."""
+        """The name of the endpoint whose SageMaker name differs at most in case; None if it does not exist."""
         owners = self._by_endpoint_name.get((namespace, endpoint.lower()))
         return owners[0].identity.endpoint if owners else None
 
@@ -62,18 +62,18 @@ class Directory:
         self._update_endpoint(old, new)
 
     def add_looked_up(self, value: Object) -> None:
-        """A look-up shows an Endpoint. It may be newer or older than what the watch has shown."""
+        """A look-up shows an Endpoint. Its state may be newer or older than the state that the watch has shown."""
         identity: Identity = value["identity"]
         other = self._by_object_name.get((identity.namespace, identity.name))
         if other is not None and other.identity.uid != identity.uid and other.identity.created >= identity.created:
-            return  # the watch has shown its successor of the same name
+            return  # the watch has already shown a newer Endpoint of the same name
         known = identity.uid in self.throttlers
         self._update_endpoint(None, value)
         if not known and identity.uid in self.throttlers:
             self._only_looked_up.add(identity.uid)
 
     def only_looked_up(self, value: Object) -> bool:
-        """True if a look-up has shown this Endpoint and the watch has not yet."""
+        """True if a look-up has shown this Endpoint, but the watch has not shown it yet."""
         return value["metadata"]["uid"] in self._only_looked_up
 
     def _update_endpoint(self, old: Object | None, new: Object | None) -> None:
@@ -87,7 +87,7 @@ class Directory:
         throttler = known or self._open(identity)
         throttler.no_route_reason = new["no_route_reason"]
         route: Route | None = new["route"]
-        # A status without a route (a restored backup): the controller rebuilds it, and the last route stays in use.
+        # If the status has no route (a restored backup), the controller rebuilds it. Until then the last route is used.
         if route is not None and route != throttler.pools.route:
             throttler.reroute(route, change_observed=known is not None)
 
@@ -131,7 +131,7 @@ class Directory:
             _pop(self._pools_of_endpoint, owner, facts.uid)
             if throttler is not None:
                 throttler.pools.remove_size(facts.name)
-                # Its pods are deleted with it, and later events of them no longer lead to the throttler.
+                # Its pods are deleted with it, and their later events do not reach the throttler any more.
                 for uid in self._pods_of_pool.get(pool, ()):
                     throttler.pools.remove_pod(uid)
                 throttler.serve_held()
@@ -180,9 +180,10 @@ class Directory:
             throttler.serve_held()
 
     def _claim_address(self, ip: str, owner: Owner, facts: PodFacts) -> bool:
-        """True if the address is this pod's.
+        """True if the address belongs to this pod.
 
-        Of two pods that show the same address the younger one has it: the watch has not shown the other one's end yet.
+        If two pods show the same address, it belongs to the younger pod, because the older pod has already ended, but
+        the watch has not shown that yet.
         """
         holder = self._addresses.get(ip)
         if holder is not None and holder[1].uid != facts.uid:

@@ -1,15 +1,15 @@
 """Look-ups of Endpoints that the watch has not shown yet, or has shown without a route.
 
-A look-up is one GET. The rate of look-ups is limited; requests for the same name share one. Each request gets a
-result within TIMEOUT_SECONDS, whatever happens:
+A look-up is one GET. The rate of look-ups is limited, and requests for the same name share one look-up. Each request
+always gets a result within TIMEOUT_SECONDS:
 
     the Endpoint exists                                          its throttler
-    it does not exist, or did not within the last second         not found
+    it does not exist, or did not exist within the last second   not found
     too many look-ups, and the watch has listed all Endpoints    not found
-    too many look-ups before that, or no response                try again: nothing is known
+    too many look-ups before that, or no response                try again, because nothing is known
 
-An Endpoint that only a look-up has shown is read again regularly until the watch shows it too. Without that, this
-process might never learn of its deletion.
+If only a look-up has shown an Endpoint, the process reads it again regularly until the watch shows it, too. Otherwise
+this process might never learn of its deletion.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NEGATIVE_CACHE_SECONDS, NEGATIVE_CACHE_NAMES = 1.0, 1024  # for Endpoints that d
 TIMEOUT_SECONDS = 2.0
 CONFIRM_SECONDS = 10.0  # between two reads of an Endpoint that the watch has not shown
 
-# (namespace, name, by_object_name): one Endpoint's object name may be another one's SageMaker name.
+# (namespace, name, by_object_name), because one Endpoint's object name may be another Endpoint's SageMaker name.
 Key = tuple[str, str, bool]
 Callback = Callable[[EndpointThrottler | Rejection], None]
 
@@ -47,7 +47,7 @@ class PendingLookup:
         self._waiting = waiting
 
     def then(self, callback: Callback) -> None:
-        """Registers `callback`: it is called once, later, unless `cancel` is called before."""
+        """Registers `callback`. It is called once, later, unless `cancel` is called first."""
         self._waiting[self] = callback
 
     def cancel(self) -> None:
@@ -58,7 +58,7 @@ class PendingLookup:
 class Lookups:
     """`find` returns the throttler of an address once its object is in the directory, else None.
 
-    `synced`: whether the watch has listed all Endpoints. `namespaces`: those that are watched, empty = all.
+    `synced`: whether the watch has listed all Endpoints. `namespaces`: the watched namespaces; empty: all.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Lookups:
         return PendingLookup(waiting)
 
     async def close(self) -> None:
-        """Ends all look-ups; requests that wait for one get the reply to try again."""
+        """Ends all look-ups. Requests that wait for a look-up get the reply to try again."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -142,7 +142,7 @@ class Lookups:
             self._start(self._confirm(value), f"confirm {value['metadata']['name']}")
 
     async def _confirm(self, value: Object) -> None:
-        """Reads the Endpoint regularly until the watch shows it; removes it from the directory if it is gone."""
+        """Reads the Endpoint regularly until the watch shows it. Removes it from the directory if it was deleted."""
         meta = value["metadata"]
         while True:
             await asyncio.sleep(CONFIRM_SECONDS)
@@ -177,4 +177,4 @@ def _notify(waiting: dict[PendingLookup, Callback], result: EndpointThrottler | 
             if callback is not None:
                 callback(result)
         except Exception:  # the other requests must still get the result
-            log.exception("a request failed to take the result of its look-up")
+            log.exception("a request could not process the result of its look-up")

@@ -1,13 +1,13 @@
-"""Pings pods directly from the moment the watch shows their address.
+"""Pings pods directly as soon as the watch shows their address.
 
-The first 200 makes a pod usable, seconds before the kubelet and kube-proxy would.
+The first 200 makes a pod usable, seconds before the kubelet and kube-proxy would make it usable.
 
-One small task per pod that does not answer yet; each ping is raw HTTP on a fresh connection. A pod that starts is
-pinged often at first and less often later; more than about 30 such pods share the rate that the process can afford. A
-pod that answered before and then failed is pinged still less often, since it may be at work.
+Each pod that does not answer yet has one small task. Each ping is raw HTTP on a new connection. A pod that starts is
+pinged often at first and less often later. More than about 30 such pods share the rate that the process can afford. A
+pod that answered before and then failed is pinged even less often, because it may only be busy.
 
-Connections end with a reset. An orderly end would stay in the connection table of the node for two minutes (TIME_WAIT),
-and thousands of them would fill it.
+Connections end with a reset. A connection that is closed normally would stay in the node's connection table for two
+minutes (TIME_WAIT), and thousands of them would fill it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from kindler.core.dataplane import outliers
 
 log = logging.getLogger(__name__)
 
-PINGS_PER_SECOND = 2000.0  # of the whole process: a ping that is refused costs about 60 us
+PINGS_PER_SECOND = 2000.0  # limit of the whole process; a ping whose connection is refused costs about 60 us
 LONGEST_INTERVAL_AFTER_FAILURE = 1.0  # seconds between pings of a pod that answered before
 # Seconds. A packet that is lost while the pod's network is set up must not cost a whole second of retransmission.
 CONNECT_TIMEOUT = 0.25
@@ -36,7 +36,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with a timeout of zero
 
 
 class Prober:
-    """`interval`: the shortest time between two pings of a pod, `timeout`: for one response; both in seconds."""
+    """`interval`: the shortest time between two pings of a pod. `timeout`: of one response. Both in seconds."""
 
     def __init__(self, interval: float, timeout: float) -> None:
         self._interval = interval
@@ -44,7 +44,7 @@ class Prober:
         self._tasks: dict[str, asyncio.Task[None]] = {}  # by pod uid
 
     def probe(self, pod: Pod, probe: Probe, on_success: Callable[[Pod], None]) -> None:
-        """Pings until the first 200, then calls `on_success` once. Replaces an earlier probe of the same pod."""
+        """Pings until the first 200, and then calls `on_success` once. Replaces an earlier probe of the same pod."""
         self.stop_probing(pod)
         work = self._ping_until_good(pod, probe, on_success)
         task = asyncio.get_running_loop().create_task(work, name=f"probe {pod.facts.name}")
@@ -52,7 +52,7 @@ class Prober:
         task.add_done_callback(partial(self._task_ended, pod))
 
     def stop_probing(self, pod: Pod) -> None:
-        """Ends the probe of a pod, if there is one."""
+        """Ends the probe of a pod, if one is running."""
         task = self._tasks.pop(pod.facts.uid, None)
         if task is not None and task is not asyncio.current_task():
             task.cancel()
@@ -101,7 +101,7 @@ class Prober:
 
 
 async def ping(host: str, port: int, request: bytes, seconds: float) -> bool:
-    """One ping on a connection of its own: True for a 200 within `seconds`."""
+    """One ping on a new connection. True if the response is 200 and comes within `seconds`."""
     loop = asyncio.get_running_loop()
     transport: asyncio.Transport | None = None
     try:

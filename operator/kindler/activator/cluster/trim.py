@@ -1,4 +1,4 @@
-"""What the informers keep of an object: only what the directory needs, parsed once per event."""
+"""The parts of an object that the informers keep: only what the directory needs, parsed once per event."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Owner = tuple[str, str]  # namespace and uid
 
 
 def trim_endpoint(value: Object) -> Object:
-    """An Endpoint: its identity, its route, and the reason to give while it has none."""
+    """An Endpoint: its identity, its route, and the reason for rejections while it has no route."""
     meta, status = value["metadata"], value.get("status") or {}
     endpoint = (value.get("spec") or {}).get("endpointName") or meta["name"]
     identity = Identity(meta["uid"], meta["namespace"], meta["name"], endpoint, meta.get("creationTimestamp") or "")
@@ -58,14 +58,14 @@ def _trim_metadata(meta: dict[str, Any]) -> Object:
 
 
 def _controller(meta: dict[str, Any], kind: str) -> str:
-    """The uid of the controlling owner; "" if it is missing or of another kind, so that the object is not Kindler's."""
+    """The uid of the controlling owner. "" if there is none of this kind; then the object is not Kindler's."""
     return next(
         (o["uid"] for o in meta.get("ownerReferences") or () if o.get("controller") and o.get("kind") == kind), ""
     )
 
 
 def _no_route_reason(endpoint: str, status: Object) -> str:
-    """Why an Endpoint without a route does not serve: the controller's message, if it reports more than Creating."""
+    """Why an Endpoint without a route does not serve, with the controller's message if that says more than Creating."""
     if status.get("failureReason"):
         return f"Endpoint {endpoint} could not be created: {status['failureReason']}"
     ready: Object = next((c for c in status.get("conditions") or () if c.get("type") == conditions.READY), {})
@@ -80,6 +80,6 @@ def _route(value: Any, meta: dict[str, Any]) -> Route | None:
     try:
         return Route.from_json(value)
     except (KeyError, TypeError, ValueError) as error:
-        text = "the route of endpoint %s/%s cannot be parsed (%r): the last valid one stays in use"
+        text = "the route of endpoint %s/%s cannot be parsed (%r): the last valid route stays in use"
         log.error(text, meta["namespace"], meta["name"], error)
         return None

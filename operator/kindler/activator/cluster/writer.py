@@ -1,10 +1,11 @@
-"""The one gate for the activator's writes to the cluster: sizes of pools, deletion costs, and deletes of stuck pods.
+"""All writes of the activator to the cluster: sizes of pools, deletion costs, and deletions of stuck pods.
 
 Belongs here: every write of the activator. All other modules only read (watches, look-ups, keys of tokens).
 Does not belong here: the decision what to write (core.dataplane, activator.endpoint).
 
-One PATCH is in flight per pool and per pod, always with the newest number. A failed write is repeated until it
-succeeds or its object is gone. While the API server is unavailable nothing is lost: the newest number waits.
+For each pool and each pod at most one PATCH is in flight, always with the newest number. A failed write is repeated
+until it succeeds or its object does not exist any more. While the API server is unavailable, nothing is lost, because
+the newest number is kept.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ DELETES_PER_SECOND, DELETES_BURST = 0.2, 5
 
 
 class Writer:
-    """`failure`: the last write's error, None after a success. `pending_writes`: for metrics and the health page."""
+    """`failure`: the last write's error, None after a success. `pending_writes`: for the metrics and `/healthz`."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.failure: str | None = None
@@ -54,7 +55,7 @@ class Writer:
             self._start(self._write_size(size))
 
     def set_deletion_cost(self, namespace: str, pod: Pod, value: int) -> None:
-        """Sets the pod's deletion cost. Above the rate limit nothing is written: the next tick repeats the call."""
+        """Sets the pod's deletion cost. Above the rate limit it writes nothing, and the next tick repeats the call."""
         pod.desired_cost = value
         uid = pod.facts.uid
         if uid not in self._writing_cost and value != pod.written_cost and self._cost_limit.take(time.monotonic()):
@@ -62,7 +63,7 @@ class Writer:
             self._start(self._write_cost(namespace, pod))
 
     def delete_pod(self, namespace: str, pod: Pod, reason: str) -> None:
-        """Deletes a stuck pod, so that its ReplicaSet replaces it. Above the rate limit nothing is deleted."""
+        """Deletes a stuck pod, so that its ReplicaSet replaces it. Above the rate limit it does nothing."""
         uid = pod.facts.uid
         if uid not in self._deleting and self._delete_limit.take(time.monotonic()):
             self._deleting.add(uid)
@@ -70,7 +71,7 @@ class Writer:
             self._start(self._delete_pod(namespace, pod))
 
     async def close(self) -> None:
-        """Drops what is not yet written."""
+        """Drops all writes that are not done yet."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -127,7 +128,7 @@ class Writer:
             except ApiError as error:
                 failures += 1
                 self.failure = f"{what}: {error}"
-                if failures & (failures - 1) == 0:  # logged at 1, 2, 4, 8 ...: an outage must not flood the log
+                if failures & (failures - 1) == 0:  # log failure 1, 2, 4, 8 ...: an outage must not flood the log
                     log.warning("%s could not be written, retrying: %s", what, error)
                 pause = max(
                     backoff(FIRST_RETRY_SECONDS, failures, LONGEST_RETRY_SECONDS) * random.uniform(0.5, 1),

@@ -1,4 +1,4 @@
-"""One endpoint on one activator: admission, held requests, its pods and pools, counters.
+"""One endpoint on one activator: admission, held requests, pods and pools, counters.
 
 Belongs here: state and method calls that never await. Does not belong here: bytes (activator.wire), requests to the
 cluster (activator.cluster) and pure decisions (core.dataplane).

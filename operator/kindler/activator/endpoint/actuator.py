@@ -1,4 +1,4 @@
-"""How throttlers act on the cluster. Each call returns at once; the work continues in the background, with retries."""
+"""How throttlers act on the cluster. Each call returns at once. The work continues in the background, with retries."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from kindler.activator.endpoint.size import PoolSize
 class Probe:
     """How to ping a pod.
 
-    `delay`: seconds before the first ping. `answered_before`: the pod answered earlier and may only be busy, so it is
-    pinged less and less often.
+    `delay`: seconds before the first ping. `answered_before`: the pod answered earlier and may only be busy. Then the
+    interval between pings grows.
     """
 
     port: int
@@ -29,19 +29,22 @@ class PoolActuator(Protocol):
     """One per process, shared by all throttlers."""
 
     def scale(self, size: PoolSize, replicas: int) -> None:
-        """Sets `replicas` of the ReplicaSet; the newest number wins."""
+        """Sets `replicas` of the ReplicaSet. A newer number replaces an older one that is not written yet."""
 
     def probe(self, pod: Pod, probe: Probe, on_success: Callable[[Pod], None]) -> None:
         """Pings the pod until it responds with 200 or `stop_probing` is called; then calls `on_success`."""
 
     def stop_probing(self, pod: Pod) -> None:
-        """Ends the probe of a pod, if there is one."""
+        """Ends the probe of a pod, if one is running."""
 
     def set_deletion_cost(self, namespace: str, pod: Pod, value: int) -> None:
-        """Sets the pod's deletion cost; the newest number wins. `pod.written_cost` shows when it is written."""
+        """Sets the pod's deletion cost. A newer number replaces an older one that is not written yet.
+
+        `pod.written_cost` is set when the cost has been written.
+        """
 
     def delete_pod(self, namespace: str, pod: Pod, reason: str) -> None:
-        """Deletes a stuck pod, if the rate limit allows; else does nothing, and the next tick repeats the call."""
+        """Deletes a stuck pod, if the rate limit allows it. Otherwise does nothing: the next tick repeats the call."""
 
     def close_idle(self, backend: Backend) -> None:
-        """Closes the kept connections to a pod."""
+        """Closes the idle connections to a pod."""

@@ -1,4 +1,4 @@
-"""Counters of one endpoint: plain numbers that an observer of its requests adds up and `metrics` renders."""
+"""Counters of one endpoint: plain numbers. An observer of its requests increases them, `metrics` renders them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kindler.activator.endpoint.records import FinishedRequest, Identity, Reject
 from kindler.activator.endpoint.requests import Cause, ColdStart, Outcome
 from kindler.api.stats import Totals
 
-# Upper bounds in seconds; one more bucket holds larger values.
+# Upper bounds in seconds. One more bucket contains larger values.
 REQUEST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 COLD_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 180.0)
 STATUS_CLASSES: Final = ("ok", "client_error", "model_error")  # of a model's responses: below 400, below 500, others
@@ -18,7 +18,7 @@ _OK, _CLIENT_ERROR, _MODEL_ERROR = STATUS_CLASSES
 
 
 class Histogram:
-    """`counts` has one more entry than `bounds`; they are not cumulative."""
+    """`counts` has one more entry than `bounds`. The counts are not cumulative."""
 
     __slots__ = ("bounds", "counts", "total")
 
@@ -33,12 +33,12 @@ class Histogram:
 
 
 class Counters:
-    """A RequestObserver. Counts since the process began.
+    """A RequestObserver. It counts from the start of the process.
 
-    Histograms are None before their first value: most endpoints are scaled to zero and must cost no memory.
-    `provisioned` and `spilled` count placements in the warm pool and, beside a warm pool, in the demand pool.
-    `wasted_seconds`: time that admitted requests spent here although no pod responded: their client left, or they were
-    rejected in the end. `load_seconds`: as last reported.
+    Histograms are None before their first value, because most endpoints are scaled to zero and must cost no memory.
+    `provisioned` counts placements in the warm pool. `spilled` counts placements in the demand pool of an endpoint that
+    also has a warm pool. `wasted_seconds`: time that admitted requests spent here without a response from a pod,
+    because their client left or they were rejected later. `load_seconds`: as last reported.
     """
 
     __slots__ = (
@@ -102,16 +102,16 @@ class Counters:
         self.outcomes["client_left"] = self.outcomes.get("client_left", 0) + 1
 
     def totals(self, arrivals: Iterable[float], now: float) -> Totals:
-        """The sums for `/stats`. `arrivals`: when each request arrived that executes or is held now.
+        """The sums for `/stats`. `arrivals`: the arrival time of each request that executes or is held now.
 
         Each such request adds `now - arrived` to the load, and its whole time once it has ended. So the integral is
-        exact at any time and costs a request nothing.
+        exact at any time, without any cost per request.
         """
         open_seconds = [now - arrived for arrived in arrivals]
-        # max: sums in another order may be rounded down, and the load must not decrease
+        # max, because a sum in another order may be rounded down, and the load must not decrease
         load_seconds = _total(self.invocation) + self.wasted_seconds + sum(open_seconds)
         self.load_seconds = max(self.load_seconds, load_seconds)
-        # NOT_READY is a reply to a ping alone: not an invocation
+        # NOT_READY is only a reply to a ping, and a ping is not an invocation
         ended = sum(count for outcome, count in self.outcomes.items() if outcome != Cause.NOT_READY.value)
         return Totals(
             load_seconds=self.load_seconds,

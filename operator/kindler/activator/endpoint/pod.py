@@ -1,4 +1,4 @@
-"""One model pod, as this process knows it: facts from the watch, results of our own pings, scale-down state."""
+"""What this process knows of one model pod: facts from the watch, results of our own pings, scale-down state."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from kindler.core.common.pods import PodFacts
 
 
 class Pod:
-    """A pod from its first to its last event in the watch. Times in monotonic seconds, None = has not happened.
+    """A pod from its first to its last event in the watch. Times in monotonic seconds; None: has not happened.
 
-    `backend` exists from the first good ping on and stays the same while the pod keeps its IP, so that the requests
-    in it stay counted. `usable`: the last ping was good. The timestamps of its start are those at which the watch
-    showed each phase: the pod's own timestamps have whole seconds only.
+    `backend` exists after the first good ping. It stays the same while the pod keeps its IP, so that the pod's requests
+    stay counted. `usable`: the last ping was good. The timestamps of the pod's start are the times at which the watch
+    showed each phase, because the pod's own timestamps have only whole seconds.
     """
 
     __slots__ = (
@@ -40,8 +40,8 @@ class Pod:
         self.probing = False
         self.unanswered_since = now
         self.cold_start_reported = False
-        self.marked = False  # for removal: takes no new request
-        self.removing = False  # its pool's `replicas` was lowered for it
+        self.marked = False  # marked for removal: the pod takes no new request
+        self.removing = False  # its pool's `replicas` was lowered for this pod
         self.desired_cost = self.written_cost = facts.deletion_cost
         self.written_cost_since = now
         self.created = now
@@ -65,7 +65,7 @@ class Pod:
 
     @property
     def active(self) -> bool:
-        """True if its ReplicaSet counts it: neither deleted nor ended on its node."""
+        """True if its ReplicaSet counts it: the pod is not being deleted and has not ended on its node."""
         return not self.facts.deleting and (self.facts.failure is None or self.facts.failure.reason != "PodFailed")
 
     @property

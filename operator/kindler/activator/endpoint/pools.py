@@ -1,13 +1,13 @@
-"""The pods of one endpoint: which of them take requests, how many there should be, and which may be removed.
+"""The pods of one endpoint: which pods take requests, how many pods the load needs, and which pods may be removed.
 
-The life of a pod here:
+The states of a pod in this module:
 
     seen in the watch with an IP -> probing -> first 200: usable, it is a backend
     deleted, container stopped, new IP, or connections failed -> not usable -> probing again, unless it will be removed
 
-The kubelet's Ready never makes a pod unusable: a container with one worker cannot answer pings while it works. Ready
-makes a pod usable in one case: this process sees the route change to a revision whose pods are Ready already. The
-controller has waited for them, and a request at that very moment must not wait for a ping of ours.
+The kubelet's Ready never makes a pod unusable, because a container with one worker cannot answer pings while it works.
+Ready makes a pod usable in only one case: this process sees the route change to a revision whose pods are already
+Ready. The controller has waited for these pods, and a request at that moment must not wait for a ping from us.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from kindler.core.common.pods import PodFacts, PodFailure
 from kindler.core.dataplane import outliers, scaling
 from kindler.core.dataplane.placement import Placement
 
-# How long a warm pod that answered before and then stopped is assumed to be busy, and still counts as allocated.
+# A warm pod that answered before and does not answer now is assumed to be busy for this long. It still counts as
+# allocated.
 ASSUMED_BUSY_SECONDS: Final = 60.0
 
 
 class PodPools:
     """The pods and ReplicaSets of one endpoint. Times in monotonic seconds.
 
-    `on_usable` is called whenever a ping made a pod usable, also one that is marked for removal.
+    `on_usable` is called each time a ping makes a pod usable, even if the pod is marked for removal.
     """
 
     def __init__(
@@ -51,10 +52,10 @@ class PodPools:
     # Changes in the cluster
 
     def set_route(self, route: Route, change_observed: bool = True) -> None:
-        """New requests go to this route's revision; pods of others take none any more.
+        """Sends new requests to this route's revision. Pods of other revisions get no new requests.
 
         `change_observed`: False if the process has just started and did not see the change itself. The caller
-        dispatches held requests afterwards, when all backends are known: those of the warm pool come first.
+        dispatches held requests afterwards, when all backends are known, because backends of the warm pool come first.
         """
         changed = self.route is None or self.route.revision != route.revision
         self.route = route
@@ -106,13 +107,13 @@ class PodPools:
         size.update(facts, self._clock())
 
     def remove_size(self, name: str) -> None:
-        """A ReplicaSet was deleted. A pending write is dropped: it is not for a new ReplicaSet of the same name."""
+        """A ReplicaSet was deleted. Drops a pending write: a new ReplicaSet of the same name must not get it."""
         size = self.sizes.pop(name, None)
         if size is not None:
             size.requested = None
 
     def close(self) -> None:
-        """The Endpoint was deleted: no pod takes new requests; requests in flight finish."""
+        """The Endpoint was deleted. No pod takes new requests any more. Requests in flight finish."""
         for pod in self.pods.values():
             self._close(pod)
         for size in self.sizes.values():
@@ -121,7 +122,7 @@ class PodPools:
     # Backends
 
     def eject(self, backend: Backend) -> None:
-        """A connection to the pod failed or its request timed out: it takes no request until a good ping."""
+        """A connection to the pod failed, or a request timed out. The pod takes no request until a good ping."""
         pod = self.pods.get(backend.uid)
         if pod is None or pod.backend is not backend or not pod.usable:
             return
@@ -130,14 +131,14 @@ class PodPools:
         self.probe(pod)
 
     def any_usable(self) -> Backend | None:
-        """Any pod that answers, also one that is marked for removal."""
+        """Any pod that answers, even if it is marked for removal."""
         return next((p.backend for p in self.serving_pods() if p.usable), None)
 
     def allocated(self) -> int:
-        """How many requests the warm pods can run together, free slots or not.
+        """How many requests the warm pods can run together; used and free slots count.
 
-        A pod counts if it answers, is Ready, or stopped answering only a short while ago. Sizes are computed from
-        this number. So it includes a pod that is too busy to answer a ping, and one that was Ready before this
+        A pod counts if it answers, if it is Ready, or if it last answered only a short time ago. Sizes are computed
+        from this number. So it includes a pod that is too busy to answer a ping, and a pod that was Ready before this
         process began.
         """
         if self.route is None:
@@ -172,9 +173,9 @@ class PodPools:
             self._on_usable()
 
     def _make_usable(self, pod: Pod, first_ping: float | None) -> bool:
-        """The pod answers.
+        """The pod answers. Returns False if the pod does not count any more.
 
-        `first_ping` is the time if it never answered before. False: the pod does not count any more.
+        `first_ping`: the time of the ping if the pod never answered before.
         """
         facts, route = pod.facts, self.route
         if (
@@ -207,7 +208,7 @@ class PodPools:
         self._actuator.close_idle(pod.backend)
 
     def _close(self, pod: Pod) -> None:
-        """The pod takes no request any more, and no connection to it is kept."""
+        """The pod does not take requests any more, and no idle connection to it is kept."""
         self._make_unusable(pod)
         if pod.backend is not None:
             pod.backend.closing = True
@@ -240,9 +241,9 @@ class PodPools:
         )
 
     def scale_up(self, held: int) -> None:
-        """`held` requests need slots: unmarks pods that are marked for removal, then raises the demand pool.
+        """Gives `held` requests slots: unmarks pods that are marked for removal, then raises the demand pool.
 
-        Usable pods are unmarked first: pods that do not answer count in `replicas`, but serve no request.
+        Usable pods are unmarked first, because pods that do not answer count in `replicas`, but serve no request.
         """
         size = self.demand_size()
         if size is None:
@@ -268,7 +269,7 @@ class PodPools:
             self.placement.remove(pod.backend)
 
     def unmark(self, pod: Pod) -> None:
-        """The pod is not removed: it takes requests again."""
+        """The pod will not be removed. It takes requests again."""
         pod.marked = pod.removing = False
         if pod.desired_cost:
             self._actuator.set_deletion_cost(self.namespace, pod, 0)
@@ -278,7 +279,7 @@ class PodPools:
     # Failures
 
     def cannot_start(self) -> PodFailure | None:
-        """Why no pod of the endpoint can start; None while one answers or may still start."""
+        """Why no pod of the endpoint can start; None while a pod answers or may still start."""
         pods = list(self.serving_pods())
         if any(p.usable for p in pods):
             return None

@@ -1,4 +1,4 @@
-"""What the throttler publishes: one record per finished and per rejected request, and an event per cold start.
+"""What the throttler publishes: a record for each finished and each rejected request, an event for each cold start.
 
 Belongs here: the records and the RequestObserver interface.
 Does not belong here: what observers do with them (counters, access log).
@@ -14,7 +14,7 @@ from kindler.activator.endpoint.requests import Backend, ColdStart, Outcome, Rej
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which Endpoint object. `endpoint`: its SageMaker name. `created`: its creationTimestamp, as text."""
+    """Identifies an Endpoint object. `endpoint`: its SageMaker name. `created`: its creationTimestamp, as text."""
 
     uid: str
     namespace: str
@@ -26,7 +26,8 @@ class Identity:
 class FinishedRequest(NamedTuple):
     """A placed request that ended. Times in monotonic seconds, `received` and `sent`: bytes of bodies.
 
-    A NamedTuple because one is built per request: a frozen dataclass with as many fields takes about 1 us longer.
+    It is a NamedTuple, because one is built for each request, and a frozen dataclass with as many fields takes about
+    1 us longer.
     """
 
     identity: Identity
@@ -37,7 +38,7 @@ class FinishedRequest(NamedTuple):
     received: int  # from the client
     sent: int  # to the client
     arrived: float  # end of the request's head
-    placed: float  # when it got the backend that finished it
+    placed: float  # when the request got the backend that finished it
     ended: float
 
 
@@ -52,7 +53,7 @@ class RejectedRequest(NamedTuple):
 
 
 class RequestObserver(Protocol):
-    """Subscribes to an endpoint's requests. The calls run on the event loop within the request: they must be short."""
+    """Subscribes to an endpoint's requests. Calls run on the event loop during the request, so they must be short."""
 
     def finished(self, record: FinishedRequest) -> None: ...
 

@@ -1,25 +1,25 @@
-"""The interface between the wire (the bytes of one request) and the throttler (admits, holds and places it).
+"""The interface between the wire (the bytes of one request) and the throttler (admits, holds and places the request).
 
     wire                                       throttler
     ----                                       ---------
     head parsed: router.find(head)          -> the throttler | a look-up of it | a rejection
-    throttler.offer(request)                -> Backend     send now
+    throttler.offer(request)                -> Backend     the wire sends the request now
                                                None        held: the wire reads the body up to the limit and waits
-                                               Rejection   reply at once, body unread
+                                               Rejection   the wire replies at once and does not read the body
     request.dispatch(backend)               <- a held request gets this backend
     request.reject(rejection)               <- a held request gets no backend (deleted, cannot start, deadline)
     throttler.gone(request)                 -> the client of a held request left
     throttler.finished(request, backend, outcome, status, received, sent)
                                             -> the response was read to its end, or can never be; the slot is free
-    throttler.unreachable(request, backend) -> connect failed, no byte was written: another Backend | None (held
+    throttler.unreachable(request, backend) -> the connect failed, no byte was written: another Backend | None (held
                                                again, at the front) | Rejection
 
-A request that got a backend ends with exactly one `finished`, or one `unreachable` that returns None or a Rejection.
-A held request ends with one `dispatch`, `reject` or `gone`. The throttler may call `dispatch` and `reject` of other
-requests from within any of its methods, never of the same request. For a PING or WAKE that gets a backend the wire
-sends a local 200 and calls `finished` at once (ANSWERED, 200), without contact to the pod.
+A request that got a backend ends with exactly one `finished`, or with one `unreachable` that returns None or a
+Rejection. A held request ends with one `dispatch`, `reject` or `gone`. Inside each of its methods the throttler may
+call `dispatch` and `reject` of other requests, but never of the same request. If a PING or WAKE gets a backend, the
+wire sends a local 200 and calls `finished` at once (ANSWERED, 200). It sends nothing to the pod.
 
-Everything runs on one event loop and nothing here awaits: each call returns before the next event.
+Everything runs on one event loop, and nothing here awaits. So each call returns before the next event.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from kindler.core.dataplane.addresses import Style as Style
 class Cause(enum.Enum):
     """Why a request was not served by the model.
 
-    `activator/wire/localreply.py` holds the one table cause x style -> status, error type, headers.
+    `activator/wire/localreply.py` contains the only table from cause and style to status, error type and headers.
     """
 
     UNKNOWN_ADDRESS = "unknown_address"  # host and target name no endpoint
@@ -49,18 +49,18 @@ class Cause(enum.Enum):
     TOO_MANY_CONNECTIONS = "too_many_connections"
     REQUEST_TIMEOUT = "request_timeout"  # head or body did not arrive in time
     CANNOT_START = "cannot_start"  # pods can never start: image, config, crash loop
-    START_TIMEOUT = "start_timeout"  # startup time over while held
-    DELETED = "deleted"  # endpoint deleted while held
-    MODEL_UNREACHABLE = "model_unreachable"  # connection to the pod failed before or during the request
-    MODEL_BROKE_OFF = "model_broke_off"  # bad or truncated response
-    MODEL_TIMEOUT = "model_timeout"  # invocation time over
-    NOT_READY = "not_ready"  # ping without a usable pod
+    START_TIMEOUT = "start_timeout"  # the startup time ended while the request was held
+    DELETED = "deleted"  # the endpoint was deleted while the request was held
+    MODEL_UNREACHABLE = "model_unreachable"  # the connection to the pod failed before or during the request
+    MODEL_BROKE_OFF = "model_broke_off"  # the response was malformed or truncated
+    MODEL_TIMEOUT = "model_timeout"  # the invocation time ended
+    NOT_READY = "not_ready"  # a ping, and no pod is usable
     SHUTTING_DOWN = "shutting_down"
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A local reply that refuses a request.
+    """A local reply that rejects a request.
 
     `reason`: a sentence for a person; `retry_after`: whole seconds, or None.
     """
@@ -75,7 +75,7 @@ class Outcome(enum.Enum):
 
     ANSWERED = "answered"  # the model's response was read to its end
     BROKE_OFF = "broke_off"  # the connection failed, or the response was malformed or truncated
-    TIMED_OUT = "timed_out"  # invocation time over: the connection was closed, the pod stays ejected until a good ping
+    TIMED_OUT = "timed_out"  # the invocation time ended; the connection is closed, the pod is ejected until a good ping
     ABANDONED = "abandoned"  # the client ended its own request; the connection is closed, the pod is not ejected
 
 
@@ -84,7 +84,7 @@ class Backend:
     """One pod that takes requests.
 
     `pool`: names.DEMAND or names.WARM. `in_use` and `last_used` (monotonic seconds) belong to the throttler. `idle`:
-    kept connections (objects of the wire), last in first out; the throttler closes them through `close_idle`.
+    idle connections (objects of the wire), last in first out; the throttler closes them through `close_idle`.
     """
 
     host: str
@@ -96,12 +96,12 @@ class Backend:
     idle: list[Any] = field(default_factory=list)
     in_use: int = 0
     last_used: float = 0.0
-    closing: bool = False  # the pod will be deleted: the wire keeps no idle connection any more
+    closing: bool = False  # the pod will be deleted, so the wire does not keep idle connections any more
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardingConfig:
-    """What the wire needs to forward a request. From the route, and the same for all requests until it changes."""
+    """What the wire needs to forward a request. It comes from the route and is the same for all its requests."""
 
     endpoint: str  # SageMaker name, for messages
     namespace: str
@@ -112,7 +112,7 @@ class ForwardingConfig:
 
 @dataclass(slots=True)
 class ColdStart:
-    """Timestamps of one cold start in monotonic seconds, None = not known. `asked`: when its request arrived."""
+    """Timestamps of one cold start in monotonic seconds; None: not known. `asked`: when its request arrived."""
 
     asked: float
     created: float | None = None
@@ -134,7 +134,7 @@ class ColdStart:
 
 
 class PendingRequest(Protocol):
-    """One request, as the throttler sees it.
+    """The parts of a request that the throttler uses.
 
     The wire's RequestStream implements it and sets the attributes before `offer`.
     """
@@ -144,10 +144,10 @@ class PendingRequest(Protocol):
     request_id: bytes
     arrived: float  # monotonic seconds, end of the head
     cold: ColdStart | None  # set by the throttler when the request waited for a pod to start
-    counted: bool  # set by the throttler when a backend was unreachable: its placement is counted already
+    counted: bool  # set by the throttler when a backend was unreachable: the request's placement is already counted
 
     def dispatch(self, backend: Backend) -> None:
         """Sends a held request to this backend."""
 
     def reject(self, rejection: Rejection) -> None:
-        """Sends a local reply to a held request: it gets no backend."""
+        """Sends a local reply to a held request, which gets no backend."""

@@ -1,4 +1,4 @@
-"""The size of one pool: what the watch showed of its ReplicaSet, and what this activator requested."""
+"""The size of one pool: what the watch showed for its ReplicaSet, and what this activator requested."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from kindler.core.common.pods import PodFailure
 
-WATCH_ECHO_SECONDS: Final = 5.0  # after a write: the watch may still show the number from before it
+WATCH_ECHO_SECONDS: Final = 5.0  # for this long after a write, the watch may still show the earlier number
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class PoolFacts:
 class PoolSize:
     """Times in monotonic seconds.
 
-    `observed`: `replicas` as last written or shown by the watch. `raised_at`: when the pool became as large as it is,
-    at the earliest when this process first saw it. `requested`: the number that is not written yet, None if nothing
-    is to be written. `writing`: a write is in progress. `unconfirmed`: the number that the watch showed last, while
-    it may be an echo from before our own write.
+    `observed`: the `replicas` that was last written, or that the watch last showed. `raised_at`: when the pool was
+    raised to its current size, but not before this process first saw it. `requested`: the number that is not written
+    yet; None if there is nothing to write. `writing`: a write is in progress. `unconfirmed`: the number that the watch
+    showed last, while it may be an echo from before our own write.
     """
 
     namespace: str
@@ -45,7 +45,7 @@ class PoolSize:
 
     @property
     def replicas(self) -> int:
-        """The number that counts: the requested one, else the observed one."""
+        """The number that counts: the requested number, else the observed number."""
         return self.observed if self.requested is None else self.requested
 
     def update(self, facts: PoolFacts, now: float) -> None:
@@ -55,7 +55,7 @@ class PoolSize:
         self.accept_observed(now)
 
     def accept_observed(self, now: float) -> None:
-        """Accepts what the watch showed last, once it cannot be an echo from before our own write any more."""
+        """Accepts the number that the watch showed last, if it cannot be an echo from before our own write any more."""
         if self.unconfirmed is None or now - self.written_at < WATCH_ECHO_SECONDS:
             return
         if self.unconfirmed > self.observed:

@@ -1,7 +1,7 @@
 """EndpointThrottler: admits, holds and places the requests of one endpoint on this activator.
 
-The wire calls it for each request (see requests.py), the directory for each change in the cluster, and the tick twice a
-second. All of it is plain method calls that never await.
+The wire calls it for each request (see requests.py), the directory calls it for each change in the cluster, and the
+tick calls it twice a second. All calls are plain method calls that never await.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class EndpointThrottler:
     """The state of one Endpoint object (one uid).
 
     Without a route it rejects all requests. After `close` it rejects new requests, and requests in flight finish.
-    `observers` get every finished and rejected request; the endpoint's own `counters` are the first of them.
+    `observers` get every finished and rejected request. The endpoint's own `counters` are the first observer.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class EndpointThrottler:
         backend = None if admission.waiting else self.pools.placement.take()
         if backend is None:
             self.pools.scale_up(len(admission.waiting) + 1)
-            # scale_up may have unmarked pods: their slots belong to the held requests first, then to this one.
+            # scale_up may have unmarked pods. Their slots belong first to the held requests, then to this request.
             self._dispatch_held()
             backend = None if admission.waiting else self.pools.placement.take()
         if backend is None:
@@ -88,7 +88,7 @@ class EndpointThrottler:
         return backend
 
     def gone(self, request: PendingRequest) -> None:
-        """The client of a held request left: the request never reaches the model."""
+        """The client of a held request left. The request never reaches the model."""
         if self._admission.leave(request):
             self.counters.client_left()
             self._count_wasted_time(request)
@@ -96,7 +96,7 @@ class EndpointThrottler:
     def finished(
         self, request: PendingRequest, backend: Backend, outcome: Outcome, status: int, received: int, sent: int
     ) -> None:
-        """A placed request ended: publishes its record and gives the free slot to the request that waits longest."""
+        """A placed request ended. Publishes its record, and gives the free slot to the request that waits longest."""
         run = self._admission.done(request)
         if run is None:
             return  # a PING takes no slot
@@ -118,7 +118,10 @@ class EndpointThrottler:
             self._dispatch_held()
 
     def unreachable(self, request: PendingRequest, backend: Backend) -> Backend | Rejection | None:
-        """The connect failed, nothing was sent: another backend, a rejection, or None (held again, at the front)."""
+        """The connect failed and nothing was sent.
+
+        Returns another backend, a rejection, or None (the request is held again, at the front).
+        """
         if request not in self._admission.running:
             return self._reject(request, self._no_route_rejection())
         self.pools.eject(backend)
@@ -141,7 +144,7 @@ class EndpointThrottler:
         return None
 
     def rejected(self, request: PendingRequest | None, rejection: Rejection) -> None:
-        """Publishes a rejection. The wire calls it for those that it decides itself."""
+        """Publishes a rejection. The wire calls it for the rejections that the wire decides itself."""
         request_id, arrived = (None, None) if request is None else (request.request_id, request.arrived)
         record = RejectedRequest(self.identity, request_id, rejection, arrived, self._clock())
         for observer in self._observers:
@@ -150,7 +153,9 @@ class EndpointThrottler:
     # Called for changes in the cluster, and by the tick
 
     def reroute(self, route: Route, change_observed: bool = True) -> None:
-        """The route appeared or changed: held requests go to the new revision, those in flight finish on the old one.
+        """The route appeared or changed.
+
+        Held requests go to the new revision. Requests in flight finish on the old revision.
 
         `change_observed`: see PodPools.set_route.
         """
@@ -166,9 +171,9 @@ class EndpointThrottler:
         self.serve_held()
 
     def serve_held(self) -> None:
-        """Pods or pools changed: dispatches held requests and scales up for the rest.
+        """Pods or pools changed: dispatches held requests, and scales up for the rest.
 
-        Rejects all of them if no pod can start.
+        Rejects all held requests if no pod can start.
         """
         self._dispatch_held()
         waiting = self._admission.waiting
@@ -203,7 +208,7 @@ class EndpointThrottler:
             request.reject(self._reject(request, rejection))
 
     def close(self) -> None:
-        """The Endpoint was deleted: rejects held requests at once; requests in flight finish."""
+        """The Endpoint was deleted. Rejects held requests at once. Requests in flight finish."""
         self.closed = True
         self.pools.close()
         self.reject_all_held(self._no_route_rejection())
@@ -257,7 +262,7 @@ class EndpointThrottler:
     def _dispatch_held(self) -> None:
         """Gives free slots to held requests, in their order.
 
-        A dispatch may end in `finished` and come back here: the outer loop then continues for it.
+        A dispatch may call `finished`, which calls this method again. Then the outer loop does the work of that call.
         """
         admission, pools = self._admission, self.pools
         if self._dispatching or not admission.waiting or pools.route is None:
@@ -274,7 +279,7 @@ class EndpointThrottler:
             self._dispatching = False
 
     def _record_cold_start(self, request: PendingRequest, backend: Backend) -> None:
-        """If the request waited for this pod to start, it gets the phases. Observers get them once per pod."""
+        """If the request waited for this pod to start, the request gets the phases. Observers get them once per pod."""
         pod = self.pools.pods.get(backend.uid)
         if pod is None or pod.ping is None or pod.ping < request.arrived:
             return
@@ -285,10 +290,11 @@ class EndpointThrottler:
                 observer.cold_start(self.identity, pod.facts.name, request.cold)
 
     def _count_placement(self, backend: Backend) -> None:
-        """Beside a warm pool (also one of size 0): counts whether the request fitted into it.
+        """If the endpoint has a warm pool (even of size 0), counts whether the request fitted into it.
 
-        The pod that took the request decides: the size in the config is not the actual one while the pool is scaled.
-        Counted once per request, at its first placement: an unreachable pod is no lack of provisioned concurrency.
+        The pool of the pod that took the request decides, because the size in the config is not the actual size while
+        the pool is scaled. A request is counted once, at its first placement, because an unreachable pod does not mean
+        that provisioned concurrency is missing.
         """
         if backend.pool == names.WARM:
             self.counters.provisioned += 1
@@ -296,11 +302,11 @@ class EndpointThrottler:
             self.counters.spilled += 1
 
     def _count_wasted_time(self, request: PendingRequest) -> None:
-        """The request was admitted and ends without a response of a pod."""
+        """The request was admitted, and ends without a response from a pod."""
         self.counters.wasted_seconds += self._clock() - request.arrived
 
     def _reject_placed(self, request: PendingRequest, rejection: Rejection) -> Rejection:
-        """The request's backend was unreachable, and there is no other one."""
+        """The request's backend was unreachable, and there is no other backend."""
         self._admission.done(request)
         self._count_wasted_time(request)
         return self._reject(request, rejection)

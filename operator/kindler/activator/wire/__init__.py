@@ -1,13 +1,13 @@
-"""HTTP/1.1 on both sides of the activator: heads, bodies, and the connections of clients and to pods.
+"""HTTP/1.1 on both sides of the activator: heads, bodies, connections from clients and connections to pods.
 
 Belongs here: scanners of bytes, and the state machines of connections.
-Does not belong here: admission, pods, Kubernetes. Of the other rooms the wire uses only the types of
+Does not belong here: admission, pods, Kubernetes. From other rooms, the wire uses only the types of
 `activator.endpoint.requests` and `api.settings`.
 
     grammar  head  response  chunked  body  localreply    pure: bytes in, values out
     state  heldbody                                       the states of a request; the bytes of a request that waits
     client -> stream, clientresponse -> backend           a client's connection, one request, a connection to a pod
-    roles                                                 what these need of each other and of the process, as Protocols
+    roles                                                 Protocols: what these use of each other and of the process
     listener  context  sweep  sockets  writeprogress      the port, what connections share, deadlines, socket options
 """
 

@@ -1,11 +1,11 @@
-"""One connection to a pod. It is reused between requests, and it checks strictly what the model responds.
+"""One connection to a pod. Several requests use it one after the other. It checks the model's responses strictly.
 
     waiting for a head --head--> body (Body) --its end--> idle, in Backend.idle, or closed
            ^                                                     |
            +----------------------- next request ----------------+
 
-A connection is reused only if all of this holds: the response ended where its framing said, no bytes followed it, the
-request had been sent to its end, and the pod is not being removed.
+A connection is reused only if all of this is true: the response ended where its framing said, no bytes followed it, the
+request was sent to its end, and the pod is not being removed.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ class BackendConnection(asyncio.Protocol):
         self._body: Body | None = None  # of the response; None until its head was read
         self._buffer = b""  # an incomplete head
         self._reusable = False
-        self._paused = False  # reading is paused: the client reads more slowly than the model writes
+        self._paused = False  # reading is paused, because the client reads more slowly than the model writes
         self._progressed = False  # body bytes of the response were received since the last sweep
-        self._idle_limit = NEVER  # when a response that has begun times out for lack of progress
+        self._idle_limit = NEVER  # when a response that has begun times out because it makes no progress
 
     # ---- events of the transport
 
@@ -106,7 +106,7 @@ class BackendConnection(asyncio.Protocol):
 
     @property
     def responding(self) -> bool:
-        """True while a response has begun and not ended."""
+        """True while a response has begun and has not ended."""
         return self._body is not None
 
     # ---- the response
@@ -217,7 +217,7 @@ class BackendConnection(asyncio.Protocol):
 
 
 def take_idle(backend: Backend, now: float) -> BackendConnection | None:
-    """The idle connection to this pod that was used last and still works. None: a new one is needed."""
+    """The idle connection to this pod that was used last and still works. None: a new connection is necessary."""
     idle: list[Any] = backend.idle
     while idle:
         connection: BackendConnection = idle.pop()

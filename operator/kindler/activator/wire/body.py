@@ -9,7 +9,7 @@ from kindler.activator.wire.grammar import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE
 class Body:
     """One body while it is read.
 
-    `received`: bytes so far, chunk lines and trailers included. `complete`: its end was read.
+    `received`: bytes read so far, including chunk lines and trailers. `complete`: the end of the body was read.
     """
 
     __slots__ = ("_chunks", "_remaining", "complete", "framing", "received")

@@ -1,14 +1,14 @@
-"""Finds the end of a chunked body without re-encoding it: the checked bytes are forwarded unchanged. Pure.
+"""Finds the end of a chunked body. The body is not encoded again: the checked bytes are forwarded unchanged. Pure.
 
     chunk size     hexadecimal, at most 15 digits
     size line      at most 4 KiB with its extensions
-    tiny chunks    a chunk adds its line and 16 bytes to a debt, and its data pays the debt back;
+    tiny chunks    a chunk adds the length of its line and 16 bytes to a debt, and its data reduces the debt;
                    the limit is 1 MiB of debt, about 58,000 chunks of one byte
-    trailers       at most 16 KiB of well-formed fields; none that frame or route a message, or that only a proxy
-                   or Kindler may set
+    trailers       at most 16 KiB of well-formed fields; no fields that frame or route a message, or that only a
+                   proxy or Kindler may set
 
-Reading a chunk costs about as much CPU as reading 1 KiB of data, whatever the chunk's size. Without the limit on tiny
-chunks, one peer could block the whole event loop.
+To read a chunk of any size costs about as much CPU as to read 1 KiB of data. Without the limit on tiny chunks, one peer
+could block the whole event loop.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-LINE_LIMIT: Final = 4 * 1024  # this and the following are bytes
+LINE_LIMIT: Final = 4 * 1024  # in bytes, like the following limits
 CHUNK_COST: Final = 16
 DEBT_LIMIT: Final = 1024 * 1024
 TRAILER_LIMIT: Final = 16 * 1024
@@ -37,7 +37,7 @@ _OVER: Final = 4
 
 
 class BadChunk(Exception):
-    """The body violates RFC 9112 or a limit. The text names the fault."""
+    """The body violates RFC 9112 or a limit. The error's text names the violation."""
 
 
 class Chunks:
@@ -53,7 +53,7 @@ class Chunks:
         self._debt = 0  # bytes by which the cost of chunks exceeds their data
 
     def feed(self, data: bytes, position: int = 0) -> int:
-        """Reads from `position`. Returns the index after the body's end, or -1 if it is incomplete. Raises BadChunk."""
+        """Reads from `position`. Returns the index after the body, or -1 if the body is incomplete. Raises BadChunk."""
         size = len(data)
         while position < size:
             if self._expected == _SIZE_LINE and not self._line:
@@ -81,9 +81,9 @@ class Chunks:
         return -1
 
     def _skip_whole_chunks(self, data: bytes, position: int) -> int:
-        """Skips the chunks that are completely in `data`: the fast path.
+        """The fast path: skips the chunks that are completely in `data`.
 
-        Returns the index of the first chunk that is incomplete, is the last one, or is malformed.
+        Returns the index of the first chunk that is incomplete, malformed, or the last chunk of the body.
         """
         match_at, debt = _SIZE.match, self._debt
         while (match := match_at(data, position)) is not None:

@@ -1,11 +1,12 @@
 """The connection of a client: it reads one head after the other and has one request stream at a time.
 
-What a client sends after the current request (pipelining) is kept for later, up to a limit. Beyond the limit it is
-dropped and the connection closes after the current response: HTTP allows a client to repeat what got no response.
+Bytes that a client sends after the current request (pipelining) are kept for later, up to a limit. Above the limit they
+are dropped, and the connection closes after the current response, because HTTP allows a client to repeat a request that
+got no response.
 
 Reading is never paused while a request waits for a backend, so that a client that leaves is detected at once.
 
-A client that half-closes counts as gone while its request is held or incomplete. If its request was already sent to a
+If a client half-closes while its request is held or incomplete, it counts as gone. If its request was already sent to a
 model, it gets the response, and then the connection closes.
 """
 
@@ -23,17 +24,17 @@ from kindler.activator.wire.state import HELD, LOOKING_UP
 from kindler.activator.wire.stream import RequestStream
 from kindler.activator.wire.writeprogress import WriteProgress
 
-BODY_PROGRESS_BYTES: Final = 16 * 1024  # within `body_idle_seconds`; a body that grows more slowly is rejected
+BODY_PROGRESS_BYTES: Final = 16 * 1024  # in each `body_idle_seconds`; a body that arrives more slowly is rejected
 LOOKUP_SECONDS: Final = 10.0  # the limit of a look-up; normally the look-up itself ends earlier
 PIPELINE_LIMIT: Final = 64 * 1024  # bytes after the current request that are kept
 REJECTING_LIMIT: Final = 256  # connections over the limit that get a rejection at the same time; more are reset
-LINGER_SECONDS: Final = 2.0  # a client's bytes are read and dropped this long after its last response (see `_close`)
+LINGER_SECONDS: Final = 2.0  # after its last response, a client's bytes are read and dropped this long (see `_close`)
 
 
 class ClientConnection(asyncio.Protocol):
     """`closing`: no request is read after the current one.
 
-    `deadline`: when the client must have sent what is expected next (monotonic seconds).
+    `deadline`: until when the client must send the next expected bytes (monotonic seconds).
     """
 
     __slots__ = (
@@ -66,8 +67,8 @@ class ClientConnection(asyncio.Protocol):
         self._pipelined = b""  # what was received after the current request
         self._reserved = 0  # bytes of both that are reserved in the process's limit
         self._progress = 0  # bytes of the body that were read when its deadline was set
-        self._discarding = False  # the last response was written: what the client still sends is dropped
-        self._paused = False  # reading is paused: the model reads more slowly than the client writes
+        self._discarding = False  # the last response was written, so bytes from the client are dropped
+        self._paused = False  # reading is paused, because the model reads more slowly than the client writes
         self._writes = WriteProgress(context.settings.client_write_seconds)
 
     # ---- events of the transport
@@ -187,8 +188,9 @@ class ClientConnection(asyncio.Protocol):
     def keep_pipelined(self, data: bytes) -> None:
         """Keeps what was received after the current request.
 
-        Beyond the limit, all of it is dropped and the connection closes: after the current response, or at once if
-        there is none. Nothing may be read after dropped bytes: the next byte may be in the middle of a request.
+        Above the limit, all of it is dropped, and the connection closes after the current response, or at once if there
+        is no response. Nothing may be read after dropped bytes, because the next byte may be in the middle of a
+        request.
         """
         if self.closing:
             return
@@ -201,7 +203,7 @@ class ClientConnection(asyncio.Protocol):
             self._close(lingering=True)
 
     def _reserve(self) -> bool:
-        """Makes the reservation equal to the bytes that are kept. False: the process's limit is reached."""
+        """Makes the reservation equal to the number of kept bytes. False: the process's limit is reached."""
         more = len(self._buffer) + len(self._pipelined) - self._reserved
         if more and not self.context.router.reserve_bytes(more):
             return False
@@ -209,7 +211,7 @@ class ClientConnection(asyncio.Protocol):
         return True
 
     def _drop_received(self) -> None:
-        """Drops what was kept for later requests."""
+        """Drops the bytes that were kept for later requests."""
         self._buffer = self._pipelined = b""
         if self._reserved:
             self._reserve()
@@ -236,7 +238,7 @@ class ClientConnection(asyncio.Protocol):
         return self.closing
 
     def response_finished(self, request_complete: bool) -> None:
-        """The response was written to its end. Another request may follow if this one was read to its end."""
+        """The response was written to its end. Another request may follow if this request was read to its end."""
         self._stream = None
         if self._paused:
             self.resume_reading()
@@ -255,7 +257,7 @@ class ClientConnection(asyncio.Protocol):
         sockets.reset(self.transport)
 
     def abandon(self) -> None:
-        """The client is gone, or treated so: withdraws its request and closes."""
+        """The client has left, or is treated as if it had: withdraws its request and closes."""
         self._drop_stream()
         self._close(lingering=False)
 
@@ -293,7 +295,7 @@ class ClientConnection(asyncio.Protocol):
             self._close(lingering=False)
 
     def _check_request(self, stream: RequestStream) -> None:
-        """The deadline of the body is over, or that of the look-up if the request still waits for it."""
+        """The deadline of the body is over, or, if the request still waits for its look-up, the look-up's deadline."""
         if not stream.body.complete:
             seconds = self.context.settings.body_idle_seconds
             reason = f"Less than {BODY_PROGRESS_BYTES} bytes of the body came within {seconds:g} s, and not its end."
@@ -305,7 +307,7 @@ class ClientConnection(asyncio.Protocol):
             self.deadline = NEVER
 
     def _check_closing(self, now: float) -> None:
-        """The last response was written. While the client takes bytes of it, the connection stays; then it lingers."""
+        """The last response was written. The connection stays while the client takes its bytes, and then lingers."""
         unsent = sockets.unsent(self.transport)
         if unsent:
             if self._writes.stalled(unsent, now):
@@ -319,7 +321,7 @@ class ClientConnection(asyncio.Protocol):
     # ---- ends
 
     def close_if_idle(self) -> bool:
-        """Closes if no request is under way and no bytes of one were received. Returns whether that was so."""
+        """Closes if there is no request and no byte of a request was received. Returns True if it closed."""
         idle = self._stream is None and not self._buffer and not self._pipelined
         if idle and not self._discarding:
             self._close(lingering=False)
@@ -331,7 +333,7 @@ class ClientConnection(asyncio.Protocol):
             stream.client_left()
 
     def _reject(self, rejection: Rejection) -> None:
-        """Responds although there is no request, and closes: where the next request would begin is unknown."""
+        """Responds although there is no request, and closes, because the start of the next request is unknown."""
         request_id = self.context.request_id()
         fields = b"x-amzn-RequestId: %b\r\nConnection: close\r\n" % request_id
         self.write(localreply.local_reply(rejection, Style.PLAIN, request_id, fields, "", True))
@@ -340,8 +342,9 @@ class ClientConnection(asyncio.Protocol):
     def _close(self, lingering: bool) -> None:
         """Closes when everything is sent.
 
-        Lingering: sends FIN first, then reads and drops what the client still sends, until it closes or for
-        LINGER_SECONDS. A close at once would make the client's kernel drop the response together with its unread bytes.
+        Lingering: sends FIN first. Then it reads and drops the client's bytes until the client closes, for at most
+        LINGER_SECONDS. If it closed at once, the client's kernel would drop the response together with its unread
+        bytes.
         """
         self._discarding = True
         self._drop_received()

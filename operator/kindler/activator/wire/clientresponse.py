@@ -1,6 +1,6 @@
-"""What the client of one request gets: the model's response, or a reply of ours.
+"""The response that the client of one request gets: the model's response, or a local reply.
 
-Belongs here: the response's head and body on their way to the client.
+Belongs here: how the response's head and body are forwarded to the client.
 Does not belong here: when a request ends (`stream`).
 """
 
@@ -17,12 +17,12 @@ from kindler.activator.wire.roles import ClientHandle, Throttler
 
 
 class ClientResponse:
-    """The response side of a `RequestStream`. `head` and `body` are those of the request.
+    """The response side of a `RequestStream`. `head` and `body` belong to the request.
 
-    `client`: None once it left or has its response. `backend`: set from placement until the throttler was notified of
-    the end. `begun`: bytes of the model's response were written to the client. `status`: the model's, or ours.
-    `sent`: body bytes written to the client. `error`: the model's own error: it is not forwarded, but wrapped in
-    SageMaker's form.
+    `client`: None once the client has left or has its response. `backend`: set from the placement until the throttler
+    was notified of the end. `begun`: bytes of the model's response were written to the client. `status`: the model's
+    status, or the status of our local reply. `sent`: body bytes written to the client. `error`: an error response from
+    the model; it is not forwarded, but wrapped in SageMaker's form.
     """
 
     __slots__ = (
@@ -57,14 +57,14 @@ class ClientResponse:
         self.error: localreply.OriginalError | None = None
 
     def interim_response(self, head: ResponseHead, data: bytes) -> None:
-        """A 1xx head. 100 is not forwarded: the wire itself handles the client's Expect. Raises BadResponse."""
+        """Forwards a 1xx head, but not 100, because the wire itself handles the client's Expect. Raises BadResponse."""
         if head.status == 101:
             raise BadResponse("a protocol switch that was not requested")
         if self.client is not None and self.head.minor == b"1" and head.status != 100:
             self.client.write(client_head(data, head, b""))
 
     def response_begins(self, head: ResponseHead, data: bytes) -> None:
-        """`data` begins with the response's head and may hold the beginning of its body. Raises BadResponse."""
+        """`data` begins with the response's head and may contain the beginning of its body. Raises BadResponse."""
         self.status = head.status
         client = self.client
         if client is None:
@@ -114,7 +114,7 @@ class ClientResponse:
         return self.head.method != b"HEAD"
 
     def _log_hint(self) -> str:
-        """Where to find more about a model's failure."""
+        """Where the user finds more about a model's failure."""
         if self.backend is None or self.throttler is None:
             return ""
         return f"`kubectl logs --namespace {self.throttler.forwarding.namespace} {self.backend.pod}`"

@@ -10,14 +10,14 @@ from uuid import uuid4
 from kindler.activator.wire.roles import BackendHandle, ClientHandle, RequestRouter
 from kindler.api.settings import ActivatorSettings
 
-NEVER: Final = float("inf")  # a deadline that does not come
+NEVER: Final = float("inf")  # the deadline if there is no deadline
 
 
 class ListenerContext:
-    """One per listener.
+    """The context of one listener.
 
-    `streams`: requests whose head was read and that are not over, also those whose client left. `received`, `sent`:
-    bytes from and to clients, plain ints. `idle` is set while there is neither a client nor a stream.
+    `streams`: requests whose head was read and that are not over, including requests whose client has left.
+    `received`, `sent`: bytes from and to clients, plain ints. `idle` is set while there is no client and no stream.
     """
 
     __slots__ = (
@@ -41,7 +41,7 @@ class ListenerContext:
         self.router = router
         self.clients: set[ClientHandle] = set()
         self.backend_connections: set[BackendHandle] = set()
-        self.connects: set[asyncio.Task[None]] = set()  # running connects: a loop keeps only weak references to tasks
+        self.connects: set[asyncio.Task[None]] = set()  # running connects, because a loop keeps only weak references
         self.streams = 0
         self.received = 0
         self.sent = 0
@@ -51,13 +51,13 @@ class ListenerContext:
         self._id_number = itertools.count(1)
 
     def request_id(self) -> bytes:
-        """A new id in the form of a UUID: a random prefix per process and a counter.
+        """A new ID in the form of a UUID: a random prefix of the process, and a counter.
 
-        A random id for each request would cost as much as reading its head.
+        To create a random ID for each request would cost as much as to read its head.
         """
         return b"%b%012x" % (self._id_prefix, next(self._id_number))
 
     def check_idle(self) -> None:
-        """Sets `idle` if nothing is left. Call it when a client or a stream has gone."""
+        """Sets `idle` if no client and no stream is left. Call it when a client or a stream has ended."""
         if not self.clients and not self.streams:
             self.idle.set()

@@ -1,4 +1,4 @@
-"""What request and response heads have in common: the grammar of fields, and the framings of a body. Pure."""
+"""The common parts of request and response heads: the grammar of fields, and the framings of a body. Pure."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ FIELDS: Final = rb"(?:" + TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+\r\n"
 NO_BODY: Final = 0
 LENGTH: Final = 1  # Content-Length
 CHUNKED: Final = 2
-UNTIL_CLOSE: Final = 3  # the body ends when the connection closes: responses only
+UNTIL_CLOSE: Final = 3  # the body ends when the connection closes; only for responses

@@ -1,24 +1,24 @@
 """A request head: scanned strictly, checked once, then forwarded with minimal edits. Pure: bytes in, values out.
 
 One anchored regular expression checks the grammar of the whole head. One `findall` finds the few fields that matter.
-The model gets exactly what was checked here, so that two parsers can never see two different requests. Accepting more
-is therefore a security change.
+The model gets exactly the bytes that were checked here, so that two parsers can never see two different requests.
+Therefore, to accept more kinds of heads is a security change.
 
     rejected (400)                                            reason
     ------------------------------------------------------    ------------------------------------------------------
     Content-Length with Transfer-Encoding, two of either      request smuggling
     a coding other than `chunked`, any coding in HTTP/1.0     servers behind us disagree about its meaning
-    two Hosts, a malformed Host, none in HTTP/1.1             we route by one name, the server behind us by another
+    two Hosts, a malformed Host, no Host in HTTP/1.1          we route by one name, the server behind us by another
     bare CR or LF, NUL, other control characters, obs-fold    another parser ends the line at another place
     blanks around a field name, empty names                   the same
     HTTP/0.9, HTTP/2, methods outside the list                not supported
-    anything before the request line, also an empty line      no current client sends it
+    anything before the request line, even an empty line      no current client sends it
     //  .  ..  %2e  %2f  %5c  %00  \\  #  in the path           another parser resolves the path differently
 
 Not forwarded to the model:
 - hop-by-hop fields, the fields that Connection names, and Expect (handled here),
 - fields with which a client could impersonate a proxy: X-Forwarded-*, Forwarded, X-Kindler-*, x-amzn-RequestId,
-- names with `_`: servers in the manner of CGI take `Content_Length` for Content-Length.
+- names with `_`, because CGI-like servers treat `Content_Length` like Content-Length.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class BadHead(Exception):
 class Head(RequestHead):
     """An accepted head. `target`: origin form with query. `host`: lower case, without port and final dot.
 
-    `fields`, `end`: the index at which the fields and the body begin. `length`: 0 unless `framing` is LENGTH.
+    `fields`, `end`: the indexes at which the fields and the body begin. `length`: 0 unless `framing` is LENGTH.
     `plain`: the fields can be forwarded unchanged. `named`: the names that Connection lists, lower case.
     `expects`: the client waits for `100 Continue`.
     """
@@ -89,7 +89,7 @@ class Head(RequestHead):
 
 
 def scan(data: bytes, size_limit: int, count_limit: int) -> Head | None:
-    """Reads the head at the beginning of `data`. None: it is incomplete. Raises BadHead.
+    """Reads the head at the beginning of `data`. None: the head is incomplete. Raises BadHead.
 
     `size_limit` is in bytes, `count_limit` in fields.
     """
@@ -110,7 +110,7 @@ def scan(data: bytes, size_limit: int, count_limit: int) -> Head | None:
     return head
 
 
-_CACHED_LENGTH: Final = 256  # bytes; longer values are not cached, so that a cache of 1,024 values stays small
+_CACHED_LENGTH: Final = 256  # bytes; longer values are not cached, so that the cache of 1,024 values stays small
 
 
 def _read_fields(head: Head, data: bytes) -> None:
@@ -148,7 +148,7 @@ def _read_fields(head: Head, data: bytes) -> None:
 
 
 def _read_framing(head: Head, length: bytes | None, coding: bytes | None, canonical: bool) -> None:
-    """`canonical`: the coding is spelled as we would spell it, so that the field can be forwarded unchanged."""
+    """Sets the framing. `canonical`: the coding has the usual spelling, so the field can be forwarded unchanged."""
     if coding is not None:
         if length is not None:
             raise BadHead("The request has both Content-Length and Transfer-Encoding.")
@@ -182,7 +182,7 @@ def _read_dropped(head: Head, name: bytes, value: bytes) -> None:
 
 
 def _request_id(data: bytes, begin: int) -> bytes | None:
-    """The client's own request id, if logs and responses can hold it without quoting.
+    """The client's own request ID, if logs and responses can contain it without quoting.
 
     `begin`: the index after the colon.
     """
@@ -222,7 +222,7 @@ def _too_large(size_limit: int, count_limit: int) -> BadHead:
 
 
 def _without_match(data: bytes, size_limit: int, count_limit: int) -> Head | None:
-    """`data` does not match the grammar of a head: it is incomplete (None) or wrong (raises BadHead)."""
+    """`data` does not match the grammar of a head. Returns None if it is incomplete; raises BadHead if it is wrong."""
     blank = data.find(b"\r\n\r\n")
     if (blank if blank >= 0 else len(data)) > size_limit:
         raise _too_large(size_limit, count_limit)
@@ -246,7 +246,7 @@ def _without_match(data: bytes, size_limit: int, count_limit: int) -> Head | Non
 def _can_be_request_line(data: bytes, line_end: int) -> bool:
     """Checks the first line, or the part that was received.
 
-    A wrong first line is thus rejected at once, not only when the deadline of the head is over.
+    So a wrong first line is rejected at once, and not only when the deadline of the head is over.
     """
     if line_end >= 0:
         return _FIRST_LINE.fullmatch(data[: line_end + 1]) is not None
@@ -266,7 +266,7 @@ def backend_head(data: bytes, head: Head, path: bytes, request_id: bytes) -> byt
 
 
 def _edited(data: bytes, head: Head) -> bytes:
-    """The fields without those that are not forwarded, with the framing rewritten."""
+    """Only the fields that are forwarded, with the framing rewritten."""
     fields = _DROP.sub(b"", data[head.fields - 2 : head.end - 4])
     lines = fields.split(b"\r\n")[1:]
     named = head.named - {b"close", b"keep-alive", b"host"}

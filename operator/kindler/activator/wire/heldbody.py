@@ -1,8 +1,8 @@
 """The bytes of a request that are kept until a backend has taken them.
 
 A request has a HeldBody only if it must wait: for a look-up, for a free backend, or for a connect. The bytes count
-towards the process's limit on held bytes. They also count after they were written to a connection that the pod reads
-slowly: many held requests that are sent at the same moment still use this memory.
+towards the process's limit on held bytes. They still count after they were written to a connection that the pod reads
+slowly, because many held requests that are sent at the same moment still use this memory.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class HeldBody:
         return True
 
     def written(self) -> None:
-        """Forgets the bytes, which a connection's write buffer holds now; they stay reserved until `release`."""
+        """Drops its references to the bytes, which are now in a write buffer. They stay reserved until `release`."""
         self.first = b""
         self.rest = bytearray()
 
     def release(self) -> None:
-        """Returns what was reserved: the pod has taken the bytes, or never will."""
+        """Returns the reserved bytes, because the pod has taken them or will never take them."""
         self.written()
         self._router.reserve_bytes(-self._reserved)
         self._reserved = 0

@@ -1,4 +1,4 @@
-"""A listening port of the wire: it starts, counts, drains and stops."""
+"""A listening port of the wire: start, counters, draining and stop."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ BACKLOG: Final = 1024
 class Listener:
     """Returned by `start`.
 
-    To drain, call `stop_accepting` and `close_idle`, then await `idle`. While the router's `draining()` is true, every
-    response is the last one of its connection.
+    To drain, call `stop_accepting` and `close_idle`, then await `idle`. While the router's `draining()` is true, each
+    response is the last response of its connection.
     """
 
     def __init__(self, context: ListenerContext, server: asyncio.Server) -> None:
@@ -29,7 +29,7 @@ class Listener:
 
     @property
     def port(self) -> int:
-        """The bound port: useful if port 0 was requested."""
+        """The port number. If port 0 was requested, it is the number that the kernel chose."""
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
@@ -45,12 +45,12 @@ class Listener:
 
     @property
     def bytes_received(self) -> int:
-        """From clients, since the start."""
+        """Bytes from clients since the start."""
         return self._context.received
 
     @property
     def bytes_sent(self) -> int:
-        """To clients, since the start."""
+        """Bytes to clients since the start."""
         return self._context.sent
 
     def stop_accepting(self) -> None:
@@ -63,11 +63,11 @@ class Listener:
             client.close_if_idle()
 
     async def idle(self) -> None:
-        """Returns when no request and no connection of a client is left."""
+        """Waits until no request and no connection of a client is left."""
         await self._context.idle.wait()
 
     async def stop(self) -> None:
-        """Resets all connections and returns when they are gone."""
+        """Resets all connections, and waits until they are closed."""
         self._server.close()
         self._sweeper.stop()
         for task in tuple(self._context.connects):

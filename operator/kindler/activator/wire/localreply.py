@@ -70,7 +70,8 @@ def local_reply(
 ) -> bytes:
     """The complete response for a rejection.
 
-    `fields`: more lines of the head, each with CRLF. `log_hint`: where to find more about a model's failure, or "".
+    `fields`: more lines of the head, each with CRLF. `log_hint`: where the user finds more about a model's failure,
+    or "".
     """
     row = _TABLE[rejection.cause]
     retry_after = rejection.retry_after if rejection.retry_after is not None else row.retry_after
@@ -89,7 +90,7 @@ def local_reply(
 
 
 class OriginalError:
-    """The beginning of the body of a model's own error."""
+    """The beginning of the body of an error response from the model."""
 
     __slots__ = ("_chunked", "_raw")
 
@@ -98,7 +99,7 @@ class OriginalError:
         self._raw = bytearray()
 
     def add(self, data: bytes) -> None:
-        if len(self._raw) < 2 * ORIGINAL_LIMIT:  # twice the limit: chunk lines need room too
+        if len(self._raw) < 2 * ORIGINAL_LIMIT:  # twice the limit, because chunk lines need room, too
             self._raw += data[: 2 * ORIGINAL_LIMIT]
 
     def text(self) -> str:
@@ -129,7 +130,7 @@ def added_fields(request_id: bytes, variant: str, cold: ColdStart | None, last: 
 
 
 def ping_reply(fields: bytes) -> bytes:
-    """The response to a ping: a pod is ready."""
+    """The response to a ping if a pod is ready."""
     return b"HTTP/1.1 200 OK\r\n%bContent-Length: 0\r\n\r\n" % fields
 
 

@@ -1,16 +1,16 @@
 """The head of a model's response: scanned strictly, because the container is not trusted. Pure.
 
-Rejected: two lengths, a length with a transfer coding, a coding other than `chunked` or in HTTP/1.0, malformed lines.
-Otherwise a client could read two responses where we saw one.
+Rejected: two lengths, a length with a transfer coding, a coding other than `chunked`, a coding in HTTP/1.0, malformed
+lines. Otherwise a client could read two responses where we saw only one.
 Not forwarded to the client: hop-by-hop fields, and the fields that Kindler itself sets (x-amzn-RequestId,
 x-Amzn-Invoked-Production-Variant, X-Kindler-*).
 
     response                    its body ends
     ------------------------    --------------------------------------------------------
-    to HEAD, 1xx, 204, 304      at once: there is none
+    to HEAD, 1xx, 204, 304      there is no body
     chunked                     after the last chunk and the trailers
     Content-Length              after that many bytes
-    neither                     when the connection closes: it cannot be reused
+    neither                     when the connection closes, so it cannot be reused
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _DROP_FRAMING: Final = re.compile(rb"\r\n(?:content-length|transfer-encoding):[^
 
 
 class BadResponse(Exception):
-    """A response that is not forwarded. The text completes the sentence "The model answered with ..."."""
+    """A response that is not forwarded. The error's text completes the sentence "The model answered with ..."."""
 
 
 @dataclass(slots=True)
 class ResponseHead:
-    """The head of a response. `line_end`, `end`: the index after the status line and after the head.
+    """The head of a response. `line_end`, `end`: the indexes after the status line and after the head.
 
     `reusable`: the connection can carry another request. `plain`: the fields can be forwarded unchanged.
     `named`: the names that Connection lists, lower case.
@@ -56,7 +56,7 @@ class ResponseHead:
 
 
 def scan(data: bytes, to_head: bool) -> ResponseHead | None:
-    """Reads the head at the beginning of `data`. None: it is incomplete. Raises BadResponse.
+    """Reads the head at the beginning of `data`. None: the head is incomplete. Raises BadResponse.
 
     `to_head`: the request's method was HEAD.
     """
@@ -113,7 +113,7 @@ def client_head(data: bytes, head: ResponseHead, added: bytes) -> bytes:
     if head.plain:
         return b"HTTP/1.1%b%b%b" % (data[8 : head.line_end], added, data[head.line_end : head.end])
     fields = _DROP.sub(b"", data[head.line_end - 2 : head.end - 4])
-    if head.status < 200 or head.status == 204:  # must not carry a length (RFC 9110 section 8.6)
+    if head.status < 200 or head.status == 204:  # such a response must not contain a length (RFC 9110 section 8.6)
         fields = _DROP_FRAMING.sub(b"", fields)
     lines = fields.split(b"\r\n")[1:]
     named = head.named - {b"close", b"keep-alive", b"content-length", b"transfer-encoding"}

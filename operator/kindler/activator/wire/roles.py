@@ -1,10 +1,10 @@
 """Protocols and values between the wire and the rest of the process, and between the wire's own connections.
 
-    the process    RequestRouter, Throttler, Lookup       who routes a request and who admits it
-    the wire       ClientHandle, StreamHandle,            what one side of a request may use of the other,
+    the process    RequestRouter, Throttler, Lookup       the components that route and admit a request
+    the wire       ClientHandle, StreamHandle,            what one side of a request may use of the other side,
                    BackendHandle                          so that no two modules import each other
 
-Belongs here: what one module needs of another one that must not import it. Does not belong here: code that runs.
+Belongs here: what one module uses of another module that it must not import. Does not belong here: code that runs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Throttler(Protocol):
     forwarding: ForwardingConfig
 
     def offer(self, request: PendingRequest) -> Backend | Rejection | None:
-        """A backend: send now. None: the request is held. A rejection: respond with it."""
+        """A backend: send the request now. None: the request is held. A rejection: respond with it."""
 
     def gone(self, request: PendingRequest) -> None:
         """The client of a held request left."""
@@ -43,9 +43,10 @@ class Throttler(Protocol):
     def finished(
         self, request: PendingRequest, backend: Backend, outcome: Outcome, status: int, received: int, sent: int
     ) -> None:
-        """Called once for each request that got a backend: its slot is free.
+        """Called once for each request that got a backend. The backend's slot is free now.
 
-        `status`: the HTTP status of the model, or ours. `received`, `sent`: body bytes from and to the client.
+        `status`: the model's HTTP status, or that of our local reply. `received`, `sent`: body bytes from and to the
+        client.
         """
 
     def unreachable(self, request: PendingRequest, backend: Backend) -> Backend | Rejection | None:
@@ -66,9 +67,10 @@ class Lookup(Protocol):
 
 @dataclass(slots=True)
 class RequestHead:
-    """What the router needs of a scanned head. `host`: lower case, without port. `namespace`: from X-Kindler-Namespace.
+    """The parts of a scanned head that the router uses. `host`: lower case, without port.
 
-    Nobody changes it. It is not frozen because a frozen dataclass costs one microsecond more per request.
+    `namespace`: the value of X-Kindler-Namespace. No code changes a RequestHead. It is not frozen, because a frozen
+    dataclass costs one microsecond more per request.
     """
 
     method: bytes
@@ -88,7 +90,7 @@ class RouteMatch:
 
 @dataclass(frozen=True, slots=True)
 class RouteLookup:
-    """The address may name an endpoint: the API server is being queried."""
+    """The address may name an endpoint. A query to the API server is in progress."""
 
     purpose: Purpose
     style: Style
@@ -115,14 +117,14 @@ class RequestRouter(Protocol):
         """Reserves bytes of the process's limit (negative: returns them). False: limit reached, nothing is reserved."""
 
     def draining(self) -> bool:
-        """True after SIGTERM: every response carries `Connection: close`."""
+        """True after SIGTERM. Then each response contains `Connection: close`."""
 
 
 # ---- the wire's own connections
 
 
 class ClientHandle(Protocol):
-    """The connection of a client, as the stream, the backend connection, the sweep and the listener use it."""
+    """A client's connection: the parts that the stream, the backend connection, the sweep and the listener use."""
 
     transport: asyncio.Transport
     deadline: float  # monotonic seconds
@@ -152,7 +154,7 @@ class ClientHandle(Protocol):
 
 
 class StreamHandle(Protocol):
-    """The stream of a request, as the backend connection that carries it uses it."""
+    """The stream of a request: the parts that its backend connection uses."""
 
     client: ClientHandle | None  # None: the client left, or has its response
     body: Body  # of the request
@@ -176,7 +178,7 @@ class StreamHandle(Protocol):
 
 
 class BackendHandle(Protocol):
-    """A connection to a pod, as the sweep and the listener use it."""
+    """A connection to a pod: the parts that the sweep and the listener use."""
 
     transport: asyncio.Transport
     deadline: float  # monotonic seconds

@@ -14,7 +14,7 @@ _LINGER_ZERO: Final = struct.pack("ii", 1, 0)  # close sends RST instead of FIN
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """Closes with RST. After FIN, a response that ends with its connection would look complete to the client."""
+    """Closes with RST. With FIN, a response that ends when the connection closes would look complete to the client."""
     sock = transport.get_extra_info("socket")
     if sock is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
@@ -22,7 +22,7 @@ def reset(transport: asyncio.Transport) -> None:
 
 
 def unsent(transport: asyncio.Transport) -> int:
-    """Bytes that the peer's kernel has not acknowledged: those in the transport and, on Linux, those in our kernel.
+    """Bytes that the peer's kernel has not acknowledged: bytes in the transport and, on Linux, bytes in our kernel.
 
     In our kernel a pending FIN counts as one byte.
     """
@@ -40,7 +40,7 @@ def unsent(transport: asyncio.Transport) -> int:
 def enable_keepalive(sock: socket.socket) -> None:
     """Enables TCP keepalive to detect clients that vanish without FIN or RST.
 
-    The held request of such a client must not reach a model. Set the option on the listening socket: on Linux, accepted
+    The held request of such a client must not reach a model. Set the option on the listening socket. On Linux, accepted
     connections inherit it, so it costs nothing per connection.
     """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

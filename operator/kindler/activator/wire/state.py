@@ -1,15 +1,15 @@
-"""The states of a request and the allowed transitions, as a table in the manner of h11's `_state.py`. Pure.
+"""The states of a request and the allowed transitions, as a table like h11's `_state.py`. Pure.
 
-    state         the request                                            its client leaves (WITHDRAW)
+    state         the request                                            if its client leaves (WITHDRAW)
     ----------    ---------------------------------------------------    ---------------------------------------------
     LOOKING_UP    its endpoint is being looked up (the initial state)    the look-up is cancelled
-    HELD          waits for a backend; its body is read meanwhile        `Throttler.gone`: it never reaches a model
+    HELD          waits for a backend, and its body is read              `Throttler.gone`: it never reaches a model
     CONNECTING    has a backend; no byte is written yet                  `Throttler.finished` with ABANDONED
     SENT          is being sent, or its response is being read           stays SENT: the model is still working on it
-    OVER          has its response, or was given up                      not possible
+    OVER          has its response, or was abandoned                     not possible
 
-A SENT request keeps its backend after its client left. The response is read and dropped. If the request can never be
-complete, the connection to the pod is half-closed. The slot is free when the model has responded or closed.
+A SENT request keeps its backend after its client has left. The response is read and dropped. If the request can never
+be complete, the connection to the pod is half-closed. The slot is free when the model has responded or closed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final
 
 
 class State(enum.IntEnum):
-    """Where a request is."""
+    """The state of a request."""
 
     LOOKING_UP = 0
     HELD = 1
@@ -32,13 +32,13 @@ class Event(enum.IntEnum):
     """What happens to a request."""
 
     HOLD = 0  # the throttler has no free backend
-    CONNECT = 1  # the throttler assigned a backend to which no connection is idle
+    CONNECT = 1  # the throttler assigned a backend, and there is no idle connection to it
     SEND = 2  # a connection to the backend is open: the head is written
     WITHDRAW = 3  # the client left, or we rejected a request that it had not sent to its end
     END = 4  # the response is complete, or can never be
 
 
-# Names of this module: in Python 3.11 each access to a member through its class runs Python code.
+# Names of this module, because in Python 3.11 each access to a member through its class runs Python code.
 LOOKING_UP, HELD, CONNECTING, SENT, OVER = State
 HOLD, CONNECT, SEND, WITHDRAW, END = Event
 
@@ -52,7 +52,7 @@ TRANSITIONS: Final[dict[State, dict[Event, State]]] = {
 
 
 class IllegalTransition(Exception):
-    """An event in a state in which it cannot happen: a bug of ours."""
+    """An event in a state in which it cannot happen. This is a bug in Kindler."""
 
 
 def transition(state: State, event: Event) -> State:

@@ -1,9 +1,9 @@
 """One request from its head to the end of its response: the wire's side of a `PendingRequest`.
 
-`state` describes its states. Each request ends with exactly one response, or with a connection that is visibly reset: a
-truncated response never looks complete.
+`state` describes its states. Each request ends with exactly one response, or with a reset of the client's connection.
+The reset is visible to the client, so a truncated response never looks complete.
 
-Our own replies keep the client's connection open only if the request was read to its end.
+After a local reply, the client's connection stays open only if the request was read to its end.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from kindler.activator.wire.state import (
 )
 
 CONNECT_RETRIES: Final = 3  # each may take the settings' `connect_seconds`
-CLIENT_LEFT: Final = 499  # counted as the status of a request whose client left before it had any other
+CLIENT_LEFT: Final = 499  # the status that is counted if the client left before there was another status
 
 
 class RequestStream(ClientResponse):
-    """A `PendingRequest`: admission, sending and ends. `connection` is set while the state is SENT."""
+    """A `PendingRequest`: its admission, sending and end. `connection` is set while the state is SENT."""
 
     __slots__ = (
         "_awaited",
@@ -69,7 +69,7 @@ class RequestStream(ClientResponse):
     # ---- admission
 
     def start(self, data: bytes) -> None:
-        """Reads what follows the head, with which `data` begins, and offers the request to the endpoint's throttler."""
+        """Offers the request to the endpoint's throttler. `data`: the head, and the bytes that follow it."""
         self.context.streams += 1
         client, head = self.client, self.head
         assert client is not None
@@ -109,7 +109,7 @@ class RequestStream(ClientResponse):
             self._apply(throttler.offer(self))
 
     def _apply(self, decision: Backend | Rejection | None) -> None:
-        """Does what the throttler decided."""
+        """Carries out the throttler's decision."""
         if isinstance(decision, Backend):
             self.dispatch(decision)
         elif decision is not None:
@@ -138,7 +138,7 @@ class RequestStream(ClientResponse):
                 task.add_done_callback(self.context.connects.discard)
 
     def reject(self, rejection: Rejection) -> None:
-        """Part of `PendingRequest`: responds with the rejection, instead of a model."""
+        """Part of `PendingRequest`: responds with the rejection instead of a model's response."""
         client, self.client = self.client, None
         assert client is not None
         self._reply(client, self.rejection_reply(client, rejection), Outcome.ABANDONED)
@@ -152,7 +152,7 @@ class RequestStream(ClientResponse):
             self._connect_failed()
 
     def _connect_failed(self) -> None:
-        """No byte was written, so another backend may serve the request. The number of attempts is limited."""
+        """The connect failed. No byte was written, so another backend may serve the request, up to CONNECT_RETRIES."""
         self._failed_connects += 1
         if self._failed_connects > CONNECT_RETRIES:
             reason = f"None of {self._failed_connects} pods could be connected to."
@@ -181,7 +181,7 @@ class RequestStream(ClientResponse):
             if held.rest:
                 transport.write(held.rest)
             if connection.backed_up:
-                held.written()  # reserved until the pod has taken the bytes
+                held.written()  # the bytes stay reserved until the pod has taken them
             else:
                 self.release_held()
         if self.client.write_paused:
@@ -207,7 +207,7 @@ class RequestStream(ClientResponse):
             self._abort_for_memory()
 
     def _body_too_large(self) -> bool:
-        """True if the body is, or will be, larger than the limit; the request is then aborted."""
+        """True if the body is, or will be, larger than the limit. Then the request is aborted."""
         limit = self.context.settings.body_limit_bytes
         if self.head.length <= limit and self.body.received <= limit:
             return False
@@ -215,7 +215,7 @@ class RequestStream(ClientResponse):
         return True
 
     def _hold(self) -> bool:
-        """Reserves memory for a request that must wait. False: the limit is reached and the request is aborted."""
+        """Reserves memory for a request that must wait. False: the limit is reached, and the request was aborted."""
         if self._held is not None:
             return True
         self._held = HeldBody(self.context.router, self._first)
@@ -266,7 +266,7 @@ class RequestStream(ClientResponse):
     # ---- ends
 
     def client_left(self) -> None:
-        """The client closed its connection, or we did after its request ended."""
+        """The client closed its connection, or we closed it after the request ended."""
         if self.client is not None:
             self.client = None
             self._withdraw(CLIENT_LEFT)
@@ -287,7 +287,7 @@ class RequestStream(ClientResponse):
             client.response_finished(self.body.complete)
 
     def _withdraw(self, status: int) -> None:
-        """Ends a request without a client. If it was sent, it ends later: when the model responds or closes."""
+        """Ends a request without a client. If it was sent, it ends later, when the model responds or closes."""
         state = self.state
         if transition(state, WITHDRAW) is not OVER:
             assert self.connection is not None
@@ -316,7 +316,7 @@ class RequestStream(ClientResponse):
             self._reply(client, self.rejection_reply(client, rejection), outcome)
 
     def _end(self, outcome: Outcome, event: Event = END) -> None:
-        """Releases everything, and the backend last: the throttler may give it to the next request at once."""
+        """Releases everything, and the backend last, because the throttler may give it to the next request at once."""
         self.state = transition(self.state, event)
         self._first = b""
         if self._held is not None:
@@ -338,7 +338,7 @@ class RequestStream(ClientResponse):
         client.response_finished(self.body.complete)
 
     def _reply_to_ping(self) -> None:
-        """A pod exists: 200, without a request to the pod."""
+        """A pod exists, so the reply is 200. No request is sent to the pod."""
         client, self.client = self.client, None
         assert client is not None
         self.status = 200

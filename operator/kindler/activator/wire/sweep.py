@@ -11,7 +11,7 @@ from kindler.activator.wire.roles import BackendHandle, ClientHandle
 
 log = logging.getLogger(__name__)
 
-INTERVAL: Final = 0.25  # seconds: a deadline is noticed at most this late
+INTERVAL: Final = 0.25  # seconds; a deadline is detected at most this late
 
 
 def sweep(context: ListenerContext, now: float) -> None:
@@ -25,7 +25,7 @@ def sweep(context: ListenerContext, now: float) -> None:
 
 
 def _check(connection: ClientHandle | BackendHandle, now: float) -> None:
-    """Checks one connection. If that raises, only this connection is aborted: the sweep must reach all others."""
+    """Checks one connection. If that raises, only this connection is aborted, and the sweep checks the others."""
     try:
         connection.check(now)
     except Exception:

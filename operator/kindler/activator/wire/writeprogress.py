@@ -6,7 +6,7 @@ from kindler.activator.wire.context import NEVER
 
 
 class WriteProgress:
-    """`deadline` (monotonic seconds) moves on whenever the client has taken some bytes since the last check."""
+    """`deadline` (monotonic seconds) is set again if the client has taken some bytes since the last check."""
 
     __slots__ = ("_limit", "_unsent", "deadline")
 
@@ -17,7 +17,7 @@ class WriteProgress:
         self._unsent = 0
 
     def watch(self, now: float, unsent: int | None = None) -> None:
-        """Starts to watch. `unsent`: bytes that wait for the client; by default those of the last check."""
+        """Starts to watch. `unsent`: bytes that wait for the client; by default the number at the last check."""
         self.deadline = now + self._limit
         if unsent is not None:
             self._unsent = unsent
@@ -26,7 +26,7 @@ class WriteProgress:
         self.deadline = NEVER
 
     def stalled(self, unsent: int, now: float) -> bool:
-        """Checks: True if the client has taken nothing for the whole limit."""
+        """Checks the progress. True if the client has taken no byte for the whole limit."""
         if unsent < self._unsent:
             self.deadline = now + self._limit
         self._unsent = unsent

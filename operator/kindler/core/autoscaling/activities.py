@@ -5,7 +5,7 @@ the newest activity                              its result
 -------------------                              ----------
 the size is reached                              Successful, final
 another size is desired before it is reached     Overridden, final
-instances cannot start                           Failed, with the reason; Successful later if they do start
+instances cannot start                           Failed, with the reason; Successful if they start later
 else                                             InProgress
 """
 
@@ -26,7 +26,7 @@ _OPEN = (c.IN_PROGRESS, c.FAILED)
 def activities(status: Json, decision: ScalingDecision, failure: PodFailure | None, now: str) -> list[dict[str, Any]]:
     """The activities after a pass with the decision `decision`. `now`: RFC 3339.
 
-    `status`: as read. `failure`: why instances do not start.
+    `status`: the status that was read. `failure`: why instances do not start.
     """
     entries = [dict(entry) for entry in status.get("scalingActivities") or ()]
     if entries and entries[0]["result"] in _OPEN and entries[0]["to"] != decision.desired:

@@ -1,24 +1,25 @@
-"""The bounds in force: the registered MinCapacity and MaxCapacity, and what scheduled actions have changed since.
+"""The bounds in force: the registered MinCapacity and MaxCapacity, and later changes by scheduled actions.
 
 Each pass computes them from the entry, the memory in status and the time. So actions missed while no controller ran
-are applied when one starts, and always the present text of an action counts. An action that is added or edited later
-applies at once if it was due since the bounds were registered. A removed action has no effect any more.
+are applied when a controller starts. The current text of an action always counts. If an action is added or edited after
+the bounds were registered, and it was due in the meantime, it applies at once. A removed action has no effect any more.
 
-event                                  base           since          later
------                                  ----           -----          -----
-first seen, or the bounds were edited  as registered  now            actions that come due
-first seen, nothing has served yet     as registered  creation time  the same: actions can come due while the endpoint
-                                                                     is created, which takes minutes
-an action comes due                    -              -              its bounds, each of the two on its own, until
+event                                  base           since          bounds after the event
+-----                                  ----           -----          ----------------------
+first seen, or the bounds were edited  as registered  now            the base, changed by actions that become due
+first seen, nothing has served yet     as registered  creation time  the same; actions can become due while the
+                                                                     endpoint is created, which takes minutes
+an action becomes due                  -              -              its minimum and its maximum; each applies until
                                                                      another action sets the same bound
-scheduled scaling is suspended         as in force    now            the base, whatever comes due
-scheduled scaling is resumed           unchanged      now            actions that come due; actions that were due
-                                                                     meanwhile are skipped, as AWS does
+scheduled scaling is suspended         as in force    now            the base; actions that become due have no effect
+scheduled scaling is resumed           unchanged      now            the base, changed by actions that become due;
+                                                                     actions that were due during the suspension are
+                                                                     skipped, as in AWS
 
-The last action that names a minimum sets the minimum; the same holds for the maximum. If two actions are due at the
-same time, the later one in the list is the last (AWS runs them in order, too). If the minimum would be above the
-maximum, the bound that was set later also sets the other one. startTime and endTime limit the times of an action, both
-inclusive. A recurring action also acts at its startTime.
+The last action that contains a minimum sets the minimum; the same is true for the maximum. If two actions are due at
+the same time, the later action in the list counts as the last (AWS runs them in order, too). If the minimum would be
+above the maximum, the bound that was set later also sets the other bound. startTime and endTime limit the times of an
+action, both inclusive. A recurring action also acts at its startTime.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class DueAction:
 class BoundsMemory:
     """What status stores of one entry. `since`: whole epoch seconds; only actions that are due later count.
 
-    `base`: the bounds at `since`. `registered`: the bounds that the user had written when `base` was set; they show an
-    edit. `suspended`: whether scheduled scaling was suspended.
+    `base`: the bounds at `since`. `registered`: the bounds in the spec when `base` was set. If the spec differs now,
+    the user has edited it. `suspended`: whether scheduled scaling was suspended.
     """
 
     since: float
@@ -68,7 +69,7 @@ class BoundsMemory:
 
     @staticmethod
     def from_status(entry: Json) -> BoundsMemory | None:
-        """The memory in an entry of status.autoscaling; None if it holds none."""
+        """The memory in an entry of status.autoscaling; None if the entry contains no memory."""
         since, registered, base = (
             parse_timestamp(entry.get("boundsSince")),
             _from_json(entry.get("registered")),
@@ -90,10 +91,11 @@ class BoundsMemory:
 
 @dataclass(frozen=True, slots=True)
 class BoundsInForce:
-    """`bounds`: in force. `minimum_by`, `maximum_by`: the action that set each; None: the base. `memory`: to be stored.
+    """`bounds`: the bounds in force. `minimum_by`, `maximum_by`: the actions that set them; None: they are the base's.
 
-    `last`, `next`: the latest and the next due action of all; None while suspended. `failures`: a sentence for each
-    action that cannot be parsed and is left out; the user must correct it.
+    `memory`: must be stored in status. `last`, `next`: the last action that was due, and the next one; None while
+    scheduled scaling is suspended. `failures`: a sentence for each action that cannot be parsed and is left out; the
+    user must correct it.
     """
 
     bounds: Bounds
@@ -107,7 +109,7 @@ class BoundsInForce:
 
 @dataclass(frozen=True, slots=True)
 class _TimedAction:
-    """An action and its schedule. `start`: its first second, from which a rate counts; `end`: its last second."""
+    """An action and its schedule. `start`: its first second, when a rate begins to count; `end`: its last second."""
 
     action: ScheduledAction
     schedule: Schedule
@@ -128,17 +130,17 @@ class _TimedAction:
 
     @property
     def acts_at_start(self) -> bool:
-        """Whether it also acts at its startTime."""
+        """Whether the action also acts at its startTime."""
         return self.action.start_time is not None and not isinstance(self.schedule, At)
 
 
 def bounds_in_force(
     target: ScalableTarget, memory: BoundsMemory | None, created: float, now: float, served: bool = True
 ) -> BoundsInForce:
-    """The bounds at `now`, and the memory for the next pass. Never raises for the text of a schedule.
+    """The bounds at `now`, and the memory for the next pass. An invalid schedule raises no error.
 
-    `created`: from when rates without startTime count. `served`: whether the endpoint has served. If it has and there
-    is no memory, its bounds are registered now.
+    `created`: the time from which rates without startTime count. `served`: whether the endpoint has served. If it has
+    and there is no memory, its bounds are registered now.
     """
     actions, failures = _parse_actions(target.scheduled_actions or (), created)
     registered, suspended = (
@@ -175,7 +177,7 @@ def bounds_in_force(
 def _last_runs(
     actions: Sequence[_TimedAction], memory: BoundsMemory, now: float
 ) -> list[tuple[DueAction, ScheduledAction]]:
-    """The last run of each action since the memory began, by time, then by position in the list."""
+    """The last run of each action after `memory.since`, sorted by time, then by position in the list."""
     runs = [
         (DueAction(a.action.scheduled_action_name, at), a.action)
         for a in actions
@@ -189,7 +191,7 @@ def _apply(
 ) -> tuple[Bounds, DueAction | None, DueAction | None]:
     """The bounds after these runs, and the runs that set the minimum and the maximum."""
     minimum, maximum = memory.base.minimum, memory.base.maximum
-    minimum_set, maximum_set = -1, -1  # index of the run that set each; -1: the base
+    minimum_set, maximum_set = -1, -1  # index of the run that set each bound; -1: the base
     for position, (_, action) in enumerate(runs):
         change = action.scalable_target_action
         if change.min_capacity is not None:

@@ -1,5 +1,6 @@
-"""The condition ScalingActive: whether provisioned concurrency follows its metrics and schedules, and if not, what to
-do.
+"""The condition ScalingActive: whether provisioned concurrency follows its metrics and schedules.
+
+If not, its message says what to do.
 
 case                                                   status   reason
 ----                                                   ------   ------
@@ -15,8 +16,9 @@ the HPA cannot scale its ReplicaSet                    False    CannotScale
 the HPA cannot read a metric that it needs             False    NoMetrics after GRACE_SECONDS; before that unchanged
 the HPA reads its metrics                              True     MetricsAvailable
 
-The first row that matches counts. The controller computes if no API is free, or if the pool is at 0 and an HPA would
-leave it there. No message contains a size or a load: each write of status is sent to the watches of all activators.
+The first row that matches counts. The controller computes the size if no API is free, or if the pool is at 0 and an HPA
+would leave it there. No message contains a size or a load, because each write of status is sent to the watches of all
+activators.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from kindler.core.common.timestamps import parse_timestamp
 
 ConditionText = tuple[str, str, str]
 
-# By then a restarted metrics process has sampled a minute, and its restart is not worth a report.
+# After this time a restarted metrics process has sampled a whole minute. So its restart alone is not reported.
 GRACE_SECONDS: Final = 90.0
 
 _APIS: Final = {
@@ -138,7 +140,10 @@ def _of_hpa(state: ScalingState, situation: Situation) -> ConditionText:
 
 
 def grace_left(state: ScalingState, situation: Situation) -> float | None:
-    """Seconds until it is reported that the HPA cannot read metrics; None: it can, or the grace period is over."""
+    """Seconds until the condition reports that the HPA cannot read metrics.
+
+    None: the HPA can read them, or the grace period is over.
+    """
     active = hpa.condition(state.hpa, "ScalingActive") if state.hpa and situation.hpa_targets_pool else None
     since = parse_timestamp(active.get("lastTransitionTime")) if active and active.get("status") == "False" else None
     remaining = since + GRACE_SECONDS - state.now if since is not None else 0.0
@@ -146,7 +151,7 @@ def grace_left(state: ScalingState, situation: Situation) -> float | None:
 
 
 def _reported(state: ScalingState, reason: str) -> bool:
-    """Whether status reports ScalingActive with this reason."""
+    """Whether the status reports ScalingActive with this reason."""
     return any(
         (stored.get("type"), stored.get("reason")) == (c.SCALING_ACTIVE, reason)
         for stored in state.status.get("conditions") or ()

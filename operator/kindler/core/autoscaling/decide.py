@@ -2,7 +2,7 @@
 
 policies  maximum  API   minimum   pool  HPA's bounds        size that the controller sets
 --------  -------  ---   -------   ----  ------------        -----------------------------
-none      any      any   any       any   no HPA              the present size, clamped to the bounds
+none      any      any   any       any   no HPA              the current size, clamped to the bounds
 some      0        any   any       any   no HPA              0
 some      above    some  above 0   0     minimum .. maximum  the minimum
 some      above    some  above 0   1..   minimum .. maximum  -
@@ -13,10 +13,10 @@ some      above    some  rejected  1..   1 .. maximum        from 1 to 0 when th
 some      above    none  any       0     by the rule         by the rule
 some      above    none  any       1..   by the rule         from 1 to 0 when the rule says 0, else -
 
-"The rule" is the HPA's own: core/autoscaling/tracking.py. "Rejected": the minimum is 0, and the API server rejects an
-HPA with minReplicas 0. The maximum of an HPA is at least 1: when the rule says 0, the HPA is pinned to 1 and the
-controller does the last step. "-": the HPA scales the pool; the controller does until an HPA targets the pool.
-An HPA that scaled the pool to 0 itself keeps reading metrics and scales it up again.
+"The rule" is the rule of the HPA (core/autoscaling/tracking.py). "Rejected": the minimum is 0, and the API server
+rejects an HPA with minReplicas 0. The maximum of an HPA is at least 1. Therefore, if the rule says 0, the HPA is pinned
+to 1, and the controller does the last step. "-": the HPA scales the pool; until an HPA targets the pool, the controller
+scales it. An HPA that scaled the pool to 0 itself still reads metrics and scales the pool up again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ IDLE_RESYNC_SECONDS: Final = 60.0  # idle: the LoadMeter requests a pass at the 
 
 
 def decide(state: ScalingState) -> ScalingDecision:
-    """What the warm pool of `state.route` must be now."""
+    """The decision about the warm pool of `state.route`."""
     if state.target is None:
         return _without_autoscaling(state)
     situation = situation_of(state, state.target)
@@ -72,7 +72,7 @@ def decide(state: ScalingState) -> ScalingDecision:
 
 
 def _without_autoscaling(state: ScalingState) -> ScalingDecision:
-    """The size is provisionedConcurrency, at once."""
+    """The decision without autoscaling: the size is provisionedConcurrency, at once."""
     desired = state.route.provisioned_concurrency
     size = instances(desired, state.route)
     return ScalingDecision(
@@ -94,9 +94,9 @@ def _computed_size(state: ScalingState, situation: Situation) -> tuple[int, Hist
 
 
 def _size_while_loads_are_missing(state: ScalingState, situation: Situation) -> int:
-    """The size to keep while a load is missing: the pool's present size.
+    """The size to keep while a load is missing: the pool's current size.
 
-    If the HPA has not yet brought the pool to the size that it is pinned to, it is that size.
+    If the HPA has not yet brought the pool to the size that the HPA is pinned to, the result is the pinned size.
     """
     spec: Json = state.hpa["spec"] if state.hpa and situation.hpa_targets_pool and situation.replicas > 0 else {}
     pinned = (
@@ -108,7 +108,7 @@ def _size_while_loads_are_missing(state: ScalingState, situation: Situation) -> 
 
 
 def _size(state: ScalingState, situation: Situation, computed: int | None) -> int | None:
-    """The last column of the table above."""
+    """The last column of the table in the docstring of this module."""
     if not situation.has_hpa:
         return situation.rules.clamp(situation.replicas)
     if situation.replicas == 0 and not situation.hpa_leaves_zero:
@@ -141,7 +141,7 @@ def _hpa(state: ScalingState, situation: Situation, computed: int | None) -> dic
 
 
 def _current_units(state: ScalingState, pods: int, desired: int) -> int:
-    """Units that are reached: a decrease counts at once, an increase when all its pods are Ready."""
+    """The units that are reached. A decrease counts at once, an increase only when all its pods are Ready."""
     variants: Sequence[Json] = state.status.get("productionVariants") or ({},)
     before = int((variants[0].get("currentServerlessConfig") or {}).get("provisionedConcurrency", 0))
     return desired if state.ready >= pods or desired <= before else before
@@ -165,7 +165,10 @@ def _status(state: ScalingState, situation: Situation, desired: int, current: in
 
 
 def _is_idle(state: ScalingState, situation: Situation, computed: int | None) -> bool:
-    """Whether the pool is at its minimum without any request. A foreign metric can change without a request."""
+    """Whether the pool is at its minimum and only a request can change that.
+
+    Never with a foreign metric, because it can change without a request.
+    """
     loads = [state.loads.get(policy.policy_name) for policy in situation.policies]
     return (
         computed == situation.replicas == situation.rules.low

@@ -3,15 +3,15 @@
 spec.autoscaling  policies  maximum in force  who scales the warm pool
 ----------------  --------  ----------------  ------------------------
 none              -         -                 the controller: provisionedConcurrency
-yes               none      any               the controller: the present size, clamped to the bounds in force
+yes               none      any               the controller: the current size, clamped to the bounds in force
 yes               some      0                 the controller: 0, and no HPA
 yes               some      above             the HPA; the controller only from 0, and from 1 to 0 if the API server
                                               rejects an HPA with minReplicas 0
 yes               some      above, no API     the HPA, with minReplicas and maxReplicas pinned to the size that the
                                               controller computes by the HPA's rule; from and to 0 as above
 
-The controller scales from 0 because an HPA ignores a pool at 0 that the HPA did not scale to 0 itself. The cases are
-in core/autoscaling/decide.py.
+The controller scales from 0, because an HPA ignores a pool at 0 unless the HPA itself scaled it to 0. All cases are in
+core/autoscaling/decide.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ from kindler.core.common.pools import Pool
 
 
 class MetricsApi(enum.Enum):
-    """The API by which HPAs read our metrics. A cluster has one server for each API, perhaps another product's."""
+    """The API through which HPAs read our metrics.
+
+    A cluster has one server for each API. The server may belong to another product.
+    """
 
     EXTERNAL = "external"
     CUSTOM = "custom"
@@ -47,10 +50,10 @@ class ClusterCapabilities:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The load of one policy, as the controller measured it: see core/autoscaling/metrics/usage.py.
+    """The load of one policy that the controller measured: see core/autoscaling/metrics/usage.py.
 
-    `value` None: no data, for `reason`; never 0 for "no data". Desired replicas are
-    ceil(value / (targetValue x requests per instance)).
+    `value` None: there is no data, for the reason in `reason`. It is never 0 for "no data". The number of desired
+    replicas is ceil(value / (targetValue x requests per instance)).
     """
 
     value: float | None
@@ -61,15 +64,15 @@ class Load:
 class ScalingState:
     """The input of the decision for one Endpoint's warm pool. `now`, `created`: epoch seconds.
 
-    endpoint, status  the Endpoint, and its whole status as read: the decision's memory
+    endpoint, status  the Endpoint, and its whole status as read: earlier decisions stored their results there
     target            the ScalableTarget of the serving variant (its entry of spec.autoscaling); None: no autoscaling
     route             the route that serves
     warm, ready       the warm pool of the serving revision (None: not created yet), and the number of its Ready pods
-    hpa               our HPA as read; None: there is none
+    hpa               our HPA as read; None: it does not exist
     capabilities      what the cluster offers
-    loads             by policyName; only if the last decision set measures_load, else empty
-    history           ScalingDecision.history of the last pass, () after a restart of the controller. The pool is then
-                      not scaled in for one ScaleInCooldown, as by an HPA whose controller restarted
+    loads             loads by policyName; empty unless the last decision set measures_load
+    history           ScalingDecision.history of the last pass. It is () after a restart of the controller. Then the
+                      pool is not scaled in for one ScaleInCooldown, as if the controller of an HPA had restarted
     """
 
     endpoint: Json
@@ -92,17 +95,17 @@ class ScalingDecision:
 
     size           replicas that the controller sets now; None: the HPA scales the pool
     floor          Ready pods that a warm pool needs before a route names it, and the first size of a new pool
-    hpa            the desired spec of the HPA; None: there must be none
+    hpa            the desired spec of the HPA; None: there must be no HPA
     status         the entry of status.autoscaling; None without autoscaling
     desired        DesiredProvisionedConcurrency in units
-    current        units that are reached: an increase counts when its pods are Ready
-    cause          a sentence why the desired size differs from status, as "scheduled action 'morning' set the minimum
-                   to 4"; empty if it does not differ
+    current        units that are reached; an increase counts when its pods are Ready
+    cause          a sentence why the desired size differs from status, for example "scheduled action 'morning' set the
+                   minimum to 4"; empty if it does not differ
     active         the condition ScalingActive as (status, reason, message); None without autoscaling
-    blocker        what the user must correct in spec.autoscaling; the endpoint serves on
-    measures_load  the controller must know the loads by the next pass
-    idle           of all loads only the next request can change the decision
-    requeue_after  seconds after which time alone can change the decision; None: never
+    blocker        what the user must correct in spec.autoscaling; the endpoint continues to serve
+    measures_load  the controller must know the loads before the next pass
+    idle           the load can change the decision only when the next request arrives
+    requeue_after  seconds after which the decision can change even without an event; None: never
     history        recommendations of the stabilization window: input of the next pass, kept in memory; () if nothing is
                    measured
     """

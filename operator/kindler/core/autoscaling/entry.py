@@ -1,15 +1,15 @@
 """Which entry of spec.autoscaling applies to the variant that serves. Only this module decides it.
 
-entries name            an update renames the variant to   entry that applies   blocker
-------------            --------------------------------   ------------------   -------
-the serving variant     any                                that entry           names the other entries, if any
-one other variant       that one, or not known yet         that other entry     none
-one other variant       another name, or no update         none                 names it: there is no such variant
-several other variants  any                                none                 names them: there are no such variants
-nothing                 any                                none                 none
+the entries are for     an update renames the variant to   entry that applies   blocker
+-------------------     --------------------------------   ------------------   -------
+the serving variant     any name                           that entry           names the other entries, if any
+one other variant       that name, or not known yet        that other entry     none
+one other variant       another name, or no update         none                 names it: it does not exist
+several other variants  any name                           none                 names them: they do not exist
+no variant              any name                           none                 none
 
-The second row: when an update renames the variant, the user changes spec.autoscaling in the same write. The new entry
-then already applies to the revision that still serves, so scaling does not pause during the update.
+The reason for the second row: when an update renames the variant, the user changes spec.autoscaling in the same write.
+The new entry already applies to the revision that still serves, so scaling does not pause during the update.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def entry_for(endpoint: Json, variant: str, next_variant: str | None) -> tuple[J
 
 
 def next_variant_of(status: Json) -> str | None:
-    """The variant's name after the update in progress, as `status` reports it; None: it reports none."""
+    """The variant's name after the update in progress, from `status`; None if `status` does not contain it."""
     variants: Sequence[Json] = (status.get("pendingDeploymentSummary") or {}).get("productionVariants") or ()
     return next((str(variant["variantName"]) for variant in variants if "variantName" in variant), None)
 

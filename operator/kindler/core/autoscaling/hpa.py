@@ -1,6 +1,7 @@
 """The spec of the HorizontalPodAutoscaler of an Endpoint's warm pool.
 
-It is written exactly as the API server stores it, so that a comparison with the stored object finds no difference.
+The spec has exactly the form that the API server stores, so that a comparison with the stored object finds no
+difference.
 """
 
 from __future__ import annotations
@@ -25,12 +26,11 @@ _SUFFIXES: Final = ("m", "", "k", "M", "G", "T", "P")
 def spec(
     endpoint: str, pool: str, policies: Sequence[tuple[ScalingPolicy, float]], rules: Rules, api: MetricsApi
 ) -> dict[str, Any]:
-    """`pool`: the ReplicaSet to scale within `rules.low` and `rules.high`.
+    """The HPA's spec. `pool`: the ReplicaSet to scale between `rules.low` and `rules.high`.
 
-    Each policy with its target load per replica.
-
-    `rules.low` may be 0 where Kubernetes accepts it. Without an API (NONE) the metrics are in the spec too, unreadable:
-    an HPA must have one, and applies its bounds regardless.
+    Each policy comes with its target load per replica. `rules.low` may be 0 if the cluster accepts that. Without an API
+    (NONE) the HPA cannot read the metrics, but they are still in the spec: an HPA must have a metric, and it applies
+    its bounds even if it cannot read the metric.
     """
     return {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": pool},
@@ -56,9 +56,9 @@ def rules_of(target: ScalableTarget, policies: Iterable[ScalingPolicy], low: int
     """The rules by which the pool scales between two sizes.
 
     An HPA follows the largest recommendation, and has one window and one switch for all metrics. So the largest
-    scaleInCooldown of the policies that scale in counts, and scale-in is off if no policy scales in. A policy with
-    disableScaleIn beside others still recommends what its metric needs now, so the others do not scale in below that.
-    AWS does scale in below that, and has to scale out again.
+    scaleInCooldown of the policies that scale in counts, and scale-in is off if no policy scales in. If only some
+    policies have disableScaleIn, each of them still recommends the size that its metric needs now. So the other
+    policies do not scale in below that size. AWS does scale in below it, and must then scale out again.
     """
     tracking = [p.target_tracking_scaling_policy_configuration for p in policies]
     scaling_in = [t for t in tracking if not t.disable_scale_in]
@@ -78,7 +78,7 @@ def per_replica(policy: ScalingPolicy, route: Route) -> float:
 
 
 def quantity(value: float) -> str:
-    """The canonical form of Kubernetes, thousandths rounded up: 0.7 is 700m, 1.4 is 1400m, 2 is 2, 3000 is 3k."""
+    """Kubernetes' canonical form, rounded up to thousandths: 0.7 is 700m, 1.4 is 1400m, 2 is 2, 3000 is 3k."""
     count, suffix = thousandths(value), 0
     while count and count % 1000 == 0 and suffix < len(_SUFFIXES) - 1:
         count, suffix = count // 1000, suffix + 1
@@ -86,7 +86,7 @@ def quantity(value: float) -> str:
 
 
 def average_value(metric: Json) -> float | None:
-    """The average load per replica of one metric in an HPA's status; None if it has none."""
+    """The average load per replica of one metric in an HPA's status; None if the metric has no such value."""
     source = metric.get("external") or metric.get("object") or {}
     parts = re.fullmatch("([0-9]+)([mkMGTP]?)", str((source.get("current") or {}).get("averageValue", "")))
     return int(parts[1]) * 1000.0 ** (_SUFFIXES.index(parts[2]) - 1) if parts else None
@@ -98,7 +98,7 @@ def targets_pool(hpa: Json, pool: str | None) -> bool:
 
 
 def condition(hpa: Json, kind: str) -> Json | None:
-    """One condition of the HPA, as {type, status, reason, message}; None if it has no such condition."""
+    """One condition of the HPA as {type, status, reason, message}; None if the HPA has no such condition."""
     return next((c for c in (hpa.get("status") or {}).get("conditions") or () if c.get("type") == kind), None)
 
 

@@ -1,4 +1,4 @@
-"""How far the warm pool may scale now, and what scales it: bounds in force, usable policies, the pool and its HPA."""
+"""Between which sizes the warm pool may scale now, and what scales it: bounds, usable policies, pool and HPA."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from kindler.core.common.capacity import instances
 class Situation:
     """`bounds`: units of provisioned concurrency, at most maxConcurrency. `rules`: in pods.
 
-    in_force          the bounds by registration and scheduled actions, before the limit of maxConcurrency
+    in_force          the bounds after registration and scheduled actions, but before maxConcurrency limits them
     policies          the policies that can be used
     policy_errors     a sentence for each policy that cannot be used
-    replicas          spec.replicas of the pool; if there is no pool (any more), the size of a new one
+    replicas          spec.replicas of the pool; if the pool does not exist (any more), the size of a new pool
     hpa_targets_pool  an HPA targets the pool
-    hpa_leaves_zero   the HPA itself scaled the pool to 0 by our metrics, so it will scale it up again
+    hpa_leaves_zero   the HPA itself scaled the pool to 0 by our metrics, so it will scale the pool up again
     """
 
     target: ScalableTarget
@@ -38,7 +38,7 @@ class Situation:
 
     @property
     def has_hpa(self) -> bool:
-        """Whether there must be an HPA: an HPA needs a metric, and its maximum must be above 0."""
+        """Whether there must be an HPA. An HPA needs a metric, and its maximum must be above 0."""
         return bool(self.policies) and self.rules.high > 0
 
     def controller_computes(self, state: ScalingState) -> bool:

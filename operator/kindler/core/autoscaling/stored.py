@@ -1,4 +1,4 @@
-"""What earlier passes stored in an Endpoint's status about scaling."""
+"""What earlier passes stored about scaling in an Endpoint's status."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from kindler.core.common.objects import Json
 
 
 def stored_entry(status: Json) -> Json | None:
-    """The entry of status.autoscaling: there is one, whatever name its variant had."""
+    """The entry of status.autoscaling, for any name of its variant: a status has at most one entry."""
     return next(iter(status.get("autoscaling") or ()), None)
 
 
 def desired_before(status: Json) -> int | None:
-    """The desired units until now; None before anything served."""
+    """The desired capacity that the last pass stored, in units. None if the endpoint has never served."""
     for entry in status.get("autoscaling") or ():
         if "desiredCapacity" in entry:
             return int(entry["desiredCapacity"])

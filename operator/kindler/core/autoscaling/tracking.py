@@ -1,17 +1,17 @@
-"""The rule by which a HorizontalPodAutoscaler scales a pool on targets of type AverageValue.
+"""The rule by which a HorizontalPodAutoscaler scales a pool with targets of type AverageValue.
 
-The steps are those of Kubernetes (replica_calculator.go, horizontal.go). The controller uses the rule where no HPA
-can: no metrics API is free, or the pool scales from or to 0.
+The steps are those of Kubernetes (replica_calculator.go, horizontal.go). The controller uses the rule if no HPA can
+scale the pool: no metrics API is free, or the pool scales from or to 0.
 
-    bounds          above `high`: high; below `low` and not 0: low. No load is read then
-    recommendation  of each load: the present size while load / (size x per_replica) is within 0.9 .. 1.1,
+    bounds          if the size is above `high`: high; if it is below `low` and not 0: low. Then no load is read
+    recommendation  for each load: the current size if load / (size x per_replica) is within 0.9 .. 1.1,
                     else ceil(load / per_replica)
-    largest         the largest recommendation counts. If a load is missing, a size below the present one does not
-                    count; if all loads are missing, the present size stays
-    window          a smaller size waits until no recommendation of the last `window` seconds is above it; the first
-                    pass counts the present size as a recommendation
-    switches        not below the present size without `scales_in`, not above it without `scales_out`
-    bounds          within `low` .. `high`
+    largest         the largest recommendation counts. If a load is missing, a size below the current size does not
+                    count; if all loads are missing, the current size stays
+    window          the size falls only to the largest recommendation of the last `window` seconds; the first pass
+                    counts the current size as a recommendation
+    switches        not below the current size without `scales_in`, not above it without `scales_out`
+    bounds          the result is limited to `low` .. `high`
 
 Loads and targets are counted in thousandths, rounded up, as Kubernetes counts quantities.
 """
@@ -51,7 +51,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """The size that the loads called for at a time. `at`: epoch seconds."""
+    """The size that the loads required at a time. `at`: epoch seconds."""
 
     at: float
     replicas: int
@@ -63,7 +63,7 @@ History = tuple[Recommendation, ...]
 def replicas(
     tracked: Iterable[Tracked], current: int, rules: Rules, history: History, now: float
 ) -> tuple[int, History]:
-    """The size for `tracked`, and the history for the next call; the first one is (). `current`: the present size."""
+    """The size for `tracked`, and the history for the next call (the first is ()). `current`: the current size."""
     # A controller whose clock was ahead may have left recommendations from the future.
     history = tuple(r for r in history if r.at <= now) or (Recommendation(now, current),)
     if current > rules.high or 0 < current < rules.low:
@@ -79,7 +79,7 @@ def replicas(
 
 
 def recommend(load: float, per_replica: float, current: int) -> int:
-    """The replicas that one load calls for, without bounds."""
+    """The replicas that one load requires, without bounds."""
     usage, target = thousandths(load), thousandths(per_replica)
     if current > 0 and 1.0 - _TOLERANCE <= usage / (target * current) <= 1.0 + _TOLERANCE:
         return current
@@ -87,12 +87,12 @@ def recommend(load: float, per_replica: float, current: int) -> int:
 
 
 def thousandths(value: float) -> int:
-    """Rounded up, as Kubernetes rounds quantities. Float noise does not count: 3 x 0.1 is 300."""
+    """The value in thousandths, rounded up like Kubernetes' quantities. Float errors are ignored: 3 x 0.1 is 300."""
     return math.ceil(Decimal(f"{value:.12g}") * 1000)
 
 
 def _largest_recommendation(tracked: Iterable[Tracked], current: int) -> int | None:
-    """The largest recommendation; None if loads are missing and the present size must stay."""
+    """The largest recommendation; None if loads are missing and the current size must stay."""
     loads = tuple(tracked)
     recommendations = [recommend(t.load, t.per_replica, current) for t in loads if t.load is not None]
     if not recommendations or (len(recommendations) < len(loads) and max(recommendations) < current):
@@ -101,8 +101,9 @@ def _largest_recommendation(tracked: Iterable[Tracked], current: int) -> int | N
 
 
 def _stabilization_history(history: History, recommended: int, window: float, now: float) -> History:
-    """Only recommendations that can still hold a size: a later one that is as large replaces an earlier one.
+    """The recommendations that can still prevent a smaller size.
 
-    So the history never has more entries than there are sizes.
+    A later recommendation replaces an earlier one that is not larger. So the history never has more entries than there
+    are sizes.
     """
     return (*(r for r in history if r.at > now - window and r.replicas > recommended), Recommendation(now, recommended))

@@ -1,4 +1,4 @@
-"""What keeps Kindler from doing what an Endpoint's spec requires, and what resolves it."""
+"""What prevents Kindler from doing what an Endpoint's spec requires, and how that is resolved."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 
 class BlockerKind(enum.Enum):
-    """What resolves a blocker."""
+    """How a blocker is resolved."""
 
     WAIT = "wait"  # it resolves by itself, or when the user creates the missing object
-    STALLED = "stalled"  # the user must act: nothing changes before that
-    ERROR = "error"  # the cluster refused a write; it may accept the next one
+    STALLED = "stalled"  # only the user can resolve it
+    ERROR = "error"  # the cluster rejected a write; it may accept the next write
 
 
 @dataclass(frozen=True, slots=True)

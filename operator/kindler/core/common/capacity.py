@@ -6,5 +6,5 @@ from kindler.api.route import Route
 
 
 def instances(concurrency: int, route: Route) -> int:
-    """Pods that `concurrency` requests at the same time need."""
+    """The number of pods that `concurrency` simultaneous requests need."""
     return -(-concurrency // route.max_concurrency_per_instance)

@@ -1,11 +1,11 @@
-"""Until when a pod, or a request that needs one, may wait for the pod's start."""
+"""Until when a pod may start, and until when a request may wait for the start of a pod."""
 
 from __future__ import annotations
 
 
 def startup_deadline(began: float, startup_timeout_in_seconds: float) -> float:
-    """When a start that began at `began` counts as failed: containerStartupHealthCheckTimeoutInSeconds later.
+    """When a start that began at `began` counts as failed: after containerStartupHealthCheckTimeoutInSeconds.
 
-    Both times are on the same clock, in seconds. The deadline is reached from `now >= startup_deadline(...)` on.
+    Both times are seconds on the same clock. The deadline is over if `now >= startup_deadline(...)`.
     """
     return began + startup_timeout_in_seconds

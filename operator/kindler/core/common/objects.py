@@ -1,4 +1,4 @@
-"""A Kubernetes object as plain JSON. Values that hold such an object never change it."""
+"""A Kubernetes object as plain JSON. Code that holds such an object must never change it."""
 
 from __future__ import annotations
 

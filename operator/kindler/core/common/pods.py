@@ -1,4 +1,4 @@
-"""Reads the state of a model pod from its own status: how far it is in its life, and why it does not serve.
+"""Reads the state of a model pod from its status: the phase of its life, and why it does not serve.
 
 The controller (status of the Endpoint) and the activator (backends, responses to held requests) both use it, so that
 they report the same failure.
@@ -14,8 +14,8 @@ from kindler.api import names
 from kindler.core.common.deadlines import startup_deadline
 from kindler.core.common.timestamps import parse_timestamp
 
-# A container that ended this often without ever having been ready will not recover by itself. The kubelet's first
-# restart is immediate, so this is the third end.
+# If a container was restarted this often and was never ready, it will not recover by itself. The kubelet's first
+# restart is immediate, so the container has then ended three times.
 REPEATED: Final = 2
 END_MARGIN: Final = 120  # seconds that a container may take to end
 _DETAIL_LIMIT: Final = 300
@@ -25,8 +25,8 @@ _DETAIL_LIMIT: Final = 300
 class PodFailure:
     """Why a pod does not serve. `reason` is one CamelCase word, `message` a sentence with cause and remedy.
 
-    `final`: the pod can never start by itself. Otherwise it may still recover: somebody adds a node or raises a quota,
-    or the next pull of the image succeeds.
+    `final`: the pod can never start by itself. Otherwise it may still recover, for example when somebody adds a node or
+    raises a quota, or when the next pull of the image succeeds.
     """
 
     reason: str
@@ -36,12 +36,13 @@ class PodFailure:
 
 @dataclass(frozen=True, slots=True)
 class PodFacts:
-    """One model pod. Times are epoch seconds; None: has not happened, or is not known.
+    """One model pod. Times are epoch seconds. None: the event has not happened, or its time is not known.
 
-    `started`: since when its container runs now (None while it does not run). `ready`: the pod's Ready condition; the
-    first True means that the health path responded. `ended`: the pod has ended for good (evicted, lost with its node);
-    its ReplicaSet has created another one, and the object of this one may exist for a long time. `ip` may be reused by
-    another pod: `uid` distinguishes them. `image_id` is what the runtime resolved the image to, empty before that.
+    `started`: when the running container started (None while no container runs). `ready`: the pod's Ready condition;
+    the first True means that the health path responded. `ended`: the pod has ended and cannot start again (evicted, or
+    lost with its node); its ReplicaSet has created another pod, and this pod's object may exist for a long time. `ip`
+    may be reused by another pod: `uid` distinguishes them. `image_id` is the digest to which the runtime resolved the
+    image, empty before that.
     """
 
     name: str
@@ -62,7 +63,7 @@ class PodFacts:
 
 
 def read(pod: Mapping[str, Any], now: float) -> PodFacts:
-    """The facts of a core/v1 Pod (JSON of the API server). `now`, in epoch seconds, shows whether a start is overdue."""
+    """The facts of a core/v1 Pod (JSON of the API server). `now`: epoch seconds, to decide if a start is overdue."""
     meta, status = pod["metadata"], pod.get("status") or {}
     labels = meta.get("labels") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
@@ -100,7 +101,7 @@ def pool_failure(replica_set: Mapping[str, Any]) -> PodFailure | None:
     return None
 
 
-# reason -> (final, the sentence for the user). Rows with _IF_REPEATED are final once the container ended repeatedly.
+# reason -> (final, the sentence for the user). Rows with _IF_REPEATED are final if the container has ended repeatedly.
 _IF_REPEATED = None
 _NOT_PULLED = (
     "The image {image} cannot be pulled: {detail}. "
@@ -173,8 +174,10 @@ def _failure_of(reason: str, repeated: bool = False, **details: Any) -> PodFailu
 def _failure(
     pod: Mapping[str, Any], conditions: Mapping[str, Any], container: Mapping[str, Any], now: float
 ) -> PodFailure | None:
-    """The first that applies: the pod ended on its node, is unschedulable, waits for a reason that the kubelet gives,
-    its container ended before, its container runs for too long without a response.
+    """The first failure that applies.
+
+    The order: the pod ended on its node; it is unschedulable; its container waits, and the kubelet reports the reason;
+    its container ended before; its container has run for too long without a response.
     """
     status = pod.get("status") or {}
     if status.get("phase") == "Failed":
@@ -193,7 +196,7 @@ def _failure(
 
 
 def _ended(pod: Mapping[str, Any], container: Mapping[str, Any]) -> PodFailure | None:
-    """The failure of a container that ended and has not been ready since, even if it runs again."""
+    """The failure of a container that ended and has not been ready after that, even if it runs again."""
     state = container.get("state") or {}
     end = state.get("terminated") or (container.get("lastState") or {}).get("terminated")
     if not end:
@@ -202,10 +205,10 @@ def _ended(pod: Mapping[str, Any], container: Mapping[str, Any]) -> PodFailure |
     reason = _ALIAS.get(end.get("reason", ""), end.get("reason", ""))
     began, ended = parse_timestamp(end.get("startedAt")), parse_timestamp(end.get("finishedAt"))
     ran = ended - began if began is not None and ended is not None else 0.0
-    # The kubelet kills a container whose startupProbe failed. It does so one second before the startup timeout at the
-    # earliest, and after twice that time at the latest (each ping took its 2 s; then the preStop hook and the grace
-    # period). The status does not report this cause, so only the running time shows it. A container that ran for
-    # longer has responded before, and may do so again.
+    # The kubelet kills a container whose startupProbe failed. The earliest time is one second before the startup
+    # timeout. The latest time is after twice the timeout (each ping took its 2 s) and the preStop hook and the grace
+    # period. The status does not report this cause, so only the container's running time shows it. A container that ran
+    # for longer has responded before, and may do so again.
     longest = 2 * details["seconds"] + END_MARGIN
     if reason not in ("OOMKilled", "RunContainerError"):
         reason = "PingFailing" if 0 < details["seconds"] - 2 <= ran <= longest else "CrashLoopBackOff"
@@ -224,13 +227,13 @@ def _unresponsive(pod: Mapping[str, Any], container: Mapping[str, Any], now: flo
 
 
 def _details(pod: Mapping[str, Any]) -> dict[str, Any]:
-    """Values for the sentences about a container. `seconds`: what its startupProbe allows, 0 if it has none."""
+    """Values for the sentences about a container. `seconds`: what its startupProbe allows; 0 without a probe."""
     spec = _container(pod)
     probe = spec.get("startupProbe") or {}
     get = probe.get("httpGet") or {}
     labels = pod["metadata"].get("labels") or {}
     return {
-        # The selector instead of the pod's name: the pod may be replaced before the user runs the command.
+        # A selector instead of the pod's name, because the pod may be replaced before the user runs the command.
         "log": f"kubectl logs -l {names.LABEL_ENDPOINT}={labels.get(names.LABEL_ENDPOINT, '')}",
         "path": get.get("path", "/ping"),
         "port": get.get("port", ""),
@@ -240,7 +243,7 @@ def _details(pod: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _container(pod: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The spec of the model's container; of the first one if none has its name."""
+    """The spec of the model's container, or of the first container if no container has that name."""
     containers = (pod.get("spec") or {}).get("containers") or [{}]
     return next((c for c in containers if c.get("name") == names.CONTAINER), containers[0])
 

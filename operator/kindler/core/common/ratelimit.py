@@ -1,4 +1,4 @@
-"""How often something may be done: a token bucket, and exponential back-off."""
+"""Limits how often an action may run: a token bucket, and exponential back-off."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class TokenBucket:
         self.since = 0.0
 
     def take(self, now: float) -> bool:
-        """Takes a token. False if the bucket holds none."""
+        """Takes a token. False if the bucket is empty."""
         self.tokens = min(self.burst, self.tokens + max(0.0, now - self.since) * self.rate)
         self.since = now
         if self.tokens < 1:
@@ -24,5 +24,5 @@ class TokenBucket:
 
 
 def backoff(first: float, failures: int, most: float) -> float:
-    """Seconds to wait after `failures` failures in a row: `first`, doubled for each further failure, at most `most`."""
+    """Seconds to wait after `failures` failures in a row: first `first`, then twice as long each time, up to `most`."""
     return min(most, first * 2.0 ** min(max(failures - 1, 0), 32))

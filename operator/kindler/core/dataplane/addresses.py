@@ -1,16 +1,17 @@
-"""Which endpoint a request names, read from its host and target alone, and in which style errors are answered.
+"""Which endpoint a request names, read only from its host and target, and which style error responses have.
 
     POST /endpoints/{endpointName}/invocations
-        SageMaker's path. The namespace comes from X-Kindler-Namespace, else it is the installation's default.
+        SageMaker's path. The namespace is the value of X-Kindler-Namespace, else the installation's default.
     POST /namespaces/{ns}/endpoints/{endpointName}/invocations
         A SageMaker name in the namespace of the path.
     POST /invocations   at  {name}.{ns}[.svc[.{cluster domain}]]
-        The per-endpoint Service, by the object's name.
+        The per-endpoint Service. The host contains the object's name.
     GET  .../ping[?wake=true]
-        On each of these forms.
+        With each of these forms.
 
-Errors on the first form look as SageMaker's do, those on the others are plain HTTP. A path that names an endpoint takes
-precedence over the host. SageMaker names are compared exactly, object names as DNS does (without regard to case).
+Errors of the first form look like SageMaker's; errors of the other forms are plain HTTP. A path that names an endpoint
+takes precedence over the host. SageMaker names are compared exactly. Object names are compared as DNS does, without
+regard to case.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Style(enum.Enum):
 
 
 class Purpose(enum.Enum):
-    """What a request asks an endpoint to do."""
+    """What an endpoint must do for a request."""
 
     INVOCATION = "invocation"
     PING = "ping"  # GET .../ping without wake: a local reply from the known state of the pods
@@ -39,7 +40,7 @@ class Purpose(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One endpoint as the request names it: by SageMaker name (`by_object_name` False) or by `metadata.name` (True)."""
+    """The endpoint that a request names: by SageMaker name (`by_object_name` False) or by `metadata.name` (True)."""
 
     style: Style
     purpose: Purpose
@@ -68,7 +69,7 @@ _METHODS: Final = {"invocations": (b"POST",), "ping": (b"GET", b"HEAD")}
 def resolve(
     method: bytes, target: bytes, host: bytes, namespace: bytes | None, default_namespace: str, cluster_domain: str
 ) -> Address | NoAddress:
-    """The address of one request. `target` is in origin form, `namespace` the value of X-Kindler-Namespace or None."""
+    """The address of one request. `target`: in origin form. `namespace`: the value of X-Kindler-Namespace, or None."""
     path, _, query = target.partition(b"?")
     named = _PATH.fullmatch(path)
     if named:

@@ -1,7 +1,7 @@
 """Admission of requests to one endpoint: `running + waiting <= limit`; held requests are served first in, first out.
 
 A small state machine without I/O or clock. A request counts from its acceptance until the model's response is read to
-its end, or, while it waits, until its client leaves.
+its end. A waiting request counts until its client leaves.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ B = TypeVar("B")  # a backend
 class Admission(Generic[R, B]):
     """The admitted requests of one endpoint.
 
-    `limit` may change at any time. Requests that are already admitted stay; the new limit applies to the next ones.
+    `limit` may change at any time. Requests that are already admitted stay; the new limit applies to later requests.
     """
 
     __slots__ = ("limit", "running", "waiting")
@@ -45,14 +45,14 @@ class Admission(Generic[R, B]):
         self.waiting.append(request)
 
     def wait_again(self, request: R) -> None:
-        """Moves a running request, of which no byte was sent to a pod, back to the front of the queue."""
+        """Moves a running request back to the front of the queue. No byte of it was sent to a pod."""
         del self.running[request]
         self.waiting.appendleft(request)
 
     def done(self, request: R) -> tuple[B, float] | None:
-        """Ends a running request; returns its backend and start time.
+        """Ends a running request. Returns its backend and start time.
 
-        None if it does not run: no slot is freed twice.
+        Returns None if the request does not run, so that no slot is freed twice.
         """
         return self.running.pop(request, None)
 
@@ -65,7 +65,7 @@ class Admission(Generic[R, B]):
         return True
 
     def clear_queue(self) -> list[R]:
-        """Empties the queue; returns its requests in their order."""
+        """Empties the queue. Returns its requests in their order."""
         requests = list(self.waiting)
         self.waiting.clear()
         return requests

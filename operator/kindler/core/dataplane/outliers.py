@@ -1,4 +1,4 @@
-"""Outlier detection: how long a pod is ejected after failures, when it is replaced, whether a pool can start at all."""
+"""Outlier detection: how long a pod is ejected after failures, when it is replaced, whether a pool can ever start."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Final
 from kindler.core.common.pods import PodFacts, PodFailure
 from kindler.core.common.ratelimit import backoff
 
-# Seconds after the startup time before the activator deletes a pod. The kubelet restarts a container that never
-# answered; it must act first.
+# The activator deletes a pod only this many seconds after its startup time, because the kubelet must first have the
+# chance to restart a container that never answered.
 RESTART_MARGIN_SECONDS: Final = 10.0
 FIRST_EJECTION_SECONDS, LONGEST_EJECTION_SECONDS = 0.1, 10.0
 PROBE_SHARE, LONGEST_PROBE_INTERVAL = 0.005, 0.25  # share of the time waited so far; seconds
 
 
 def ejection_seconds(failures: int) -> float:
-    """Seconds from the last of `failures` in a row until the next probe of the pod.
+    """Seconds until the next probe of a pod, from the last of `failures` in a row.
 
-    The first failure has no delay: a keep-alive connection that closes while a request is sent is normal.
+    After the first failure there is no delay, because it is normal that a keep-alive connection closes while a request
+    is sent.
     """
     return 0.0 if failures <= 1 else backoff(FIRST_EJECTION_SECONDS, failures - 1, LONGEST_EJECTION_SECONDS)
 
@@ -26,7 +27,8 @@ def ejection_seconds(failures: int) -> float:
 def probe_interval(waited: float, cannot_start: bool, shortest: float) -> float:
     """Seconds until the next probe of a pod that has been starting for `waited` seconds.
 
-    A small share of that time, so that probes cost little and the first good one comes soon after the pod is up:
+    The interval is a small share of that time. So probes cost little, and the first successful probe follows soon after
+    the pod is up:
 
         waited                                     interval
         1 s                                        `shortest`
@@ -41,8 +43,8 @@ def probe_interval(waited: float, cannot_start: bool, shortest: float) -> float:
 def is_stuck(facts: PodFacts, in_use: int, unanswered_seconds: float, startup_timeout: float) -> bool:
     """True if the activator must delete a pod that answered no probe for `unanswered_seconds`, so that it is replaced.
 
-    False for a pod without a node, an address or a running container: the scheduler and the kubelet are responsible
-    for it (crash back-off, image pulls). False while requests run in it.
+    False for a pod without a node, an address or a running container, because the scheduler and the kubelet are
+    responsible for it (crash back-off, image pulls). False while requests run in it.
     """
     if facts.deleting or in_use or facts.ip is None or facts.started is None:
         return False
@@ -50,9 +52,9 @@ def is_stuck(facts: PodFacts, in_use: int, unanswered_seconds: float, startup_ti
 
 
 def cannot_start(pods: Iterable[tuple[PodFacts, bool]]) -> PodFailure | None:
-    """Why none of these pods, which all do not answer now, can ever start: the first pod's failure. None if one may.
+    """Why no pod of these can ever start: the first pod's failure. None if one pod may start.
 
-    Each pod comes with True if it ever answered a probe:
+    No pod of these answers now. Each comes with True if it ever answered a probe:
 
         failure             never answered    answered before
         none, or not final  may start         may start

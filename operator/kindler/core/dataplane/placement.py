@@ -1,7 +1,7 @@
-"""Which backend takes the next request: warm before demand, and the most recently used one first.
+"""Which backend takes the next request: a warm backend before a demand backend, the most recently used backend first.
 
 So the other backends become idle and can be removed. A small state machine without I/O or clock over backends (pods
-that answer). A backend has a free slot while its `in_use` is below the limit per instance.
+that answer). A backend has a free slot if its `in_use` is below the limit per instance.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class PlacementBackend(Protocol):
-    """What placement needs to know of a backend. `in_use`: requests now in it; only Placement changes it."""
+    """What placement needs to know of a backend. `in_use`: requests that it runs now; only Placement changes it."""
 
     in_use: int
 
@@ -34,7 +34,7 @@ class Placement(Generic[B]):
         self.free_demand: dict[B, None] = {}
 
     def add(self, backend: B, warm: bool) -> None:
-        """Adds a usable backend as the least recently used one, so that it takes no requests from busy ones."""
+        """Adds a usable backend as the least recently used one, so that the other backends stay in use."""
         (self.warm if warm else self.demand)[backend] = None
         free = self.free_warm if warm else self.free_demand
         if backend.in_use < self.per_instance:
@@ -48,7 +48,7 @@ class Placement(Generic[B]):
             backends.pop(backend, None)
 
     def take(self) -> B | None:
-        """A backend with a free slot, which is counted as used at once. None when all are full."""
+        """A backend with a free slot; the slot counts as used at once. None if all backends are full."""
         free = self.free_warm or self.free_demand
         if not free:
             return None
@@ -69,7 +69,7 @@ class Placement(Generic[B]):
     def limit(self, per_instance: int) -> None:
         """Changes how many requests a backend takes.
 
-        Backends at or above the new limit take none until they are below it.
+        A backend at or above the new limit takes no request until it is below the limit.
         """
         self.per_instance = per_instance
         for backends, free in ((self.warm, self.free_warm), (self.demand, self.free_demand)):
@@ -79,7 +79,7 @@ class Placement(Generic[B]):
 
     @property
     def allocated(self) -> int:
-        """How many requests the backends of the warm pool can run together, free slots or not."""
+        """How many requests the backends of the warm pool can run together; used and free slots count."""
         return len(self.warm) * self.per_instance
 
     def room(self, warm: bool) -> int:

@@ -1,15 +1,16 @@
 """Scale-down of the demand pool: which pods may be removed, and when `replicas` may be lowered.
 
-The ReplicaSet controller deletes pods that are unassigned, Pending or not Ready first, and only then those with the
+The ReplicaSet controller first deletes pods that are unassigned, Pending or not Ready, and only then the pods with the
 lowest deletion cost. So a pod is removed in three steps:
 
-    marked     It was idle for the whole idle timeout; the least recently used pods come first. It takes no new request,
-               and its deletion cost is lowered.
-    removing   2 s after its cost was written, `replicas` is lowered by the number of such pods, but only while every
+    marked     The pod was idle for the whole idle timeout; the least recently used pods come first. It takes no new
+               request, and its deletion cost is lowered.
+    removing   2 s after the cost was written, `replicas` is lowered by the number of such pods, but only while every
                other pod of the pool is Ready.
-    deleted    By the ReplicaSet controller. If it deleted another pod, or if load came back, the pod is unmarked.
+    deleted    The ReplicaSet controller deletes the pod. If it deleted another pod instead, or if the load has
+               increased again, the pod is unmarked.
 
-When all pods of the pool may be removed, `replicas` goes to zero at once: no pod needs protection by costs.
+If all pods of the pool may be removed, `replicas` is set to zero at once, because no pod must be protected by costs.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-# Seconds between a written cost and the lower `replicas`: the lag that the ReplicaSet controller's cache may have.
+# Seconds between the write of a cost and the lower `replicas`, because the ReplicaSet controller's cache may lag.
 COST_SETTLE_SECONDS: Final = 2.0
 LOW_COST: Final = -100
-WARM_IDLE_SECONDS: Final = 5.0  # after which an unused warm pod carries the low cost
+WARM_IDLE_SECONDS: Final = 5.0  # a warm pod that is unused for this time gets the low cost
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One pod of the demand pool that is not being deleted. Times in monotonic seconds.
 
-    `idle_since`: None while it works or may still start. For a pod that never answered: the end of its startup time, so
-    that a crash loop cannot stay for ever. `low_cost_since`: when its low cost was written, as far as we know.
-    `removing`: `replicas` was lowered for this pod.
+    `idle_since`: None while the pod works or may still start. For a pod that never answered, it is the end of its
+    startup time, so that a pod in a crash loop is removed, too. `low_cost_since`: when its low cost was written, if we
+    know it. `removing`: `replicas` was lowered for this pod.
     """
 
     uid: str
@@ -42,8 +43,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class DemandPool:
-    """The demand pool. `replicas`: the size last requested, `raised_at`: when it became so large (monotonic seconds),
-    `desired`: the size that the load needs.
+    """The demand pool. `replicas`: the last requested size. `desired`: the size that the load needs.
+
+    `raised_at`: when the pool was raised to this size (monotonic seconds).
     """
 
     replicas: int
@@ -54,8 +56,10 @@ class DemandPool:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do now: uids of pods to mark and to unmark; the new size (None: no change) and the uids of the pods
-    that it is lowered for.
+    """What to do now.
+
+    The fields: the uids of the pods to mark and to unmark, the new size (None: no change), and the uids of the pods for
+    which the size is lowered.
     """
 
     mark: tuple[str, ...] = ()
@@ -67,12 +71,12 @@ class Step:
 def decide(pool: DemandPool, idle_timeout: float, now: float) -> Step:
     """The next step towards the size that the load needs.
 
-    Nothing is removed before one idle timeout after `raised_at` and after a pod's last use. Both are at the earliest
-    the start of the process.
+    A pod is removed only if one idle timeout has passed since `raised_at` and since its last use. Neither time is
+    earlier than the start of the process.
     """
     removing = [p for p in pool.pods if p.removing]
     if removing and len(pool.pods) <= pool.replicas:
-        # The ReplicaSet has its number of pods, and these still exist: its controller deleted others instead.
+        # The ReplicaSet has the right number of pods, and these pods still exist. So its controller deleted other pods.
         return Step(unmark=tuple(p.uid for p in removing))
     others = [p for p in pool.pods if not p.removing]
     idle = _removable(others, pool.desired, idle_timeout, now)
@@ -90,7 +94,7 @@ def decide(pool: DemandPool, idle_timeout: float, now: float) -> Step:
         return Step(mark, unmark, pool.replicas - len(remove), tuple(p.uid for p in remove))
     needed = max(pool.desired, len(others))
     if timeout_over and needed < pool.replicas:
-        # Requested pods that were never created (for example a quota): no request waits for them any more.
+        # Some requested pods were never created (for example because of a quota), and no request waits for them now.
         return Step(mark, unmark, needed)
     return Step(mark, unmark)
 
@@ -106,11 +110,11 @@ def _removable(pods: list[Candidate], desired: int, idle_timeout: float, now: fl
 
 
 def warm_deletion_cost(cost: int, in_use: int, last_used: float, now: float) -> int:
-    """The deletion cost that a warm pod should carry, so that an HPA removes idle pods first; `cost`: its present one.
+    """The deletion cost that a warm pod should have, so that an HPA removes idle pods first. `cost`: its current cost.
 
-    The low cost comes in time. The HPA follows an average over 60 s and ignores differences below 10 %. So it removes
-    nothing within 6 s after even all load has ended, and later the more load is left. Between the two bounds a pod
-    keeps its cost: occasional short requests must not cause a write each.
+    The low cost is set before the HPA removes a pod. The HPA follows an average over 60 s and ignores differences below
+    10 %. So it removes no pod in the first 6 s after the load has ended. If some load remains, it waits longer. Between
+    the two bounds a pod keeps its cost, because not every short request should cause a write.
     """
     if in_use:
         return 0

@@ -1,4 +1,4 @@
-"""How many demand pods the present load needs."""
+"""How many demand pods the current load needs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from __future__ import annotations
 def desired_replicas(executing: int, held: int, warm_room: int, per_instance: int, max_concurrency: int) -> int:
     """Desired size of the demand pool.
 
-    It must run the `executing` requests that are in it and those of the `held` ones that exceed the free slots of the
-    warm pool (`warm_room`). At most what the endpoint's limit can fill: ceil(max_concurrency / per_instance).
+    It must run the `executing` requests that it runs now, and the `held` requests that exceed the free slots of the
+    warm pool (`warm_room`). It is at most the size that the endpoint's limit can fill: ceil(max_concurrency /
+    per_instance).
     """
     load = executing + max(0, held - warm_room)
     return min(_ceil(load, per_instance), _ceil(max_concurrency, per_instance))

@@ -1,6 +1,7 @@
-"""The status of a Model or an EndpointConfig: whether it is accepted, which fields have no effect, and who uses it.
+"""The status of a Model or an EndpointConfig: whether it is accepted, which fields have no effect, and its users.
 
-It is accepted whatever it refers to, unless an older object has its name or its spec is invalid.
+It is accepted even if it refers to an object that does not exist. It is not accepted if an older object has its name,
+or if its spec is invalid.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from kindler.core.common.objects import Json
 from kindler.core.common.timestamps import format_timestamp
 from kindler.core.endpoint.reported import reported_conditions
 
-FIRST: Final = 10  # names of users that the status lists
+FIRST: Final = 10  # the status lists at most this many names of users
 
 
 def acceptance(kind: str, raw: Json, blocker: Blocker | None, users: Iterable[str], now: float) -> dict[str, Any]:

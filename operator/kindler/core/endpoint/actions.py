@@ -36,7 +36,7 @@ class Apply(Action):
 class Patch(Action):
     """A merge patch with the resourceVersion that was observed.
 
-    It replaces lists as a whole. A server-side apply would keep the entries that others added to them.
+    It replaces whole lists. A server-side apply would keep list entries that other writers added.
     """
 
     body: Json = field(default_factory=dict)
@@ -51,6 +51,6 @@ class Scale(Action):
 
 @dataclass(frozen=True, slots=True)
 class Delete(Action):
-    """`uid`: deletes only this object, no other one of the same name."""
+    """A DELETE. It deletes only the object with this `uid`, not another object of the same name."""
 
     uid: str = ""

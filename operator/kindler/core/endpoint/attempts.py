@@ -1,4 +1,4 @@
-"""The attempts to bring a revision up: when one has failed, why, and when the next one begins."""
+"""The attempts to bring a revision up: when and why an attempt has failed, and when the next attempt begins."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from kindler.core.endpoint.reported import reported_condition
 from kindler.core.endpoint.state import Attempt, Observed, ResolvedRefs, StoredRevision
 
 FIRST_RETRY, LONGEST_RETRY = 20, 600  # seconds
-# Seconds beyond the startup timeout for pods that report nothing: the node may still be pulling a large image.
+# Seconds after the startup timeout for pods that report nothing, because the node may still be pulling a large image.
 NO_PROGRESS_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentAttempt:
-    """The attempt of this pass, why the target failed so far, and when pods that report no failure count as failed.
+    """The attempt of this pass, and why the target has failed before.
 
-    `deadline`: epoch seconds.
+    `deadline`: epoch seconds. After it, pods count as failed even if they report no failure.
     """
 
     attempt: Attempt
@@ -36,12 +36,12 @@ def current_attempt(
 
     the latest attempt                               the attempt of this pass                   reported failure
     ------------------                               ------------------------                   ----------------
-    none is stored                                   the first                                  as in the status
+    no attempt is stored                             the first                                  that of the status
     was for other limits                             the first                                  -
-    succeeded, then another revision was routed to   the first again, with the existing pools   -
-    failed, and its sources have changed             the first again                            as in the status
+    succeeded, then another revision got the route   the first again, with the existing pools   -
+    failed, and its sources have changed             the first again                            that of the status
     failed, and its pause is over                    the next                                   its own
-    any other                                        the same                                   its own or the status'
+    any other                                        the same                                   its own, or the status's
     """
     reported = _reported_failure(observed, stored.revision)
     highest = max((r.number for r in observed.revisions if r.routed), default=0)
@@ -50,7 +50,7 @@ def current_attempt(
         return _beginning(
             Attempt(0, _first_began(observed, refs), refs.config_name, refs.sources, highest), route, reported
         )
-    # It begins later than the old one, whatever the clock shows.
+    # The new attempt begins later than the old attempt, even if the clock was set back.
     new = Attempt(0, max(int(observed.now), old.at + 1), refs.config_name, refs.sources, highest)
     if same and old.config_name != refs.config_name:
         return _beginning(new, route, None)
@@ -69,7 +69,7 @@ def current_attempt(
 
 
 def retry_at(attempt: Attempt) -> int:
-    """When the next attempt begins after this one, which has failed. Epoch seconds."""
+    """When the next attempt begins after this failed attempt, in epoch seconds."""
     return attempt.failed + retry_after(attempt.number)
 
 
@@ -83,9 +83,9 @@ def _beginning(attempt: Attempt, route: Route, failure: PodFailure | None) -> Cu
 
 
 def _first_began(observed: Observed, refs: ResolvedRefs) -> int:
-    """When the first attempt began, although nothing is stored of it: the status reports it.
+    """When the first attempt began, from the status, because no ControllerRevision stores it.
 
-    So the deadline holds even if no ControllerRevision can be created.
+    So the attempt has a deadline even if no ControllerRevision can be created.
     """
     pending = observed.status.get("pendingDeploymentSummary") or {}
     since = parse_timestamp(pending.get("startTime")) if pending.get("endpointConfigName") == refs.config_name else None
@@ -93,7 +93,7 @@ def _first_began(observed: Observed, refs: ResolvedRefs) -> int:
 
 
 def _latest(observed: Observed, stored: StoredRevision, refs: ResolvedRefs) -> Attempt | None:
-    """The stored attempt, or a later one that the target's pools are marked with: either cache may lag behind."""
+    """The stored attempt, or a later attempt that is marked on the target's pools: either cache may be out of date."""
     serving = set(((observed.status.get("route") or {}).get("pools") or {}).values())
     marks = [
         _marked(p.attempt, refs, stored)
@@ -123,7 +123,7 @@ def _failure(observed: Observed, route: Route, attempt: Attempt, overdue: float,
             return failure
     if failures and overdue >= 0:
         return failures[0]
-    # A pool that could not be created is reported as a blocker by the code that tried to create it.
+    # If a pool could not be created, the code that tried to create it reports a blocker.
     complete = len(pools) == (2 if route.warm_pool else 1)
     if complete and overdue >= NO_PROGRESS_SECONDS:
         text = "The pods have reported nothing since they were created. Inspect them: kubectl describe pods -l"
@@ -132,7 +132,7 @@ def _failure(observed: Observed, route: Route, attempt: Attempt, overdue: float,
 
 
 def _reported_failure(observed: Observed, revision: str) -> PodFailure | None:
-    """The failure of this revision that the status reports: it stays reported until the revision works."""
+    """The failure of this revision that the status reports. It is reported until the revision works."""
     if observed.status.get("failedRevision") != revision:
         return None
     stalled = reported_condition(observed.status, conditions.STALLED)

@@ -12,12 +12,12 @@ from kindler.core.common.pools import Pool
 from kindler.core.endpoint.reported import reported_condition
 from kindler.core.endpoint.state import Observed
 
-# A ReplicaSet reports these only as long as they are true, so they are reported without waiting for the deadline.
+# A ReplicaSet reports these failures only while they are true. So Kindler reports them before the deadline, too.
 _REPORTED_AT_ONCE: Final = ("QuotaExceeded", "FailedCreate")
 
 
 def availability(observed: Observed, route: Route | None) -> tuple[PodFailure | None, bool]:
-    """Why pods of the routed revision do not start, and whether the endpoint is available all the same.
+    """Why pods of the routed revision do not start, and whether the endpoint still responds to requests.
 
     pods ready   warm pool fails   demand pool fails            degraded   available
     ----------   ---------------   -----------------            --------   ---------
@@ -37,7 +37,7 @@ def availability(observed: Observed, route: Route | None) -> tuple[PodFailure | 
 
 
 def _lasting_failure(observed: Observed, pool: Pool | None, route: Route) -> PodFailure | None:
-    """A failure that is final, has lasted for the startup timeout, or that the status reports already.
+    """A failure that is final, that has lasted for the startup timeout, or that the status already reports.
 
     A pod whose image cannot be pulled alternates between ErrImagePull and ImagePullBackOff, and only the latter is
     final. Therefore a reported failure stays reported while there is any failure.

@@ -1,4 +1,4 @@
-"""Which pools must exist, and with how many pods: those of the target, and those of what is served."""
+"""Which pools must exist, and with how many pods: the pools of the target and of the revision that serves."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from kindler.core.endpoint.state import Attempt, DesiredPool, Observed, RouteRec
 def target_pools(
     observed: Observed, serving: RouteRecord | None, route: Route, attempt: Attempt, warm_size: int
 ) -> tuple[DesiredPool, ...]:
-    """The pools of the target `route`. The controller sizes them until the target is routed to.
+    """The pools of the target `route`. The controller sizes them until the target has the route.
 
-    `warm_size`: pods that the warm pool begins with. The demand pool is never made smaller: it may be a pool that
-    served before. If the target is the revision that serves, only its warm pool is the target's.
+    `warm_size`: the first size of the warm pool. The demand pool is never made smaller, because it may have served
+    before. If the target is the revision that serves, only the warm pool belongs to the target.
     """
     same = serving is not None and serving.route.revision == route.revision
     warm, demand = observed.pool(route.warm_pool), observed.pool(route.demand_pool)
@@ -39,7 +39,10 @@ def target_pools(
 def all_pools(
     observed: Observed, serving: RouteRecord | None, scaling: ScalingDecision | None, target: tuple[DesiredPool, ...]
 ) -> tuple[DesiredPool, ...]:
-    """The `target` pools and those of what is served. `scaling`: the decision about the warm pool that serves."""
+    """The `target` pools, and the pools of the revision that serves.
+
+    `scaling`: the decision about the warm pool that serves.
+    """
     pools = {desired.name: desired for desired in target}
     if serving is None or scaling is None:
         return target
@@ -55,13 +58,13 @@ def all_pools(
 
 
 def is_desired(pool: Pool, desired_pools: tuple[DesiredPool, ...]) -> bool:
-    """Whether this pool is one of those that must exist, and was created for the right attempt."""
+    """Whether this pool must exist, and was created for the right attempt."""
     desired = next((d for d in desired_pools if d.name == pool.name), None)
     return desired is not None and desired.attempt in ("", pool.attempt)
 
 
 def is_full(observed: Observed, desired: DesiredPool) -> bool:
-    """Whether the pool has as many Ready pods as it must have before it is routed to."""
+    """Whether the pool has as many Ready pods as it must have before it gets the route."""
     pool = observed.pool(desired.name)
     return (
         pool is not None
@@ -72,7 +75,7 @@ def is_full(observed: Observed, desired: DesiredPool) -> bool:
 
 
 def needs_no_pods(serving: RouteRecord | None, target: Route, scales: bool) -> bool:
-    """Whether what serves is all that the target needs. Then no failing pod may delay the switch.
+    """Whether the target needs no pods except those that serve. Then a failing pod must not delay the new route.
 
     `scales`: spec.autoscaling determines the size of the warm pool.
     """
@@ -83,9 +86,9 @@ def needs_no_pods(serving: RouteRecord | None, target: Route, scales: bool) -> b
 
 
 def _demand(observed: Observed, serving: RouteRecord | None, route: Route, warm: int) -> int:
-    """On-demand pods that the current requests need in addition to `warm` warm ones.
+    """The number of demand pods that the current requests need in addition to `warm` warm pods.
 
-    The activators report the requests. If one does not respond, each existing pod counts as busy.
+    The activators report the requests. If an activator does not respond, each existing pod counts as busy.
     """
     most = instances(route.max_concurrency, route)
     if serving is None:

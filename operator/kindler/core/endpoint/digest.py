@@ -1,4 +1,4 @@
-"""Resolves the tag of an image to a digest once per revision, so that a moved tag cannot mix two versions in it."""
+"""Resolves the tag of an image to a digest once per revision. So a revision never has two versions of an image."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from kindler.core.endpoint.state import Observed, ResolvedImage, StoredRevision
 
 
 def resolved_image(observed: Observed, stored: StoredRevision, pin: bool) -> ResolvedImage | None:
-    """The stored digest, else that of the first Ready pod of the revision; None if there is none yet.
+    """The stored digest, else the digest of the first Ready pod of the revision. None if there is no digest yet.
 
-    The runtime must report the repository that the user named. `pin`: pin new pods to the digest.
+    A digest counts only if the runtime reports the repository that the user named. `pin`: pin new pods to the digest.
     """
     image = stored.pod_spec["containers"][0]["image"]
     if stored.resolved or "@" in image:
@@ -32,7 +32,7 @@ def _without_tag(image: str) -> str:
 
 
 def _repository(image: str) -> str:
-    """The full name of the repository, as runtimes report it: iris:1 is docker.io/library/iris."""
+    """The full name of the repository, as runtimes report it. For iris:1 it is docker.io/library/iris."""
     bare = _without_tag(image)
     first, slash, _ = bare.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):

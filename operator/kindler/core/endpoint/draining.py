@@ -1,4 +1,4 @@
-"""When an old pool may be deleted: no activator sends requests to it, or waits for responses from it."""
+"""When an old pool may be deleted: no activator sends requests to it or waits for responses from it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from kindler.api.stats import Stats
 from kindler.core.common.pools import Pool
 from kindler.core.endpoint.state import Observed, RouteRecord
 
-DRAIN_MARGIN = 5  # seconds beyond the longest invocation time, for activators that do not respond
-# Seconds beyond that, for activators that report that they need the pool: the stats, or this controller's clock, may be
-# out of date.
+DRAIN_MARGIN = 5  # seconds in addition to the longest invocation time, for activators that do not respond
+# Seconds in addition to both, for activators that report that they need the pool. This limit exists because the stats
+# may be out of date, or this controller's clock may be wrong.
 NEEDED_MARGIN = 600
 
 
 def drained(observed: Observed, present: RouteRecord | None, pool: Pool) -> bool:
     """Whether no request needs this pool any more.
 
-    the revision          all activators report it drained   one reports that it needs it   neither
+    the revision          all activators report it drained   one activator still needs it   neither
     ------------          --------------------------------   ----------------------------   -------
-    was never routed to   yes                                after NEEDED_MARGIN            yes
-    was routed to         yes                                after NEEDED_MARGIN            after the invocation time
+    never had the route   yes                                after NEEDED_MARGIN            yes
+    has had the route     yes                                after NEEDED_MARGIN            after the invocation time
 
-    The invocation time is the longest of all revisions that were routed to.
+    The invocation time is the longest of all revisions that have had the route.
     """
     if present is None:
         return True
@@ -48,7 +48,7 @@ def _needs(observed: Observed, pool: Pool, stats: Stats | None) -> bool:
 
 
 def _reports_drained(observed: Observed, present: RouteRecord, pool: Pool, stats: Stats | None) -> bool:
-    """True if this activator no longer needs the pool. No response: False. Unknown endpoint: True."""
+    """True if this activator does not need the pool any more. No response: False. Unknown endpoint: True."""
     if stats is None:
         return False
     reported = observed.reported_by(stats)

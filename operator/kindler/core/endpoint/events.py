@@ -1,4 +1,4 @@
-"""Which Events a change of an Endpoint's status causes: a function of both statuses, so that a restart repeats none.
+"""The Events for a change of an Endpoint's status: a function of both statuses, so that a restart repeats no Event.
 
 before                  after                              Event
 ------                  -----                              -----
@@ -6,7 +6,7 @@ no status               Creating                           Normal  Creating
 any                     waits for a reference              Warning EndpointConfigNotFound, ModelNotFound
 not in service          in service                         Normal  InService
 in service              Updating                           Normal  Updating
-Updating, failed        another revision or limits serve   Normal  Updated
+Updating, failed        another revision or limits served  Normal  Updated
 any                     failed, or for another reason      Warning CreationFailed; UpdateFailed, RolledBack; NameTaken
 pods could start        pods cannot start                  Warning CannotStart
 in service, not ready   in service, ready, same route      Normal  InService
@@ -74,12 +74,15 @@ def _ready_events(old: Json, new: Json) -> tuple[StatusEvent, ...]:
 
 
 def _served(status: Json) -> dict[str, Any]:
-    """The route without its pools: spec.autoscaling adds and removes a warm pool, which is no update."""
+    """The route without its pools, because spec.autoscaling adds and removes a warm pool, and that is not an update."""
     return {k: v for k, v in (status.get("route") or {}).items() if k != "pools"}
 
 
 def _scaling_events(old: Json, new: Json) -> tuple[StatusEvent, ...]:
-    """No Event for scaling that the user suspended, and none for a blocker: the reason of Ready reports that."""
+    """The Events of scaling. Scaling that the user suspended causes no Event.
+
+    A blocker causes no Event here, because the reason of Ready reports it.
+    """
     events = []
     before, (latest, *_) = (old.get("scalingActivities") or [None])[0], (new.get("scalingActivities") or [None])
     if latest and not (before and _identity(before) == _identity(latest)):

@@ -1,6 +1,6 @@
-"""Manifests of the objects that an Endpoint owns, and the way back: reads a ControllerRevision and a ReplicaSet.
+"""Writes the manifests of the objects that an Endpoint owns, and reads a ControllerRevision and a ReplicaSet.
 
-The annotations are JSON that an older or a newer Kindler may have written: their keys never change.
+The annotations are JSON that an older or a newer Kindler may have written. Therefore their keys never change.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RESOLVED: Final = f"{names.GROUP}/resolved-image"
 
 
 def owner_reference(endpoint: Json) -> dict[str, Any]:
-    """The owner reference of every child: the garbage collector deletes the children after the Endpoint."""
+    """The owner reference of every child. By it, the garbage collector deletes the children after the Endpoint."""
     meta = endpoint["metadata"]
     return {
         "apiVersion": names.API_VERSION,
@@ -59,7 +59,7 @@ def hpa(observed: Observed, spec: Json) -> dict[str, Any]:
 
 
 def replica_set(observed: Observed, stored: StoredRevision, desired: DesiredPool) -> dict[str, Any]:
-    """Without `replicas`: the component that sizes the pool owns that field."""
+    """The ReplicaSet without `replicas`, because the component that sizes the pool owns that field."""
     labels = {names.LABEL_REVISION: stored.revision, names.LABEL_POOL: desired.pool}
     body = _child(observed, "apps/v1", "ReplicaSet", desired.name, labels)
     selector = {names.LABEL_ENDPOINT: observed.name} | labels
@@ -68,7 +68,7 @@ def replica_set(observed: Observed, stored: StoredRevision, desired: DesiredPool
 
 
 def new_replica_set(observed: Observed, stored: StoredRevision, desired: DesiredPool) -> dict[str, Any]:
-    """The ReplicaSet to create: with its first size, and the mark of the attempt that it is created for."""
+    """The ReplicaSet to create, with its first size, and marked with the attempt for which it is created."""
     body = replica_set(observed, stored, desired)
     if desired.attempt:
         body["metadata"]["annotations"] = {ATTEMPT: desired.attempt}
@@ -77,7 +77,10 @@ def new_replica_set(observed: Observed, stored: StoredRevision, desired: Desired
 
 
 def controller_revision(observed: Observed, stored: StoredRevision) -> dict[str, Any]:
-    """Stores a revision. `data` never changes (Kubernetes enforces that); annotations hold the revision's state."""
+    """The ControllerRevision that stores a revision.
+
+    `data` never changes (Kubernetes enforces that). Annotations contain the revision's state.
+    """
     body = _child(observed, "apps/v1", "ControllerRevision", stored.name, {names.LABEL_REVISION: stored.revision})
     notes = {
         ATTEMPT: stored.attempt and asdict(stored.attempt),
@@ -91,7 +94,7 @@ def controller_revision(observed: Observed, stored: StoredRevision) -> dict[str,
 
 
 def stored_revision_from(raw: Json) -> StoredRevision | None:
-    """The revision that a ControllerRevision stores; None if it cannot be read (it is then created again)."""
+    """The revision that a ControllerRevision stores; None if it cannot be read. Then it is created again."""
     meta, data = raw["metadata"], raw.get("data") or {}
     notes = meta.get("annotations") or {}
     try:
@@ -140,7 +143,7 @@ def _child(observed: Observed, api_version: str, kind: str, name: str, labels: M
 
 
 def _pinned(stored: StoredRevision) -> Json:
-    """The pod spec, pinned to the digest if it is known: nodes then need not query the registry before each start."""
+    """The pod spec, pinned to the digest if it is known. Then nodes need not query the registry before each start."""
     if stored.resolved is None or not stored.resolved.pinned:
         return stored.pod_spec
     first, *others = stored.pod_spec["containers"]
@@ -149,7 +152,7 @@ def _pinned(stored: StoredRevision) -> Json:
 
 
 def _attempt(value: Mapping[str, Any]) -> Attempt:
-    """Ignores fields of a newer Kindler, so that an update in progress continues."""
+    """The Attempt. Ignores fields of a newer Kindler, so that an update in progress continues."""
     known = {f.name for f in fields(Attempt)}
     return replace(Attempt(**{k: v for k, v in value.items() if k in known}), sources=tuple(value["sources"]))
 

@@ -2,13 +2,14 @@
 
 The list is empty if nothing differs. It never contains an object that Kindler does not own.
 
-A rejected write ends the pass, so the order is:
-1. What serves already, its pools and the HPA: an update that fails must not affect it.
-2. What later writes rely on: a revision before its pools (a pool without its revision could not be rebuilt), the
-   Service, then the mark that a revision is routed to (its pools exist by then), and with it the HPA.
+A rejected write ends the pass. Therefore the order is:
+1. The revision that already serves, its pools and the HPA, because an update that fails must not affect them.
+2. Objects before the writes that need them: a revision before its pools (a pool without its revision could not be
+   rebuilt), the Service, then the annotations that record that a revision has the route (its pools exist by then), and
+   the HPA at the same time.
 3. Deletions.
-The HPA is targeted at a pool after the controller has sized that pool for the last time, and away from a pool before
-the controller sizes it: two actors never size one pool.
+The HPA gets a pool only after the controller has sized it for the last time. The HPA releases a pool before the
+controller sizes it. So only one component at a time sizes a pool.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def plan(observed: Observed, rollout: RolloutPlan, activator: str) -> tuple[Acti
     ]
     untargeted = _untargeted_pool(observed, rollout)
     hpa = (*_hpa(observed, rollout), *(action for desired, action in pools if desired.name == untargeted))
-    # Whether the HPA is targeted at another pool than the one that serves: then it is written after the route changes.
+    # True if the HPA must target another pool than the pool that serves. Then it is written after the route changes.
     hpa_follows_route = _hpa_target(rollout) not in (None, (served.get("pools") or {}).get(names.WARM))
     serving = [
         action
@@ -72,8 +73,8 @@ def _revision(observed: Observed, stored: StoredRevision) -> Iterator[Action]:
     if found is None:
         yield Create(REVISION, stored.name, body)
         return
-    # `data` never changes. If something else wrote it in another form (a backup, another version of Kindler), the API
-    # server would reject it, and with it the whole write.
+    # `data` never changes. A backup tool or another version of Kindler may have stored it in another form. Then the API
+    # server would reject the whole write.
     del body["data"]
     # A ControllerRevision that cannot be read is deleted first.
     if manifests.stored_revision_from(found) and not covers(found, body):
@@ -81,7 +82,7 @@ def _revision(observed: Observed, stored: StoredRevision) -> Iterator[Action]:
 
 
 def _obsolete_revisions(observed: Observed, required: Mapping[str, StoredRevision]) -> Iterator[Action]:
-    """Deletes revisions that are not required, then those that cannot be read."""
+    """Deletes revisions that are not required, and then revisions that cannot be read."""
     for old in observed.revisions:
         if old.revision not in required:
             yield Delete(REVISION, old.name, old.uid)
@@ -110,9 +111,9 @@ def _pool(
 
 
 def _hpa_sizes(observed: Observed, rollout: RolloutPlan, found: Pool, desired: DesiredPool) -> bool:
-    """Whether the HPA sizes the pool before and after this pass: then a Scale would be overwritten, and overwrite.
+    """Whether the HPA sizes the pool before and after this pass. Then controller and HPA would overwrite each other.
 
-    From and to 0 the controller scales a pool in any case: an HPA leaves a pool at 0.
+    From and to 0 the controller always scales a pool, because an HPA leaves a pool at 0.
     """
     targeted = _current_hpa_target(observed) == desired.name == _hpa_target(rollout)
     return targeted and found.replicas > 0 and desired.size != 0
@@ -149,7 +150,7 @@ def _current_hpa_target(observed: Observed) -> str | None:
 def _hpa(observed: Observed, rollout: RolloutPlan) -> Iterator[Action]:
     """The write of the HPA. It is retargeted in the pass in which the route changes.
 
-    It is created only after the route is in effect: before that, it would find no metric and report errors.
+    It is created only after the route is in effect, because before that it would find no metric and report errors.
     """
     spec, found = rollout.scaling.hpa if rollout.scaling else None, observed.hpa
     if spec is None:
@@ -168,8 +169,8 @@ def _hpa(observed: Observed, rollout: RolloutPlan) -> Iterator[Action]:
 def covers(found: Any, want: Any, quantity: bool = False) -> bool:
     """Whether `found` has every value of `want`. Lists must have equal lengths.
 
-    Other fields of `found` are ignored: other writers or the API server's defaults added them. `quantity`: compares
-    texts as Kubernetes quantities.
+    Other fields of `found` are ignored, because other writers or the API server's defaults added them. `quantity`:
+    compares texts as Kubernetes quantities.
     """
     if isinstance(want, Mapping):
         return isinstance(found, Mapping) and all(
@@ -190,7 +191,7 @@ def covers(found: Any, want: Any, quantity: bool = False) -> bool:
 
 
 def _amount(text: Any) -> Decimal | None:
-    """The number that a quantity means (0.5Gi equals 512Mi); None if the text is no quantity."""
+    """The number that a quantity means (0.5Gi equals 512Mi); None if the text is not a quantity."""
     parts = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", str(text))
     try:
         return Decimal(parts[1]) * _UNITS[parts[2]] if parts else None

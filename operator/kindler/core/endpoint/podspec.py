@@ -1,7 +1,7 @@
 """The pod of a model: what the user specified, and everything that the user need not specify.
 
-That is Pod Security "restricted", draining, and a probe every second so that a start is noticed at once. The pod spec
-is rendered once per revision and stored with it: changed settings take effect with the next revision.
+The latter is Pod Security "restricted", draining, and a probe every second, so that a start is detected at once. The
+pod spec is rendered once per revision and stored with it. So changed settings take effect with the next revision.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def pod_spec(shape: PodShape, settings: ControllerSettings) -> dict[str, Any]:
         },
         "tolerations": tolerations,
         **secrets,
-        # Only if nothing else is writable: with a volume of any kind the kubelet checks again after 300 ms only, which
+        # Only if no other directory is writable: if a pod has a volume, the kubelet checks it only after 300 ms, which
         # is nearly half of a cold start (docs/adr/0002).
         **({"volumes": [{"name": "tmp", "emptyDir": {}}]} if shape.read_only_root_filesystem else {}),
         "containers": [_container(shape, settings)],
@@ -79,7 +79,10 @@ def _container(shape: PodShape, settings: ControllerSettings) -> dict[str, Any]:
 
 
 def _environment(shape: PodShape) -> list[dict[str, str]]:
-    """The Model's variables, literally: Kubernetes would expand $(NAME). HOME is writable unless the Model sets it."""
+    """The Model's variables, escaped, because Kubernetes would expand $(NAME).
+
+    HOME is a writable directory, unless the Model sets HOME.
+    """
     variables = {"HOME": WRITABLE} | dict(shape.environment)
     return [{"name": name, "value": value.replace("$", "$$")} for name, value in variables.items()]
 
@@ -108,25 +111,27 @@ def _millis(cpu: float) -> str:
 
 
 def _drain(shape: PodShape) -> dict[str, Any]:
-    """The preStop hook that keeps a pod until no request needs it. `Sleep` is for images without a shell."""
+    """The preStop hook that keeps a pod until no request needs it. `Sleep` is used for images without a shell."""
     if shape.drain == "Sleep":
         return {"sleep": {"seconds": shape.invocation_timeout_in_seconds}}
     return {"exec": {"command": ["/bin/sh", "-c", drain_script(shape.port, shape.invocation_timeout_in_seconds)]}}
 
 
 def drain_script(port: int, seconds: int) -> str:
-    """A script for a plain sh. It waits 1 s, in which the activator sees that the pod is being deleted, and then until
-    no connection is established on the port.
+    """A script for a plain sh. It waits 1 s, and then until no connection is established on the port.
 
-    /proc/net/tcp lists the local address as HEX:PORT and the state 01 for established, with the remote address between
-    them. The script reads it five times for each of `seconds`. If one read takes whole seconds, the script takes
-    longer, and the grace period limits it. A `sleep` without fractions waits whole seconds. In an image without `sleep`
-    the script polls without pause and without end, because ending would break a request off. It prints nothing,
-    because the kubelet stores the output of a hook.
+    During the 1 s the activator sees that the pod is being deleted.
 
-    The file must be read at once. bash's `read` seeks back after each line, the kernel then counts its sockets again,
-    and it skips a line if another socket closes meanwhile (26 of 200 reads under load). `$(<file)` reads at once in
-    bash. In a plain sh it yields nothing; there `read`, which never seeks, reads the file.
+    A line of /proc/net/tcp contains the local address as HEX:PORT, the remote address, and the state, which is 01 for
+    an established connection. The script reads the file five times for each of `seconds`. If one read takes several
+    seconds, the script takes longer, and the grace period limits it. If `sleep` accepts no fractions, the script waits
+    whole seconds. If the image has no `sleep`, the script polls without pause and without end, because its end would
+    interrupt a request. It prints nothing, because the kubelet stores the output of a hook.
+
+    The file must be read in one read. bash's `read` seeks back after each line. Then the kernel lists the sockets
+    again. If a socket has closed in the meantime, `read` skips a line (in 26 of 200 reads under load). In bash,
+    `$(<file)` reads the whole file at once. In a plain sh, `$(<file)` returns nothing. There the script uses `read`,
+    which never seeks in that shell.
     """
     return (
         "busy() { a= b= all=$(<$1); "

@@ -20,7 +20,7 @@ from kindler.core.endpoint.state import ResolvedRefs
 ByName = Callable[[str], Sequence[Json]]  # all objects of one kind and namespace that claim this SageMaker name
 
 _NAME_FIELD = {"Model": "modelName", "EndpointConfig": "endpointConfigName", "Endpoint": "endpointName"}
-# As SageMaker's errors say it: "Could not find model …", "Cannot create already existing endpoint …".
+# The words of SageMaker's errors: "Could not find model …", "Cannot create already existing endpoint …".
 _SAGEMAKER_KIND = {"Model": "model", "EndpointConfig": "endpoint configuration", "Endpoint": "endpoint"}
 _MISSING = {"Model": conditions.MODEL_NOT_FOUND, "EndpointConfig": conditions.ENDPOINT_CONFIG_NOT_FOUND}
 
@@ -33,7 +33,7 @@ def sagemaker_name(kind: str, raw: Json) -> str:
 
 
 def name_owner(candidates: Sequence[Json]) -> Json | None:
-    """The oldest object, by creationTimestamp and then uid; None if there is none."""
+    """The oldest object, by creationTimestamp and then uid; None if there is no candidate."""
     return min(
         candidates,
         key=lambda raw: (raw["metadata"].get("creationTimestamp", ""), raw["metadata"].get("uid", "")),
@@ -42,7 +42,7 @@ def name_owner(candidates: Sequence[Json]) -> Json | None:
 
 
 def name_conflict(kind: str, raw: Json, candidates: Sequence[Json]) -> Blocker | None:
-    """The blocker of an object whose name belongs to an older one; None if the name is its own."""
+    """The blocker of an object whose name belongs to an older object; None if the object owns its name."""
     older = name_owner(candidates)
     if older is None or older["metadata"]["uid"] == raw["metadata"]["uid"]:
         return None
@@ -56,7 +56,7 @@ def name_conflict(kind: str, raw: Json, candidates: Sequence[Json]) -> Blocker |
 
 
 def resolve_refs(endpoint: Json, endpoints: ByName, configs: ByName, models: ByName) -> ResolvedRefs | Blocker:
-    """What the Endpoint refers to, or the blocker that keeps that from being known."""
+    """What the Endpoint refers to, or the blocker if that cannot be resolved."""
     if blocker := name_conflict("Endpoint", endpoint, endpoints(sagemaker_name("Endpoint", endpoint))):
         return blocker
     namespace = endpoint["metadata"]["namespace"]
@@ -83,7 +83,7 @@ def resolve_refs(endpoint: Json, endpoints: ByName, configs: ByName, models: ByN
 
 
 def invalid_spec(kind: str, raw: Json) -> Blocker | None:
-    """Why a Model or EndpointConfig cannot be accepted (it was stored before the rules that reject it), or None."""
+    """Why a Model or EndpointConfig cannot be accepted, or None. It was stored before the rules that reject it."""
     try:
         if kind == "Model":
             _ = ModelSpec.parse(raw["spec"]).container

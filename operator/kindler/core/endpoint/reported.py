@@ -1,4 +1,4 @@
-"""Reads conditions back from the status of an object, whichever controller wrote it."""
+"""Reads conditions from the status of an object. Any controller may have written it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What identifies a revision: the fields of Model and EndpointConfig that shape a pod, and their hash.
+"""What identifies a revision: the fields of Model and EndpointConfig that determine a pod, and their hash.
 
-Limits are in the route instead: changing them restarts no pod.
+Limits are not part of it. They are in the route, so that a change of limits restarts no pod.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from kindler.api.route import Route
 
 HASH_LENGTH: Final = 10
 
-# Fields of PodShape whose JSON key is not their name. Stored revisions hold these keys and the hash is computed from
-# them: another key would give every revision another hash, and would restart every pod on an upgrade.
+# Fields of PodShape whose JSON key differs from the attribute name. Stored revisions contain these keys, and the hash
+# is computed from them. Another key would change the hash of every revision, and an upgrade would restart every pod.
 _JSON_KEYS: Final = {
     "invocation_timeout_in_seconds": "invocation_timeout",
     "startup_timeout_in_seconds": "startup_timeout",
@@ -28,9 +28,9 @@ _JSON_KEYS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class PodShape:
-    """What shapes a pod. `environment` is sorted by name.
+    """Everything that determines a pod. `environment` is sorted by name.
 
-    A new field needs a default that means the former behaviour: `to_json` omits it then, and the hash stays the same.
+    A new field needs a default that means the former behaviour. Then `to_json` omits it, and the hash stays the same.
     """
 
     image: str
@@ -55,7 +55,7 @@ class PodShape:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> PodShape:
-        """Ignores fields of a newer Kindler. Raises TypeError or KeyError for anything that is not a shape."""
+        """The shape in `value`. Ignores fields of a newer Kindler. Raises TypeError or KeyError for any other JSON."""
         known = {key: name for key, name, _ in _FIELDS}
         return cls(**{known[k]: _with_tuples(v) for k, v in value.items() if k in known})
 
@@ -71,7 +71,7 @@ _FIELDS: Final = tuple((_JSON_KEYS.get(f.name, f.name), f.name, f.default) for f
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the route carries besides the shape. `provisioned_concurrency` 0: none."""
+    """What the route contains in addition to the shape. `provisioned_concurrency`: 0 if there is none."""
 
     variant_name: str
     max_concurrency: int
@@ -81,7 +81,7 @@ class Limits:
 
 
 def pod_shape_of(model: ModelSpec, variant: ProductionVariant) -> PodShape:
-    """Raises ValueError if the Model has no container."""
+    """The shape of the variant's pods. Raises ValueError if the Model has no container."""
     container, serverless = model.container, variant.serverless_config
     security = container.security_context
     return PodShape(
@@ -115,7 +115,7 @@ def limits_of(variant: ProductionVariant) -> Limits:
 
 
 def revision_of(shape: PodShape) -> str:
-    """The hash: equal for equal shapes, whatever the names of the Model and the EndpointConfig."""
+    """The hash of the shape. It does not depend on the names of the Model and the EndpointConfig."""
     text = json.dumps(shape.to_json(), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
 
@@ -142,5 +142,5 @@ def route_of(endpoint: str, shape: PodShape, limits: Limits) -> Route:
 
 
 def _with_tuples(value: Any) -> Any:
-    """JSON lists as tuples."""
+    """The JSON value with tuples instead of lists."""
     return tuple(_with_tuples(v) for v in value) if isinstance(value, list) else value

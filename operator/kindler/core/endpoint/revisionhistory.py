@@ -1,4 +1,4 @@
-"""Which ControllerRevisions must exist: those that are served, are being brought up, or still have pools."""
+"""Which ControllerRevisions must exist: those of revisions that serve, are being brought up, or still have pools."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def required_revisions(
 ) -> dict[str, StoredRevision]:
     """The ControllerRevisions that must exist, by revision; every other one is deleted.
 
-    `present`: what is served now, `target`: what is being brought up, `routed`: what is served after this pass.
+    `present`: what serves now. `target`: what is being brought up. `routed`: what serves after this pass.
     """
     used = {p.revision for p in observed.pools}
     used |= {present.route.revision} if present else set()
@@ -47,7 +47,7 @@ def new_revision(observed: Observed, shape: PodShape, render: Render) -> StoredR
 
 
 def _rebuilt(observed: Observed, route: Route, render: Render) -> StoredRevision | None:
-    """The served revision after somebody deleted its ControllerRevision: from its pools, else from the spec."""
+    """The serving revision if somebody deleted its ControllerRevision: rebuilt from its pools, else from the spec."""
     if pool := observed.pool(route.demand_pool) or observed.pool(route.warm_pool):
         name = names.revision_name(observed.name, route.revision)
         return StoredRevision(name, "", route.revision, 0, None, pool.found["spec"]["template"]["spec"])

@@ -1,20 +1,20 @@
 """The rollout of an Endpoint: creation, update, failure and removal. `decide` composes the decisions of this package.
 
-    routed   target                     pools that exist                             then
-    ------   ------                     ----------------                             ----
+    routed   target                     pools that exist                             next step
+    ------   ------                     ----------------                             ---------
     none     none (blocker)             none                                         wait for the reference or the user
-    none     new                        the target's                                 full: route to it
-    old      none (spec names it)       the old one's                                -
-    old      equal shape, new limits    the same; the warm one grows if necessary    full: only the route changes
-    old      new                        both                                         full: route to it;
-                                                                                     drained: delete the old pools
-    any      new, failed                as before; the target is tried again         full: route to it
-    old      any; spec.autoscaling      as before, with a warm pool, or without one  the route changes at once;
-             was added or removed                                                    drained: delete the warm pool
+    none     new                        the target's                                 when full, route to it
+    old      none (spec names it)       those of the old revision                    -
+    old      equal shape, new limits    the same; the warm pool grows if necessary   when full, only the route changes
+    old      new                        both                                         when full, route to it;
+                                                                                     when drained, delete the old pools
+    any      new, failed                as before; the target is tried again         when full, route to it
+    old      any; spec.autoscaling      as before, with or without a warm pool       the route changes at once;
+             was added or removed                                                    when drained, delete the warm pool
 
-"Full": each pool has its size, and each of its pods has been Ready: it has responded on the health path.
-"Drained": every activator reports that it serves the routed revision and has nothing in flight on older ones; or the
-longest invocation time is over (draining.py).
+"Full": each pool has its size, and each of its pods has been Ready, so it has responded on the health path.
+"Drained": every activator reports that it serves the routed revision and that no request is in flight on an older
+revision; or the longest invocation time is over (draining.py).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DRAIN_CHECK_SECONDS = 1.0  # seconds between two checks of pools that are not dr
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """What is being brought up. `stored`: its revision, `scaling`: the decision about its warm pool."""
+    """The revision that is being brought up: `stored`. `scaling`: the decision about its warm pool."""
 
     record: RouteRecord
     stored: StoredRevision
@@ -56,8 +56,8 @@ class _Target:
 def decide(observed: Observed, render: Render, pin: bool, hold: bool = False) -> RolloutPlan:
     """The rollout after this pass. `render` makes the pod spec of a new revision.
 
-    `pin`: pin new pods to the digest that the runtime resolved. `hold`: a blocker of the writes of this pass keeps the
-    route from changing.
+    `pin`: pin new pods to the digest that the runtime resolved. `hold`: writes of this pass were blocked, so the route
+    must not change.
     """
     if observed.deleting:
         return RolloutPlan(revisions=observed.revisions, available=False)
@@ -69,13 +69,13 @@ def decide(observed: Observed, render: Render, pin: bool, hold: bool = False) ->
     if target is not None and target.full and not hold:
         pending, routed, decided = None, replace(target.record, at=int(observed.now)), target.scaling
     elif hold:
-        # The status keeps the route that activators serve; a lost route is restored only by a pass without a blocker.
+        # The status keeps the route that activators serve. Only a pass without a blocker restores a lost route.
         routed = present if "route" in observed.status else None
         decided = scaling if routed else None
     revisions = required_revisions(observed, present, target.stored if target else None, routed, render)
     stored = serving if serving and serving.route.revision in revisions else None
     pools = desiredpools.all_pools(observed, stored, scaling, target.pools if target else ())
-    # A pass that changes the route deletes no pool: activators have not seen the new route yet.
+    # A pass that changes the route deletes no pool, because activators have not seen the new route yet.
     undesired = tuple(pool for pool in observed.pools if not desiredpools.is_desired(pool, pools))
     remove = _removable(observed, present, undesired) if routed is present else ()
     draining = len(undesired) > len(remove) or routed is not present
@@ -109,9 +109,9 @@ def needs_activator_stats(observed: Observed) -> bool:
 
 
 def _with_autoscaling(observed: Observed, present: RouteRecord | None) -> RouteRecord | None:
-    """The route with a warm pool, or without one, as spec.autoscaling requires now.
+    """The route with or without a warm pool, as spec.autoscaling requires now.
 
-    This is no update of the endpoint: no pool has to be full before it.
+    This change is not an update of the endpoint, so it does not wait until a pool is full.
     """
     if present is None:
         return None
@@ -122,7 +122,10 @@ def _with_autoscaling(observed: Observed, present: RouteRecord | None) -> RouteR
 def _target(
     observed: Observed, serving: RouteRecord | None, scaling: ScalingDecision | None, render: Render
 ) -> _Target | None:
-    """What has to be brought up; None: nothing, or the spec cannot be followed. `scaling`: decided for `serving`."""
+    """What must be brought up; None if there is nothing, or if the spec cannot be followed.
+
+    `scaling`: the decision about the warm pool of `serving`.
+    """
     refs = observed.refs
     if isinstance(refs, Blocker) or in_effect(observed, serving):
         return None
@@ -161,7 +164,7 @@ def _requeue_after(
     decided: ScalingDecision | None,
     draining: bool,
 ) -> float | None:
-    """Seconds until time alone may change the decision."""
+    """Seconds until the decision may change even without an event."""
     times = [observed.now + DRAIN_CHECK_SECONDS] if draining else []
     if decided and decided.requeue_after is not None:
         times.append(observed.now + decided.requeue_after)

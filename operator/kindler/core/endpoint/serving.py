@@ -10,7 +10,7 @@ from kindler.core.endpoint.state import Observed, ResolvedRefs, RouteRecord
 
 
 def present_route(observed: Observed) -> RouteRecord | None:
-    """What activators serve now: status.route. If that was lost, the last revision that was routed to."""
+    """What activators serve now: status.route. If the status was lost: the last revision that had the route."""
     last = max((r for r in observed.revisions if r.routed), key=lambda r: r.number, default=None)
     try:
         route = Route.from_json(observed.status["route"])
@@ -26,9 +26,10 @@ def present_route(observed: Observed) -> RouteRecord | None:
 
 
 def in_effect(observed: Observed, present: RouteRecord | None) -> bool:
-    """Whether the spec names the EndpointConfig that is served.
+    """Whether the spec names the EndpointConfig that is in service.
 
-    If so, later changes of the objects of that name have no effect: SageMaker resolves the name when it is set.
+    If so, later changes of the objects with that name have no effect, because SageMaker resolves the name when it is
+    set.
     """
     return present is not None and present.config_name == observed.config_name
 
@@ -36,7 +37,8 @@ def in_effect(observed: Observed, present: RouteRecord | None) -> bool:
 def reference_blocker(observed: Observed, present: RouteRecord | None) -> Blocker | None:
     """Why the references of the spec cannot be followed.
 
-    A configuration that is served needs its references no more. But a conflict of names is reported in any case.
+    A configuration that is already in service does not need its references any more. But a conflict of names is always
+    reported.
     """
     if not isinstance(observed.refs, Blocker):
         return None

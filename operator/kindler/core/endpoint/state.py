@@ -1,4 +1,4 @@
-"""What the controller knows of one Endpoint when it decides, and what it decided: frozen values."""
+"""What the controller knows of one Endpoint when it decides, and the decision: frozen values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from kindler.core.endpoint.revision import Limits, PodShape
 class ResolvedRefs:
     """What `spec.endpointConfigName` refers to now.
 
-    `sources`: uid and generation of each object that it was read from. A changed value is a reason to try again.
+    `sources`: uid and generation of each object from which it was read. If `sources` changes, a failed attempt is
+    repeated.
     """
 
     config_name: str
@@ -33,10 +34,10 @@ class ResolvedRefs:
 class Attempt:
     """One attempt to bring a revision up for a configuration. The field names are the keys of a stored annotation.
 
-    `number`: failures in a row before it. `at`: epoch seconds of its begin. `after`: the highest revision number when
-    it began; a revision that was routed to since has a higher number, whatever the clocks show. `failed`: since when it
-    counts as failed (epoch seconds), 0 while it does not. `adopts`: the revision has served before, and its existing
-    pools are used, whichever attempt they were created for.
+    `number`: how many attempts failed directly before it. `at`: when it began, in epoch seconds. `after`: the highest
+    revision number when it began; a revision that got the route later has a higher number, even if clocks are wrong.
+    `failed`: since when it counts as failed (epoch seconds); 0 if it does not. `adopts`: the revision has served
+    before, and its existing pools are used, even if they were created for another attempt.
     """
 
     number: int
@@ -49,13 +50,13 @@ class Attempt:
 
     @property
     def id(self) -> str:
-        """The mark on the pools that were created for this attempt; empty if any pool will do."""
+        """The value with which the pools of this attempt are marked; empty if any pool can be used."""
         return "" if self.adopts else f"{self.at}-{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
 class RouteRecord:
-    """A route, the EndpointConfig that it came from, and since when it is in effect (epoch seconds)."""
+    """A route, its EndpointConfig, and since when it is in effect (epoch seconds)."""
 
     route: Route
     config_name: str
@@ -78,9 +79,9 @@ class ResolvedImage:
 class StoredRevision:
     """A revision as its ControllerRevision stores it. `uid` is empty before the ControllerRevision is created.
 
-    `number` rises each time the revision is routed to; 0: it never was. `pod_spec` is stored as it was rendered first,
-    so that another version of Kindler or other settings change no pod of a revision. `shape` is None if the revision
-    was rebuilt from its pools after somebody deleted the ControllerRevision.
+    `number` is raised each time the revision gets the route; 0: it has never had the route. `pod_spec` is stored as it
+    was first rendered, so that another version of Kindler or other settings do not change the pods of a revision.
+    `shape` is None if the revision was rebuilt from its pools after somebody deleted the ControllerRevision.
     """
 
     name: str
@@ -98,11 +99,11 @@ class StoredRevision:
 class Observed:
     """Everything that the decisions about one Endpoint need, read once. `now`: epoch seconds.
 
-    Children are only those that the Endpoint owns (owner uid); pods are those of these pools.
-    `revisions_found`: the ControllerRevisions as objects, by name. `pods`: (uid of its pool, facts).
-    `activators`: the stats of each replica, None for a replica that did not respond; None: no replica was queried.
-    `capabilities`: what the cluster offers to HPAs. `loads`: the load measured for each scaling policy, where the
-    controller has to measure it; `history`: what these loads required recently.
+    It contains only children that the Endpoint owns (owner uid), and only pods of these pools. `revisions_found`: the
+    ControllerRevisions as objects, by name. `pods`: (uid of the pod's pool, facts). `activators`: the stats of each
+    replica, None for a replica that did not respond; `activators` itself is None if no replica was queried.
+    `capabilities`: what the cluster offers to HPAs. `loads`: the load of each scaling policy, if the controller has to
+    measure it. `history`: the sizes that these loads required recently.
     """
 
     endpoint: Json
@@ -155,17 +156,17 @@ class Observed:
         )
 
     def reported_by(self, stats: Stats | None) -> EndpointStats | None:
-        """What one activator reports of this Endpoint; None if it did not respond or knows no Endpoint of this uid."""
+        """What one activator reports of this Endpoint; None if it did not respond, or does not know this uid."""
         reported = stats.endpoints.get(f"{self.namespace}/{self.name}") if stats else None
         return reported if reported is not None and reported.uid == self.uid else None
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredPool:
-    """A pool that must exist. `start`: the size it is created with, and the Ready pods that a target needs.
+    """A pool that must exist. `start`: its first size, and the number of Ready pods that a target needs.
 
     `size`: the size that the controller enforces; None if the activator or the HPA sizes the pool.
-    `attempt`: the Attempt.id that the pool must be marked with; empty if any mark will do.
+    `attempt`: the Attempt.id with which the pool must be marked; empty if any pool can be used.
     """
 
     name: str
@@ -182,18 +183,18 @@ class RolloutPlan:
 
     revisions       ControllerRevisions that must exist; all others are deleted
     pools           pools that must exist
-    remove          pools to delete now: no request needs them any more
-    routed          what activators shall serve after this pass; None: nothing yet
+    remove          pools to delete now, because no request needs them any more
+    routed          what activators must serve after this pass; None: nothing yet
     target          what is being brought up; None: the spec is in effect, or cannot be followed
     attempt         the attempt that brings the target up; None without a target
-    blocker         why the spec cannot be followed; None: it can
-    failure         why the target did not come up, also while it is tried again
-    deadline        epoch seconds from which on everything that still blocks the target counts as its failure
+    blocker         why the spec cannot be followed; None: it can be followed
+    failure         why the target did not start, also while it is tried again
+    deadline        epoch seconds; after this time, anything that still blocks the target counts as its failure
     degraded        why pods of the routed revision do not start
-    available       whether the endpoint responds to requests all the same
+    available       whether the endpoint still responds to requests
     scaling         the decision about the warm pool of the routed revision
     target_scaling  the decision about the warm pool of the target
-    requeue_after   seconds after which to reconcile again; None: not before something changes
+    requeue_after   seconds after which to reconcile again; None: wait until something changes
     """
 
     revisions: tuple[StoredRevision, ...] = ()

@@ -1,7 +1,7 @@
 """The whole status of an Endpoint: a function of what was observed and decided.
 
-statusrow.py selects the state, variants.py describes the deployment. The status remembers nothing but what an earlier
-status reported: times of transitions, the condition ScalingActive, and the scaling activities.
+statusrow.py selects the state, variants.py describes the deployment. From an earlier status this module takes only the
+times of transitions, the condition ScalingActive, and the scaling activities.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def status(observed: Observed, rollout: RolloutPlan, blockers: tuple[Blocker, ..
     row = status_row(observed, rollout, blockers)
     available = rollout.routed is not None and rollout.available and not observed.deleting
     scaling_active = _scaling_active(observed, rollout, blockers)
-    # Without its Service, the URL would lead to an object of somebody else.
+    # If the Service could not be written, the URL would lead to an object that Kindler does not own.
     has_service = all(b.child != "Service" for b in blockers)
     ignored = ignored_fields("Endpoint", observed.endpoint["spec"], meta.get("annotations") or {})
     fields = {
@@ -83,10 +83,10 @@ def _conditions(
 def _scaling_active(
     observed: Observed, rollout: RolloutPlan, blockers: tuple[Blocker, ...]
 ) -> tuple[str, str, str] | None:
-    """ScalingActive as (status, reason, message): as decided, unless the HPA could not be written.
+    """ScalingActive as (status, reason, message): the decision's condition, unless the HPA could not be written.
 
-    After a start the controller measures for a minute before it can compute a size. Until then the earlier condition
-    stays reported.
+    After its start the controller measures for a minute before it can compute a size. Until then the status keeps the
+    earlier condition.
     """
     if rollout.scaling is None or rollout.scaling.active is None:
         return None
@@ -116,7 +116,7 @@ def _without_new_hpa(observed: Observed) -> str:
 
 
 def _scaling(observed: Observed, rollout: RolloutPlan) -> dict[str, Any]:
-    """The fields of autoscaling. If nothing was decided, they stay as they were."""
+    """The fields of autoscaling. If nothing was decided, they stay unchanged."""
     if rollout.scaling is None:
         return {k: observed.status.get(k) for k in ("autoscaling", "scalingActivities")}
     latest = activities(observed.status, rollout.scaling, rollout.degraded, format_timestamp(observed.now))
@@ -127,7 +127,10 @@ def _scaling(observed: Observed, rollout: RolloutPlan) -> dict[str, Any]:
 
 
 def _with_modified_time(observed: Observed, new: dict[str, Any]) -> dict[str, Any]:
-    """`lastModifiedTime` changes with what SageMaker would call a change: the state, what is served, a failure."""
+    """The status with `lastModifiedTime`.
+
+    It changes when SageMaker would report a change: of the state, of the serving configuration, or of a failure.
+    """
     same = all(
         observed.status.get(k) == new.get(k)
         for k in ("endpointStatus", "route", "endpointConfigName", "failedRevision")

@@ -1,6 +1,7 @@
 """Whether two statuses of an Endpoint differ in more than counts.
 
-Each write of a status wakes every activator's watch, so counts alone are written rarely.
+Each write of a status is sent to every activator's watch. Therefore a status that differs only in counts is written
+rarely.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ _COUNTS = (
     "desiredInstanceCount",
     "warmInstanceCount",
     "demandInstanceCount",
-    "currentServerlessConfig",  # counts what is reached; everything else in it is in the route, too
+    "currentServerlessConfig",  # contains a count; all its other values are also in the route
     "currentCapacity",
 )
 _TIMES = ("lastScheduledAction", "nextScheduledAction")

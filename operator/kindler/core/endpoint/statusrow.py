@@ -18,7 +18,8 @@
   yes     spec.autoscaling has an error       InService       False its reason     True       Stalled      yes
   yes     nothing of this                     InService       True                 True       -            -
 
-The first row that fits applies. "True" under Available is False if pods of the routed revision cannot start.
+The first row that matches applies. Where Available is True, it is False instead if pods of the routed revision cannot
+start.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrIm
 
 @dataclass(frozen=True, slots=True)
 class StatusRow:
-    """One row of the table. `mark`: Reconciling, Stalled or none; `cause`: the reason of that condition."""
+    """One row of the table. `mark`: Reconciling, Stalled or empty; `cause`: the reason of that condition."""
 
     endpoint_status: str
     ready: str
@@ -74,7 +75,7 @@ def status_row(observed: Observed, rollout: RolloutPlan, blockers: tuple[Blocker
 
 
 def _in_service(rollout: RolloutPlan, blocker: Blocker | None, blockers: tuple[Blocker, ...]) -> StatusRow:
-    """The row of an Endpoint whose spec is in effect. `blocker`: the one that blocks it, if any."""
+    """The row of an Endpoint whose spec is in effect. `blocker`: the blocker of the Endpoint, if it has one."""
     others = (*blockers, rollout.scaling.blocker) if rollout.scaling and rollout.scaling.blocker else blockers
     if write_blocker := blocker or next((b for b in others if b.kind is BlockerKind.ERROR), None):
         return StatusRow(c.IN_SERVICE, c.FALSE, write_blocker.reason, write_blocker.message)
@@ -94,7 +95,7 @@ def _blocked(blocker: Blocker, serves: bool) -> StatusRow:
 
 
 def _target_failure(observed: Observed, rollout: RolloutPlan, blocker: Blocker | None) -> PodFailure | None:
-    """Why the target did not come up: its own failure, or a blocker that lasts beyond the deadline."""
+    """Why the target did not start: its own failure, or a blocker that still exists after the deadline."""
     if rollout.target is None:
         return None
     if rollout.failure:
@@ -104,7 +105,7 @@ def _target_failure(observed: Observed, rollout: RolloutPlan, blocker: Blocker |
 
 
 def in_sagemaker_words(failure: PodFailure, variant: str) -> str:
-    """The failure's message with the sentence that SageMaker uses for it, where that is known."""
+    """The failure's message, with the sentence that SageMaker uses for this failure if we know the sentence."""
     if failure.reason in _IMAGE_REASONS and "make sure all images" not in failure.message:
         sentence = f"Please make sure all images included in the model for the production variant {variant} exist."
         return f"{failure.message} {sentence}"
@@ -128,6 +129,6 @@ def _progress(observed: Observed, rollout: RolloutPlan, blocker: Blocker | None)
     failure = next((f.failure for f in pods if f.failure), None) or next((p.failure for p in pools if p.failure), None)
     if failure:
         return f"Not yet: {failure.message}"
-    # No counts in this message: each change would be a write, and would wake every activator's watch.
+    # This message contains no counts, because each change would be a write, which every activator's watch receives.
     config = rollout.target.config_name if rollout.target else ""
     return f"Bringing up {config}: its pods have not all answered their ping yet."

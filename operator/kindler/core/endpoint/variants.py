@@ -1,4 +1,4 @@
-"""The parts of the status as in SageMaker's DescribeEndpoint: productionVariants, pendingDeploymentSummary."""
+"""The parts of the status that SageMaker's DescribeEndpoint has: productionVariants and pendingDeploymentSummary."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def pending_deployment(rollout: RolloutPlan, target: RouteRecord, attempt: Attem
 
 
 def serverless_config(route: Route, provisioned: int | None) -> dict[str, int]:
-    """`provisioned`: units of provisioned concurrency; None: as the EndpointConfig says."""
+    """The serverlessConfig. `provisioned`: units of provisioned concurrency; None: the value of the EndpointConfig."""
     config = {
         "memorySizeInMB": route.memory_size_in_mb,
         "maxConcurrency": route.max_concurrency,

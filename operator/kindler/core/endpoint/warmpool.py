@@ -1,4 +1,4 @@
-"""The warm pool of a route: whether it has one, and which size is decided for it.
+"""The warm pool of a route: whether the route has a warm pool, and the pool's size.
 
 provisionedConcurrency   entry in spec.autoscaling   warm pool   first size
 ----------------------   -------------------------   ---------   ----------
@@ -6,7 +6,7 @@ none                     no                          no          -
 n                        no                          yes         n
 none                     yes                         yes         the minimum in force
 n                        yes                         yes         n, within the bounds in force
-any                      yes, an update              yes         that of the serving pool, within the bounds in force
+any                      yes, an update              yes         the serving pool's size, within the bounds in force
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from kindler.core.endpoint.state import Observed, ResolvedRefs
 
 
 def with_warm_pool(observed: Observed, route: Route) -> Route:
-    """The route; it has a warm pool exactly if its variant has provisioned concurrency, fixed or scaled."""
+    """The route. It has a warm pool if and only if its variant has provisioned concurrency, fixed or scaled."""
     warm = names.pool_name(observed.name, route.revision, names.WARM)
     return replace(route, warm_pool=warm if route.provisioned_concurrency or _entry(observed, route)[0] else None)
 
 
 def decide_scaling(observed: Observed, route: Route, begins: bool = False) -> ScalingDecision:
-    """The decision about the warm pool of `route`. `begins`: as if the pool did not exist yet."""
+    """The decision about the warm pool of `route`. `begins`: decide as if the pool did not exist yet."""
     raw, entry_blocker = _entry(observed, route)
     warm = None if begins else observed.pool(route.warm_pool)
     try:
@@ -60,17 +60,17 @@ def decide_scaling(observed: Observed, route: Route, begins: bool = False) -> Sc
 
 
 def first_size(observed: Observed, serving: Route | None, route: Route) -> int:
-    """Pods that the warm pool of `route` begins with, and needs before it is routed to.
+    """The first size of the warm pool of `route`, in pods. It needs this many Ready pods before it gets the route.
 
-    With spec.autoscaling an update keeps the present size: an update at noon must not shrink the pool to its size at
-    night. `serving`: the route that serves now.
+    With spec.autoscaling an update keeps the current size, because an update at noon must not shrink the pool to the
+    size that it has at night. `serving`: the route that serves now.
     """
     decided = decide_scaling(observed, route, begins=True)
     old = observed.pool(serving.warm_pool) if serving else None
     if serving is None or old is None or decided.status is None:
         return decided.floor
     present = old.replicas * serving.max_concurrency_per_instance
-    # The status has no bounds if the entry could never be read.
+    # The status has no bounds if no pass could read the entry.
     low, high = int(decided.status.get("minCapacity", 0)), int(decided.status.get("maxCapacity", present))
     return instances(min(max(present, low), high, route.max_concurrency), route)
 
@@ -81,9 +81,9 @@ def _entry(observed: Observed, route: Route) -> tuple[Json | None, Blocker | Non
 
 
 def _unchanged(observed: Observed, route: Route, failure: str) -> ScalingDecision:
-    """The decision for an entry that cannot be read (it was stored under other rules): the size stays as it is.
+    """The decision for an entry that cannot be read, because it was stored under other rules: the size stays as it is.
 
-    An existing HPA is targeted at the pool of this route. `failure`: why the entry cannot be read.
+    An existing HPA must target the pool of this route. `failure`: why the entry cannot be read.
     """
     warm = observed.pool(route.warm_pool)
     reported = dict(next(iter(observed.status.get("autoscaling") or ()), {})) | {"variantName": route.variant_name}

@@ -1,16 +1,16 @@
-"""The API by which HPAs read our metrics. A cluster has one server for each of the two groups.
+"""The API through which HPAs read our metrics. A cluster has one server for each of the two groups.
 
-Another product may have registered one first; Kindler never takes it over.
+Another product may have registered a group first. Kindler never takes such a group over.
 
     state of the cluster            ours    API
     --------------------            ----    ---
-    external is ours                keep    EXTERNAL; an API that we have is kept
+    external is ours                keep    EXTERNAL; we keep an API that we have
     else custom is ours             keep    CUSTOM
     else external is free           create  EXTERNAL
     else custom is free             create  CUSTOM
     else (both are other servers')  -       NONE: the controller computes sizes, and checks again later
 
-A setting may allow only one of the two; if we have the other one, it is removed.
+A setting may allow only one of the two groups. If we have the other group, its APIServices are removed.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from kindler.core.autoscaling.decision import MetricsApi
 
 Json = dict[str, Any]
 
-# All versions in which a group was ever served; ours is the first. If one version is another server's, the whole group
-# is, because discovery would mix them.
+# All versions in which a group was ever served; we serve the first one. If one version belongs to another server, the
+# whole group does, because discovery would mix the versions.
 VERSIONS: Final = {MetricsApi.EXTERNAL: ("v1beta1",), MetricsApi.CUSTOM: ("v1beta2", "v1beta1")}
 GROUPS: Final = {MetricsApi.EXTERNAL: names.EXTERNAL_METRICS, MetricsApi.CUSTOM: names.CUSTOM_METRICS}
 ALLOWED: Final = {
@@ -36,13 +36,13 @@ ALLOWED: Final = {
     "external": (MetricsApi.EXTERNAL,),
     "custom": (MetricsApi.CUSTOM,),
 }
-PRIORITY: Final = 100  # of group and version, as other metrics servers use it: no client chooses between these groups
+PRIORITY: Final = 100  # of group and version, as in other metrics servers; no client chooses between these groups
 
 CERT_MANAGER: Final = "cert-manager.io/inject-ca-from"
 
 
 class Holder(enum.Enum):
-    """Who serves a group."""
+    """Which server serves a group."""
 
     FREE = "free"
     OURS = "ours"
@@ -51,9 +51,10 @@ class Holder(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The installation that an APIService of ours belongs to. `owner`: the ClusterRole that it is removed with.
+    """The installation that our APIService belongs to. `owner`: the ClusterRole with which the APIService is deleted.
 
-    `certificate`: NAMESPACE/NAME of cert-manager's Certificate, which then injects the caBundle; empty: we write it.
+    `certificate`: NAMESPACE/NAME of a Certificate of cert-manager, which then injects the caBundle. Empty: we write the
+    caBundle.
     """
 
     namespace: str
@@ -66,9 +67,10 @@ class Installation:
 class ApiServiceChoice:
     """The API, and what must be written. The strings are names of APIServices.
 
-    `waiting`: `api` is free, but no metrics server has published a certificate yet. `make`: does not exist, to be
-    created. `change`: ours, with another content than desired. `remove`: ours, no longer desired. `disown`: another
-    product took it over and our owner reference is still in it: the garbage collector would delete it with our release.
+    `waiting`: `api` is free, but no metrics server has published a certificate yet. `make`: does not exist, and must be
+    created. `change`: is ours, but differs from the desired content. `remove`: is ours, but is not desired any more.
+    `disown`: another product took it over, but it still has our owner reference, so the garbage collector would delete
+    it together with our release.
     """
 
     api: MetricsApi
@@ -81,9 +83,7 @@ class ApiServiceChoice:
 
 @dataclass(frozen=True, slots=True)
 class ClusterApiServices:
-    """The existing APIServices of both groups by name, and the certificates that metrics servers published (PEM, by
-    pod).
-    """
+    """The existing APIServices of both groups by name, and the certificates of metrics servers by pod (PEM)."""
 
     services: Mapping[str, Json]
     certificates: Mapping[str, str] = field(default_factory=dict)
@@ -95,13 +95,13 @@ def service_names() -> tuple[str, ...]:
 
 
 def is_ours(found: Json, home: Installation) -> bool:
-    """Decided by the Service that it points to, and nothing else: anybody can set a label."""
+    """Whether the APIService points to our Service. Labels do not count, because anybody can set a label."""
     service = found["spec"].get("service") or {}
     return (service.get("namespace"), service.get("name")) == (home.namespace, home.service)
 
 
 def holder(api: MetricsApi, services: Mapping[str, Json], home: Installation) -> Holder:
-    """Who serves the group."""
+    """Which server serves the group."""
     exists = [services[name] for name in _names(api) if name in services]
     if not all(is_ours(found, home) for found in exists):
         return Holder.FOREIGN
@@ -109,13 +109,14 @@ def holder(api: MetricsApi, services: Mapping[str, Json], home: Installation) ->
 
 
 def choose(found: ClusterApiServices, home: Installation, setting: str) -> ApiServiceChoice:
-    """The choice by the table above, and what must be written. `setting`: a key of ALLOWED."""
+    """The choice by the table in this module's docstring, and what must be written. `setting`: a key of ALLOWED."""
     holders = {api: holder(api, found.services, home) for api in VERSIONS}
     desired = [api for which in (Holder.OURS, Holder.FREE) for api in ALLOWED[setting] if holders[api] is which]
     api = desired[0] if desired else MetricsApi.NONE
     name = _names(api)[0] if desired else ""
     ours = {n for n in service_names() if n in found.services and is_ours(found.services[n], home)}
-    # Only when a metrics server responds: an APIService without one blocks the deletion of every namespace.
+    # An APIService is created only if a metrics server responds. Without a server it blocks the deletion of every
+    # namespace.
     has_server = bool(bundle(found.certificates))
     exists = name in ours
     return ApiServiceChoice(
@@ -133,7 +134,7 @@ def choose(found: ClusterApiServices, home: Installation, setting: str) -> ApiSe
 
 
 def manifest(name: str, home: Installation, certificates: Mapping[str, str]) -> Json:
-    """Our APIService, as it is created and applied."""
+    """The manifest of our APIService."""
     version, _, group = name.partition(".")
     metadata: Json = {
         "name": name,
@@ -155,9 +156,9 @@ def manifest(name: str, home: Installation, certificates: Mapping[str, str]) -> 
 
 
 def bundle(certificates: Mapping[str, str]) -> str:
-    """A caBundle that trusts all certificates; empty for none.
+    """A caBundle that trusts all certificates; empty if there is no certificate.
 
-    Text that is no certificate is left out: it would make the whole bundle invalid.
+    Text that is not a certificate is left out, because it would make the whole bundle invalid.
     """
     blocks = {block for text in certificates.values() for block in _CERTIFICATE.findall(text)}
     return base64.b64encode("".join(f"{block}\n" for block in sorted(blocks)).encode()).decode()
@@ -166,15 +167,16 @@ def bundle(certificates: Mapping[str, str]) -> str:
 def disowned(found: Json, home: Installation) -> Json:
     """The merge patch that removes our owner reference, and nothing else, from another product's APIService.
 
-    It applies only if the object is unchanged since it was read.
+    The patch succeeds only if the object has not changed since it was read.
     """
     others = [owner for owner in _owners(found) if owner != home.owner]
     return {"metadata": {"resourceVersion": found["metadata"]["resourceVersion"], "ownerReferences": others or None}}
 
 
 def owner_reference(cluster_role: Json) -> Json:
-    """An owner reference to the release's ClusterRole: cluster-scoped like the APIService, and removed with the
-    release.
+    """An owner reference to the release's ClusterRole.
+
+    The ClusterRole is cluster-scoped like the APIService, and it is deleted with the release.
     """
     metadata = cluster_role["metadata"]
     return {
@@ -194,7 +196,7 @@ def _owners(found: Json) -> list[Json]:
 
 
 def _is_current(found: Json, desired: Json) -> bool:
-    """Whether the object has all that we desire, and the annotation of cert-manager only if we desire it."""
+    """Whether the object has all desired values, and cert-manager's annotation only if that is desired."""
     metadata, spec = found["metadata"], found["spec"]
     annotations, desired_annotations = metadata.get("annotations") or {}, desired["metadata"].get("annotations", {})
     if not desired_annotations.items() <= annotations.items() or (CERT_MANAGER in annotations) != (

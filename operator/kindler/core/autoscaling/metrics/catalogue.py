@@ -1,4 +1,4 @@
-"""The endpoint's own metrics by their CloudWatch names: the statistics of the last minute, and why others do not exist.
+"""The endpoint's own metrics by their CloudWatch names, and why other metrics and statistics do not exist.
 
 metric (namespace AWS/SageMaker)                      statistics                   value
 --------------------------------                      ----------                   -----
@@ -15,13 +15,13 @@ Invocation4XXErrors, Invocation5XXErrors              Sum Average SampleCount   
 ModelLatency, OverheadLatency                         Average Sum SampleCount      microseconds
 ModelSetupTime                                        Average Sum SampleCount      microseconds of cold starts
 
-Requests are counted over the minute. Only the first metric falls in proportion as the pool grows, as target tracking
-needs it. With the others the size oscillates or, for most of them, runs to a bound, as AWS's rule has it:
-docs/provisioned-concurrency.md says which.
+Requests are counted over the last minute. Target tracking needs a metric that falls in proportion when the pool grows.
+Only the first metric does that. With the other metrics, AWS's rule makes the size oscillate or, for most metrics, run
+to a bound. docs/provisioned-concurrency.md lists them.
 
-The two counts of the fourth and fifth row are one number a minute in CloudWatch, so Average, Maximum and Minimum are
-that number. Of latencies only sums are stored. Without a request an average latency or share is 0, not missing:
-nothing is slow, and an idle endpoint scales in.
+In CloudWatch, the two counts of the fourth and fifth row are one number per minute, so Average, Maximum and Minimum are
+that number. Only sums of latencies are stored. Without a request an average latency or share is 0, not missing, so
+that an idle endpoint scales in.
 """
 
 from __future__ import annotations
@@ -52,19 +52,19 @@ class Scope:
 
 
 def is_own(spec: CustomizedMetricSpecification) -> bool:
-    """Whether it names one of the endpoint's own metrics; else it is a foreign metric."""
+    """Whether `spec` names one of the endpoint's own metrics; else it is a foreign metric."""
     return spec.namespace == NAMESPACE
 
 
 def value(spec: CustomizedMetricSpecification, scope: Scope) -> float:
-    """The metric's value over the last minute. Raises KeyError for what `rejection` rejects."""
+    """The metric's value over the last minute. Raises KeyError for a metric that `rejection` rejects."""
     return _METRICS[spec.metric_name][spec.statistic](scope)
 
 
 def rejection(spec: CustomizedMetricSpecification, endpoint: str = "", variant: str = "") -> str | None:
-    """Why the metric does not exist, and which one does, in a sentence; None if it exists or is a foreign metric.
+    """A sentence why the metric does not exist, and which metrics do. None if it exists or is a foreign metric.
 
-    `endpoint`, `variant`: SageMaker's names that the dimensions must have, if they are not empty.
+    `endpoint`, `variant`: the SageMaker names that the dimensions must have. An empty name is not checked.
     """
     if spec.namespace.lower() == "/aws/sagemaker/endpoints":
         metric = f"metricName {spec.metric_name!r} of namespace {spec.namespace!r}"
@@ -83,7 +83,7 @@ def rejection(spec: CustomizedMetricSpecification, endpoint: str = "", variant: 
 
 
 def _dimension_error(spec: CustomizedMetricSpecification, endpoint: str, variant: str) -> str | None:
-    """The error in the first dimension that selects something else than this endpoint's variant."""
+    """The error in the first dimension that does not select this endpoint's variant."""
     expected = {"EndpointName": endpoint, "VariantName": variant}
     for dimension in spec.dimensions or ():
         if dimension.name not in expected:

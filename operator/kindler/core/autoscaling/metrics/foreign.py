@@ -8,8 +8,8 @@ Maximum      max(max_over_time(…[1m]))     max(increase(…[1m]))
 Sum          sum(avg_over_time(…[1m]))     sum(increase(…[1m]))
 SampleCount  sum(count_over_time(…[1m]))   sum(count_over_time(…[1m]))
 
-Sum adds series, not samples: the number of scrapes says nothing about a gauge. An external metrics server computes its
-own statistic; several values are added. This module also parses and writes quantities.
+Sum adds series, not samples, because the number of scrapes has no meaning for a gauge. An external metrics server
+computes its own statistic; if it returns several values, they are added. This module also parses and writes quantities.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _METRIC: Final = re.compile("[A-Za-z0-9_:.-]+")
 
 
 class UnsupportedMetric(ValueError):
-    """The metric cannot be expressed for the other server. The message names field, value and remedy."""
+    """The metric cannot be expressed for the other server. The message names the field, its value and the remedy."""
 
 
 def query(spec: CustomizedMetricSpecification, required: tuple[str, str] | None) -> str:
-    """PromQL. `required`: a label and its value that every series must have, whatever the dimensions say.
+    """The PromQL query. `required`: a label and its value that every series must have, for any dimensions.
 
-    All text of the user is inside quotes or is a valid label name, so a query cannot be made to read other series.
+    All text of the user is inside quotes or is a valid label name, so a user cannot make a query read other series.
     Raises UnsupportedMetric.
     """
     matchers = [f"__name__={_quote(spec.metric_name)}"]
@@ -88,7 +88,7 @@ def quantity(text: str) -> float:
 
 
 def milli(value: float) -> str:
-    """A number as a quantity in thousandths, all that HPAs read. Raises ValueError if it is not finite."""
+    """A number as a quantity in thousandths; HPAs read no finer values. Raises ValueError if it is not finite."""
     if not math.isfinite(value):
         raise ValueError(f"{value} is no number")
     return f"{round(value * 1000)}m"

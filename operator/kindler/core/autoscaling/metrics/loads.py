@@ -1,13 +1,13 @@
-"""The load that each scaling policy of an Endpoint reads now: one number, which by its target gives the desired size.
+"""The load that each scaling policy of an Endpoint reads now: one number. Load divided by target is the desired size.
 
 policy's metric                load
 ---------------                ----
 predefined (utilization)       executions and held requests on average, spill-over included
-customized, AWS/SageMaker      the metric's value times the present provisioned concurrency; so load by target is
-customized, another namespace  capacity times metric by target, as AWS computes it
+customized, AWS/SageMaker      the metric's value times the current provisioned concurrency; so load divided by target
+customized, another namespace  is capacity times metric divided by target, as AWS computes it
 
-The present provisioned concurrency is what activators report as allocated (api/stats.py), and at least that of one
-pod, because an empty pool must be able to grow.
+The current provisioned concurrency is the number that activators report as allocated (api/stats.py). It is at least
+that of one pod, because an empty pool must be able to grow.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def loads_of(
 ) -> dict[str, Load]:
     """Loads by policyName. `foreign_values`: the values of the `foreign` metrics.
 
-    `endpoint`: SageMaker's name of it, which dimensions may contain.
+    `endpoint`: the Endpoint's SageMaker name, which dimensions may contain.
     """
     if isinstance(usage, NoData):
         return {policy.policy_name: Load(None, usage.reason) for policy in target.scaling_policies or ()}

@@ -1,6 +1,4 @@
-"""What one activator reported of one endpoint in the last minutes: counts that only grow, and levels, each with its
-time.
-"""
+"""What one activator reported of one endpoint in the last minutes: counts that only grow, and levels, with times."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from kindler.api.stats import EndpointStats, Totals
 
 ZERO: Final = Totals()
 MAX_GAP_SECONDS: Final = 15.0  # longest gap between two readings that is interpolated
-# The same between the start and the first reading: a starting process responds late and has hardly counted anything.
+# The longest gap between the start and the first reading. A starting process responds late, and its counts are small.
 MAX_START_GAP_SECONDS: Final = 60.0
 ROUNDING: Final = 0.001  # load seconds: sums of the same numbers in another order differ by less
 _COUNTS: Final = tuple((f.name, f.type == "int") for f in fields(Totals))
@@ -31,9 +29,9 @@ class Reading:
 class Track:
     """The readings of one endpoint from one run (boot) of one activator, in order of time.
 
-    `started`: a time at which this run had not begun, so its counts were zero; minus infinity: not known. `owned`:
-    since when this activator admits requests for the endpoint, None while it does not. `allocated`: as last reported.
-    `ended`: when the activator was first gone, restarted, or no longer serving the endpoint.
+    `started`: a time before this run began, so its counts were zero then; minus infinity: not known. `owned`: since
+    when this activator admits requests for the endpoint, None while it does not. `allocated`: as last reported.
+    `ended`: when we first saw that the activator was gone, had restarted, or did not serve the endpoint any more.
     """
 
     __slots__ = ("_readings", "allocated", "ended", "owned", "started")
@@ -59,7 +57,7 @@ class Track:
         if previous is not None and (previous.totals, previous.level) == (totals, level):
             totals = previous.totals
             if len(readings) > 1 and readings[-2].totals is totals and readings[-2].level == level:
-                # Nothing changed: the first and the last of such readings suffice, which saves memory for most
+                # Nothing changed. The first and the last of such readings are enough, which saves memory for most
                 # endpoints.
                 previous.at = at
                 return
@@ -73,7 +71,7 @@ class Track:
         )
 
     def forget(self, before: float) -> None:
-        """Drops readings older than `before`, except the newest of them."""
+        """Drops the readings before `before`, except the newest of them."""
         outdated = bisect_right(self._readings, before, key=_at) - 1
         if outdated > 0:
             del self._readings[:outdated]
@@ -81,7 +79,7 @@ class Track:
     def at(self, time: float, created: float) -> Totals | None:
         """The counts at a time, interpolated linearly between two readings. None: not known.
 
-        `created`: when the endpoint was created; before that nothing was counted.
+        `created`: when the endpoint was created. Nothing was counted before that.
         """
         after = bisect_right(self._readings, time, key=_at)
         earlier, max_gap = self._readings[after - 1], MAX_GAP_SECONDS

@@ -1,18 +1,19 @@
 """The use of an endpoint in the last minute, from what all activators report about once a second.
 
-The result is exact, or no data with the reason; never 0 for "unknown". Counts of activators only grow (api/stats.py),
-so a missed response loses nothing: the next one contains what happened meanwhile. The counts at the start of the
-minute are:
+The result is exact, or it is "no data" with the reason. It is never 0 for "unknown". Counts of activators only grow
+(api/stats.py), so nothing is lost if a response is missing: the next response contains what happened in the meantime.
+The counts at the start of the minute are:
 
-    the activator reported then                                 as reported
-    it was not asked, or did not respond, for a few seconds     interpolated between the readings before and after
+    the activator reported at that time                         as reported
+    it was not queried, or was silent, for a few seconds        interpolated between the readings before and after
     the endpoint, or this run of the activator, began later     0
     it has counted nothing so far                               0
     else (sampling began later, or it was silent for long)      not known: no data until a whole minute was sampled
 
-The counts of several activators are added: each counts the requests that it admitted itself. An activator that is gone
-counts with its last report. An activator that is listed but does not respond, and that admitted requests for the
-endpoint by its last report, may still do so: no data, unless another activator has taken over since.
+The counts of several activators are added, because each one counts only the requests that it admitted itself. An
+activator that does not exist any more counts with its last report. If an activator is listed but does not respond, and
+its last report says that it admits requests for the endpoint, it may still admit requests. Then the result is "no
+data", unless another activator has taken over in the meantime.
 """
 
 from __future__ import annotations
@@ -26,15 +27,16 @@ from typing import Final
 from kindler.api.stats import EndpointStats, Stats, Totals
 from kindler.core.autoscaling.metrics.track import MAX_GAP_SECONDS, ZERO, Track, add_totals, subtract
 
-WINDOW: Final = 60.0  # seconds of a metric: it begins at the last sample that is at least so old
-STALE_SECONDS: Final = 5.0  # age from which a response no longer describes the present
+WINDOW: Final = 60.0  # seconds that a metric covers: it begins at the newest sample that is at least this old
+STALE_SECONDS: Final = 5.0  # a response of this age does not describe the current state any more
 
 
 @dataclass(frozen=True, slots=True)
 class NoData:
-    """`reason`: a sentence for a person. It has no numbers: conditions contain it, and each change of one is a write.
+    """`reason`: a sentence for a person.
 
-    `retry_soon`: activators respond, none knows the endpoint yet, and the next sample may.
+    The sentence contains no numbers, because it becomes part of a condition, and each change of a condition is a write.
+    `retry_soon`: activators respond, but no activator knows the endpoint yet. The next sample may contain it.
     """
 
     reason: str
@@ -45,8 +47,8 @@ class NoData:
 class Usage:
     """One endpoint's last minute. `load`: executions and held requests on average.
 
-    `highest`, `lowest`: the same, as sampled. `increase`: what was added to the counts. `allocated`: requests that the
-    present warm pods take together, now.
+    `highest`, `lowest`: the highest and lowest sampled load. `increase`: what was added to the counts. `allocated`: how
+    many requests the current warm pods can run together.
     """
 
     load: float
@@ -58,9 +60,9 @@ class Usage:
 
 @dataclass(slots=True)
 class _Replica:
-    """An activator. `listed`: the last sample in which it was listed. `responded`: when it last responded, None: never.
+    """An activator. `listed`: the last sample in which it was listed. `responded`: when it last responded; None: never.
 
-    `started`: its run began after this time.
+    `started`: the current run of the activator began after this time.
     """
 
     listed: float
@@ -71,13 +73,13 @@ class _Replica:
 
 @dataclass(slots=True)
 class _Endpoint:
-    """What all activators reported of it, by (activator, boot)."""
+    """What all activators reported of one endpoint, by (activator, boot)."""
 
     tracks: dict[tuple[str, str], Track] = field(default_factory=dict)
 
 
 class Window:
-    """The last minute of all endpoints with a warm pool. Times are seconds of one clock that never goes back."""
+    """The last minute of all endpoints with a warm pool. Times are seconds of one monotonic clock."""
 
     def __init__(self) -> None:
         self._sampled: list[float] = []
@@ -86,7 +88,7 @@ class Window:
 
     @property
     def last(self) -> float:
-        """When activators were last sampled; minus infinity before."""
+        """When activators were last sampled; minus infinity before the first sample."""
         return self._sampled[-1] if self._sampled else -math.inf
 
     @property
@@ -102,7 +104,7 @@ class Window:
         for name, stats in sample:
             replica = self._replicas.get(name)
             if replica is None:
-                # It was not listed in the last sample, so it started after it.
+                # The activator was not listed in the last sample, so it started after that sample.
                 replica = self._replicas[name] = _Replica(now, before)
             replica.listed = now
             if stats is not None:
@@ -125,7 +127,7 @@ class Window:
         track = endpoint.tracks.get((name, replica.boot))
         if track is None or track.restarts(totals):
             started = replica.started if track is None else track.last.at
-            if track is not None:  # the counts restarted in the same run: keep the earlier ones
+            if track is not None:  # the counts restarted in the same run: keep the earlier counts
                 track.ended = now
                 endpoint.tracks[name, f"{replica.boot} until {now}"] = track
             track = endpoint.tracks[name, replica.boot] = Track(started)
@@ -154,9 +156,9 @@ class Window:
     # Results
 
     def load_seconds(self, uid: str) -> float:
-        """The load seconds that activators have counted of an endpoint, in total.
+        """The load seconds that activators have counted for an endpoint, in total.
 
-        A changed number means that it is or was in use.
+        If the number changes, the endpoint is or was in use.
         """
         endpoint = self._endpoints.get(uid)
         return sum(track.last.totals.load_seconds for track in endpoint.tracks.values()) if endpoint else 0.0
@@ -164,7 +166,7 @@ class Window:
     def usage(self, uid: str, age: float, now: float) -> Usage | NoData:
         """The last minute of an endpoint that was created `age` seconds ago.
 
-        A negative age comes from another clock, and then says nothing about the past.
+        A negative age means that `age` was computed with another clock. Then it is not known what happened before.
         """
         end = self.last
         if age < -STALE_SECONDS:
@@ -197,8 +199,10 @@ class Window:
         return [sum(simultaneous) for simultaneous in zip(*(track.levels(times) for track in tracks), strict=True)]
 
     def _unknown_owner(self, tracks: dict[tuple[str, str], Track], end: float) -> str | None:
-        """Why the reports may be incomplete: no activator that admits for the endpoint responded now, or one that did
-        is silent.
+        """Why the reports may be incomplete; None if they are complete.
+
+        Either no activator that admits requests for the endpoint responded, or an activator that admitted requests
+        before does not respond now.
         """
         owners = [(key[0], track) for key, track in tracks.items() if track.ended is None and track.owned is not None]
         newest_owner = max(

@@ -1,5 +1,5 @@
 """When a scheduled action acts: at(...), rate(...) and cron(...) expressions.
 
-Belongs here: parsing a schedule and finding its timestamps. Does not belong here: what an action does to the bounds
+Belongs here: how to parse a schedule and find its timestamps. Does not belong here: how an action changes the bounds
 (core.autoscaling.bounds).
 """

@@ -1,7 +1,7 @@
-"""A cron expression: the wall-clock times that match it, in ascending or descending order. Knows no time zone.
+"""A cron expression: the wall-clock times that match it, in ascending or descending order, without a time zone.
 
-A walk nests the fields, the year first, and visits only values that match. So the cost of the next time does not depend
-on how far away it is, except for years without a matching day (29 February: at most eight).
+`walk` nests loops over the fields, the year outermost, and visits only values that match. So a far time costs as much
+as a near time. Only years without a matching day cost more (for 29 February, at most eight years).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ScheduleError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """The values of each field, ascending; `days` by year and month. `second`: the one second of the minute."""
+    """The values of each field, ascending; `days` by year and month. `second`: the second of the minute, one value."""
 
     years: Sequence[int]
     months: Sequence[int]
@@ -74,7 +74,7 @@ class Cron:
 
 
 def read(text: str) -> Cron:
-    """Parses `text`, the part within cron(…). Raises ScheduleError, also if no such day ever comes."""
+    """Parses `text`, the part inside cron(…). Raises ScheduleError if it is invalid, or if no such day exists."""
     parts = text.split()
     if len(parts) not in (6, 7):
         raise ScheduleError(f"cron({text}): has {len(parts)} fields: use six, {_NAMES}, as {EXAMPLE}")

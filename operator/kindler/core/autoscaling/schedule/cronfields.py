@@ -1,19 +1,19 @@
-"""One field of a cron expression: its text becomes values, or days of a month.
+"""Parses one field of a cron expression into values, or into days of a month.
 
-The dialect is EventBridge's, as Application Auto Scaling reads it. Its error messages ("Invalid Month value: 'MON'")
-are literally those of the Quartz scheduler, whose rules AWS's pages describe in short. Where AWS's pages say nothing,
-Quartz's rule applies here:
+The dialect is that of EventBridge, which Application Auto Scaling uses. Its error messages ("Invalid Month value:
+'MON'") are literally those of the Quartz scheduler, whose rules AWS's pages describe briefly. Where AWS's pages give no
+rule, Quartz's rule applies here:
 
 - A descending range wraps around: FRI-MON, NOV-FEB and 22-2. Years do not wrap.
-- A step counts from the start of its range (`0/15`, `1-30/10`), across the wrap as well. A step as large as the number
-  of the field's values is allowed, a larger one is not.
+- A step counts from the start of its range (`0/15`, `1-30/10`), also in a range that wraps around. A step can be at
+  most as large as the number of the field's values.
 - L, L-3, LW, L-3W, 15W, 6L, FRI#2 must be alone in their field. L as day-of-week is Saturday. Names may be in lower
   case.
 - The weekday nearest to a day is in the same month: 1W is the 3rd if the 1st is a Saturday. A month without a 31st has
   no 31W.
 
-Of 25,000 random numeric expressions, at random times in UTC, Quartz 2.3.2 had the same next time for all but one (31W
-in a November).
+For 25,000 random numeric expressions at random times in UTC, this code and Quartz 2.3.2 found the same next time. The
+only exception was one expression (31W in a November).
 """
 
 from __future__ import annotations
@@ -41,9 +41,8 @@ _SATURDAY: Final = 5  # Monday is 0, as in `monthrange`
 class Field:
     """What one field may contain.
 
-    `index`: among seven fields. `names`: of its values from `low` on. `sample`: a valid text.
-
-    `alone`: forms that must be the only one in the field.
+    `index`: its index among seven fields. `names`: the names of its values, beginning with `low`. `sample`: a valid
+    text. `alone`: special forms, which must be the only item of the field.
     """
 
     index: int
@@ -56,7 +55,7 @@ class Field:
 
     @property
     def remedy(self) -> str:
-        """What to write, in words."""
+        """A phrase that says what to write."""
         named = f" or {self.names[0]} to {self.names[-1]}" if self.names else ""
         return f"use {self.low} to {self.high}{named}" + (f", or alone {self.alone}" if self.alone else "")
 

@@ -1,16 +1,16 @@
 """When a scheduled action is due: at(…), rate(…) and cron(…), by the names and rules of Application Auto Scaling.
 
-Times are whole epoch seconds. at and cron use the clock of a time zone (IANA name). The tz database is the system's,
-else the package tzdata, which the image contains.
+Times are whole epoch seconds. at and cron use the clock of a time zone (IANA name). The time zone database is that of
+the system. If the system has no database, it is the package tzdata, which the image contains.
 
-When the clock is put forward, a time that it skips does not occur. When it is put back, a time that occurs twice acts
-once, the first time. AWS says so of EventBridge Scheduler ("Schedule types", daylight saving time:
-docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html). Of Application Auto Scaling AWS only says that an
-action "automatically adjusts". Rates count seconds and use no clock.
+When a clock is set forward, it skips some times; an action is not due at such a time. When a clock is set back, it
+shows some times twice; an action is due only the first time. AWS documents this for EventBridge Scheduler ("Schedule
+types", daylight saving time: docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html). For Application Auto
+Scaling, AWS only says that an action "automatically adjusts". Rates count seconds and use no clock.
 
 This is our own code, because no maintained library fits. cronsim and croniter read other dialects (Sunday is 0, both
-day fields count, no L-3). aws-croniter reads this one, but only in UTC, and requires python-dateutil below 3. croniter
-is an oracle of the tests.
+day fields count, no L-3). aws-croniter reads this dialect, but only in UTC, and requires python-dateutil below 3. The
+tests compare our results with croniter's.
 """
 
 from __future__ import annotations
@@ -39,19 +39,20 @@ _MACHINE_DEPENDENT: Final = frozenset({"Factory", "localtime", "posixrules"})  #
 
 
 class Schedule(Protocol):
-    """Times in epoch seconds. `start`: from when a rate counts; the other forms ignore it."""
+    """Times in epoch seconds. `start`: the time from which a rate counts; the other forms ignore it."""
 
     def last(self, until: float, after: float, start: float) -> float | None:
-        """The last time t with after < t <= until, None if there is none."""
+        """The last time t with after < t <= until; None if there is no such time."""
 
     def next(self, after: float, start: float) -> float | None:
-        """The first time t with after < t, None if there is none."""
+        """The first time t with after < t; None if there is no such time."""
 
 
 def parse(text: str, timezone: str = "UTC") -> Schedule:
     """Parses the text of a schedule.
 
-    Raises ScheduleError, also for a time that never occurs (31 February, a time that the clocks of the zone skip).
+    Raises ScheduleError for invalid text, and for a time that never occurs (31 February, or a time that the clocks of
+    the zone skip).
     """
     zone = _zone(timezone)
     match = _FORM.fullmatch(text.strip())
@@ -69,7 +70,7 @@ def parse(text: str, timezone: str = "UTC") -> Schedule:
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """Once."""
+    """One single time."""
 
     timestamp: float
 
@@ -130,7 +131,7 @@ class Recurring:
 
 
 def _timestamp(time: datetime, zone: ZoneInfo) -> float | None:
-    """When a zone's clock first shows `time`; None if it skips that time."""
+    """When a zone's clock shows `time` for the first time; None if it skips that time."""
     first = time.replace(tzinfo=zone)
     return None if _offset(first) < _offset(first.replace(fold=1)) else first.timestamp()
 
@@ -140,7 +141,7 @@ def _offset(time: datetime) -> timedelta:
 
 
 def _clamp(timestamp: float) -> int:
-    """Within the years of cron, because calendars end."""
+    """The timestamp, limited to the years of cron, because `datetime` cannot represent all times."""
     return math.floor(min(max(timestamp, 0.0), _LAST_TIME))
 
 
@@ -187,7 +188,7 @@ def _zones() -> frozenset[str]:
 
 
 def _zone(name: str) -> ZoneInfo:
-    """The time zone with exactly this name: a file system that ignores case would accept more names."""
+    """The time zone with exactly this name. A file system that ignores case would accept more names."""
     if name in _zones():
         return ZoneInfo(name)
     folded = {known.casefold(): known for known in _zones()}
