@@ -25,7 +25,7 @@ def ensure() -> None:
     key = paths.digest(_LOCKFILE, platform.python_version(), str(paths.ROOT))
     if _MARK.exists() and _MARK.read_text() == key:
         return
-    with step(f"Python packages for development in {HOME.name}", "15 s"):
+    with step(f"Python packages for development in {HOME.name}", "15 s with uv, minutes with pip"):
         if not PYTHON.exists() or _python_version() != platform.python_version():
             _create()
         if uv := shutil.which("uv"):

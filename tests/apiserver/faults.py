@@ -97,8 +97,8 @@ class Faults:
     fail      the server responds with this status and does not execute the request
     drop      the server closes the connection and does not execute the request
     lose      the server executes the request, and closes the connection without a response
-    hold      the server executes the request and responds only after `released` is set (`arrived` is set when the first
-              request is held)
+    hold      the server waits until `released` is set, and then executes the request; `arrived` is set when the first
+              request is held
     truncate  the server sends the response (of a watch: the next event) only up to the middle of a line
     """
 

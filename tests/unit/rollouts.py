@@ -17,7 +17,7 @@ from tests.unit.builders import (
 
 OLD, NEW = resolved("v1"), resolved("v2", memory_size_in_mb=2048)
 WARM = resolved("v3", provisioned_concurrency=4, max_concurrency_per_instance=2)
-MISSING = Blocker(BlockerKind.WAIT, "ModelNotFound", "no model")
+MISSING = Blocker(BlockerKind.WAITING, "ModelNotFound", "no model")
 
 
 def desired_pools(rollout: RolloutPlan) -> dict[str, tuple[int, int | None]]:

@@ -24,13 +24,13 @@ from tests.unit.builders import (
 
 OLD, NEW = resolved("v1"), resolved("v2", memory_size_in_mb=2048)
 WARM = resolved("v3", provisioned_concurrency=2)
-NO_MODEL = Blocker(BlockerKind.WAIT, "ModelNotFound", "Could not find model.")
+NO_MODEL = Blocker(BlockerKind.WAITING, "ModelNotFound", "Could not find model.")
 TAKEN = Blocker(BlockerKind.STALLED, "NameTaken", "An older object has the name.")
 SERVICE_TAKEN = Blocker(
     BlockerKind.STALLED, "NameTaken", "Another owner has the Service.", blocking=False, child="Service"
 )
 REFUSED = Blocker(BlockerKind.ERROR, "QuotaExceeded", "No more ReplicaSets.")
-DELETING_CHILD = Blocker(BlockerKind.WAIT, "NameTaken", "The former child is being deleted.")
+DELETING_CHILD = Blocker(BlockerKind.WAITING, "NameTaken", "The former child is being deleted.")
 
 
 def coming(what: Any = OLD, base: Observed | None = None, begun: float = NOW - 5, **pods: Any) -> Observed:

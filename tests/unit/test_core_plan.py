@@ -44,7 +44,7 @@ SCALING = (
     [scaling(0, 0)],
     [scaling(variant="other")],
 )
-MISSING = Blocker(BlockerKind.WAIT, "ModelNotFound", "no model")
+MISSING = Blocker(BlockerKind.WAITING, "ModelNotFound", "no model")
 TAKEN = Blocker(BlockerKind.STALLED, "NameTaken", "an older one has it")
 
 

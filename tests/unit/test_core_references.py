@@ -88,7 +88,7 @@ def test_a_reference_resolves_to_shape_and_limits() -> None:
 def test_the_blocker_names_the_missing_object(configs: list[Json], models: list[Json], reason: str, words: str) -> None:
     found = resolve(ENDPOINT, configs, models)
     assert isinstance(found, Blocker)
-    assert (found.kind, found.reason) == (BlockerKind.WAIT, reason)
+    assert (found.kind, found.reason) == (BlockerKind.WAITING, reason)
     assert words in found.message
 
 

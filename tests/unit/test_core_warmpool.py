@@ -250,7 +250,7 @@ def test_an_hpa_without_a_route_is_deleted() -> None:
     assert isinstance(writes(seen)[0], Delete)
 
 
-NOTHING = Blocker(BlockerKind.WAIT, "ModelNotFound", "no model")
+NOTHING = Blocker(BlockerKind.WAITING, "ModelNotFound", "no model")
 
 
 def test_a_deleted_warm_pool_is_created_again_with_the_desired_size() -> None:

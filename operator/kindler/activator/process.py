@@ -29,9 +29,10 @@ from kindler.api import names
 from kindler.api.settings import ActivatorSettings, activator_settings
 from kindler.clients.cluster import ENDPOINTS, PODS, REPLICASETS, Cluster
 from kindler.clients.informer import Informer
+from kindler.core.common.ratelimit import is_power_of_two
 from kindler.runtime.httpserver import serving
 from kindler.runtime.process import run_process
-from kindler.runtime.tasks import cancel_all, is_power_of_two, keep_running
+from kindler.runtime.tasks import cancel_all, keep_running
 from kindler.runtime.tokens import Tokens
 
 log = logging.getLogger(__name__)
@@ -120,12 +121,13 @@ class Activator:
         return 0
 
     async def _listen(self, stack: AsyncExitStack) -> None:
-        self.listener = await start(self.settings, self.router)
-        stack.push_async_callback(self.listener.stop)
         peers = peer.application(self.directory, self.ownership, self.tokens, str(uuid4()), lambda: self.synced)
         admins = admin.application(self.health, self.directory, self._samples)
         peer_port = await stack.enter_async_context(serving(peers, self.settings.peer_port))
         admin_port = await stack.enter_async_context(serving(admins, self.settings.admin_port))
+        # The stack stops the listener first, so the admin port answers as long as requests are served.
+        self.listener = await start(self.settings, self.router)
+        stack.push_async_callback(self.listener.stop)
         self.ports = Ports(self.listener.port, peer_port, admin_port)
         gc.collect()
         gc.freeze()

@@ -29,7 +29,7 @@ ANNOTATION_DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
 CONTAINER: Final = "model"  # the name of the one container of a model pod
 
 # Field managers. The controller creates a child by POST as CREATOR, and then applies it without `replicas` as APPLIER
-# (architecture.md section 5). So managedFields show who set a pool's size: the controller, the activator, or
+# (docs/development.md). So managedFields show who set a pool's size: the controller, the activator, or
 # kube-controller-manager for an HPA.
 CREATOR: Final = "kindler-create"
 APPLIER: Final = "kindler"

@@ -1,4 +1,4 @@
-"""Settings of the three processes: reads environment variables into frozen values.
+"""Settings of all processes: reads environment variables into frozen values.
 
 The chart sets every variable named here. The defaults are equal to the chart's.
 """

@@ -146,7 +146,7 @@ def _name_taken(observed: Observed, resource: Resource, name: str, found: Object
             f"Waiting for the deletion of the {resource.kind} {name} of the former Endpoint of this name. "
             f"If it is not deleted, check its finalizers."
         )
-        return Blocker(BlockerKind.WAIT, conditions.NAME_TAKEN, message, blocking, child)
+        return Blocker(BlockerKind.WAITING, conditions.NAME_TAKEN, message, blocking, child)
     message = (
         f"A {resource.kind} named {name} exists in namespace {observed.namespace} "
         f"and does not belong to this endpoint. "

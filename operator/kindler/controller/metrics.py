@@ -8,8 +8,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from kindler.core.autoscaling.decision import MetricsApi
 
-OUTCOMES = ("done", "waiting", "stalled", "error", "conflict")
-
 
 class Metrics:
     """Counters and gauges of one process, in a registry of their own."""

@@ -141,7 +141,7 @@ def _outcome(blocker: Blocker | None, blockers: tuple[Blocker, ...]) -> str:
     for kind, outcome in (
         (BlockerKind.ERROR, "error"),
         (BlockerKind.STALLED, "stalled"),
-        (BlockerKind.WAIT, "waiting"),
+        (BlockerKind.WAITING, "waiting"),
     ):
         if kind in kinds:
             return outcome

@@ -38,9 +38,8 @@ from kindler.runtime.tasks import run_until_first_ends
 
 log = logging.getLogger(__name__)
 
-STUCK_SECONDS: Final = (
-    60.0  # if no sample has started for this many seconds, the sampler hangs, and the kubelet restarts the container
-)
+# If no sample has started for this many seconds, the sampler hangs, and the kubelet restarts the container.
+STUCK_SECONDS: Final = 60.0
 
 
 class MetricsProcess:
@@ -94,19 +93,21 @@ class MetricsProcess:
     def _gauges(self) -> None:
         gauge = self.metrics.gauge
         gauge(
-            "kindler_metrics_sample_age_seconds", "Since activators were last asked.", lambda: self.sampler.sample_age
+            "kindler_metrics_sample_age_seconds",
+            "Seconds since the activators were last sampled.",
+            lambda: self.sampler.sample_age,
         )
         gauge(
             "kindler_metrics_endpoints",
-            "Endpoints whose scaling policies are answered for.",
+            "Endpoints with metrics for their scaling policies.",
             lambda: len(self.directory),
         )
         gauge(
             "kindler_metrics_warm_pools",
-            "Endpoints with a warm pool that activators tell of.",
+            "Endpoints with a warm pool that the activators report.",
             lambda: self.sampler.endpoints,
         )
-        gauge("kindler_metrics_watch_restarts", "Watches that ended in trouble.", lambda: self.informer.restarts)
+        gauge("kindler_metrics_watch_restarts", "Watches that ended with an error.", lambda: self.informer.restarts)
 
     def not_alive(self) -> str | None:
         age = min(self.sampler.loop_age, time.monotonic() - self._began)

@@ -7,6 +7,7 @@ descriptors and memory with the work of the process:
   yet, so that silent clients cannot block the kubelet's probes. If every client has sent a request, the new connection
   is reset.
 - A client must send its first request within HEAD_SECONDS. After that, aiohttp closes idle connections itself.
+- With TLS, a client counts from the end of its handshake. An unfinished handshake ends after TLS_HANDSHAKE_SECONDS.
 """
 
 from __future__ import annotations

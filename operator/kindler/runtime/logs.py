@@ -12,9 +12,9 @@ TEXT_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line:
+    """One JSON object per line.
 
-    `time`, `level`, `logger`, `message`, the fields that `extra={"fields": {...}}` adds, and `traceback`.
+    Its keys: time, level, logger, message, those of `extra={"fields": {...}}`, and traceback if there is an exception.
     """
 
     def format(self, record: logging.LogRecord) -> str:

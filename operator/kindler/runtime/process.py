@@ -42,7 +42,7 @@ def run_process(
     exit status   when
     -----------   ----
     that of life  `life` ended by itself or after a signal
-    1             there is no usable cluster configuration, or a port is in use
+    1             there is no usable cluster configuration, a port is in use, or `life` raised another error
     2             a setting is invalid; standard error names the variable, its value and how to correct it
     """
     try:
@@ -52,10 +52,10 @@ def run_process(
         return 2
     logs.configure(settings.common.log_level, settings.common.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_connected(settings, life, page_size))
+        return runner.run(_connected(name, settings, life, page_size))
 
 
-async def _connected(settings: S, life: Life[S], page_size: int) -> int:
+async def _connected(name: str, settings: S, life: Life[S], page_size: int) -> int:
     cluster, stop, loop = Cluster(page_size=page_size), asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -63,7 +63,10 @@ async def _connected(settings: S, life: Life[S], page_size: int) -> int:
         await cluster.connect()
         return await life(settings, cluster, stop)
     except (ApiError, OSError) as error:
-        log.error("%s", error)
+        log.error("the %s ends: %s", name, error)
+        return 1
+    except Exception:
+        log.critical("the %s failed", name, exc_info=True)
         return 1
     finally:
         with suppress(ApiError):

@@ -16,7 +16,7 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
-from kindler.core.common.ratelimit import backoff
+from kindler.core.common.ratelimit import backoff, is_power_of_two
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +55,8 @@ async def retry(
 def pause_after(failures: int, error: Exception | None, first_pause: float, longest_pause: float) -> float:
     """Seconds to wait after `failures` in a row. `error`: the last failure. See `retry`."""
     grown = backoff(first_pause, failures, longest_pause) * random.uniform(0.5, 1)
-    asked: float = getattr(error, "retry_after", None) or 0.0
-    return max(grown, min(asked, longest_pause))
+    requested: float = getattr(error, "retry_after", None) or 0.0
+    return max(grown, min(requested, longest_pause))
 
 
 async def keep_running(part: Callable[[], Coroutine[Any, Any, None]], first_pause: float = 1.0) -> None:
@@ -101,8 +101,3 @@ async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def is_power_of_two(count: int) -> bool:
-    """Whether to log this failure, the `count`-th in a row: only the 1st, 2nd, 4th, 8th and so on are logged."""
-    return count & (count - 1) == 0

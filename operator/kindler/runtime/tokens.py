@@ -20,17 +20,11 @@ from kindler.core.common.ratelimit import TokenBucket
 
 log = logging.getLogger(__name__)
 
-ALGORITHMS: Final = (
-    "RS256",
-    "RS384",
-    "RS512",
-    "ES256",
-    "ES384",
-    "ES512",
-)  # the keys are public, so no symmetric algorithm and never "none"
+# The keys are public. So no symmetric algorithm is accepted, and never "none".
+ALGORITHMS: Final = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512")
 LEEWAY_SECONDS: Final = 10
 FRESH_SECONDS: Final = 600.0  # keys older than this are read again if the API server responds
-REFRESHES_PER_SECOND, REFRESHES_AT_ONCE = 0.1, 3
+REFRESHES_PER_SECOND, REFRESH_BURST = 0.1, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +48,7 @@ class Tokens:
         self._issuer = ""
         self._keys: dict[str, jwt.PyJWK] = {}
         self._read = -FRESH_SECONDS
-        self._pace = TokenBucket(REFRESHES_PER_SECOND, REFRESHES_AT_ONCE)
+        self._refresh_limit = TokenBucket(REFRESHES_PER_SECOND, REFRESH_BURST)
         self._lock = asyncio.Lock()
         self._refreshing: asyncio.Task[None] | None = None
 
@@ -102,10 +96,10 @@ class Tokens:
         key, now = self._keys.get(kid), time.monotonic()
         if key is None:
             async with self._lock:
-                if kid not in self._keys and self._pace.take(time.monotonic()):
+                if kid not in self._keys and self._refresh_limit.take(time.monotonic()):
                     await self._refresh()
             return self._keys.get(kid)
-        if now - self._read > FRESH_SECONDS and self._refreshing is None and self._pace.take(now):
+        if now - self._read > FRESH_SECONDS and self._refreshing is None and self._refresh_limit.take(now):
             self._refreshing = asyncio.get_running_loop().create_task(self._renew(), name="renewal of token keys")
         return key
 

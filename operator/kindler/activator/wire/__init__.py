@@ -1,7 +1,7 @@
 """HTTP/1.1 on both sides of the activator: heads, bodies, connections from clients and connections to pods.
 
 Belongs here: scanners of bytes, and the state machines of connections.
-Does not belong here: admission, pods, Kubernetes. From other rooms, the wire uses only the types of
+Does not belong here: admission, pods, Kubernetes. From other packages, the wire uses only the types of
 `activator.endpoint.requests` and `api.settings`.
 
     grammar  head  response  chunked  body  localreply    pure: bytes in, values out

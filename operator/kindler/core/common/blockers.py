@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class BlockerKind(enum.Enum):
     """How a blocker is resolved."""
 
-    WAIT = "wait"  # it resolves by itself, or when the user creates the missing object
+    WAITING = "waiting"  # it resolves by itself, or when the user creates the missing object
     STALLED = "stalled"  # only the user can resolve it
     ERROR = "error"  # the cluster rejected a write; it may accept the next write
 

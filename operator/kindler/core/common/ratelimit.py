@@ -1,4 +1,4 @@
-"""Limits how often an action may run: a token bucket, and exponential back-off."""
+"""Limits how often an action may run and how often its failure is logged."""
 
 from __future__ import annotations
 
@@ -26,3 +26,8 @@ class TokenBucket:
 def backoff(first: float, failures: int, most: float) -> float:
     """Seconds to wait after `failures` failures in a row: first `first`, then twice as long each time, up to `most`."""
     return min(most, first * 2.0 ** min(max(failures - 1, 0), 32))
+
+
+def is_power_of_two(count: int) -> bool:
+    """Whether to log this failure, the `count`-th in a row: only the 1st, 2nd, 4th, 8th and so on are logged."""
+    return count & (count - 1) == 0

@@ -106,8 +106,9 @@ def _pool(
     if not covers(found.found, body):
         version = {"resourceVersion": found.found["metadata"].get("resourceVersion")}
         yield Patch(POOL, desired.name, body | {"metadata": body["metadata"] | version})
-    if desired.size not in (None, found.replicas) and not _hpa_sizes(observed, rollout, found, desired):
-        yield Scale(POOL, desired.name, desired.size or 0)
+    size = desired.size
+    if size is not None and size != found.replicas and not _hpa_sizes(observed, rollout, found, desired):
+        yield Scale(POOL, desired.name, size)
 
 
 def _hpa_sizes(observed: Observed, rollout: RolloutPlan, found: Pool, desired: DesiredPool) -> bool:

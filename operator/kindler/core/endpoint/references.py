@@ -103,4 +103,4 @@ def _missing(kind: str, name: str, namespace: str) -> Blocker:
         f'Could not find {_SAGEMAKER_KIND[kind]} "{name}" in namespace {namespace}. '
         f"Create the {kind}: Kindler then continues automatically."
     )
-    return Blocker(BlockerKind.WAIT, _MISSING[kind], message)
+    return Blocker(BlockerKind.WAITING, _MISSING[kind], message)
