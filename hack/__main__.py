@@ -131,8 +131,8 @@ def _engine() -> Engine:
 
 @dataclass(frozen=True)
 class Command:
-    """`exclusive`: it changes the cluster, so only one such command runs at a time. `passes_on`: its words go on to
-    another program, options included."""
+    """`exclusive`: it changes the cluster, so only one such command runs at a time. `passes_on`: its arguments,
+    including options, are passed to another program."""
 
     action: Callable[[Options], int]
     help: str

@@ -20,7 +20,7 @@ PACKAGES = (
 PROXY_PACKAGES = ("iptables", "conntrack", "nftables")
 KIND, KUBECTL = toolbox.TOOLS["kind"], toolbox.TOOLS["kubectl"]
 PARTS = (KUBERNETES, KUBECTL, ETCD, CONTAINERD, CNI, COREDNS, PAUSE)
-# The tags that kubeadm of this version names; the images contain our builds all the same.
+# kubeadm of this version expects these tags. The images contain our own builds, whatever the tag says.
 ETCD_TAG, COREDNS_TAG, PAUSE_TAGS = "3.7.0-0", "v1.14.6", ("3.10", "3.10.2")
 DOCKERFILE = paths.ROOT / "hack" / "sandbox" / "node" / "Dockerfile"
 _REGISTRY = "registry.k8s.io"
@@ -35,7 +35,7 @@ _IMPORT = """set -e
 
 
 def key() -> str:
-    """Changes when anything changes that the image is made of."""
+    """Changes when any part of the image changes."""
     tags = (ETCD_TAG, COREDNS_TAG, *PAUSE_TAGS)
     return paths.digest(DOCKERFILE, *PACKAGES, *tags, *(tool.home.name for tool in PARTS), KIND.home.name)
 

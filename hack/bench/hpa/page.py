@@ -17,7 +17,7 @@ from hack.bench.hpa.cases import CASES, Case
 ROOT = Path(__file__).parents[3]
 FIGURES, PAGE = ROOT / "docs" / "figures" / "hpa.json", ROOT / "docs" / "reference" / "hpa-and-aws.md"
 
-MINUTES = 60  # how long each load lasts in AWS's rule: until the size no longer changes
+MINUTES = 60  # how long each load lasts in AWS's rule: after this time the size does not change any more
 
 INTRO = """<!-- Written by `make campaign ARGS=hpa`: the series are in hack/bench/hpa/cases.py. -->
 # The HPA and AWS's rule
@@ -26,8 +26,8 @@ A HorizontalPodAutoscaler sizes Kindler's warm pool; Application Auto Scaling si
 This page compares them. The same series of loads went through real HPAs (Kubernetes {version}, written as Kindler
 writes them) and through the rule that AWS documents ([hack/bench/hpa/aws.py](../../hack/bench/hpa/aws.py)). Where
 nothing is documented for SageMaker, that file uses estimates taken from Lambda's provisioned concurrency. Where Kindler
-must compute sizes itself, `core/autoscaling/tracking.py` does so: in each of the {count} series below it comes to the HPA's sizes,
-and a test checks that.
+must compute sizes itself, `core/autoscaling/tracking.py` does so. In each of the {count} series below it computes the
+HPA's sizes, and a test checks that.
 
 The sizes are units of provisioned concurrency, at the end of each load: for the HPA after four syncs (every 2 s here;
 every 15 s by default), for AWS's rule after an hour. **{same} of {compared} series end with the same sizes.** Loads are
@@ -82,7 +82,7 @@ metrics server multiplies it by the pods that exist, so that pods which are stil
 
 
 def sizes_by_aws(case: Case) -> list[int] | None:
-    """The size that AWS's rule comes to in each step; None if a size of 0 occurs, which AWS does not have."""
+    """The size that AWS's rule computes in each step; None if a size of 0 occurs, which AWS does not have."""
     if case.start == 0 or any(low == 0 for low, _ in case.bounds()):
         return None
     policies = [aws.Policy(target, disable_scale_in=not case.scale_in) for target in case.targets]

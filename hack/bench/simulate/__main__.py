@@ -58,7 +58,7 @@ def options() -> argparse.ArgumentParser:
 
 
 def days(chosen: argparse.Namespace) -> tuple[Trace, Trace]:
-    """The day to simulate, and the day that sizes and schedules are made from. Raises TraceError, OSError."""
+    """The day to simulate, and the day from which sizes and schedules are computed. Raises TraceError, OSError."""
     service = chosen.service or SERVICE
     if chosen.trace:
         day = trace.read(chosen.trace, chosen.service, chosen.seed)

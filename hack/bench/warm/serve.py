@@ -55,7 +55,7 @@ class InstantActuator:
 
 
 def objects(port: int, pods: list[str]) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
-    """An Endpoint in service, its warm ReplicaSet, and the pods of that, as the API server returns them."""
+    """An Endpoint in service, its warm ReplicaSet and the pods of the ReplicaSet, as the API server returns them."""
     demand = names.pool_name("iris", REVISION, names.DEMAND)
     route = Route(
         "AllTraffic", REVISION, demand, WARM, 200, 200, 200, 1024, 300, 60, 180, port, "/ping", "/invocations"
