@@ -1,4 +1,4 @@
-"""The metrics process as the API server uses it: over TLS, with its front-proxy certificate, for no other client."""
+"""The metrics process serves the API server over TLS, by its front-proxy certificate, and rejects all other clients."""
 
 from __future__ import annotations
 
