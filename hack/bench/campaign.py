@@ -4,7 +4,8 @@
     storm      20 endpoints at zero, 10 clients each, 1,000 requests at once, with limits so high that no request is
                throttled
     rollouts   one endpoint switches between two memory sizes many times while clients send requests without a pause
-    hpa        about forty series of loads through real HPAs, for the page that compares them with AWS's rule (bench/hpa)
+    hpa        about forty series of loads through real HPAs, for the page that compares HPAs with AWS's rule
+               (bench/hpa)
 
 Runs in the cluster's network, with Kindler installed.
 """

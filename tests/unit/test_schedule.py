@@ -319,8 +319,8 @@ def test_times_outside_of_all_calendars_raise_no_error(end: float) -> None:
 
 
 def test_a_repeated_hour_has_already_occurred() -> None:
-    """Berlin's clock shows 02:00 to 03:00 from 00:00 to 02:00 UTC: at 02:15 for the second time, 02:30 has come
-    already.
+    """Berlin's clock shows 02:00 to 03:00 twice, from 00:00 to 02:00 UTC. When it shows 02:15 for the second time,
+    02:30 has already occurred.
     """
     schedule, again = (
         parse("cron(0/30 2 * * ? *)", "Europe/Berlin"),

@@ -1,4 +1,4 @@
-"""The metrics process serves the API server over TLS, by its front-proxy certificate, and rejects all other clients."""
+"""The metrics process serves only the API server: over TLS, if the client shows the front-proxy certificate."""
 
 from __future__ import annotations
 

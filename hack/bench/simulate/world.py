@@ -112,7 +112,7 @@ class World:
         self._bounds_now: bounds.BoundsInForce | None = None
 
     def run(self) -> Counts:
-        """Runs until all requests are served or throttled and the span is over. Then counts the pods that still exist."""
+        """Runs until all requests are served or throttled and the span is over. Then counts the remaining pods."""
         self._begin()
         arrivals = iter(self.trace.requests)
         request = next(arrivals, None)

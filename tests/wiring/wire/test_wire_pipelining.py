@@ -30,7 +30,7 @@ class NonReadingCaller:
         self.sock.close()
 
     async def client(self) -> ClientConnection:
-        """The wire's side. Its kernel buffer is small, so that bytes that the client does not read stay in the transport."""
+        """The wire's side. Its kernel buffer is small, so bytes that the client does not read stay in the transport."""
         await until(lambda: self.wire.listener.connections)
         (client,) = self.wire.listener._context.clients
         client.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
