@@ -1,7 +1,7 @@
 """A foreign metrics server: a thread of this process behind an aggregated API of the cluster, as KEDA's server is.
 
-Journeys and the HPA benchmark use it to see how Kindler and HPAs act beside another product's server. The API server
-reaches it through a Service without a selector, at this process's address in the nodes' network.
+Journeys and the HPA benchmark use it to see how Kindler and HPAs act when another product's server is in the cluster.
+The API server reaches it through a Service without a selector, at this process's address in the nodes' network.
 """
 
 from __future__ import annotations

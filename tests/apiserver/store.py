@@ -74,7 +74,7 @@ class Store:
     def __init__(self, kinds: list[Kind], history: int = 5000) -> None:
         self.kinds = kinds
         self.version = 1
-        self.forgotten = 0  # the history no longer has changes up to this version
+        self.forgotten = 0  # the history does not contain changes up to this version any more
         self.listeners: list[Callable[[Change], None]] = []
         # Each is called with the object to store, and may raise Refused.
         self.admission: list[Callable[[Kind, Object], None]] = []

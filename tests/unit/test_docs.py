@@ -83,13 +83,15 @@ def test_the_table_of_answers_is_the_programs() -> None:
     rows = re.findall(
         r"^\| (`\w+`(?:, `\w+`)*) \|.*\| (\d+) \| (\d+) (\w+) \|$", (DOCS / "activator.md").read_text(), re.M
     )
-    told = {
+    documented = {
         cause: (int(plain), int(sagemaker), error)
         for spans, plain, sagemaker, error in rows
         for cause in re.findall(r"\w+", spans)
     }
-    assert told == {cause.value: (row.plain, row.sagemaker, row.error_type) for cause, row in localreply._TABLE.items()}
-    assert set(told) == {cause.value for cause in Cause}
+    assert documented == {
+        cause.value: (row.plain, row.sagemaker, row.error_type) for cause, row in localreply._TABLE.items()
+    }
+    assert set(documented) == {cause.value for cause in Cause}
 
 
 def test_every_metric_is_described() -> None:

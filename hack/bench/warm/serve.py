@@ -37,7 +37,7 @@ WARM = names.pool_name("iris", REVISION, names.WARM)
 
 
 class InstantActuator:
-    """Reports the first ping of every pod as answered at once, and does nothing in a cluster."""
+    """Reports at once that every pod has responded to its first ping. Changes nothing in a cluster."""
 
     def scale(self, size: PoolSize, replicas: int) -> None: ...
 

@@ -1,4 +1,5 @@
-// The first process of every pod: it holds the pod's namespaces, reaps what others leave behind, and ends when told to.
+// The first process of every pod: it holds the pod's namespaces and reaps orphaned processes. It ends after
+// SIGINT or SIGTERM.
 package main
 
 import (
@@ -18,7 +19,7 @@ func main() {
 	}
 }
 
-// reap collects every child that has ended: one SIGCHLD may stand for several.
+// reap collects every child that has ended, because one SIGCHLD can report several children.
 func reap() {
 	for {
 		if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err != nil || pid <= 0 {
