@@ -46,7 +46,7 @@ def ensure(engine: Engine) -> str:
     if engine.has_image(name):
         done("node image: made here (present)")
         return name
-    done("node image: kind’s own cannot be pulled here, so it is built")
+    done("node image: kind’s own image cannot be pulled here, so one is built")
     toolbox.ensure(*PARTS)
     root = debian.base("nodes", PACKAGES)
     proxy = debian.base("kube-proxy", PROXY_PACKAGES, variant="extract")

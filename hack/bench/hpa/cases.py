@@ -72,10 +72,10 @@ def _several(*rows: tuple[float | None, ...]) -> tuple[Step, ...]:
 HALF, FULL = (Fraction(1, 2),), (Fraction(1),)
 TWO = (Fraction(7, 10), Fraction(1, 2))
 
-BAND = "the HPA tolerates 10 % above the target, AWS nothing"
-IDLE = "in AWS an idle endpoint has no datapoints and keeps its size; here its load is 0"
+BAND = "the HPA tolerates 10 % above the target; AWS has no tolerance"
+IDLE = "in AWS an idle endpoint has no datapoints and keeps its size; in Kindler its load is 0"
 NOT_AWS = "AWS's guide requires a minimum of 1"
-PACE = "the cooldown was 12 s and each load lasted 8 s: the highest recommendation counts so long"
+PACE = "the cooldown was 12 s and each load lasted 8 s: the highest recommendation of the last 12 s counts"
 
 CASES = (
     Case("rounding", "exact multiples", _one(0.7, 1.4, 2.1, 4.2, 6.3)),

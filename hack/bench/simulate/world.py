@@ -295,5 +295,8 @@ class World:
 
 
 def _removal_order(pod: Pod) -> tuple[bool, bool, float]:
-    """As a ReplicaSet removes pods: first those not ready, then (by deletion cost) idle ones, longest idle first."""
+    """Sorts pods in the order in which a ReplicaSet removes them.
+
+    First the pods that are not ready, then (by deletion cost) idle pods, the longest idle pod first.
+    """
     return pod.ready, pod.in_use > 0, pod.idle_since
