@@ -185,9 +185,7 @@ def throttle() -> None:
         say(f"  {len(times.get(code, [])):2} × {code} {what:9}  after {found[0]:.3f} to {found[-1]:.3f} s")
     if {code: len(found) for code, found in times.items()} != {"200": 5, "429": 25}:
         raise StoryError(f"expected 5 of 30 requests served and 25 throttled: {times}")
-    say(
-        "Each of the five requests started its own pod at the same time. With few cores this takes longer than one start."
-    )
+    say("Five requests started one pod each, all at the same time. With few cores this takes longer than one start.")
 
 
 def update() -> None:

@@ -4,8 +4,8 @@ A field's type defines which values the API server accepts. Its docstring is the
 define the rest:
 
     Rule              a CEL rule and the message that a user gets when it fails
-    WithoutEffect              SageMaker has the field, but Kindler does not act on it: status.ignoredFields lists it. Its values
-                      are not validated, so that values of a newer SageMaker are accepted too
+    WithoutEffect     SageMaker has the field, but Kindler does not act on it: status.ignoredFields lists it. Its
+                      values are not validated, so that values of a newer SageMaker are accepted too
     RequiredByRule    required, but by a Rule (its message is better than "Required value")
     FormByRule        has a required format, but by a Rule (its message is better than "must be of type date-time")
     ListMap           a list whose items are identified by one field

@@ -1,4 +1,6 @@
-"""The controller's process: it builds watcher, informers, queue and workers, leads by a Lease, and exits when it no longer leads.
+"""The controller's process: it builds watcher, informers, queue and workers, and leads while it holds a Lease.
+
+It exits when it does not lead any more.
 
 Rights (the chart grants exactly these; a test of the chart compares):
 
@@ -151,7 +153,7 @@ class Controller:
         return None if self.listed.is_set() else "not everything was listed yet"
 
     async def _lead(self) -> str:
-        """Works while this replica leads. Returns why it stopped: the Lease is lost, or a part ended that never should."""
+        """Works while this replica leads. Returns why it stopped: the Lease is lost, or a part has failed."""
         await self.children.synced()
         await self.listed.wait()
         async with self.lease.hold() as lost:

@@ -1,4 +1,7 @@
-"""The metrics of the metrics server itself, as Prometheus reads them on the admin port. Each of them is named here or in process.py."""
+"""The metrics of the metrics server itself, which Prometheus reads on the admin port.
+
+Each of these metrics is defined here or in process.py.
+"""
 
 from __future__ import annotations
 
