@@ -62,7 +62,7 @@ class PodFacts:
 
 
 def read(pod: Mapping[str, Any], now: float) -> PodFacts:
-    """The facts of a core/v1 Pod (JSON of the API server). `now`, in epoch seconds, shows whether a start is overdue."""
+    """The facts of a core/v1 Pod (JSON of the API server). `now`: epoch seconds, to decide if a start is overdue."""
     meta, status = pod["metadata"], pod.get("status") or {}
     labels = meta.get("labels") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
