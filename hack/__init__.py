@@ -6,7 +6,7 @@ registry uses these modules, from the top:
     __main__                      the commands
     suite, install, demo/         what check, test, journeys and demo do
     generate, reference           CRDs and reference pages, from the models
-    cluster, registry, images     kind cluster, image registries beside it, our images; settings in kindconfig
+    cluster, registry, images     kind cluster, image registries next to it, our images; settings in kindconfig
     engine, docker, builder       the Docker engine, and `docker build`
     toolbox                       kind, kubectl and helm, built from pinned Go modules
     leftovers, archive            removal of what killed commands left; container images from files
@@ -14,11 +14,11 @@ registry uses these modules, from the top:
     devenv                        the virtual environment
     kubeapi, aggregated           a small Kubernetes client and a foreign metrics server, for journeys and benchmarks
 
-    bench/      measurements: cold start, warm path, the HPA beside AWS's rule, simulation, campaign
+    bench/      measurements: cold start, warm path, the HPA compared with AWS's rule, simulation, campaign
     sandbox/    what replaces Docker or the registry where a machine has none; only engine.py imports it
 
 What belongs here: what a developer or CI runs. What does not: anything that the product imports, and tests (tests/).
 
-Import-linter checks these rules: the layers; `kindler` never imports `hack`; only engine.py imports sandbox; and all
-that `__main__` imports is in the standard library, because it runs before the virtual environment exists.
+Import-linter checks these rules: the layers; `kindler` never imports `hack`; only engine.py imports sandbox;
+`__main__` imports only the standard library, because it runs before the virtual environment exists.
 """

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-if sys.version_info < (3, 11):  # noqa: UP036 - `make` runs whatever python3 the machine has
+if sys.version_info < (3, 11):  # noqa: UP036 - `make` runs the python3 of the machine
     sys.exit("Python 3.11 or newer is needed: set PYTHON=/path/to/python3 for make")
 
 from hack import cluster, devenv, engine, images, install, leftovers, lock, paths, shell, suite, toolbox
@@ -131,8 +131,8 @@ def _engine() -> Engine:
 
 @dataclass(frozen=True)
 class Command:
-    """`exclusive`: it changes the cluster, so only one such command runs at a time. `passes_on`: its words go on to
-    another program, options included."""
+    """`exclusive`: it changes the cluster, so only one such command runs at a time. `passes_on`: its arguments,
+    including options, are passed to another program."""
 
     action: Callable[[Options], int]
     help: str
@@ -141,7 +141,7 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
-    "up": Command(up, "start this checkout's cluster with its registries; what runs already stays", exclusive=True),
+    "up": Command(up, "start this checkout's cluster with its registries; running parts stay", exclusive=True),
     "down": Command(down, "remove the cluster, and restore the machine's settings", exclusive=True),
     "images": Command(build, "build the images that changed and push them to localhost:5000 (as nodes address it)"),
     "load": Command(load, "push one image that you built to that registry"),
@@ -151,11 +151,11 @@ COMMANDS: dict[str, Command] = {
     "tools": Command(tools, "build every tool into the cache, also those that this machine does not need"),
     "check": Command(check, "run all checks and tests that need no cluster"),
     "test": Command(test, "run all checks and tests, on a fresh cluster", exclusive=True),
-    "journeys": Command(journeys, "run only the tests on the cluster, on the one that is up", passes_on=True),
+    "journeys": Command(journeys, "run only the tests that need a cluster, on the cluster that is up", passes_on=True),
     "demo": Command(demo, "install Kindler and show the life of an endpoint"),
     "bench-coldstart": Command(bench_coldstart, "compare cold starts with a Deployment and a bare pod", passes_on=True),
     "bench-warm": Command(bench_warm, "compare requests per second with a Go reverse proxy", passes_on=True),
-    "campaign": Command(campaign, "run the measurements that take longer than CI may", passes_on=True),
+    "campaign": Command(campaign, "run the measurements that take too long for CI", passes_on=True),
     "simulate": Command(simulate, "estimate what provisioned concurrency costs; needs no cluster", passes_on=True),
     "generate": Command(generate, "write CRDs and reference pages from the models", passes_on=True),
     "clean": Command(clean, "remove the cluster and all that can be made again", exclusive=True),

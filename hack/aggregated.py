@@ -1,7 +1,7 @@
 """A foreign metrics server: a thread of this process behind an aggregated API of the cluster, as KEDA's server is.
 
-Journeys and the HPA benchmark use it to see how Kindler and HPAs act beside another product's server. The API server
-reaches it through a Service without a selector, at this process's address in the nodes' network.
+Journeys and the HPA benchmark use it to see how Kindler and HPAs act when another product's server is in the cluster.
+The API server reaches it through a Service without a selector, at this process's address in the nodes' network.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Requests for discovery do not reach it: they get an empty list of resources."""
 
 
 class ForeignMetricsServer:
-    """Serves inside the block. At its end the APIServices that still lead here are removed."""
+    """Serves inside the block. At the end of the block, removes the APIServices that still lead here."""
 
     def __init__(self, api: KubeApi, namespace: str, respond: Respond, name: str = "foreign") -> None:
         self.api, self.namespace, self.name, self._respond = api, namespace, name, respond
@@ -151,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(raw)
 
     def log_message(self, *_: Any) -> None:
-        """Prints nothing: what was requested is seen in the cluster, where it matters."""
+        """Prints nothing: the cluster shows the effect of each request."""
 
 
 def _own_address(api: KubeApi) -> str:

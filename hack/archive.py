@@ -1,7 +1,7 @@
-"""Writes container images from files alone: no engine, no base image, and the same bytes each time.
+"""Writes container images from files alone, without an engine or a base image. The bytes are the same each time.
 
 The result is a docker archive, which `docker load` and `ctr images import` read. The registry's image is always made
-this way; in a sandbox the control plane's images and the base of our images are too.
+this way. In a sandbox, the control plane's images and the base of our images are also made this way.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _EPOCH = "1970-01-01T00:00:00Z"
 class Image:
     """What an image contains.
 
-    `files`: path in the image → content, or a file on this machine. `links`: path → what the symbolic link points to.
+    `files`: path in the image → content, or a file on this machine. `links`: path → target of the symbolic link.
     `base`: the tar of a root file system, as the lowest layer.
     """
 
@@ -35,7 +35,7 @@ class Image:
 
 
 def write(target: Path, images: Sequence[Image], scratch: Path) -> None:
-    """Writes the archive. `scratch`: a folder for the layers in the meantime."""
+    """Writes the archive. `scratch`: a folder for the layers until the archive is complete."""
     entries, written = [], set()
     with tarfile.open(target, "w") as archive:
         for number, image in enumerate(images):

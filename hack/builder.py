@@ -18,10 +18,11 @@ from hack import paths, shell
 from hack.docker import Engine
 
 BASE = "docker.io/library/python:3.13-slim"
-# What replaces BASE where it cannot be pulled; see sandbox/pythonbase.py. Both decide the digests of images.
+# This image replaces BASE where BASE cannot be pulled; see sandbox/pythonbase.py. Both names are part of the digests
+# of images.
 BASE_PACKAGES = ("python3", "python3-venv", "ca-certificates")
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
-# Those of pip's settings that are valid in another file system too.
+# The settings of pip that are also valid in another file system.
 _PIP_SETTINGS = ("index-url", "extra-index-url", "proxy", "trusted-host", "timeout", "default-timeout", "retries")
 
 

@@ -1,7 +1,7 @@
 """The cluster of this checkout: up, down, and commands that reach it.
 
 With Docker, `up` pulls kind's node image, runs `kind create cluster`, starts two image registries, and configures the
-nodes to use them. What a machine without Docker or without a registry needs instead is behind hack/engine.py.
+nodes to use them. hack/engine.py provides the replacements for a machine without Docker or without a registry.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _GENERATION = "1"  # increase it when clusters that are up must be created again
 
 
 def up(*, nodes: int | None = None, fresh: bool = False) -> None:
-    """Starts engine, cluster and registries. What runs already stays as it is. Hold the cluster's lock.
+    """Starts engine, cluster and registries. Does not change those that already run. Hold the cluster's lock.
 
     `nodes`: by default as many as are up, else one. `fresh`: create a new cluster in any case.
     """

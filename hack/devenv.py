@@ -1,7 +1,6 @@
 """The virtual environment for development, `.venv`: what requirements-dev.lock pins, and `kindler` from operator/.
 
-Here: creating and updating that environment. It is the border: code that runs before `ensure()` has the standard
-library only.
+Here: creating and updating that environment. Code that runs before `ensure()` can use the standard library only.
 """
 
 from __future__ import annotations
@@ -58,6 +57,7 @@ def _create() -> None:
 
 
 def _add_kindler() -> None:
-    """Puts operator/ on the path, as an editable install would do. That needs no build and no unpinned build tool."""
+    """Puts operator/ on the path, as an editable install would do. Therefore no build and no unpinned build tool is
+    needed."""
     packages = Path(shell.output([PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]))
     (packages / "kindler-here.pth").write_text(f"{paths.ROOT / 'operator'}\n")

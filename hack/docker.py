@@ -69,7 +69,8 @@ class Engine:
     def remove_containers(self, label: str) -> None:
         """Removes the containers with `label` and waits until they are gone.
 
-        It repeats the removal, because one that a killed command started may still be in progress.
+        A command that was killed may have left a removal in progress. Therefore this repeats the removal until no
+        container is left.
         """
         deadline = time.monotonic() + REMOVE_SECONDS
         while names := self.containers(label, stopped_too=True):

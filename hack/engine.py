@@ -4,13 +4,13 @@ On a machine with Docker and a reachable image registry every function here take
 
     find, up         the machine's Docker, if it responds
     node_image       kind's own node image, pulled
-    prepare_network  nothing: kind's node image brings the pods' network, and Docker the machine's
+    prepare_network  nothing: kind's node image has the pods' network, and Docker provides the machine's network
     builder          `docker build`
     base_image       python:3.13-slim, pulled
     in_network       the command as it is
 
-Where something of that is missing, the function calls hack.sandbox. The two are independent: a machine may have Docker
-but no registry. This is the only module that imports hack.sandbox; import-linter checks that.
+If Docker or the registry is missing, the function calls hack.sandbox. The two cases are independent: a machine may
+have Docker but no registry. Only this module imports hack.sandbox; import-linter checks that.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def up() -> Engine:
     if found is None or (found.sandboxed and not found.responds()):
         return dockerd.start()
     version = found.output("version", "--format", "{{.Server.Version}}")
-    done(f"engine: {'this checkout’s own Docker' if found.sandboxed else 'this machine’s Docker'} {version} responds")
+    which = "this checkout’s own Docker" if found.sandboxed else "this machine’s Docker"
+    done(f"engine: {which} {version} responds")
     return found
 
 
@@ -78,7 +79,7 @@ def node_image(engine: Engine) -> NodeImage:
 
 
 def prepare_network(engine: Engine, image: NodeImage, kubectl: list[str], nodes: int) -> None:
-    """Makes pods reachable from the nodes and from this machine, where Docker and kind do not do that.
+    """Makes pods reachable from the nodes and from this machine, if Docker and kind do not do this already.
 
     `kubectl`: a command line up to the verb. Call it after `kind create cluster`, before pods become ready.
     """

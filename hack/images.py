@@ -49,7 +49,7 @@ class Source:
     fixed: str = "1"
     dockerfile: Path = Path("Dockerfile")  # relative to the context
 
-    @cached_property  # computed once: a change during the build counts for the next build
+    @cached_property  # computed once: a change of a file during the build changes the tag of the next build
     def key(self) -> str:
         """The content tag."""
         return paths.digest(builders.BASE, *builders.BASE_PACKAGES, *self.inputs)
@@ -119,7 +119,7 @@ def _build_and_push(
 
 
 def _remove_from_nodes(engine: Engine, image: str) -> None:
-    """Else a node would continue to use the old image that it has under this name."""
+    """Removes the old image from the nodes. Otherwise a node would continue to use it under this name."""
     for node in engine.containers(nodes_label()):
         engine.succeeds("exec", node, "ctr", "--namespace", "k8s.io", "images", "rm", image)
 

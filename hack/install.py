@@ -14,7 +14,7 @@ CHART = paths.ROOT / "charts" / "kindler"
 
 
 def prepare(command: str, more_images: Sequence[Source] = ()) -> None:
-    """Brings up cluster, images and Kindler, each only if it is missing or differs from the files now.
+    """Creates the cluster, the images and Kindler. Skips each one that exists and matches the current files.
 
     `command`: the name that other commands print while this one holds the cluster's lock.
     """

@@ -17,8 +17,8 @@ GATEWAY_NODE_PORT = 30080
 def render(nodes: int, *, own_cni: bool, cgroup_v1: bool, restricted: bool) -> str:
     """The configuration file.
 
-    `own_cni`: the node image has no network daemon. `cgroup_v1`, `restricted`: what this machine needs beyond a normal
-    one (see docker.Engine).
+    `own_cni`: the node image has no network daemon. `cgroup_v1`, `restricted`: this machine needs settings that a
+    normal machine does not need (see docker.Engine).
     """
     roles = [_control_plane()] + [{"role": "worker"}] * (nodes - 1)
     config: dict[str, object] = {

@@ -1,7 +1,8 @@
 """A small Kubernetes client on the standard library, with which journeys and benchmarks watch a cluster.
 
-Users act through kubectl; this only observes, and creates what users do not. It waits by watch, never by polling. Each
-call opens its own HTTPS connection, so every thread may use the same client. Not here: what is awaited (the callers).
+Users act through kubectl. This client only observes, and creates objects that users do not create. It waits by watch,
+never by polling. Each call opens its own HTTPS connection, so every thread may use the same client. Not here: the
+conditions to wait for (the callers).
 """
 
 from __future__ import annotations
@@ -178,7 +179,7 @@ class KubeApi:
         selector: str = "",
         timeout: float = 60,
     ) -> list[Json]:
-        """As `until`, for all objects of a kind together."""
+        """Like `until`, but `ready` gets the list of all objects of the kind."""
         query = {"labelSelector": selector} if selector else {}
         listed = self._list(plural, namespace, query)
         found = {item["metadata"]["uid"]: item for item in listed["items"]}

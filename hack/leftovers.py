@@ -1,6 +1,6 @@
 """Removes what killed commands and deleted checkouts left on the machine.
 
-Each command that changes the cluster does that first. Here: clusters, engines and scratch folders without an owner.
+Each command that changes the cluster calls this first. Here: clusters, engines and scratch folders without an owner.
 Not here: what this checkout's own `down` and `clean` remove.
 """
 
@@ -15,7 +15,10 @@ from hack.steps import say
 
 
 def record_owner() -> None:
-    """Records which checkout owns the run folder and the engine's data, so that they can be removed after it."""
+    """Records which checkout owns the run folder and the engine's data.
+
+    When the checkout is deleted, another command can then remove them.
+    """
     paths.run_folder().mkdir(parents=True, exist_ok=True)
     (paths.run_folder() / "owner").write_text(str(paths.ROOT))
     home = paths.cache() / "engines" / paths.NAME

@@ -1,4 +1,4 @@
-"""Locks between commands of one user. The kernel releases a lock when its process ends, for whatever reason it ends.
+"""Locks between commands of one user. The kernel releases a lock when its process ends, even if it is killed.
 
 Standard library only, because commands lock before the virtual environment exists. A lock file also stores who holds
 the lock and since when, so that the second command can name the first one.
@@ -32,7 +32,7 @@ def message(holder: str, now: float) -> str:
 def held(name: str, command: str, *, wait: bool = False) -> Iterator[None]:
     """Holds the lock `name` inside the block. `command` is what other processes print about the holder.
 
-    While another process holds the lock: with `wait` prints that and waits, else raises CommandError.
+    While another process holds the lock: with `wait`, prints the holder and waits; otherwise raises CommandError.
     """
     folder = paths.cache() / "locks"
     folder.mkdir(parents=True, exist_ok=True)

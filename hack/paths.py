@@ -28,7 +28,7 @@ NAME = name_of(ROOT)
 
 
 def cache() -> Path:
-    """What takes long to build (tools, bases of images). All checkouts of this user share it.
+    """The folder of things that take long to build (tools, bases of images). All checkouts of this user share it.
 
     The user may delete it while no cluster is up.
     """

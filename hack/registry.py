@@ -1,4 +1,4 @@
-"""Image registries beside the cluster, as kind documents it, so that pulls, digests and private images are real.
+"""Image registries next to the cluster, as kind documents it, so that pulls, digests and private images are real.
 
 Nodes use the open one as `localhost:5000` and the private one as `localhost:5001`. Images are pushed to a port on the
 engine's loopback interface. Both registries run in Docker, whichever engine that is.
@@ -63,7 +63,7 @@ def image_name() -> str:
 
 
 def _image(engine: Engine) -> str:
-    """The registry's image: our build of the program and its settings. So no registry is needed to get a registry."""
+    """The registry's image: our build of the program and its settings. So no other registry is needed to get it."""
     name = image_name()
     if not engine.has_image(name):
         settings: dict[str, Path | bytes] = {f"/etc/registry/{file.name}": file for file in SETTINGS.iterdir()}

@@ -31,7 +31,7 @@ Argv = Sequence[str | Path]
 def end_with_parent(how: int = signal.SIGKILL) -> None:
     """Makes the kernel send signal `how` to the calling process when its parent ends.
 
-    Without it, children of a killed command would continue to work beside the next command. Linux only.
+    Without it, children of a killed command would continue to work while the next command runs. Linux only.
     """
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, how)

@@ -14,7 +14,7 @@ from contextlib import contextmanager, redirect_stdout
 class CommandError(Exception):
     """The command cannot continue. `hack.__main__` prints the message and exits with status 1.
 
-    The message is all that the user sees, so it names what failed and what to do next.
+    The user sees only this message, so it names what failed and what to do next.
     """
 
 

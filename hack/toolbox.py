@@ -30,7 +30,7 @@ class Tool:
     """One or more programs of one Go module.
 
     `programs`: file name → Go package. `usually`: the build time with empty caches on two cores. `for_linux`: it runs
-    in a container, so it is built for Linux on every machine. `folder`: where go.mod is, below hack/.
+    in a container, so it is built for Linux on every machine. `folder`: the folder of go.mod, below hack/.
     """
 
     name: str
@@ -126,7 +126,7 @@ def go_command() -> str:
 
 
 def ensure(*tools: Tool) -> None:
-    """Builds those of the tools that are not in the cache. All checkouts of a user share one lock for builds."""
+    """Builds the tools that are not in the cache. All checkouts of a user share one lock for builds."""
     if all(tool.home.is_dir() for tool in tools):
         done(f"tools: {', '.join(f'{tool.name} {tool.version}' for tool in tools)} (cached)")
         return

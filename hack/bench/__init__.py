@@ -2,9 +2,9 @@
 
     coldstart/      how long the first request waits at zero instances
     warm/           requests per second through the activator
-    hpa/            the real HPA beside the rule that AWS documents
+    hpa/            the real HPA compared with the rule that AWS documents
     simulate/       a day of requests in virtual time, for ways to provision concurrency
-    campaign        runs that take longer than CI may
+    campaign        runs that take too long for CI
     scaling_plot    the figure of a warm pool that follows its load
     plotting        what all figures have in common
     commands        the commands behind `make bench-…`, `make campaign` and `make simulate`

@@ -1,9 +1,11 @@
-"""Measurements that take longer than a test may (`make campaign`). Prints the results and writes them as JSON.
+"""Measurements that take too long for a test (`make campaign`). Prints the results and writes them as JSON.
 
     memory     resident memory of controller and activator with 0 and with 200 endpoints
-    storm      20 endpoints at zero, 10 clients each, 1,000 requests at once, limits so wide that none is throttled
+    storm      20 endpoints at zero, 10 clients each, 1,000 requests at once, with limits so high that no request is
+               throttled
     rollouts   one endpoint switches between two memory sizes many times while clients send requests without a pause
-    hpa        some forty series of loads through real HPAs, for the page beside AWS's rule (bench/hpa)
+    hpa        about forty series of loads through real HPAs, for the page that compares HPAs with AWS's rule
+               (bench/hpa)
 
 Runs in the cluster's network, with Kindler installed.
 """
@@ -186,8 +188,8 @@ def rollouts(api: KubeApi, count: int) -> Json:
 def hpa(api: KubeApi) -> Json:
     """The figures of hack/bench/hpa/page.py.
 
-    Kindler's own copy of the rule must come to the same sizes, except where a case has its own tolerance: the copy
-    knows none.
+    Kindler's own copy of the rule must compute the same sizes, except for cases with their own tolerance, because
+    the copy does not support one.
     """
     version = api.call("GET", "/version")["gitVersion"]
     sizes = autoscalers.run(api, cases.CASES)
@@ -227,7 +229,8 @@ def main() -> None:
         if set(result.get("statuses", {"200": 0})) != {"200"} or "otherThanTracking" in result:
             failed.append(part)
     if failed:
-        sys.exit(f"✗ requests failed or were throttled, or HPAs had other sizes than computed, in: {', '.join(failed)}")
+        causes = "requests failed or were throttled, or HPAs had other sizes than computed"
+        sys.exit(f"✗ {causes}, in: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

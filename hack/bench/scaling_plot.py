@@ -23,7 +23,7 @@ LOAD, FILL = "#b93d00", "#c6dbef"
 def draw(figures: dict[str, Any], file: Path) -> None:
     """`figures`: perPod (requests) and target (a ratio), and two lists of [seconds, value].
 
-    `load`: executions, their average over a minute, None without data. `sizes`: pods, from then on.
+    `load`: executions, their average over a minute, None without data. `sizes`: pods, from that second on.
     """
     per_pod, target = figures["perPod"], figures["target"]
     end = max(seconds for seconds, _ in figures["load"])
@@ -53,7 +53,7 @@ def _label(
     target: float,
     per_pod: int,
 ) -> None:
-    """Writes beside each line what it is, where the pool is largest."""
+    """Writes a label next to each line, at the time when the pool is largest."""
     peak = capacity.index(max(capacity))
     middle = (times[peak] + times[peak + 1]) / 2
     pool = f"provisioned concurrency: {per_pod} × pods"

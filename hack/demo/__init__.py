@@ -1,4 +1,4 @@
 """What `make demo` shows: the life of one endpoint (story.py), with the manifests that its chapters apply.
 
-Not here: how the cluster and Kindler get there (install.py), and manifests for users (examples/).
+Not here: the start of the cluster and the installation of Kindler (install.py), and manifests for users (examples/).
 """

@@ -31,7 +31,7 @@ TITLE_WIDTH = 110
 
 
 class StoryError(Exception):
-    """A step of the demo had another result than expected. The text says which."""
+    """A step of the demo had another result than expected. The text names the step."""
 
 
 def title(text: str) -> None:
@@ -118,7 +118,7 @@ def response_lines(more: str = "") -> list[str]:
 
 
 def clean() -> None:
-    """Removes what an earlier, interrupted run left."""
+    """Removes the objects that an earlier, interrupted run left."""
     shell("kubectl delete kep,kepc,kmodel iris iris-bigger iris-broken --ignore-not-found", show=False)
     await_no_pods(show=False)
 
@@ -164,7 +164,7 @@ def provisioned() -> None:
     current = "{.status.productionVariants[0].currentServerlessConfig.provisionedConcurrency}"
     _, seconds = shell(f"kubectl wait kep/iris --for=jsonpath='{current}'=1 --timeout=120s")
     say(f"One warm pod is ready after {seconds:.1f} s; a HorizontalPodAutoscaler keeps the number between 1 and 3.")
-    say("The other pod, started by the request before, is removed when it is idle. The warm one stays:")
+    say("The other pod, which the request before started, is removed when it is idle. The warm pod stays:")
     shell(f"kubectl wait {PODS},serving.kindler.dev/pool=demand --for=delete --timeout=180s", show=False)
     if any("x-kindler-cold-start" in line.lower() for line in response_lines()):
         raise StoryError("the first request had a cold start, although a pod is warm")
@@ -185,7 +185,7 @@ def throttle() -> None:
         say(f"  {len(times.get(code, [])):2} × {code} {what:9}  after {found[0]:.3f} to {found[-1]:.3f} s")
     if {code: len(found) for code, found in times.items()} != {"200": 5, "429": 25}:
         raise StoryError(f"expected 5 of 30 requests served and 25 throttled: {times}")
-    say("Each of the five started its own pod, all at the same time: with few cores that takes longer than one start.")
+    say("Five requests started one pod each, all at the same time. With few cores this takes longer than one start.")
 
 
 def update() -> None:

@@ -1,4 +1,5 @@
-"""Builds images without Docker. The sandbox's engine reaches no package index; buildah runs outside, and reaches it."""
+"""Builds images without Docker. The sandbox's engine cannot reach a package index. buildah runs outside the sandbox,
+so it can."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from hack.sandbox import machine
 
 @dataclass(frozen=True)
 class Buildah(Builder):
-    """Builds in the machine's network and pushes in the engine's. It has its own store; mounts end with a command."""
+    """Builds in the machine's network, and pushes in the engine's network. It has its own store. The kernel removes
+    the mounts of a command when the command ends."""
 
     inspect: ClassVar[tuple[str, ...]] = ("inspect", "--type", "image")
 

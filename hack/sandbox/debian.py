@@ -14,7 +14,7 @@ RELEASE = "bookworm"
 
 
 def key(purpose: str, packages: Sequence[str], variant: str = "minbase") -> str:
-    """Changes when the content of the file system would change; newer versions of the packages do not count."""
+    """Changes when the list of contents changes. Newer versions of the packages do not change it."""
     return paths.digest(RELEASE, purpose, variant, *sorted(packages))
 
 

@@ -35,7 +35,7 @@ def find(name: str = paths.NAME) -> Engine | None:
 
 
 def start() -> Engine:
-    """Starts the engine of this checkout. Raises CommandError where that is not possible."""
+    """Starts the engine of this checkout. Raises CommandError if the machine does not allow it."""
     if platform.system() != "Linux" or os.geteuid() != 0:
         raise CommandError(
             "no Docker engine responds (`docker info` fails). Start Docker and run this command again "
@@ -133,7 +133,7 @@ def _namespace_process(name: str) -> int | None:
 
 
 def _init(name: str) -> int | None:
-    """The engine's first process, by its number in the machine's process namespace."""
+    """The process ID of the engine's first process, as the machine sees it."""
     parent = _namespace_process(name)
     if parent is None:
         return None
@@ -145,7 +145,7 @@ def _init(name: str) -> int | None:
 
 
 def _launch_once() -> subprocess.Popen[bytes] | None:
-    """Starts dockerd, unless a command that was killed since has just started it.
+    """Starts dockerd, unless another command, which was then killed, has already started it.
 
     It holds the lock `machine`, so that no other checkout restores the machine's settings at the same time.
     """

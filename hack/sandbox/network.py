@@ -1,6 +1,6 @@
-"""The pods' network where the node image or the engine brings none: CNI files, routes to pods, and DNS.
+"""The pods' network, if the node image or the engine does not provide one: CNI files, routes to pods, and DNS.
 
-CNI files are for a node image made here (it has no network daemon); routes and DNS are for the sandbox's engine.
+CNI files are for a node image made here (it has no network daemon). Routes and DNS are for the sandbox's engine.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ class Node:
 
 
 def nodes(kubectl: list[str], expected: int) -> list[Node]:
-    """The nodes, when each has its range for pods. `kubectl`: a command line up to the verb. Raises CommandError."""
+    """Waits until every node has an address range for pods, and returns the nodes. Raises CommandError.
+
+    `kubectl`: a command line up to the verb.
+    """
     fields = '{.metadata.name} {.status.addresses[?(@.type=="InternalIP")].address} {.spec.podCIDR}{"\\n"}'
     command = [*kubectl, "get", "nodes", "-o", f"jsonpath={{range .items[*]}}{fields}{{end}}"]
     deadline = time.monotonic() + NODES_SECONDS

@@ -20,7 +20,7 @@ PACKAGES = (
 PROXY_PACKAGES = ("iptables", "conntrack", "nftables")
 KIND, KUBECTL = toolbox.TOOLS["kind"], toolbox.TOOLS["kubectl"]
 PARTS = (KUBERNETES, KUBECTL, ETCD, CONTAINERD, CNI, COREDNS, PAUSE)
-# The tags that kubeadm of this version names; the images contain our builds all the same.
+# kubeadm of this version expects these tags. The images with these tags contain our own builds.
 ETCD_TAG, COREDNS_TAG, PAUSE_TAGS = "3.7.0-0", "v1.14.6", ("3.10", "3.10.2")
 DOCKERFILE = paths.ROOT / "hack" / "sandbox" / "node" / "Dockerfile"
 _REGISTRY = "registry.k8s.io"
@@ -35,7 +35,7 @@ _IMPORT = """set -e
 
 
 def key() -> str:
-    """Changes when anything changes that the image is made of."""
+    """Changes when any part of the image changes."""
     tags = (ETCD_TAG, COREDNS_TAG, *PAUSE_TAGS)
     return paths.digest(DOCKERFILE, *PACKAGES, *tags, *(tool.home.name for tool in PARTS), KIND.home.name)
 
@@ -46,7 +46,7 @@ def ensure(engine: Engine) -> str:
     if engine.has_image(name):
         done("node image: made here (present)")
         return name
-    done("node image: kind’s own cannot be pulled here, so it is built")
+    done("node image: kind’s own image cannot be pulled here, so one is built")
     toolbox.ensure(*PARTS)
     root = debian.base("nodes", PACKAGES)
     proxy = debian.base("kube-proxy", PROXY_PACKAGES, variant="extract")

@@ -1,8 +1,8 @@
 """A second writer in the namespace of a conformance case, like the controllers and users of a real cluster.
 
-A case must prove the same about its own objects with and without this writer.
+A case must give the same result for its own objects with and without this writer.
 tests/wiring/test_apiserver_conformance.py runs both. The bystander writes to the store directly, so that its order does
-not depend on timing: after each change that a case makes, the next change of that kind is the bystander's.
+not depend on timing: after each change that a case makes, the bystander makes the next change of that kind.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Bystander:
 
 @asynccontextmanager
 async def bystander(store: Store, namespace: str) -> AsyncIterator[Bystander]:
-    """A bystander that writes until the block ends: after each change of others, and every few milliseconds."""
+    """A bystander that writes until the block ends: after each change by another writer, and every few milliseconds."""
     one = Bystander(store, namespace)
 
     async def write() -> None:

@@ -33,7 +33,7 @@ class Request:
 
     @property
     def verb(self) -> str:
-        """get, list, watch, create, update, patch or delete. get also for requests that are not about objects."""
+        """get, list, watch, create, update, patch or delete. Requests that are not about objects also count as get."""
         if self.method == "GET":
             return (
                 "watch"
@@ -72,7 +72,7 @@ def matching(
 
 @dataclass(slots=True, eq=False)
 class Fault:
-    """Changes the next `times` requests that match. `met` counts the changed requests.
+    """A fault for the next `times` requests that match. `met` counts the requests with the fault.
 
     Setting `released` lets held requests continue.
     """
@@ -86,13 +86,13 @@ class Fault:
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def end(self) -> None:
-        """Changes no further request, and lets held requests continue."""
+        """Affects no further request, and lets held requests continue."""
         self.times = 0
         self.released.set()
 
 
 class Faults:
-    """Faults in the order of their creation. The first that matches a request changes it.
+    """Faults in the order of their creation. The first fault that matches a request applies to it.
 
     fail      the server responds with this status and does not execute the request
     drop      the server closes the connection and does not execute the request

@@ -3,7 +3,7 @@
 A pod goes through the states of the first line. The second line shows how each step can fail:
 
     created -> scheduled -> IP known -> running -> ready
-               Unschedulable  ErrImagePull, ImagePullBackOff   exit 1, CrashLoopBackOff … | runs for ever, never ready
+               Unschedulable  ErrImagePull, ImagePullBackOff   exit 1, CrashLoopBackOff … | runs but is never ready
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Kubelet:
         self.address: Callable[[Object], str] = self._next_address
         self.lingers: Callable[[Object], bool] = lambda _: False
         self.replica_sets = ReplicaSets(server.store)
-        # After this many restarts, a crash loop restarts no more: its back-off is longer than any test.
+        # After this many restarts the container stays stopped, because a real back-off would be longer than any test.
         self.crashes = 3
         self._store = server.store
         self._pods = server.store.kind("pods")

@@ -81,7 +81,8 @@ def applied(
     result = _merge(copy.deepcopy(live), desired, "")
     owned_by_any = {path[:n] for path in applied_paths.union(*others.values()) for n in range(1, len(path) + 1)}
     for path in sorted(owners.get(manager, frozenset()) - applied_paths, key=len):
-        # Removes the largest enclosing object in which no manager owns a field. So defaults beside the field go too.
+        # Removes the largest enclosing object in which no manager owns a field. So defaults next to the field are
+        # also removed.
         unowned = next((path[:n] for n in range(1, len(path) + 1) if path[:n] not in owned_by_any), None)
         if unowned:
             _remove(result, unowned)

@@ -2,7 +2,7 @@
 
 No I/O: the server (server.py), tests and the kubelet call it directly.
 
-A stored object is never modified; a write replaces it. So a caller that holds an object keeps its state of that time.
+A stored object is never modified; a write replaces it. So an object that a caller holds does not change.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _SET_BY_SERVER = (
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step of history. `old` is None for a new object, `new` is the last state for a deleted one."""
+    """One step of history. For a new object `old` is None. For a deleted object `new` is its last state."""
 
     kind: Kind
     version: int
@@ -74,7 +74,7 @@ class Store:
     def __init__(self, kinds: list[Kind], history: int = 5000) -> None:
         self.kinds = kinds
         self.version = 1
-        self.forgotten = 0  # the history no longer has changes up to this version
+        self.forgotten = 0  # the history does not contain changes up to this version any more
         self.listeners: list[Callable[[Change], None]] = []
         # Each is called with the object to store, and may raise Refused.
         self.admission: list[Callable[[Kind, Object], None]] = []
@@ -106,7 +106,7 @@ class Store:
         return [(kind, row.value) for kind, rows in self._rows.items() for row in rows.values()]
 
     def since(self, kind: Kind, version: int) -> list[Change]:
-        """Changes of a kind after a version. Raises Refused (410) if the history begins later."""
+        """Changes of a kind after a version. Raises Refused (410) if the history starts after that version."""
         if version < self.forgotten:
             raise expired(f"{version} ({self.forgotten + 1})")
         return [c for c in self._history if c.kind is kind and c.version > version]

@@ -68,7 +68,7 @@ class Watches:
                 watch.transport.abort()
 
     def end(self, resource: str = "") -> None:
-        """Ends the streams like the server does after their timeout."""
+        """Ends the streams as the server does after their timeout."""
         for watch in self.of(resource):
             watch.queue.put_nowait(END)
 
@@ -89,7 +89,7 @@ class Watches:
             watch.audible.clear()
 
     def speak(self, resource: str = "") -> None:
-        """Lets hushed streams send the events that have waited."""
+        """Lets the silenced streams send the events that have waited."""
         for watch in self.of(resource):
             watch.audible.set()
 

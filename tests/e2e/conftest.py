@@ -23,8 +23,8 @@ from tests.e2e.support.kubectl import Kubectl
 
 FAILED = pytest.StashKey[bool]()
 
-# Seconds after which a journey is ended because it hangs. It is no measurement: with 14 runnable tasks per core beside
-# them, journeys that take 30 s on an idle machine took more than 120 s.
+# After this many seconds a journey hangs, and pytest ends it. The limit is high on purpose: on a machine with 14 other
+# runnable tasks per core, journeys that take 30 s on an idle machine took more than 120 s.
 HANG_SECONDS = 1200
 
 

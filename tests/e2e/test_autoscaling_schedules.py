@@ -45,8 +45,8 @@ def test_bounds_follow_the_clock(journey: Journey) -> None:
     """Three endpoints with scheduled actions.
 
     "idle" scales to zero without load; one action raises its minimum and one lowers it. "clock" has a cron action
-    and, 5 s later, an `at` action. "suspended" suspends its actions: what was due meanwhile is skipped and not applied
-    later.
+    and, 5 s later, an `at` action. "suspended" suspends its actions: actions that were due in this time are skipped
+    and not applied later.
     """
     with Watched(journey.api, journey.namespace) as watched:
         pool = create_scheduled(journey)
@@ -107,7 +107,7 @@ def create_scheduled(journey: Journey) -> dict[str, str]:
 def act_in_the_next_minute(journey: Journey) -> tuple[datetime, datetime]:
     """Gives "clock" its two actions, at least 15 s before the first one. Returns the times of both.
 
-    The times are chosen once the endpoints are in service: how long that takes differs from machine to machine.
+    The times are chosen when the endpoints are in service, because the time until then differs between machines.
     """
     minute = now().replace(second=0) + timedelta(minutes=1)
     if minute - now() < timedelta(seconds=15):
@@ -144,7 +144,7 @@ def delay(watched: Watched, pool: str, replicas: int, moment: datetime) -> float
 def test_an_update_keeps_the_size_and_each_size_has_one_writer(journey: Journey) -> None:
     """Autoscaling is added, stays through an update under load, and is removed.
 
-    Only one field manager writes each size, and none overwrites another's.
+    Only one field manager writes each size, and no field manager overwrites a size of another one.
     """
     journey.create("moves", limit=5, warm=1, scaling=scaling(3, 4, tracking(0.7)))
     journey.create("late", limit=3, idle=300)

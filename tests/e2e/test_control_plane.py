@@ -79,7 +79,7 @@ def writes(journey: Journey, seconds: float) -> list[str]:
 def manager_entries(obj: Json) -> set[tuple[str, ...]]:
     """The writers of the object, with operation and time in whole seconds.
 
-    A new write adds an entry. A deletion adds none.
+    A new write adds an entry. A deletion does not add an entry.
     """
     fields = obj["metadata"].get("managedFields", [])
     return {(each["manager"], each["operation"], each.get("subresource", ""), each.get("time", "")) for each in fields}

@@ -1,4 +1,4 @@
-"""Keyword builders for the input of the scaling decision: a row of a table names only the values that matter to it."""
+"""Builders with keyword arguments for the input of the scaling decision. A row of a table names only what it needs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def route(limit: int = 20, per: int = 1, provisioned: int = 0, warm_pool: str | 
 def policy(
     name: str = "busy", at: float = 0.7, cooldown: int = 300, keeps: bool = False, metric: str | None = None
 ) -> dict[str, Any]:
-    """`keeps`: with disableScaleIn. `metric`: a customized one of AWS/SageMaker."""
+    """`keeps`: with disableScaleIn. `metric`: a customized metric of the namespace AWS/SageMaker."""
     tracking: dict[str, Any] = {"targetValue": at, "scaleInCooldown": cooldown, "disableScaleIn": keeps}
     if metric is None:
         tracking["predefinedMetricSpecification"] = {"predefinedMetricType": UTILIZATION}
@@ -66,7 +66,7 @@ def target(
     actions: tuple[dict[str, Any], ...] = (),
     suspended: str = "",
 ) -> ScalableTarget:
-    """`suspended`: the suspended parts, any of in, out, scheduled."""
+    """`suspended`: the suspended parts, zero or more of in, out, scheduled."""
     words = {
         "in": "dynamicScalingInSuspended",
         "out": "dynamicScalingOutSuspended",
@@ -88,9 +88,9 @@ def pool(replicas: int, name: str = WARM) -> Pool:
 
 
 def hpa(*conditions: tuple[str, ...], targets_pool: str = WARM, averages: tuple[str, ...] = ()) -> dict[str, Any]:
-    """`conditions`: (type, status, reason, message), and since when, if that matters.
+    """`conditions`: (type, status, reason, message), and optionally lastTransitionTime.
 
-    `averages`: of each metric in its status.
+    `averages`: the average of each metric in its status.
     """
     reported = [
         dict(zip(("type", "status", "reason", "message", "lastTransitionTime"), c, strict=False)) for c in conditions
@@ -106,7 +106,7 @@ def hpa(*conditions: tuple[str, ...], targets_pool: str = WARM, averages: tuple[
 
 
 def status(desired: int, current: int | None = None, **entry: Any) -> dict[str, Any]:
-    """As written in the last pass; `entry`: fields of the entry of status.autoscaling, if any."""
+    """The status that the last pass wrote. `entry`: fields of the entry of status.autoscaling, if any."""
     variant = {"currentServerlessConfig": {"provisionedConcurrency": desired if current is None else current}}
     variant["desiredServerlessConfig"] = {"provisionedConcurrency": desired}
     stored = {"autoscaling": [{"variantName": "AllTraffic", "desiredCapacity": desired} | entry]} if entry else {}

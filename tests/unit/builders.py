@@ -1,4 +1,4 @@
-"""Builders of the objects that the controller reads. All fields have defaults: a test names only what matters to it."""
+"""Builders of the objects that the controller reads. All fields have defaults, so a test names only what it needs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def pod(
 ) -> dict[str, Any]:
     """A model pod as JSON. `waiting`: (reason, message) of its container.
 
-    `ended`: (reason, exit code, seconds it ran) of the last end of its container.
+    `ended`: how its container ended the last time: (reason, exit code, seconds that it ran).
     """
     state: dict[str, Any] = {"running": {"startedAt": stamp(started)}} if started is not None else {}
     if waiting:
@@ -125,7 +125,7 @@ ACTIVATOR = SETTINGS.activator_service
 def resolved(
     config: str = "v1", image: str = "registry.local/iris:1", source: str = "1", **changed: Any
 ) -> ResolvedRefs:
-    """What the Endpoint refers to; `changed`: fields of PodShape or Limits."""
+    """The resolved references of the Endpoint. `changed`: fields of PodShape or Limits."""
     of_shape = {k: v for k, v in changed.items() if k in PodShape.__dataclass_fields__}
     of_limits = {k: v for k, v in changed.items() if k not in of_shape}
     shape = PodShape(image=image, **({"memory_size_in_mb": 1024} | of_shape))
@@ -151,7 +151,7 @@ def endpoint(
     scales: list[dict[str, Any]] | None = None,
     **status: Any,
 ) -> dict[str, Any]:
-    """An Endpoint named iris. `serves`: what its status.route came from; `scales`: its spec.autoscaling."""
+    """An Endpoint named iris. `serves`: the references that its status.route shows; `scales`: its spec.autoscaling."""
     meta = {
         "name": "iris",
         "namespace": "team",
@@ -184,7 +184,10 @@ def scaling(
 def stored_revision(
     what: ResolvedRefs, number: int = 0, at: int = int(NOW) - 100, attempt: int = 0, **changed: Any
 ) -> StoredRevision:
-    """The revision of `what`; with a number, it was routed to. `at`: when its attempt began and it was routed to."""
+    """The revision of `what`. With a number, it has had the route.
+
+    `at`: the time when its attempt began and when it got the route.
+    """
     revision = route(what).revision
     fields: dict[str, Any] = {
         "name": f"iris-{revision}",
@@ -257,7 +260,7 @@ def with_uid(body: dict[str, Any], uid: str) -> dict[str, Any]:
 
 
 def serving(what: ResolvedRefs, replicas: int = 1, config: str | None = None, **changed: Any) -> Observed:
-    """In service with `what`: revision, pools with Ready pods, Service."""
+    """An Endpoint in service with `what`: revision, pools with Ready pods, Service."""
     revision = stored_revision(what, number=1)
     pools = [pool(what, replicas=replicas, of=revision)]
     if what.limits.provisioned_concurrency:
@@ -275,7 +278,7 @@ def serving(what: ResolvedRefs, replicas: int = 1, config: str | None = None, **
 def stats(
     revision: str, in_flight: int = 0, older: dict[str, int] | None = None, held: int = 0, warm: int = 0, uid: str = UID
 ) -> Stats:
-    """What one activator reports of iris."""
+    """The statistics that one activator reports for iris."""
     return Stats(
         "boot", {"team/iris": EndpointStats(uid, True, revision, in_flight, held, warm, in_flight - warm, older or {})}
     )

@@ -20,9 +20,9 @@ CHART = Path(__file__).parents[2] / "charts" / "kindler"
 
 
 def helm() -> str:
-    """The path of helm: HELM, else the one that `make` built, else the one on PATH.
+    """The path of helm: $HELM, or the program that `make` built, or the program on PATH.
 
-    Skips the test if there is none.
+    Skips the test if there is no helm.
     """
     built = TOOLS["helm"].path()
     match = os.environ.get("HELM") or (str(built) if built.exists() else shutil.which("helm"))
@@ -58,7 +58,7 @@ def only(objects: list[Json], kind: str, name: str) -> Json:
 
 
 def environment(deployment: Json) -> dict[str, str]:
-    """The container's environment variables. The value of one that comes from a field is `$path`."""
+    """The container's environment variables. If the value comes from a field, it is `$path`."""
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     return {
         e["name"]: e["value"] if "value" in e else f"${e['valueFrom']['fieldRef']['fieldPath']}"

@@ -26,7 +26,7 @@ OPTIONAL = ("Service", "HorizontalPodAutoscaler")
 
 @dataclass(repr=False)
 class MiniCluster:
-    """`objects` by (kind, name), Kindler's and others'. `broken`: images whose pods never become Ready."""
+    """`objects`: all objects, Kindler's and others, by (kind, name). `broken`: images whose pods never become Ready."""
 
     endpoint: Json
     refs: ResolvedRefs | Blocker
@@ -38,9 +38,10 @@ class MiniCluster:
     touched: list[Action] = field(default_factory=list)
 
     def step(self) -> tuple[Action, ...]:
-        """One pass. Returns what it changed.
+        """One pass. Returns its changes.
 
-        Time advances by what the pass requested; by a second if it changed something, because that causes a pass.
+        Time advances to the next pass: by one second if this pass changed something, because a change causes a pass;
+        otherwise by the time that this pass requested.
         """
         before = len(self.touched)
         seen = self.observe()
@@ -55,7 +56,7 @@ class MiniCluster:
         return touched
 
     def settle(self, most: int = 60) -> int:
-        """Steps until one changes nothing; returns how many steps that took."""
+        """Steps until a step changes nothing. Returns the number of steps."""
         for count in range(most):
             before = self.endpoint
             if not self.step() and before["status"] == self.endpoint["status"]:

@@ -1,4 +1,4 @@
-"""Observed states for the tests of the rollout: what is being brought up, and what serves meanwhile."""
+"""Observed states for the tests of the rollout: the revision that starts, and the revision that serves meanwhile."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def demand(what: object) -> str:
 
 
 def building(ready: bool = False, begun: float = NOW - 5, attempt: int = 0, **pods: object) -> Observed:
-    """OLD serves, NEW is being brought up."""
+    """OLD serves, NEW is starting."""
     base = serving(OLD, refs=NEW, config="v2")
     new = stored_revision(NEW, at=int(begun), attempt=attempt)
     coming = pool(NEW, of=new)

@@ -1,7 +1,7 @@
 """Tables of schedules, random cron expressions, and an oracle that reads them minute by minute.
 
-The oracle shares no code and no method with the product: a time is one of UTC, its wall-clock time is computed, and
-each field is checked for whether this one value matches.
+The oracle shares no code and no method with the product. It takes each time in UTC, computes the wall-clock time, and
+checks whether each field matches its one value.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Oracle:
         )
 
     def after(self, moment: float) -> int | None:
-        """The first time later than `moment`, None if these days have none."""
+        """The first time later than `moment`; None if the tested days contain no such time."""
         day = max(self.first, datetime.fromtimestamp(moment, ZoneInfo(self.zone)).date())
         while day <= self.last:
             if found := next((m for m in self._moments(day) if m > moment), None):
@@ -120,7 +120,7 @@ class Oracle:
         return None
 
     def until(self, moment: float) -> int | None:
-        """The last time not later than `moment`, None if these days have none."""
+        """The last time not later than `moment`; None if the tested days contain no such time."""
         day = min(self.last, datetime.fromtimestamp(moment, ZoneInfo(self.zone)).date() + DAY)
         while day >= self.first:
             if found := [m for m in self._moments(day) if m <= moment]:
@@ -152,7 +152,11 @@ def _fits(value: int, text: str, low: int, high: int) -> bool:
 
 
 def _fits_item(value: int, item: str, low: int, high: int) -> bool:
-    """Counted from the item's first value, across the wrap: not beyond the last value, and a multiple of the step."""
+    """Whether the item contains the value.
+
+    The distance from the item's first value is a multiple of the step, and does not go beyond the last value. If the
+    first value is larger than the last value, counting continues from `low` after `high`.
+    """
     span, _, step = item.partition("/")
     first, _, last = span.partition("-")
     begin = low if first == "*" else int(first)

@@ -34,7 +34,7 @@ DELETING_CHILD = Blocker(BlockerKind.WAITING, "NameTaken", "The former child is 
 
 
 def coming(what: Any = OLD, base: Observed | None = None, begun: float = NOW - 5, **pods: Any) -> Observed:
-    """`what` is being brought up; `base` serves meanwhile."""
+    """`what` is starting; `base` serves meanwhile."""
     revision = stored_revision(what, at=int(begun))
     made = pool(what, of=revision)
     before = base or observed(endpoint(what.config_name), what)
@@ -49,7 +49,10 @@ def coming(what: Any = OLD, base: Observed | None = None, begun: float = NOW - 5
 
 
 def scales(warm: int = 2, ready: int | None = None, wanted: int | None = None) -> Observed:
-    """WARM with autoscaling and `warm` pods. `wanted`: the desired size in the status, else provisionedConcurrency."""
+    """WARM with autoscaling and `warm` pods.
+
+    `wanted`: the desired size in the status; None: provisionedConcurrency.
+    """
     base = serving(WARM)
     cold, _ = base.pools
     scaling_pool = pool(WARM, names.WARM, warm, base.revisions[0])

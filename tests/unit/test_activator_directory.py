@@ -84,7 +84,7 @@ def test_the_pod_is_pinged_whatever_the_order_of_events() -> None:
     [
         (shown_pool(owner="e0"), shown_pod()),  # of an earlier Endpoint of this name
         (shown_pool(uid="r0"), shown_pod()),  # the pod belongs to another ReplicaSet
-        (shown_pool(kind="Deployment"), shown_pod()),  # not Kindler's, whatever its labels are
+        (shown_pool(kind="Deployment"), shown_pod()),  # not Kindler's, although it has Kindler's labels
         (shown_pool(), shown_pod(owner="")),
         (shown_pool(), shown_pod(namespace="other")),  # of another tenant that knows the ReplicaSet's uid
         (shown_pool(namespace="other"), shown_pod(namespace="other")),  # or the Endpoint's uid
@@ -254,7 +254,8 @@ def test_after_a_rollback_pods_of_the_deleted_replicaset_are_not_used(order: tup
 
 @pytest.mark.parametrize("late", [False, True])
 def test_an_address_belongs_to_the_youngest_pod_that_shows_it(late: bool) -> None:
-    """The watch lags: a pod that does not exist any more still shows an address that another endpoint's pod has now."""
+    """The watch is late: a pod that does not exist any more still shows its address. Another endpoint's pod has this
+    address now."""
     rig = DirectoryRig()
     for name, endpoint, pool in (("iris", "e1", "r1"), ("rose", "e2", "r2")):
         rig.directory.on_endpoint(None, shown_endpoint(name, endpoint))

@@ -1,4 +1,4 @@
-"""What observers of requests publish: metrics as text, log lines of cold starts and requests. The limit of held bytes."""
+"""Observers of requests publish metrics as text, and log lines of cold starts and requests. The limit of held bytes."""
 
 from __future__ import annotations
 

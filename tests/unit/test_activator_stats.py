@@ -92,7 +92,7 @@ def test_placements_are_counted_per_pool_also_if_the_config_contains_no_size() -
 
 @pytest.mark.parametrize("other", [False, True])
 def test_a_request_whose_pod_is_unreachable_counts_as_one_placement(other: bool) -> None:
-    """There was provisioned concurrency for it: an unreachable pod is no spillover."""
+    """There was provisioned concurrency for the request, so an unreachable pod is not a spillover."""
     world = World(route(limit=5, scaled=True))
     world.start("w", names.WARM)
     request = world.request()

@@ -1,4 +1,4 @@
-"""Scaling activities: the result of each change of the desired size, over passes that know only the last status."""
+"""Scaling activities: the result of each change of the desired size. Each pass knows only the last status."""
 
 from __future__ import annotations
 

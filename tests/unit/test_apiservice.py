@@ -122,7 +122,7 @@ def test_one_foreign_version_makes_the_whole_group_foreign() -> None:
     assert holder(MetricsApi.CUSTOM, adapter | {CUSTOM: ours(CUSTOM)}, HOME) is FOREIGN
     mixed = ClusterApiServices({EXTERNAL: foreign(EXTERNAL), CUSTOM: ours(CUSTOM)} | adapter, CERTIFICATES)
     assert choose(mixed, HOME, "auto") == ApiServiceChoice(MetricsApi.NONE, remove=(CUSTOM,)), (
-        "beside a foreign version ours would only disturb"
+        "our version next to a foreign version would only disturb the foreign server"
     )
 
 

@@ -63,9 +63,9 @@ def test_without_memory_the_bounds_are_registered_now() -> None:
 
 
 def test_actions_that_came_due_while_an_endpoint_was_created_are_in_force() -> None:
-    """It was created at 07:58 and serves at 08:03; no pass in between stores anything.
+    """The Endpoint was created at 07:58 and serves at 08:03; no pass in between stores anything.
 
-    The same holds if a status was lost.
+    The result is the same if a status was lost.
     """
     found = bounds_in_force(target(MORNING), None, clock("07:58"), clock("08:03"), served=False)
     assert (found.bounds, found.memory) == (
@@ -126,7 +126,7 @@ def test_of_two_actions_at_the_same_time_the_later_in_the_list_wins() -> None:
 
 
 def test_actions_missed_while_no_controller_ran_are_applied() -> None:
-    """No controller ran from Tuesday to Friday noon: the last due actions are in force, not each in turn."""
+    """No controller ran from Tuesday to Friday noon: only the last due actions are applied, not every missed action."""
     found = bounds_at("12:30", MORNING, NOON, EVENING, days=3)
     assert (found.bounds, found.last) == (Bounds(4, 20), DueAction("noon", clock("12:00", 3)))
 

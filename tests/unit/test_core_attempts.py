@@ -1,4 +1,4 @@
-"""Attempts to bring a revision up: when one counts as failed, and when the next one begins."""
+"""Attempts to start a revision: when an attempt counts as failed, and when the next attempt begins."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from tests.unit.rollouts import NEW, OLD, WARM, demand, desired_pools
 
 
 def switched(since: float = NOW - 1, **changed: object) -> Observed:
-    """NEW has served since `since`; OLD's pool still exists."""
+    """NEW serves from the time `since`; OLD's pool still exists."""
     old, new = stored_revision(OLD, number=1, at=int(since) - 100), stored_revision(NEW, number=2, at=int(since))
     pools = (pool(OLD, of=old), pool(NEW, of=new))
     return observed(endpoint("v2", serves=NEW), NEW, revisions=(old, new), pools=pools, **changed)

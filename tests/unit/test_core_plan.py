@@ -154,7 +154,7 @@ def test_fields_that_others_added_are_no_difference(found: Any, want: Any, cover
 
 
 def test_the_controller_does_not_scale_a_pool_that_the_hpa_sizes_before_and_after_the_pass() -> None:
-    """The status and the mark of the route were lost (a restored backup), and the HPA and its pool still exist."""
+    """The status and the revision's route number were lost (a restored backup). The HPA and its pool still exist."""
     cluster = MiniCluster(endpoint("v3", scales=[scaling(1, 8)]), WARM)
     revision = stored_revision(WARM, number=0)
     cluster.objects["ControllerRevision", revision.name] = with_uid(

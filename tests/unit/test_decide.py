@@ -1,4 +1,4 @@
-"""Who scales the warm pool, and to which size: the tables of core/autoscaling/decision.py and decide.py, row by row."""
+"""Which component scales the warm pool, and to which size: each row of the tables in decision.py and decide.py."""
 
 from __future__ import annotations
 

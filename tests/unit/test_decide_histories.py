@@ -103,7 +103,7 @@ class World:
     def run(self, seconds: float) -> list[int]:
         """The sizes after each pass.
 
-        Only one may write in each pass, except when the controller has just created an HPA.
+        Only one component may write in each pass, except when the controller has just created an HPA.
         """
         sizes = []
         for n in range(round(seconds / STEP)):

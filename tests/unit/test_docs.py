@@ -1,4 +1,4 @@
-"""The pages for users are complete, their links work, their figures are the measured ones, and their words are plain."""
+"""The pages for users are complete, their links work, their figures were measured, and their words are plain."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "examples").glob("*/README.md")])
 GENERATED = {page for page in PAGES if page.read_text().startswith("<!--")}
 WRITTEN = [page for page in PAGES if page not in GENERATED]
-# Words that this project once used in a sense of its own. The glossary has the words that replaced them.
+# Words that this project once used with a private meaning. The glossary has the words that replaced them.
 PRIVATE_WORDS = re.compile(r"\b(asleep|told|telling|tells|mend|mends|mended|hopeless|doomed|in vain|made good)\b", re.I)
 
 
@@ -37,7 +37,7 @@ def prose(page: Path) -> list[str]:
 
 
 def targets(page: Path) -> list[str]:
-    """What the page's links lead to: inline ones, images and definitions of reference links."""
+    """The targets of the page's links: inline links, images and definitions of reference links."""
     text = re.sub(r"`[^`\n]*`", "code", "\n".join(prose(page)))
     return re.findall(r"\]\(([^)\s\[]+)\)", text) + re.findall(r"^\[[^\]]+\]: (\S+)$", text, re.M)
 
@@ -56,7 +56,7 @@ def rows(page: Path, heading: str) -> list[list[str]]:
 
 
 def coded(page: Path) -> set[str]:
-    """Everything between backticks, and each word of it."""
+    """Every text between backticks, and each word of these texts."""
     spans = re.findall(r"`([^`\n]+)`", page.read_text())
     return {*spans, *(word for span in spans for word in re.findall(r"\w+", span))}
 
@@ -83,13 +83,15 @@ def test_the_table_of_answers_is_the_programs() -> None:
     rows = re.findall(
         r"^\| (`\w+`(?:, `\w+`)*) \|.*\| (\d+) \| (\d+) (\w+) \|$", (DOCS / "activator.md").read_text(), re.M
     )
-    told = {
+    documented = {
         cause: (int(plain), int(sagemaker), error)
         for spans, plain, sagemaker, error in rows
         for cause in re.findall(r"\w+", spans)
     }
-    assert told == {cause.value: (row.plain, row.sagemaker, row.error_type) for cause, row in localreply._TABLE.items()}
-    assert set(told) == {cause.value for cause in Cause}
+    assert documented == {
+        cause.value: (row.plain, row.sagemaker, row.error_type) for cause, row in localreply._TABLE.items()
+    }
+    assert set(documented) == {cause.value for cause in Cause}
 
 
 def test_every_metric_is_described() -> None:

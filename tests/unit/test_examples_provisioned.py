@@ -1,4 +1,4 @@
-"""examples/provisioned: three manifests that the API accepts, and that do in the simulation what their comment says."""
+"""examples/provisioned: the API accepts the three manifests. In the simulation they act as their comments describe."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def test_each_file_is_a_model_a_config_and_an_endpoint_with_one_name(name: str) 
 
 
 def at(name: str, clock: str) -> BoundsInForce:
-    """What applies at that time in Berlin if the manifest was applied at the midnight before (a Tuesday in March)."""
+    """The bounds in force at that time in Berlin. The manifest was applied at the midnight before (a Tuesday in
+    March)."""
     target = arms.of_manifest(FOLDER / f"{name}.yaml").target
     assert target is not None
     midnight = datetime(2027, 3, 2, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()

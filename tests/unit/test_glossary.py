@@ -1,7 +1,8 @@
-"""No private words: every word in the names of classes and modules is in docs/glossary.md, and no retired word comes back.
+"""No private words: each word in the names of classes and modules is in docs/glossary.md. No retired word comes back.
 
-A new class or module needs no entry while its name consists of known words. A name with a new word turns the test red. Then, in this order: use the
-word that Kubernetes, client-go, Knative, Envoy or SageMaker uses; else use plain words of the list; else add the new word to the glossary.
+A new class or module needs no entry while its name consists of known words. A name with a new word turns the test red.
+Then use the word that Kubernetes, client-go, Knative, Envoy or SageMaker uses. If they have no word, use plain words
+of the list. Only if these do not fit, add the new word to the glossary.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ def test_every_plain_word_is_in_use_and_no_term_is_repeated() -> None:
 
 
 def test_no_retired_word_names_anything() -> None:
-    """Also of functions, parameters and fields: whoever reads `desk` would have to learn what it was."""
+    """Names of functions, parameters and fields count too, because a reader of `desk` would have to learn its
+    meaning."""
     found = set()
     for path in CODE:
         for node in ast.walk(ast.parse(path.read_text())):

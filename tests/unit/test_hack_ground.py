@@ -230,7 +230,10 @@ def test_an_archive_has_the_same_bytes_each_time_and_contains_the_given_files(tm
 
 
 def test_builds_get_only_those_pip_settings_that_are_valid_in_another_file_system() -> None:
-    listing = ":env:.find-links='/opt/wheels'\nglobal.index-url='https://a.invalid/simple'\n:env:.index-url='https://b.invalid/simple'\nglobal.cert='/x'"
+    listing = (
+        ":env:.find-links='/opt/wheels'\nglobal.index-url='https://a.invalid/simple'\n"
+        ":env:.index-url='https://b.invalid/simple'\nglobal.cert='/x'"
+    )
     assert builder.pip_settings(listing) == "[global]\nindex-url = https://b.invalid/simple\n"
 
 

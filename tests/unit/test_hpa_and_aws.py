@@ -15,7 +15,8 @@ REAL: dict[str, list[int]] = FIGURES["sizes"]
 
 
 def variant(size: int, *targets: float, low: int = 1, high: int = 100, **policy: int) -> aws.Variant:
-    return aws.Variant([aws.Policy(Fraction(str(target)), **policy) for target in targets], aws.Bounds(low, high), size)  # type: ignore[arg-type]
+    policies = [aws.Policy(Fraction(str(target)), **policy) for target in targets]  # type: ignore[arg-type]
+    return aws.Variant(policies, aws.Bounds(low, high), size)
 
 
 def minutes(of: aws.Variant, load: float | None, count: int) -> list[int]:

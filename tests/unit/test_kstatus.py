@@ -1,4 +1,4 @@
-"""The end-to-end tests judge by kstatus: its public rules, case by case."""
+"""The end-to-end tests use kstatus's rules to judge an object. This tests each of these public rules."""
 
 from __future__ import annotations
 

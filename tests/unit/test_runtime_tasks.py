@@ -1,4 +1,4 @@
-"""Background tasks: what fails is repeated after a pause that grows, and a part that ends is noticed."""
+"""Background tasks: a failed task is repeated after a pause that grows, and the end of a part is noticed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kindler.runtime import logs, tasks
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that were asked for; none of them takes time."""
+    """Records the requested pauses. A pause takes no time in the test."""
     found: list[float] = []
     real = asyncio.sleep
 

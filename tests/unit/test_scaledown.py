@@ -7,7 +7,7 @@ import pytest
 from kindler.core.dataplane.scaledown import LOW_COST, Candidate, DemandPool, Step, decide, warm_deletion_cost
 
 NOW = 1000.0
-LONG = 900.0  # idle since: longer than the idle timeout
+LONG = 900.0  # a time of the last use: longer ago than the idle timeout
 RECENT = 990.0
 
 

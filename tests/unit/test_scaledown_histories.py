@@ -1,4 +1,4 @@
-"""Random histories of scale-down against a ReplicaSet that deletes as the real one does.
+"""Random histories of scale-down. The simulated ReplicaSet deletes pods in the same order as the real controller.
 
 A lower `replicas` never deletes a busy pod, and in the end the pool is scaled to zero.
 """
@@ -23,7 +23,8 @@ MOVES = st.lists(
 
 @dataclass
 class PodState:
-    """A pod in the cluster. `ready_at`: when the kubelet sets Ready, which is after the pod has answered us."""
+    """A pod in the cluster. `ready_at`: when the kubelet sets Ready, which is after the pod has responded to our
+    ping."""
 
     ready_at: float
     ready: bool = False

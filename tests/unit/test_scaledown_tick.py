@@ -1,4 +1,4 @@
-"""The tick of one endpoint: marked pods are unmarked for load, stuck ones are deleted, a restart scales nothing down."""
+"""The tick of one endpoint: load unmarks marked pods, stuck pods are deleted, a restart scales nothing down."""
 
 from __future__ import annotations
 
@@ -168,7 +168,8 @@ def test_idle_warm_pods_carry_a_low_cost_and_are_never_scaled() -> None:
 
 
 def test_of_twenty_warm_pods_the_five_busy_ones_are_not_those_that_an_hpa_removes() -> None:
-    """Requests of 2 s, five at a time: they stay in the same pods, and within 6 s all others carry the low cost."""
+    """Requests of 2 s, five at a time: they stay in the same pods. Within 6 s all other pods have the low deletion
+    cost."""
     world = World(route(limit=20, scaled=True))
     for number in range(20):
         world.start(f"w{number}", names.WARM)

@@ -1,4 +1,4 @@
-"""What is reported about scaling: why the size changes, whether scaling is active, and what the user must correct."""
+"""Reports about scaling: why the size changes, whether scaling is active, and which errors the user must correct."""
 
 from __future__ import annotations
 

@@ -17,8 +17,7 @@ from kindler.core.autoscaling.schedule.schedule import Schedule, parse
 from tests.unit.schedules import MONTHS, WEEKDAYS, Oracle, expression, numbered
 
 # Each change of the clocks is in the middle of the tested days: an hour forward, an hour back, half an hour, at
-# midnight,
-# a whole day that never came, none.
+# midnight, a day that was skipped, no change.
 WINDOWS = (
     ("Europe/Berlin", date(2025, 3, 30)),
     ("Europe/Berlin", date(2024, 10, 27)),
@@ -76,7 +75,7 @@ def test_the_oracle_finds_the_same_times(zone: str, change: date) -> None:
 
 
 def test_croniter_finds_the_same_times() -> None:
-    """In UTC, near and far, for all that its dialect can express."""
+    """In UTC, near and far, for every expression that croniter's dialect can express."""
     dice = random.Random("croniter")
     found = 0
     while found < 3_000:
@@ -98,8 +97,8 @@ def test_croniter_finds_the_same_times() -> None:
 def in_croniter(text: str) -> str | None:
     """minute hour day-of-month month day-of-week second year: Sunday is 0, the last Friday L5, the last year 2099.
 
-    None for what it does not know or reads in another way: L-3, LW, ranges like 8-8 (all values there), and steps
-    around the end (there they do not count from the range's start).
+    None if croniter does not support the form or reads it in another way: L-3, LW, ranges like 8-8 (croniter reads
+    all values), and steps in a range across the end (croniter does not count them from the range's start).
     """
     minutes, hours, days, months, weekdays, years = text.replace("?", "*").replace("2199", "2099").split()
     numbers = f"{minutes} {hours} {days} {numbered(months, MONTHS)} {numbered(weekdays, WEEKDAYS)}"

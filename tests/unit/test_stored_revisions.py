@@ -1,7 +1,8 @@
-"""An upgrade restarts no pod: what an earlier Kindler stored in a cluster is read, found complete and left as it is.
+"""An upgrade restarts no pod: Kindler reads the objects that an earlier version stored, and does not change them.
 
-tests/unit/stored holds Endpoints as that version left them (see its README.md). Nobody regenerates the files: where this test fails, a new version would
-change or replace objects of running endpoints, or would no longer understand what it finds.
+tests/unit/stored holds Endpoints as that version stored them (see its README.md). Nobody regenerates the files. If
+this test fails, a new version would change or replace objects of running endpoints, or could not read the stored
+objects.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ Json = dict[str, Any]
 
 FOLDER = Path(__file__).with_name("stored")
 
-# The revision that serves, and the one that is being brought up.
+# The revision that serves, and the revision that is starting.
 REVISIONS: dict[str, tuple[str, str | None]] = {
     "defaults": ("1a7f91f414", None),
     "every-field": ("a4aedbebdb", None),
@@ -49,7 +50,7 @@ REVISIONS: dict[str, tuple[str, str | None]] = {
 
 
 class Cluster:
-    """The objects of one Endpoint, as the API server answers them, at the moment when they were stored."""
+    """The objects of one Endpoint, as the API server returned them at the moment when they were stored."""
 
     def __init__(self, content: Json) -> None:
         self.now = float(content["now"])
@@ -60,7 +61,8 @@ class Cluster:
         return [raw for raw in self.objects if raw["kind"] == kind]
 
     def observed(self, activators: dict[str, Stats | None] | None = None) -> Observed:
-        """What a controller sees just after its start: it has measured nothing, and it remembers nothing but the objects."""
+        """The state that a controller observes directly after its start: it knows the objects, but has no
+        measurements."""
         revisions, pools = self.of("ControllerRevision"), tuple(map(manifests.pool_from, self.of("ReplicaSet")))
         return Observed(
             endpoint=self.endpoint,
@@ -83,7 +85,7 @@ class Cluster:
         )
 
     def idle(self) -> Stats:
-        """An activator that serves what is routed, without a request."""
+        """An activator that serves the routed revision and has no request."""
         meta, revision = self.endpoint["metadata"], self.endpoint["status"]["route"]["revision"]
         return Stats(
             "boot", {f"{meta['namespace']}/{meta['name']}": EndpointStats(meta["uid"], True, revision, 0, 0, 0, 0, {})}
@@ -144,8 +146,8 @@ def test_the_shape_that_a_revision_keeps_gives_its_hash_and_is_written_as_it_was
 
 @every
 def test_a_pod_spec_is_rendered_as_it_was(name: str) -> None:
-    """A stored revision keeps its own pod spec. But a revision whose objects were deleted is created again from the same Model and EndpointConfig: it has
-    the same hash, so it must get the same pods."""
+    """A stored revision keeps its own pod spec. But if its objects were deleted, the controller creates the revision
+    again from the same Model and EndpointConfig. It has the same hash, so it must get the same pods."""
     for raw in stored(name).of("ControllerRevision"):
         assert as_json(pod_spec(PodShape.from_json(raw["data"]["shape"]), SETTINGS)) == as_json(raw["data"]["podSpec"])
 
@@ -222,7 +224,7 @@ def test_a_route_is_read_and_written_again(name: str) -> None:
 
 @every
 def test_what_the_user_wrote_gives_the_stored_route(name: str) -> None:
-    """Limits too: a changed default would move the route of an endpoint that nobody updated."""
+    """Limits too, because a changed default would change the route of an endpoint that nobody updated."""
     cluster = stored(name)
     model, config = cluster.spec_of(cluster.endpoint["status"]["endpointConfigName"])
     route = cluster.endpoint["status"]["route"]

@@ -84,7 +84,8 @@ def test_warm_backends_are_used_first_and_spillover_is_counted() -> None:
 
 @pytest.mark.parametrize("starting", [0, 3])
 def test_requests_that_the_warm_pool_cannot_take_now_start_demand_pods_at_once(starting: int) -> None:
-    """Warm pods that are still starting have no slots: no request waits for them while the limit allows a demand pod."""
+    """Warm pods that are still starting have no slots. While the limit allows a demand pod, no request waits for
+    them."""
     world = World(route(limit=9, per_instance=2, scaled=True))
     world.start("w", names.WARM)
     for number in range(starting):
@@ -244,7 +245,7 @@ def test_after_a_route_change_pods_that_are_ready_serve_without_a_ping(before: s
 
 
 def test_a_process_that_starts_pings_the_pods_that_exist_already() -> None:
-    """Ready means that they answered once. Only the previous process knew which of them stopped answering since."""
+    """Ready means that the pods responded once. Only the previous process knew which pods then stopped responding."""
     world = World()
     world.pool("iris-abc-demand", "abc", 1)
     world.show("existing")

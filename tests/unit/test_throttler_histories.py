@@ -1,5 +1,7 @@
-"""Random histories of one throttler. In any order of events: never above the limit, never too many requests in a pod,
-first in first out, and no slot lost or counted twice.
+"""Random histories of one throttler.
+
+In any order of events the throttler never exceeds the limit and never places too many requests in a pod. It serves
+first in first out, and no slot is lost or counted twice.
 """
 
 from __future__ import annotations

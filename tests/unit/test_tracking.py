@@ -1,4 +1,4 @@
-"""The HPA's rule as the controller computes it. test_hpa_and_aws.py compares it with real HPAs on forty series."""
+"""The HPA's rule as the controller computes it. test_hpa_and_aws.py compares it with real HPAs on about 40 series."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def samples(
     skip: Iterable[int] = (),
     **fields: int | str | bool,
 ) -> None:
-    """Each second from `begin` to `end` an activator reports its counts; in the seconds `skip` it does not respond."""
+    """An activator reports its counts each second from `begin` to `end`. In the seconds `skip` it does not respond."""
     for second in range(begin, end + 1):
         response = None if second in set(skip) else report(load(second), **fields)  # type: ignore[arg-type]
         window.add([(name, response)], float(second))
@@ -99,7 +99,7 @@ def test_missed_responses_lose_nothing() -> None:
 
 
 def test_a_gap_that_is_too_long_is_not_interpolated() -> None:
-    """From 69 to 100 there was no response: a minute that begins between them is not known."""
+    """From 69 to 100 there was no response, so a minute that begins in this time is not known."""
     window, known = Window(), []
     for second in range(201):
         samples(window, second, second, lambda t: 2 * t, skip=range(70, 100))

@@ -1,4 +1,4 @@
-"""Bodies: their end is found under any split, and is the one that a simple decoder of the complete bytes finds."""
+"""Bodies: the wire finds the end of a body under any split, at the same byte as a simple decoder of all bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Request heads: which are accepted and with which meaning, which are rejected, and what the model gets."""
+"""Request heads: the accepted heads and their meaning, the rejected heads, and the head that the model gets."""
 
 from __future__ import annotations
 

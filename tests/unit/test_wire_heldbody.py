@@ -1,4 +1,4 @@
-"""The bytes of a request that waits: what is kept, and what is reserved in the process's limit."""
+"""The bytes of a request that waits: which bytes are kept, and how many are reserved in the process's limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Response heads: which are accepted and with which meaning, which are rejected, and what the client gets."""
+"""Response heads: the accepted heads and their meaning, the rejected heads, and the head that the client gets."""
 
 from __future__ import annotations
 

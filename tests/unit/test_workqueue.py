@@ -167,7 +167,7 @@ async def test_a_change_while_a_failing_key_is_processed_shortens_its_pause() ->
     assert work.retry("a") == FIRST_PAUSE
     clock.now += FIRST_PAUSE
     assert ready_keys(work) == ["a"]
-    assert work.retry("a", retry_after=3600) == LONGEST_PAUSE, "whatever pause the API server requests"
+    assert work.retry("a", retry_after=3600) == LONGEST_PAUSE, "even if the API server requests a longer pause"
 
 
 @pytest.mark.parametrize(

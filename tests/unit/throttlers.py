@@ -1,4 +1,4 @@
-"""An EndpointThrottler in virtual time, with an actuator that only records what it is asked to do."""
+"""An EndpointThrottler in virtual time, with an actuator that only records the requested changes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def route(
 
 @dataclass(eq=False)
 class Request:
-    """A PendingRequest. `got`: its backend, `rejection`: its rejection. Two results for one request fail the test."""
+    """A PendingRequest. `got`: its backend, `rejection`: its rejection. If it gets two results, the test fails."""
 
     number: int
     arrived: float
@@ -178,12 +178,12 @@ class World:
         self.throttler.serve_held()
 
     def answer(self, name: str) -> None:
-        """The pod answers its ping."""
+        """The pod responds to its ping."""
         pod, on_success = self.actuator.probing.pop(name)
         on_success(pod)
 
     def start(self, name: str, pool: str = names.DEMAND, revision: str = "abc") -> None:
-        """A pod appears and answers its ping."""
+        """A pod appears and responds to its ping."""
         self.show(name, pool, revision)
         self.answer(name)
 

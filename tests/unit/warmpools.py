@@ -106,9 +106,9 @@ def update(
     entry: dict[str, Any] | None = None,
     old: ResolvedRefs = WARM,
 ) -> Observed:
-    """`old` serves with `warm` provisioned pods; `what` is being brought up.
+    """`old` serves with `warm` provisioned pods; `what` is starting.
 
-    It has `made` pods (default: not begun), `ready` of them Ready.
+    `what` has `made` pods, of which `ready` are Ready. By default its start has not begun.
     """
     seen = scaled(old, warm, entry, what.config_name, refs=what)
     if made is None:

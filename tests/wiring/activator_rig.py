@@ -28,7 +28,7 @@ NAMESPACE = "default"
 
 @dataclass(eq=False)
 class Model:
-    """The server of one pod. `now`: requests in it; `most`: the maximum at once."""
+    """The server of one pod. `now`: requests that run in it; `most`: the most requests that ran at the same time."""
 
     pod: str
     host: str
@@ -92,9 +92,9 @@ class Answer:
 class Rig:
     """`models`: by pod name, also those of deleted pods.
 
-    `gate`: while it is closed (`clear`), models answer no invocation.
+    `gate`: while it is closed (`clear`), models do not respond to invocations.
 
-    `most`: the maximum of requests in all models at once.
+    `most`: the most requests that ran in all models at the same time.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Rig:
         return model.host
 
     def heal(self) -> None:
-        """From now on pods can start."""
+        """From this moment pods can start."""
         self.kubelet.behave = lambda _: Behaviour.READY
         for model in self.models.values():
             if model.server is None:
@@ -230,7 +230,7 @@ class Rig:
         return [int(r.body["spec"]["replicas"]) for r in writes if r.body]
 
     async def until(self, condition: Callable[[], Any]) -> Any:
-        """Waits for a state inside the activator, which causes no event in the API server."""
+        """Waits for a state inside the activator. No event of the API server shows such a state."""
         while not (result := condition()):  # noqa: ASYNC110 - the activator has no event for this
             await asyncio.sleep(0.005)
         return result

@@ -76,7 +76,7 @@ class World:
     async def younger(self, *objects: Json) -> None:
         """Applies objects that must be younger than all others.
 
-        creationTimestamps are whole seconds, and within one second the uid would decide.
+        creationTimestamps are whole seconds. For objects of the same second the uid would decide which one is older.
         """
         await asyncio.sleep(1.01 - time.time() % 1)
         self.apply(*objects)
@@ -191,7 +191,7 @@ class World:
         )
 
     def load(self, executions: int, name: str = "echo") -> None:
-        """From now on the activator reports `executions` concurrent executions in the demand pool."""
+        """From this moment the activator reports `executions` concurrent executions in the demand pool."""
         self.serve(name, in_flight=executions)
         self.loads[f"{NS}/{name}"] = (executions, time.monotonic())
 
@@ -263,7 +263,7 @@ class World:
         return status
 
     async def kill(self, controller: Controller) -> None:
-        """As after SIGKILL: it releases nothing, the Lease stays held."""
+        """As after SIGKILL: the controller releases nothing, and the Lease stays held."""
         entry = next(e for e in self.controllers if e[0] is controller)
         self.controllers.remove(entry)
         await entry[3].close()  # none of its requests reaches the API server any more

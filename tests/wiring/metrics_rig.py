@@ -188,7 +188,7 @@ class World:
         return found.get("data") or {}
 
     def allow(self, authority: Authority, *allowed: str) -> None:
-        """Publishes in the cluster whose clients may call."""
+        """Publishes in the cluster the CA whose clients may call."""
         self.front = authority
         kind = self.server.store.kind("configmaps")
         data = {
@@ -231,14 +231,17 @@ class World:
             return response.status, await response.text()
 
     async def sampled(self, rounds: int = 1) -> None:
-        """Returns after `rounds` more samples and one further request: the samples before it were then added."""
+        """Returns after `rounds` more samples and one further request.
+
+        That request shows that the process has added the samples before it.
+        """
         begun = self.activator.asked
         await self.until(lambda: self.activator.asked > begun + rounds)
 
     async def until(self, condition: Callable[[], Any]) -> None:
         """Waits until `condition` holds.
 
-        It is checked at each request to the API server: ten times a second, at the begin of a sample.
+        It is checked at each request to the API server: ten times a second, at the beginning of a sample.
         """
         async with asyncio.timeout(20):
             await self.server.until(condition)

@@ -104,7 +104,7 @@ async def read_until(stream: asyncio.StreamReader, words: str) -> list[dict[str,
 
 
 def confused(public_key: bytes) -> str:
-    """A token whose HMAC secret is the public key, for verifiers that trust the header."""
+    """A token whose HMAC secret is the public key. A verifier that trusts the header would accept it."""
     claims = {
         "iss": ISSUER,
         "aud": names.PEER_AUDIENCE,

@@ -1,4 +1,4 @@
-"""What holds while requests run: limits under load, scale-down, route changes, deletion, outages of the API server."""
+"""Requests in progress: limits under load, scale-down, route changes, deletion, outages of the API server."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from tests.apiserver.conformance.bodies import CONFIG_MAPS, THINGS_CRD, autoscal
 @pytest.mark.parametrize("with_bystander", [False, True], ids=["alone", "with-a-bystander"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 async def test_case_passes_on_the_server_in_memory(case: Case, with_bystander: bool, tmp_path: Path) -> None:
-    """Each case runs twice: alone in its namespace, and beside a second writer of the same kinds."""
+    """Each case runs twice: alone in its namespace, and together with a second writer of the same kinds."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(
             ApiServer(namespaces=("conformance",), crds=(THINGS_CRD,), history=100_000)

@@ -1,4 +1,4 @@
-"""Leader election: at any time at most one leads, and a successor follows within the Lease's times."""
+"""Leader election: at any time at most one candidate leads, and a successor follows within the Lease's times."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ async def test_a_killed_leader_is_replaced_when_its_lease_expires(watched: Watch
         first.send_signal(signal.SIGKILL)
         await watched.until_held_by(follower)
         assert await output(second) == "leading"
-        # Never before the Lease has expired, and then at most one check later (and another one for a busy machine).
+        # Never before the Lease has expired, and at most one check after that (two checks on a busy machine).
         assert TIMES.lease <= watched.gap() <= TIMES.lease + 2 * TIMES.retry
         lease = watched.lease()
         assert (

@@ -1,4 +1,4 @@
-"""The reconciler of the APIService against an API server in which others register and remove theirs."""
+"""The reconciler of the APIService, while other servers register and remove their own APIServices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Updates: first capacity, then the route, then the drained old pool is deleted; a failed one changes nothing."""
+"""Updates: first capacity, then the route, then the drained old pool is deleted; a failed update changes nothing."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ async def test_an_update_and_a_rollback(w: World) -> None:
 
 
 async def test_a_rollback_uses_the_old_pods_that_still_exist(w: World) -> None:
-    """A request of an hour may still run in them: the rollback neither waits for it nor ends it."""
+    """A request of an hour may still run in these pods: the rollback neither waits for the request nor ends it."""
     w.apply(config("long", limit=8, invocationTimeoutInSeconds=3600))
     w.rename("echo", "long")
     await w.until(lambda: w.status()["endpointConfigName"] == "long")

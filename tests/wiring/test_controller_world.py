@@ -29,9 +29,9 @@ async def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 @pytest.fixture
 async def short_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """With a Lease that expires soon, for tests that wait for that.
+    """With a Lease that expires soon, for tests that wait for its end.
 
-    On a busy machine even the leader may lose so short a Lease, and end.
+    On a busy machine even the leader may lose such a short Lease, and end.
     """
     async with world(tmp_path, monkeypatch, lease_seconds=5.0, lease_renew_seconds=3.5) as made:
         await begin(made)

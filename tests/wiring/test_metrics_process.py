@@ -1,4 +1,4 @@
-"""The metrics process as the API server uses it: over TLS, with its front-proxy certificate, for no other client."""
+"""The metrics process serves only the API server: over TLS, if the client shows the front-proxy certificate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP server of every process: silent clients are closed, and cannot keep others out at the limit of connections."""
+"""The HTTP server of every process closes silent clients. So they cannot use up the limit of connections."""
 
 from __future__ import annotations
 

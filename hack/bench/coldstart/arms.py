@@ -2,7 +2,7 @@
 
     kindler   POST to the activator while the endpoint has no pod, until the response is read
     service   without Kindler: a Deployment scaled from 0 to 1 behind a ClusterIP Service, polled each 10 ms
-    floor     the least possible: a ReplicaSet scaled from 0 to 1; a watch gives its pod's IP, polled each 10 ms
+    floor     the lower bound: a ReplicaSet scaled from 0 to 1; a watch gives its pod's IP, polled each 10 ms
 
 `service` and `floor` use the pod template that Kindler made for the endpoint.
 """

@@ -2,11 +2,11 @@
 
 Documented: the metric is utilization (executions / provisioned concurrency), averaged over one minute. Above the target
 it scales out in proportion, rounding up. Below the target it scales in only if utilization is clearly lower, and not if
-the smaller size would be above the target again. Without data it does not scale, in neither direction. Of several
+the smaller size would be above the target again. Without data it does not scale in either direction. Of several
 policies the largest size counts, and all policies that may scale in must agree to do so.
 
-Not documented for SageMaker, and so estimates taken from Lambda's provisioned concurrency: the high alarm needs 3
-datapoints; the low alarm needs 15, below 90 % of the target; desired = ceil(current x metric / target).
+Some values are not documented for SageMaker. These are estimates from Lambda's provisioned concurrency: the high alarm
+needs 3 datapoints; the low alarm needs 15, below 90 % of the target; desired = ceil(current x metric / target).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Variant:
         return self.size
 
     def _recommend(self, policy: Policy, series: list[Fraction | None]) -> int | None:
-        """The size that the policy recommends while one of its alarms is active; None: neither alarm is."""
+        """The size that the policy recommends while one of its alarms is active; None: no alarm is active."""
         high, low = series[-HIGH_MINUTES:], series[-LOW_MINUTES:]
         over = len(high) == HIGH_MINUTES and all(point is not None and point > policy.target for point in high)
         limit = LOW_PART * policy.target
@@ -96,7 +96,7 @@ class Variant:
             self._discard_points()
 
     def _discard_points(self) -> None:
-        """Datapoints of another size do not apply to this one."""
+        """Removes the datapoints, because they belong to the former size."""
         for series in self._points:
             series.clear()
 

@@ -13,9 +13,9 @@ from fractions import Fraction
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What the metrics are for a while. `loads`: one for each policy, None without data.
+    """The values of the metrics during one step. `loads`: one for each policy, None without data.
 
-    `low`, `high`: the bounds from here on, if they change.
+    `low`, `high`: the bounds from this step on, if they change.
     """
 
     loads: tuple[float | None, ...]
@@ -29,8 +29,8 @@ class Case:
 
     `targets`: targetValue of each policy. `per`: requests per instance. `window`: the scale-in cooldown in seconds of
     the benchmark. `customized`: the loads are values of a customized metric, which the metrics server multiplies by the
-    current provisioned concurrency. `tolerance`: of the HPA's scale-up, if it is written at all. `differs`: why AWS's
-    rule comes to other sizes; empty if it does not.
+    current provisioned concurrency. `tolerance`: the tolerance of the HPA's scale-up; None: the HPA does not set it.
+    `differs`: why AWS's rule computes other sizes; empty if it computes the same sizes.
     """
 
     group: str
@@ -72,10 +72,10 @@ def _several(*rows: tuple[float | None, ...]) -> tuple[Step, ...]:
 HALF, FULL = (Fraction(1, 2),), (Fraction(1),)
 TWO = (Fraction(7, 10), Fraction(1, 2))
 
-BAND = "the HPA tolerates 10 % above the target, AWS nothing"
-IDLE = "in AWS an idle endpoint has no datapoints and keeps its size; here its load is 0"
+BAND = "the HPA tolerates 10 % above the target; AWS has no tolerance"
+IDLE = "in AWS an idle endpoint has no datapoints and keeps its size; in Kindler its load is 0"
 NOT_AWS = "AWS's guide requires a minimum of 1"
-PACE = "the cooldown was 12 s and each load lasted 8 s: the highest recommendation counts so long"
+PACE = "the cooldown was 12 s and each load lasted 8 s: the highest recommendation of the last 12 s counts"
 
 CASES = (
     Case("rounding", "exact multiples", _one(0.7, 1.4, 2.1, 4.2, 6.3)),

@@ -26,7 +26,7 @@ IMAGE = "nobody/pulls-this"
 
 
 class Loads:
-    """What the metrics are now. The metrics server's threads read it; the main thread sets it."""
+    """The values of the metrics now. The metrics server's threads read them; the main thread sets them."""
 
     def __init__(self, api: KubeApi, cases: Sequence[Case]) -> None:
         self.cases = {case.key: case for case in cases}

@@ -17,7 +17,7 @@ from hack.bench.hpa.cases import CASES, Case
 ROOT = Path(__file__).parents[3]
 FIGURES, PAGE = ROOT / "docs" / "figures" / "hpa.json", ROOT / "docs" / "reference" / "hpa-and-aws.md"
 
-MINUTES = 60  # how long each load lasts in AWS's rule: until the size no longer changes
+MINUTES = 60  # how long each load lasts in AWS's rule: after this time the size does not change any more
 
 INTRO = """<!-- Written by `make campaign ARGS=hpa`: the series are in hack/bench/hpa/cases.py. -->
 # The HPA and AWS's rule
@@ -26,13 +26,13 @@ A HorizontalPodAutoscaler sizes Kindler's warm pool; Application Auto Scaling si
 This page compares them. The same series of loads went through real HPAs (Kubernetes {version}, written as Kindler
 writes them) and through the rule that AWS documents ([hack/bench/hpa/aws.py](../../hack/bench/hpa/aws.py)). Where
 nothing is documented for SageMaker, that file uses estimates taken from Lambda's provisioned concurrency. Where Kindler
-must compute sizes itself, `core/autoscaling/tracking.py` does so: in each of the {count} series below it comes to the HPA's sizes,
-and a test checks that.
+must compute sizes itself, `core/autoscaling/tracking.py` does so. In each of the {count} series below it computes the
+HPA's sizes, and a test checks that.
 
 The sizes are units of provisioned concurrency, at the end of each load: for the HPA after four syncs (every 2 s here;
 every 15 s by default), for AWS's rule after an hour. **{same} of {compared} series end with the same sizes.** Loads are
-concurrent executions; those of several policies are written as `a / b`, and `∅` is no data. The target is 0.7, or the
-one in the name; several policies have the targets 0.7, 0.5 and 1.
+concurrent executions. `a / b` are the loads of several policies, and `∅` is no data. The target is 0.7 unless the name
+contains another target. Several policies have the targets 0.7, 0.5 and 1.
 """
 
 # Rows of the last table: what, the HPA as Kindler writes it, AWS.
@@ -44,8 +44,8 @@ TIMES = (
     ),
     (
         "a burst shorter than a minute",
-        "counts with the part of the minute that it fills",
-        "the same; by the same estimate three minutes in a row must be above",
+        "counts in proportion to the part of the minute that it fills",
+        "the same; by the same estimate, three minutes in a row must be above the target",
     ),
     (
         "scale-in",
@@ -54,35 +54,45 @@ TIMES = (
     ),
     (
         "`scaleInCooldown`",
-        "see above; of several policies the largest counts",
+        "see above; of several policies the largest cooldown counts",
         "the least time between two scale-ins",
     ),
     (
         "`scaleOutCooldown`",
-        "no effect: the load does not depend on the size, so the next sync recommends no more",
-        "in it only a larger scale-out follows",
+        "no effect: the load does not depend on the size, so the next sync does not recommend a larger size",
+        "during this time, only a larger scale-out can follow",
     ),
-    ("idle endpoint", "its load is 0: to the minimum, after the cooldown", "no datapoints: it keeps its size"),
-    ("bounds of a scheduled action", "at its time, also while the metric is missing", "at its time"),
+    (
+        "idle endpoint",
+        "its load is 0, so it scales in to the minimum after the cooldown",
+        "it has no datapoints and keeps its size",
+    ),
+    (
+        "bounds of a scheduled action",
+        "apply at its time, also while the metric is missing",
+        "apply at its time",
+    ),
 )
 
 NOTES = {
     "10 % band": """
 The band is a setting of the cluster (`--horizontal-pod-autoscaler-tolerance`). In newer Kubernetes (measured on
-{version}) an HPA may have its own; with 0 for scale-up it ends as AWS does, as the last series shows. Kindler does not
-write it: older clusters drop the field, and the same Endpoint would then scale differently.
+{version}) an HPA can have its own tolerance. With a tolerance of 0 for scale-up, the HPA ends at the same size as AWS:
+see the last series. Kindler does not write this field, because older clusters drop it, and then the same Endpoint
+would scale differently.
 """,
     "customized": """
-A customized metric that does not fall as the pool grows takes the pool to its maximum within a few syncs:
-ceil(size x metric / target), again and again. In AWS it ends there too, only later, because `ScaleOutCooldown` lies
-between two steps. So track a metric that is per unit. These series multiply the metric by the desired size. Kindler's
-metrics server multiplies it by the pods that exist, so that pods which are still starting do not count twice.
+If a customized metric does not fall when the pool grows, the pool reaches its maximum within a few syncs, because
+each sync computes ceil(size x metric / target) again. In AWS the pool also reaches its maximum, but later, because
+`ScaleOutCooldown` passes between two steps. So track a metric that is per unit. These series multiply the metric by
+the desired size. Kindler's metrics server multiplies it by the number of existing pods, so that pods that are still
+starting do not count twice.
 """,
 }
 
 
 def sizes_by_aws(case: Case) -> list[int] | None:
-    """The size that AWS's rule comes to in each step; None if a size of 0 occurs, which AWS does not have."""
+    """The size that AWS's rule computes in each step; None if a size of 0 occurs, which AWS does not have."""
     if case.start == 0 or any(low == 0 for low, _ in case.bounds()):
         return None
     policies = [aws.Policy(target, disable_scale_in=not case.scale_in) for target in case.targets]
@@ -98,7 +108,7 @@ def sizes_by_aws(case: Case) -> list[int] | None:
 
 
 def _point(load: float | None, size: int, customized: bool) -> Fraction | None:
-    """The minute's datapoint: utilization. An endpoint without requests has none."""
+    """The minute's datapoint: utilization. An endpoint without requests has no datapoint."""
     if not load:
         return None
     exact = Fraction(str(load))

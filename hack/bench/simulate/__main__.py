@@ -38,7 +38,7 @@ def options() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--trace", type=Path, metavar="FILE.csv", help="your requests; see below")
     add("--known", type=Path, metavar="FILE.csv", help="an earlier trace, for fixed size and schedules (default: same)")
-    manifest = "an Endpoint with spec.autoscaling to compare too; may be repeated"
+    manifest = "an Endpoint with spec.autoscaling, to compare it with the other ways; may be repeated"
     add("--endpoint", type=Path, action="append", default=[], metavar="FILE.yaml", help=manifest)
     add("--memory", type=int, default=2048, metavar="MB", help="memorySizeInMB (default: 2048)")
     add("--max-concurrency", type=int, default=80, metavar="N", help="maxConcurrency (default: 80)")
@@ -46,7 +46,7 @@ def options() -> argparse.ArgumentParser:
     add("--idle-timeout", type=float, default=300, metavar="S", help="idleTimeoutInSeconds (default: 300)")
     cold_start = "seconds from a pod's creation to its first successful ping (default: 8)"
     add("--cold-start", type=float, default=8, metavar="S", help=cold_start)
-    service = "seconds of service, for requests of the trace without their own (made-up day: 2 on average)"
+    service = "seconds of service, for requests of the trace without a value (made-up day: 2 on average)"
     add("--service", type=float, metavar="S", help=service)
     add("--target", type=float, default=0.5, metavar="R", help="targetValue, also of schedules (default: 0.5)")
     add("--fixed", type=int, metavar="N", help="units of the fixed size (default: for the busiest quarter of an hour)")
@@ -58,7 +58,7 @@ def options() -> argparse.ArgumentParser:
 
 
 def days(chosen: argparse.Namespace) -> tuple[Trace, Trace]:
-    """The day to simulate, and the day that sizes and schedules are made from. Raises TraceError, OSError."""
+    """The day to simulate, and the day from which sizes and schedules are computed. Raises TraceError, OSError."""
     service = chosen.service or SERVICE
     if chosen.trace:
         day = trace.read(chosen.trace, chosen.service, chosen.seed)

@@ -6,7 +6,7 @@
     schedule          for each hour the size that nine in ten of its minutes need
     both              minimum by schedule, for half of the minutes, and target tracking above it
 
-Sizes and schedules are made from another day than the one that they are judged by, because nobody knows the coming day.
+Sizes and schedules are computed from one day and tested on another day, because nobody knows the next day.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class ManifestError(ValueError):
 def standard(known: Trace, limits: Limits, value: float, fixed: int | None) -> Iterator[Arm]:
     """The five arms.
 
-    `known`: the day that sizes and schedules are made from. `value`: the target utilization. `fixed`: units of the
-    fixed size, None for the one described above.
+    `known`: the day from which sizes and schedules are computed. `value`: the target utilization. `fixed`: units of
+    the fixed size; None: compute the size as described above.
     """
     minutes = known.per_minute()
     most = limits.max_concurrency
@@ -83,8 +83,8 @@ def entry(low: int, high: int, value: float | None, sizes: Sequence[int] = ()) -
 
 
 def _actions(sizes: Sequence[int], *, fixed: bool) -> Iterator[Json]:
-    """One action for each change of size. `fixed`: it sets the maximum too, because only a policy or a lower maximum
-    makes a pool smaller."""
+    """One action for each change of size. `fixed`: the action also sets the maximum, because only a policy or a lower
+    maximum makes a pool smaller."""
     for hour, size in enumerate(sizes):
         if size == sizes[hour - 1]:
             continue

@@ -22,7 +22,7 @@ HEAD = "| | GB-hours provisioned | on demand | together | spill-over | cold star
 
 
 def figures(counts: Counts) -> Json:
-    """The numbers of one arm. The share is one of the served requests; GB-hours are those of pods."""
+    """The numbers of one arm. The share is a part of the served requests; GB-hours count the memory of pods."""
     served = counts.warm + counts.spilled
     return {
         "requests": served + counts.throttled,

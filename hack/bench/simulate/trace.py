@@ -31,7 +31,10 @@ class TraceError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
-    """`at`: seconds after the trace's midnight. `seconds`: of service. Two equal ones are two requests."""
+    """`at`: seconds after the trace's midnight. `seconds`: the service time.
+
+    Two requests with the same values are different requests.
+    """
 
     at: float
     seconds: float
@@ -95,7 +98,7 @@ def _service(draw: random.Random, mean: float) -> float:
 
 
 def read(file: Path, service: float | None, seed: int) -> Trace:
-    """A trace from a CSV file (see FORM). `service`: seconds of requests without their own. Raises TraceError."""
+    """A trace from a CSV file (see FORM). `service`: seconds for rows without a value. Raises TraceError."""
     with file.open(newline="") as text:
         rows = list(csv.DictReader(text))
     if not rows or "time" not in rows[0]:
@@ -154,7 +157,10 @@ def _requests(
 
 
 def _interval(arrivals: list[float], number: int) -> tuple[float, float]:
-    """From a row's time to the next one's. The last interval is as long as the one before it; a single one a minute."""
+    """The seconds from each row's time to the time of the next row.
+
+    The last interval is as long as the one before it. If there is only one row, the interval is one minute.
+    """
     at = arrivals[number]
     if number + 1 < len(arrivals):
         return at, arrivals[number + 1]

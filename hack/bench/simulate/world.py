@@ -1,4 +1,4 @@
-"""One endpoint in virtual time: pods start and end; requests are admitted, placed, held, answered or throttled.
+"""One endpoint in virtual time: pods start and end; requests are admitted, placed, held, served or throttled.
 
 The product decides: which requests are admitted (core/admission), which pod takes a request (core/placement), how many
 demand pods the load needs (core/scaling), which bounds apply (core/bounds), which size follows a target
@@ -44,7 +44,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A way to provision. `units`: at the start; without `target` (an entry of spec.autoscaling) they never change."""
+    """A way to provision. `units`: the size at the start. Without `target` (an entry of spec.autoscaling) it never
+    changes."""
 
     name: str
     units: int = 0
@@ -53,7 +54,7 @@ class Arm:
 
 @dataclass(slots=True, eq=False)
 class Pod:
-    """`in_use`: its current requests. `ready`: it has started. `draining`: it takes no more requests."""
+    """`in_use`: its current requests. `ready`: it has started. `draining`: it gets no new requests."""
 
     warm: bool
     born: float
@@ -111,7 +112,7 @@ class World:
         self._bounds_now: bounds.BoundsInForce | None = None
 
     def run(self) -> Counts:
-        """Runs until all requests are answered and the span is over. Then it counts the pods that still exist."""
+        """Runs until all requests are served or throttled and the span is over. Then counts the remaining pods."""
         self._begin()
         arrivals = iter(self.trace.requests)
         request = next(arrivals, None)
@@ -183,7 +184,7 @@ class World:
     # Pods
 
     def _scale_demand(self) -> None:
-        """Adds demand pods up to what the load needs."""
+        """Adds demand pods up to the number that the load needs."""
         executing = sum(pod.in_use for pod in self._pods[False])
         held = len(self._admission.waiting)
         limits = self.limits
@@ -212,7 +213,7 @@ class World:
             self._remove(pod)
 
     def _remove(self, pod: Pod) -> None:
-        """The pod takes no more requests; it ends when it has completed those that it has."""
+        """The pod gets no new requests. It ends when it has completed the requests that it has."""
         pod.draining = True
         self._placement.remove(pod)
         if not pod.in_use and pod in self._pods[pod.warm]:
@@ -262,7 +263,7 @@ class World:
         self._resize(size)
 
     def _bounds(self, target: ScalableTarget) -> tuple[int, int]:
-        """The bounds that apply now, in pods. Decides them again at each scheduled action, and scales then too."""
+        """The bounds that apply now, in pods. At each scheduled action it computes them again and also scales."""
         epoch = self.trace.midnight + self.now
         force = self._bounds_now
         if force is None or (force.next is not None and epoch >= force.next.at):
@@ -294,5 +295,8 @@ class World:
 
 
 def _removal_order(pod: Pod) -> tuple[bool, bool, float]:
-    """As a ReplicaSet removes pods: first those not ready, then (by deletion cost) idle ones, longest idle first."""
+    """Sorts pods in the order in which a ReplicaSet removes them.
+
+    First the pods that are not ready, then (by deletion cost) idle pods, the longest idle pod first.
+    """
     return pod.ready, pod.in_use > 0, pod.idle_since

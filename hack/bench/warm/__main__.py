@@ -95,7 +95,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def measure(program: Path, name: str, proxy: Proxy, connections: int, seconds: float) -> Run:
-    """One run. Raises CommandError if a request was not answered with status 200."""
+    """One run. Raises CommandError if a request got another status than 200."""
     address = f"127.0.0.1:{proxy.port}"
     load = ["load", "-address", address, "-connections", str(connections), "-seconds", str(seconds)]
     before = cpu_seconds(proxy.pid)

@@ -37,7 +37,7 @@ WARM = names.pool_name("iris", REVISION, names.WARM)
 
 
 class InstantActuator:
-    """Reports the first ping of every pod as answered at once, and does nothing in a cluster."""
+    """Reports at once that every pod has responded to its first ping. Changes nothing in a cluster."""
 
     def scale(self, size: PoolSize, replicas: int) -> None: ...
 
@@ -55,7 +55,7 @@ class InstantActuator:
 
 
 def objects(port: int, pods: list[str]) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
-    """An Endpoint in service, its warm ReplicaSet, and the pods of that, as the API server returns them."""
+    """An Endpoint in service, its warm ReplicaSet and the pods of the ReplicaSet, as the API server returns them."""
     demand = names.pool_name("iris", REVISION, names.DEMAND)
     route = Route(
         "AllTraffic", REVISION, demand, WARM, 200, 200, 200, 1024, 300, 60, 180, port, "/ping", "/invocations"

@@ -1,4 +1,4 @@
-"""Cases: server-side apply, and scaling beside it."""
+"""Cases: server-side apply, and scaling of an object that is also applied."""
 
 from __future__ import annotations
 

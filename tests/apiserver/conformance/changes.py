@@ -43,7 +43,8 @@ async def only_changes_of_spec_increase_generation(world: World) -> None:
 @case
 async def a_write_without_a_change_keeps_the_resource_version(world: World) -> None:
     made = await world.cluster.create(THINGS, world.namespace, thing("e"))
-    # A real server stores the default of status with the first write after creation, whatever that write contains.
+    # A real server stores the default of status with the first write after creation, even if that write does not
+    # change status.
     made = await world.cluster.update_status(THINGS, world.namespace, "e", made | {"status": {"observedGeneration": 1}})
     same = await world.cluster.update(THINGS, world.namespace, "e", made)
     patched = await world.cluster.merge_patch(THINGS, world.namespace, "e", {"spec": {"value": "c1"}})

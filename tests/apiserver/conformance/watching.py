@@ -1,4 +1,4 @@
-"""Cases: watches, what they replay, and how they end."""
+"""Cases: watches, the events that they replay, and how they end."""
 
 from __future__ import annotations
 

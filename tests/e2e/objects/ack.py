@@ -1,4 +1,4 @@
-"""Manifests for AWS's controller (ACK). With only another apiVersion, those for serverless endpoints can be applied."""
+"""Manifests for AWS's controller (ACK). The manifests for serverless endpoints need only another apiVersion."""
 
 from __future__ import annotations
 

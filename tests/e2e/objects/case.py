@@ -23,7 +23,7 @@ REQUIRED: Final = "Required value"
 class Case:
     """One object, or one change of it, with the expected verdict.
 
-    `name`: also metadata.name, unless `metadata` has another one. `change`: a merge patch, sent after the object was
+    `name`: also metadata.name, unless `metadata` has another name. `change`: a merge patch, sent after the object was
     created without an error; the verdict is then about the change. `words`: texts that the response must contain.
     `written`: the important part of `spec`, for the page.
     """

@@ -44,7 +44,8 @@ def units(endpoint: Json | None) -> tuple[int, int]:
 def size_owner(pool: Json) -> str:
     """The field manager that owns `spec.replicas`. If several own it, their names are joined with a plus.
 
-    "" for ever after a pool was scaled to 0: the API server's Scale drops a 0, and so also the owner.
+    After a pool was scaled to 0 the result stays "", because the API server's Scale drops the field, and its owner
+    with it.
     """
     holders = [
         m["manager"]
@@ -116,7 +117,7 @@ class Change:
 
 @dataclass
 class Watched:
-    """Records every size of the pools of a namespace while the block runs, even a short one."""
+    """Records every size of the pools of a namespace while the block runs, even a size that lasts only a moment."""
 
     api: KubeApi
     namespace: str
@@ -180,7 +181,7 @@ class Sampled:
 
 
 def endpoint_metrics(journey: Journey, endpoint: str) -> dict[str, float]:
-    """The activator's metrics of an endpoint, as Prometheus scrapes them. Only those without further labels."""
+    """The activator's metrics of an endpoint, as Prometheus scrapes them. Only metrics without further labels."""
     (pod,) = installation.running(journey.api, "activator")
     text: str = journey.api.call(
         "GET", journey.api.path("pods", NAMESPACE, f"{pod['metadata']['name']}:8082", "proxy") + "/metrics"

@@ -65,7 +65,7 @@ class Connection:
         return raw, event
 
     async def request(self) -> Request:
-        """Reads one complete request, its head with h11, and nothing after it."""
+        """Reads one complete request, its head with h11. Reads no byte after it."""
         raw, event = await self.head()
         fields = {name.decode(): value.decode() for name, value in event.headers}
         body = b""

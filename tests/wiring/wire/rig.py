@@ -51,7 +51,7 @@ class End:
 class TestThrottler:
     """Admits `limit` requests at once, `per_backend` on each backend, first in first out.
 
-    `peak`: the most requests at once, by pod.
+    `peak`: the most requests at the same time, by pod.
     """
 
     __test__ = False
@@ -228,7 +228,7 @@ class Caller:
                 return Response(status, fields, body)
 
     async def _some(self, fields: dict[str, str]) -> bytes:
-        """The next bytes of the current response, and none of the next one."""
+        """The next bytes of the current response, never bytes of the next response."""
         if "transfer-encoding" not in fields:
             return (
                 await self.reader.read(int(fields["content-length"]))

@@ -81,7 +81,7 @@ async def test_a_client_that_reads_nothing_of_its_last_response_is_reset(how: st
             await caller.reader.read(65536)
         caller.writer.transport.pause_reading()
         context, begun = wire.listener._context, monotonic()
-        while wire.listener.connections:  # bytes that the client's kernel still takes count as progress
+        while wire.listener.connections:  # bytes that the client's kernel still accepts count as progress
             begun += context.settings.client_write_seconds + 1
             sweep(context, begun)
             await asyncio.sleep(0.01)

@@ -87,7 +87,7 @@ async def test_pipelined_requests_get_responses_in_order() -> None:
 
 
 async def test_pipelining_beyond_the_limit_closes_the_connection() -> None:
-    """What exceeds the limit is dropped, and the response carries `Connection: close`."""
+    """The wire drops the bytes above the limit, and the response carries `Connection: close`."""
     gate = asyncio.Event()
 
     async def script(connection: Connection) -> None:

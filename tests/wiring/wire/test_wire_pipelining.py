@@ -1,4 +1,4 @@
-"""Pipelined requests: kept up to a limit, never read from the middle of one, dropped when their client leaves."""
+"""Pipelined requests: kept up to a limit, never read from the middle of a request, dropped when their client leaves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NonReadingCaller:
         self.sock.close()
 
     async def client(self) -> ClientConnection:
-        """The wire's side. Its kernel buffer is small, so that what the client does not read stays in the transport."""
+        """The wire's side. Its kernel buffer is small, so bytes that the client does not read stay in the transport."""
         await until(lambda: self.wire.listener.connections)
         (client,) = self.wire.listener._context.clients
         client.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)

@@ -16,7 +16,8 @@ import (
 const fields = "Host: iris.default\r\nContent-Type: application/json\r\nAccept: application/json\r\nUser-Agent: bench/1.0\r\n" +
 	"X-Request-Id: 0123456789abcdef0123456789abcdef\r\nAuthorization: Bearer abcdefghijklmnopqrstuvwxyz0123456789\r\n"
 
-// client sends requests one after the other until end. It returns how long each took, and how many had a status other than 200.
+// client sends requests one after the other until end. It returns the duration of each request, and how many requests
+// had a status other than 200.
 func client(address string, request []byte, end time.Time) (took []time.Duration, failed int) {
 	connection, err := net.Dial("tcp", address)
 	if err != nil {

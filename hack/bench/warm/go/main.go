@@ -1,7 +1,7 @@
-// What `make bench-warm` needs besides Kindler, in one program on the standard library alone:
+// The programs that `make bench-warm` needs in addition to Kindler, in one binary on the standard library alone:
 //
-//	proxy   a reverse proxy like Knative's activator: httputil.ReverseProxy behind a limit of concurrent requests (above
-//	        it 429), to the least loaded pod
+//	proxy   a reverse proxy like Knative's activator: httputil.ReverseProxy behind a limit of concurrent requests. It
+//	        sends each request to the least loaded pod, and responds with 429 above the limit
 //	model   a model server that only reads a request and responds with 1 KiB
 //	load    clients on keep-alive connections; each sends its next request when it has read the response
 package main
