@@ -13,9 +13,9 @@ Packages, and the only direction in which they may import (import-linter checks 
     api          the user's objects as frozen values and schemas, names, settings, CRD generation
 
 The processes do not import each other. Inside core, `endpoint` imports `autoscaling` and `dataplane`, which do
-not import each other. Every package of core imports `common`. Inside the activator, `process` imports the request handling and the
-servers. These import `cluster` and `wire`, which do not import each other and which import `endpoint`. pyproject.toml
-has the exact contracts.
+not import each other. Every package of core imports `common`. Inside the activator, `process` imports the request
+handling and the servers. These import `cluster` and `wire`, which do not import each other and which import `endpoint`.
+pyproject.toml has the exact contracts.
 """
 
 __version__ = "0.1.0"
