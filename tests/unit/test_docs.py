@@ -81,15 +81,16 @@ def test_troubleshooting_has_every_reason_and_every_cause() -> None:
 
 def test_the_table_of_answers_is_the_programs() -> None:
     rows = re.findall(
-        r"^\| (`\w+`(?:, `\w+`)*) \|.*\| (\d+) \| (\d+) (\w+) \|$", (DOCS / "activator.md").read_text(), re.M
+        r"^\| (`\w+`(?:, `\w+`)*) \|(.*)\| (\d+) \| (\d+) (\w+) \|$", (DOCS / "activator.md").read_text(), re.M
     )
     documented = {
-        cause: (int(plain), int(sagemaker), error)
-        for spans, plain, sagemaker, error in rows
+        cause: (int(plain), int(sagemaker), error, "`Retry-After`" in when)
+        for spans, when, plain, sagemaker, error in rows
         for cause in re.findall(r"\w+", spans)
     }
     assert documented == {
-        cause.value: (row.plain, row.sagemaker, row.error_type) for cause, row in localreply._TABLE.items()
+        cause.value: (row.plain, row.sagemaker, row.error_type, row.retry_after is not None)
+        for cause, row in localreply._TABLE.items()
     }
     assert set(documented) == {cause.value for cause in Cause}
 
@@ -108,7 +109,11 @@ def test_every_metric_is_described() -> None:
     }
     assert of_the_process and len(of_the_server) == 5
     assert {*metrics._HELP, *registered, *of_the_process, *of_the_server} - known == set()
-    outcomes = {*counters.STATUS_CLASSES, *(outcome.value for outcome in Outcome if outcome is not Outcome.ANSWERED)}
+    outcomes = {
+        *counters.STATUS_CLASSES,
+        *(outcome.value for outcome in Outcome if outcome is not Outcome.ANSWERED),
+        counters.CLIENT_LEFT,
+    }
     assert outcomes - known == set()
 
 

@@ -67,8 +67,8 @@ class AccessLog:
             )
 
     def rejected(self, record: RejectedRequest) -> None:
-        """A request got a local reply. If its head could not be read, there is nothing to log."""
-        if self._access_log and record.request_id is not None and record.arrived is not None:
+        """The throttler or the wire rejected a request. Its line has status 0; the cause is the outcome."""
+        if self._access_log:
             result = (record.rejection.cause.value, 0, 0, 0)
             self._add_line(record.identity, record.request_id, result, record.ended - record.arrived, 0.0, "")
 

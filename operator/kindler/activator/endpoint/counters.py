@@ -15,6 +15,7 @@ REQUEST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 COLD_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 180.0)
 STATUS_CLASSES: Final = ("ok", "client_error", "model_error")  # of a model's responses: below 400, below 500, others
 _OK, _CLIENT_ERROR, _MODEL_ERROR = STATUS_CLASSES
+CLIENT_LEFT: Final = "client_left"  # the client of a held request disconnected
 
 
 class Histogram:
@@ -84,7 +85,7 @@ class Counters:
         overhead.add(placed - arrived)
 
     def rejected(self, record: RejectedRequest) -> None:
-        """A request got a local reply."""
+        """The throttler or the wire rejected a request."""
         cause = record.rejection.cause
         if cause is Cause.THROTTLED:
             self.throttled += 1
@@ -99,7 +100,7 @@ class Counters:
 
     def client_left(self) -> None:
         """The client of a held request left."""
-        self.outcomes["client_left"] = self.outcomes.get("client_left", 0) + 1
+        self.outcomes[CLIENT_LEFT] = self.outcomes.get(CLIENT_LEFT, 0) + 1
 
     def totals(self, arrivals: Iterable[float], now: float) -> Totals:
         """The sums for `/stats`. `arrivals`: the arrival time of each request that executes or is held now.

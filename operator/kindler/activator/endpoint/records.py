@@ -43,12 +43,12 @@ class FinishedRequest(NamedTuple):
 
 
 class RejectedRequest(NamedTuple):
-    """A request that got a local reply. `request_id` and `arrived` are None if its head could not be read."""
+    """A request that the throttler or the wire rejected. For the failure of a pod there is only a `FinishedRequest`."""
 
     identity: Identity
-    request_id: bytes | None
+    request_id: bytes
     rejection: Rejection
-    arrived: float | None
+    arrived: float  # end of the request's head
     ended: float
 
 

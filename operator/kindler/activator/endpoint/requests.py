@@ -136,7 +136,8 @@ class ColdStart:
 class PendingRequest(Protocol):
     """The parts of a request that the throttler uses.
 
-    The wire's RequestStream implements it and sets the attributes before `offer`.
+    The wire's RequestStream implements it and sets the attributes before `offer`. The throttler sees nothing else of
+    the request: what it must know of a header is read in wire/head.py, and becomes an attribute here and there.
     """
 
     purpose: Purpose

@@ -143,10 +143,9 @@ class EndpointThrottler:
         self._admission.wait_again(request)
         return None
 
-    def rejected(self, request: PendingRequest | None, rejection: Rejection) -> None:
+    def rejected(self, request: PendingRequest, rejection: Rejection) -> None:
         """Publishes a rejection. The wire calls it for the rejections that the wire decides itself."""
-        request_id, arrived = (None, None) if request is None else (request.request_id, request.arrived)
-        record = RejectedRequest(self.identity, request_id, rejection, arrived, self._clock())
+        record = RejectedRequest(self.identity, request.request_id, rejection, request.arrived, self._clock())
         for observer in self._observers:
             observer.rejected(record)
 

@@ -333,7 +333,11 @@ class ClientConnection(asyncio.Protocol):
             stream.client_left()
 
     def _reject(self, rejection: Rejection) -> None:
-        """Responds although there is no request, and closes, because the start of the next request is unknown."""
+        """Responds although there is no request, and closes, because the start of the next request is unknown.
+
+        The reply has the plain form on every path, and is in no metric and in no log: without a head, neither the
+        endpoint nor the style of the address is known.
+        """
         request_id = self.context.request_id()
         fields = b"x-amzn-RequestId: %b\r\nConnection: close\r\n" % request_id
         self.write(localreply.local_reply(rejection, Style.PLAIN, request_id, fields, "", True))

@@ -52,7 +52,7 @@ class Throttler(Protocol):
     def unreachable(self, request: PendingRequest, backend: Backend) -> Backend | Rejection | None:
         """The connect failed and no byte was sent. Returns the next step, like `offer`."""
 
-    def rejected(self, request: PendingRequest | None, rejection: Rejection) -> None:
+    def rejected(self, request: PendingRequest, rejection: Rejection) -> None:
         """Counts a rejection that the wire decided: malformed body, body too large, timeout while reading."""
 
 

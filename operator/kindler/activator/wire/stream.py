@@ -138,7 +138,7 @@ class RequestStream(ClientResponse):
                 task.add_done_callback(self.context.connects.discard)
 
     def reject(self, rejection: Rejection) -> None:
-        """Part of `PendingRequest`: responds with the rejection instead of a model's response."""
+        """Part of `PendingRequest`: responds with a rejection that the throttler or the router decided."""
         client, self.client = self.client, None
         assert client is not None
         self._reply(client, self.rejection_reply(client, rejection), Outcome.ABANDONED)
@@ -272,7 +272,10 @@ class RequestStream(ClientResponse):
             self._withdraw(CLIENT_LEFT)
 
     def abort(self, rejection: Rejection) -> None:
-        """Rejects a request that the client cannot complete: malformed, too large, or too slow."""
+        """Rejects a request that the client cannot complete: malformed, too large, or too slow.
+
+        This is a decision of the wire, so the wire publishes it. `reject` sends what the throttler has published.
+        """
         client = self.client
         assert client is not None
         if self.throttler is not None:
