@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from kindler.api import names
 from kindler.metrics import discovery, responses
@@ -22,15 +22,44 @@ from kindler.metrics.values import Values, parse_selector
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 def application(values: Values, trust: FrontProxy, tls: TlsContext, metrics: RequestMetrics) -> web.Application:
     """All paths of the two APIs."""
 
+    async def external(request: web.Request) -> web.Response:
+        path = request.match_info
+        found = await values.of(
+            path["namespace"], path["metric"], parse_selector(request.query.get("labelSelector", ""))
+        )
+        return _json(responses.external(found, _now()))
+
+    async def custom(request: web.Request) -> web.Response:
+        path = request.match_info
+        name = "" if path["name"] == "*" else path["name"]
+        if not name and request.query.get("labelSelector"):
+            raise StatusError(
+                400, "labelSelector would pick Endpoints by their labels, which is not served: use metricLabelSelector"
+            )
+        found = await values.of(
+            path["namespace"], path["metric"], parse_selector(request.query.get("metricLabelSelector", "")), name
+        )
+        return _json(responses.custom(found, _now()))
+
+    app = web.Application(middlewares=[_with_status(trust, tls, metrics)])
+    app.router.add_get(f"/apis/{names.EXTERNAL_METRICS}/{EXTERNAL}/namespaces/{{namespace}}/{{metric}}", external)
+    app.router.add_get(
+        f"/apis/{names.CUSTOM_METRICS}/{CUSTOM}/namespaces/{{namespace}}/{ENDPOINTS}/{{name}}/{{metric}}", custom
+    )
+    for path, document in discovery.documents().items():
+        app.router.add_get(path, _serve(document))
+    return app
+
+
+def _with_status(trust: FrontProxy, tls: TlsContext, metrics: RequestMetrics) -> Middleware:
+    """Rejects other callers than the API server, turns each failure into a Status, and counts each response."""
+
     @web.middleware
     async def respond_with_status(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Turns each failure into a Status, and counts each response."""
         try:
             if tls.is_outdated(request.get_extra_info("ssl_object")):
                 raise StatusError(403, "the cluster has another front proxy by now")
@@ -53,33 +82,7 @@ def application(values: Values, trust: FrontProxy, tls: TlsContext, metrics: Req
         metrics.count(_api(request.path), response.status)
         return response
 
-    async def external(request: web.Request) -> web.Response:
-        path = request.match_info
-        found = await values.of(
-            path["namespace"], path["metric"], parse_selector(request.query.get("labelSelector", ""))
-        )
-        return _json(responses.external(found, _now()))
-
-    async def custom(request: web.Request) -> web.Response:
-        path = request.match_info
-        name = "" if path["name"] == "*" else path["name"]
-        if not name and request.query.get("labelSelector"):
-            raise StatusError(
-                400, "labelSelector would pick Endpoints by their labels, which is not served: use metricLabelSelector"
-            )
-        found = await values.of(
-            path["namespace"], path["metric"], parse_selector(request.query.get("metricLabelSelector", "")), name
-        )
-        return _json(responses.custom(found, _now()))
-
-    app = web.Application(middlewares=[respond_with_status])
-    app.router.add_get(f"/apis/{names.EXTERNAL_METRICS}/{EXTERNAL}/namespaces/{{namespace}}/{{metric}}", external)
-    app.router.add_get(
-        f"/apis/{names.CUSTOM_METRICS}/{CUSTOM}/namespaces/{{namespace}}/{ENDPOINTS}/{{name}}/{{metric}}", custom
-    )
-    for path, document in discovery.documents().items():
-        app.router.add_get(path, _serve(document))
-    return app
+    return respond_with_status
 
 
 def _serve(document: dict[str, Any]) -> Handler:
