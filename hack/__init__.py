@@ -20,5 +20,5 @@ registry uses these modules, from the top:
 What belongs here: what a developer or CI runs. What does not: anything that the product imports, and tests (tests/).
 
 Import-linter checks these rules: the layers; `kindler` never imports `hack`; only engine.py imports sandbox;
-`__main__` imports only the standard library, because it runs before the virtual environment exists.
+`__main__` and all that it imports need only the standard library, because it runs before the environment exists.
 """

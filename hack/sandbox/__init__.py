@@ -9,7 +9,7 @@
     pythonbase   the base of our images, made of such a file system
     buildah      builds images without Docker
 
-A machine with Docker and a reachable registry does not use this package. Code that such a machine needs does not
-belong here.
-Only hack/engine.py imports this package. Standard library only: it runs before the virtual environment exists.
+A machine with Docker and a reachable registry does not use this package, and code that such a machine needs does not
+belong here. Only hack/engine.py imports this package. Standard library only: it runs before the virtual environment
+exists.
 """

@@ -33,9 +33,8 @@ def complete(obj: dict[str, Any]) -> None:
             source["target"] for source in metric.values() if isinstance(source, dict) and "target" in source
         ):
             target |= {key: exact(str(target[key])) for key in ("value", "averageValue") if key in target}
-    if behavior := spec.get(
-        "behavior"
-    ):  # if the object sets one direction, the server also sets defaults for the other
+    # If the object sets one direction, the server also sets defaults for the other.
+    if behavior := spec.get("behavior"):
         up, down = behavior.setdefault("scaleUp", {}), behavior.setdefault("scaleDown", {})
         behavior["scaleUp"] = UP | {"policies": copy.deepcopy(UP_POLICIES)} | up
         behavior["scaleDown"] = {"selectPolicy": "Max", "policies": copy.deepcopy(DOWN_POLICIES)} | down

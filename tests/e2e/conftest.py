@@ -23,8 +23,8 @@ from tests.e2e.support.kubectl import Kubectl
 
 FAILED = pytest.StashKey[bool]()
 
-# After this many seconds a journey hangs, and pytest ends it. The limit is high on purpose: on a machine with 14 other
-# runnable tasks per core, journeys that take 30 s on an idle machine took more than 120 s.
+# A journey that takes longer than this many seconds hangs, and pytest ends it. The limit is high on purpose: with 14
+# other runnable tasks per core, journeys that take 30 s on an idle machine took more than 120 s.
 HANG_SECONDS = 1200
 
 

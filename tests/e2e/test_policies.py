@@ -69,7 +69,7 @@ class Activator:
         return self.kubectl.patch(kind, name, change, self.who, *options)
 
     def scale(self, name: str, replicas: int) -> None:
-        """Sends one PATCH, as the activator does. kubectl would first read the Scale, which is forbidden here."""
+        """Sends one PATCH, as the activator does. kubectl would first read the Scale: the activator has no right to."""
         api = self.journey.api
         api.call(
             "PATCH",

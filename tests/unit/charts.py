@@ -20,7 +20,7 @@ CHART = Path(__file__).parents[2] / "charts" / "kindler"
 
 
 def helm() -> str:
-    """The path of helm: $HELM, or the program that `make` built, or the program on PATH.
+    """The path of helm: $HELM; if it is not set, the program that `make` built; if there is none, the one on PATH.
 
     Skips the test if there is no helm.
     """

@@ -42,9 +42,8 @@ def test_a_field_changes_the_pod_or_the_limits(field: str) -> None:
     before, after = variant(), variant(**{field: OTHER[field]})
     shapes = pod_shape_of(MODEL, before), pod_shape_of(MODEL, after)
     limits = limits_of(before), limits_of(after)
-    assert (shapes[0] != shapes[1]) != (
-        limits[0] != limits[1]
-    )  # exactly one: a new revision, or new limits for this one
+    new_revision, new_limits = shapes[0] != shapes[1], limits[0] != limits[1]
+    assert new_revision != new_limits, "exactly one: a new revision, or new limits for the same revision"
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -56,7 +55,7 @@ def test_a_field_is_in_the_status(field: str) -> None:
 
 
 def test_the_status_has_no_field_of_its_own() -> None:
-    provisioned = variant(provisionedConcurrency=1)
-    route = route_of("iris", pod_shape_of(MODEL, provisioned), limits_of(provisioned))
+    changed = variant(**OTHER)
+    route = route_of("iris", pod_shape_of(MODEL, changed), limits_of(changed))
     assert sorted(serverless_config(route, None)) == FIELDS
     assert sorted(map(json_name, ServerlessConfigStatus.model_fields)) == FIELDS

@@ -26,8 +26,8 @@ A HorizontalPodAutoscaler sizes Kindler's warm pool; Application Auto Scaling si
 This page compares them. The same series of loads went through real HPAs (Kubernetes {version}, written as Kindler
 writes them) and through the rule that AWS documents ([hack/bench/hpa/aws.py](../../hack/bench/hpa/aws.py)). Where
 nothing is documented for SageMaker, that file uses estimates taken from Lambda's provisioned concurrency. Where Kindler
-must compute sizes itself, `core/autoscaling/tracking.py` does so. In each of the {count} series below it computes the
-HPA's sizes, and a test checks that.
+must compute sizes itself, `core/autoscaling/tracking.py` does so. It computes the HPA's sizes in each of the {count}
+series below, except the one with a tolerance of its own, and a test checks that.
 
 The sizes are units of provisioned concurrency, at the end of each load: for the HPA after four syncs (every 2 s here;
 every 15 s by default), for AWS's rule after an hour. **{same} of {compared} series end with the same sizes.** Loads are

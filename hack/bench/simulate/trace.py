@@ -157,7 +157,7 @@ def _requests(
 
 
 def _interval(arrivals: list[float], number: int) -> tuple[float, float]:
-    """The seconds from each row's time to the time of the next row.
+    """Two times, whose difference is how long the requests of a row may be spread: until the time of the next row.
 
     The last interval is as long as the one before it. If there is only one row, the interval is one minute.
     """

@@ -1,4 +1,4 @@
-"""The warm path: requests per second through the activator and through a Go reverse proxy, on the same machine.
+"""The warm path: requests per second through the activator and a Go reverse proxy, in pairs on the same machine.
 
     __main__    runs both proxies and compares them
     serve       the activator's request path, with an endpoint of warm pods instead of a cluster
