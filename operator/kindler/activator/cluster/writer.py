@@ -3,9 +3,9 @@
 Belongs here: every write of the activator. All other modules only read (watches, look-ups, keys of tokens).
 Does not belong here: the decision what to write (core.dataplane, activator.endpoint).
 
-For each pool and each pod at most one PATCH is in flight, always with the newest number. A failed write is repeated
-until it succeeds or its object does not exist any more. While the API server is unavailable, nothing is lost, because
-the newest number is kept.
+For each pool and each pod at most one PATCH is in flight. The next PATCH has the newest number. A failed write is
+repeated until it succeeds or its object does not exist any more. While the API server is unavailable,
+nothing is lost, because the newest number is kept.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DELETES_PER_SECOND, DELETES_BURST = 0.2, 5
 
 
 class Writer:
-    """`failure`: the last write's error, None after a success. `pending_writes`: for the metrics and `/healthz`."""
+    """Writes in the background. `failure`: the last write's error, None after a success."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.failure: str | None = None
