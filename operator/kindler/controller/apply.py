@@ -65,8 +65,8 @@ class Applier:
     async def apply(self, observed: Observed, actions: tuple[Action, ...], failures: int = 0) -> tuple[Blocker, ...]:
         """Carries the actions out in order, up to the first action that is blocked. Returns what blocked them.
 
-        `failures`: how many passes in a row failed before. If the target of the HPA cannot be changed, the pool that
-        it still sizes is not scaled, because controller and HPA would overwrite each other.
+        `failures`: how many passes in a row failed before. If the target of the HPA cannot be changed, the HPA
+        still sizes the old target. Then this pool is not scaled, because controller and HPA would overwrite each other.
 
         Raises ApiError if the API server was not available and a retry may succeed, LeadershipLost, and
         ZeroMinimumRejected.

@@ -98,7 +98,7 @@ class Reconciler:
             rest = tuple(action for action in self._plan(observed, rollout) if action not in rejected.done)
             blockers = rejected.blockers + await parts.applier.apply(observed, rest, failures)
         if any(blocker.blocking for blocker in blockers):
-            rollout = self._decide(observed, hold=True)  # the route changes only if all writes before it succeeded
+            rollout = self._decide(observed, hold=True)  # keeps the route, because a write before it is blocked
         return rollout, blockers
 
     def _decide(self, observed: Observed, hold: bool = False) -> RolloutPlan:

@@ -1,7 +1,7 @@
 """Events for the user (`kubectl describe`, `kubectl events`): what happened to an object.
 
-The same Event of the same object is not written again within an hour, and each object has a rate limit, so that a
-repeated failure cannot flood the cluster. If an Event cannot be written, it is dropped, because nothing depends on
+The same Event of the same object is written at most once an hour, and each object has a rate limit. So a repeated
+failure cannot flood the cluster. If an Event cannot be written, it is dropped, because nothing depends on
 Events.
 """
 

@@ -86,7 +86,7 @@ class Watcher:
                     registry=self._registry(loop),
                     settings=_settings(),
                     standalone=True,
-                    # Unused when standalone. Without it, kopf looks up a user name, but the image's uid has no name.
+                    # Without this value kopf looks up the user's name, but the uid of the image has no name.
                     identity="kindler",  # type: ignore[arg-type]
                     clusterwide=not self._namespaces,
                     namespaces=self._namespaces,
@@ -163,7 +163,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True  # a Lease elects the leader; peering would stop two replicas of equal priority
     settings.posting.enabled = False  # Kindler writes its own Events, each once an hour at most
     settings.scanning.disabled = True  # no watch of CRDs and namespaces, so Kindler needs fewer rights
-    settings.queueing.worker_limit = 50  # else one connection per active object: 1.4 GB with 10,000 objects
+    settings.queueing.worker_limit = 50  # without it, one connection per active object: 1.4 GB for 10,000
     settings.queueing.idle_timeout = 0.1  # seconds for which a worker keeps its slot after its event
     settings.watching.server_timeout = 600
     # The API server sends a bookmark every 60 s, so a stream that is silent for longer is dead.

@@ -53,7 +53,7 @@ class Handover:
             if self._minute_complete() or not self._any_scaled() or not await self._another_is_ready():
                 self.taken_over.set()
             await asyncio.sleep(self._seconds)
-        await asyncio.Event().wait()  # never returns, because the process ends when one of its parts ends
+        await asyncio.Event().wait()  # waits forever, because the process would end if `run` returned
 
     async def _another_is_ready(self) -> bool:
         try:

@@ -35,7 +35,7 @@ class Directory:
         self._pools_of_endpoint: dict[Owner, dict[str, PoolFacts]] = {}  # by Endpoint, then by uid of the ReplicaSet
         self._pods_of_pool: dict[Owner, dict[str, PodFacts]] = {}  # by ReplicaSet, then by uid of the pod
         self._addresses: dict[str, tuple[Owner, PodFacts]] = {}  # IP -> the youngest pod that has it
-        self._only_looked_up: set[str] = set()  # uids of Endpoints that a look-up has shown but the watch has not
+        self._only_looked_up: set[str] = set()  # uids of Endpoints that the watch has not shown yet
 
     def by_object_name(self, namespace: str, name: str) -> EndpointThrottler | None:
         """The endpoint with this metadata.name."""
@@ -182,8 +182,8 @@ class Directory:
     def _claim_address(self, ip: str, owner: Owner, facts: PodFacts) -> bool:
         """True if the address belongs to this pod.
 
-        If two pods show the same address, it belongs to the younger pod, because the older pod has already ended, but
-        the watch has not shown that yet.
+        If two pods show the same address, it belongs to the younger pod. The older pod has already ended, but the watch
+        has not shown that yet.
         """
         holder = self._addresses.get(ip)
         if holder is not None and holder[1].uid != facts.uid:

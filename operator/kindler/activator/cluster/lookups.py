@@ -173,7 +173,7 @@ def _unknown(address: Address) -> Rejection:
 
 def _notify(waiting: dict[PendingLookup, Callback], result: EndpointThrottler | Rejection) -> None:
     for pending in list(waiting):
-        callback = waiting.pop(pending, None)  # None: an earlier callback cancelled this one
+        callback = waiting.pop(pending, None)  # None: an earlier callback has cancelled this callback
         try:
             if callback is not None:
                 callback(result)

@@ -97,7 +97,7 @@ class Writer:
                 try:
                     await self._cluster.merge_patch(PODS, namespace, pod.facts.name, patch)
                 except Conflict:
-                    return  # another pod has this name now
+                    return  # the pod was deleted, and another pod has its name
                 pod.written_cost, pod.written_cost_since = cost, time.monotonic()
 
         try:
@@ -107,7 +107,7 @@ class Writer:
 
     async def _delete_pod(self, namespace: str, pod: Pod) -> None:
         async def write() -> None:
-            with suppress(Conflict):  # another pod has this name now
+            with suppress(Conflict):  # the pod was deleted, and another pod has its name
                 await self._cluster.delete(PODS, namespace, pod.facts.name, uid=pod.facts.uid)
 
         try:

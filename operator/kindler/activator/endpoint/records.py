@@ -38,7 +38,7 @@ class FinishedRequest(NamedTuple):
     received: int  # from the client
     sent: int  # to the client
     arrived: float  # end of the request's head
-    placed: float  # when the request got the backend that finished it
+    placed: float  # when the request got its last backend
     ended: float
 
 

@@ -1,7 +1,7 @@
 """EndpointThrottler: admits, holds and places the requests of one endpoint on this activator.
 
-The wire calls it for each request (see requests.py), the directory calls it for each change in the cluster, and the
-tick calls it twice a second. All calls are plain method calls that never await.
+The wire calls it for each request, as requests.py describes. The directory calls it for each change in the cluster, and
+the tick calls it twice a second. All calls are plain method calls that never await.
 """
 
 from __future__ import annotations
@@ -291,9 +291,9 @@ class EndpointThrottler:
     def _count_placement(self, backend: Backend) -> None:
         """Counts whether a request fitted into the warm pool. Call it only if the route has one, even of size 0.
 
-        The pool of the pod that took the request decides, because the size in the config is not the actual size while
-        the pool is scaled. A request is counted once, at its first placement, because an unreachable pod does not mean
-        that provisioned concurrency is missing.
+        The pool of the pod that took the request decides. The size in the config cannot decide, because it is not the
+        actual size while the pool is scaled. A request is counted once, at its first placement, because an unreachable
+        pod does not mean that provisioned concurrency is missing.
         """
         if backend.pool == names.WARM:
             self.counters.provisioned += 1

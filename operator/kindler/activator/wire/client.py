@@ -277,7 +277,7 @@ class ClientConnection(asyncio.Protocol):
     # ---- deadlines, called by the sweep
 
     def check(self, now: float) -> None:
-        """Ends a request or connection that takes too long. The sweep calls it if `deadline` is over or writing is paused."""
+        """Ends what takes too long. The sweep calls it if `deadline` is over or writing is paused."""
         if self._discarding:
             self._check_closing(now)
             return
