@@ -341,7 +341,7 @@ class RequestStream(ClientResponse):
         client.response_finished(self.body.complete)
 
     def _reply_to_ping(self) -> None:
-        """Replies to a ping with 200, because a pod is usable. No request is sent to the pod."""
+        """Replies to a PING or a WAKE with 200, because a pod is usable. No request is sent to the pod."""
         client, self.client = self.client, None
         assert client is not None
         self.status = 200
