@@ -12,8 +12,8 @@ Packages, and the only direction in which they may import (import-linter checks 
     core         decisions as pure functions of frozen values: no I/O and no clock
     api          the user's objects as frozen values and schemas, names, settings, CRD generation
 
-The processes do not import each other. Inside core, `endpoint` imports `autoscaling` and `dataplane`, which do
-not import each other. Every package of core imports `common`. Inside the activator, `process` imports the request
+The three processes do not import each other. Inside core, `endpoint` imports `autoscaling` and `dataplane`, which do
+not import each other. Every package of core may import `common`. Inside the activator, `process` imports the request
 handling and the servers. These import `cluster` and `wire`, which do not import each other and which import `endpoint`.
 pyproject.toml has the exact contracts.
 """

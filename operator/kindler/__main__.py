@@ -1,4 +1,4 @@
-"""`python -m kindler <process>`: starts the process that the first argument names. No rules belong here."""
+"""`python -m kindler <process>`: starts the process that the first argument names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROCESSES = {
 
 
 def main() -> None:
-    """Runs the process named by the first argument until it ends; the exit status is the process's own."""
+    """Runs the process named by the first argument until it ends, and exits with its status."""
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name not in PROCESSES:
         sys.exit(f"kindler: {name!r} is not a process of Kindler: use one of {', '.join(PROCESSES)}")

@@ -31,7 +31,7 @@ _PHASE_TEXTS = {
 
 
 class AccessLog:
-    """A RequestObserver.
+    """Logs cold starts and requests, as a RequestObserver.
 
     `run` writes the lines of the access log in batches, because one write per line would cost more than the request.
     """
@@ -42,7 +42,7 @@ class AccessLog:
         self._write = write or _to_stdout
 
     def cold_start(self, identity: Identity, pod: str, cold: ColdStart) -> None:
-        """A pod started because a request needed it."""
+        """Logs that a pod started because a request needed it."""
         phases = cold.phases()
         text = " · ".join(("asked 0 ms", *(f"{_PHASE_TEXTS[name]} {ms}" for name, ms in phases.items())))
         fields = {
@@ -55,7 +55,7 @@ class AccessLog:
         log.info("cold start of %s/%s: %s", identity.namespace, identity.endpoint, text, extra={"fields": fields})
 
     def finished(self, record: FinishedRequest) -> None:
-        """A placed request ended."""
+        """Adds a line for a placed request that ended, if the access log is enabled."""
         if self._access_log:
             self._add_line(
                 record.identity,
@@ -67,7 +67,7 @@ class AccessLog:
             )
 
     def rejected(self, record: RejectedRequest) -> None:
-        """The throttler or the wire rejected a request. Its line has status 0; the cause is the outcome."""
+        """Adds a line for a rejected request, if the access log is enabled: status 0, and the cause as its outcome."""
         if self._access_log:
             result = (record.rejection.cause.value, 0, 0, 0)
             self._add_line(record.identity, record.request_id, result, record.ended - record.arrived, 0.0, "")
@@ -93,7 +93,7 @@ class AccessLog:
         model_seconds: float,
         pod: str,
     ) -> None:
-        """`result`: outcome, status, received and sent bytes."""
+        """Adds a line to the next batch. `result`: outcome, status, received bytes, sent bytes."""
         quoted_id = json.dumps(request_id.decode("latin-1")).encode()
         outcome, *numbers = result
         texts = (quoted_id, identity.namespace.encode(), identity.endpoint.encode(), outcome.encode())

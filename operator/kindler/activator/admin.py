@@ -19,7 +19,7 @@ class Health:
     """The state of the process.
 
     `tick_age`: seconds since the last tick. `api_age`: seconds since the API server last sent data, None before the
-    first time. `pending_writes`: writes that wait for the API server. `failure`: their last error.
+    first time. `pending_writes`: writes that wait for the API server. `failure`: the last write's error, or None.
     """
 
     synced: bool
@@ -34,7 +34,7 @@ Samples = Callable[[], Iterator[metrics.Family]]
 
 
 def application(health: Callable[[], Health], directory: Directory, samples: Samples) -> web.Application:
-    """`/healthz`, `/readyz`, `/metrics`. `samples`: metrics of the process as a whole."""
+    """Serves `/healthz`, `/readyz` and `/metrics`. `samples`: metrics of the process as a whole."""
 
     async def healthz(_: web.Request) -> web.Response:
         now = health()

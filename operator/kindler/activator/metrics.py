@@ -1,7 +1,7 @@
 """Metrics in Prometheus' text format, rendered from the plain numbers of the throttlers.
 
-This module renders them itself and in pieces, because a scrape of a thousand endpoints takes milliseconds and must not
-delay requests.
+The text is rendered in pieces. For a thousand endpoints it takes milliseconds, and the event loop serves requests
+between the pieces.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ Family = tuple[str, str, list[tuple[str, float]]]  # name, type, samples as (lab
 def pieces(throttlers: Iterable[EndpointThrottler], process: Iterable[Family]) -> Iterator[str]:
     """The whole text in pieces: first the families of the process, then the families of the endpoints.
 
-    All samples of a family must be adjacent. Therefore each family iterates over all throttlers.
+    In Prometheus' format all samples of a family must be adjacent. Therefore each family has its own loop over all
+    throttlers.
     """
     lines = []
     for name, kind, values in process:

@@ -1,8 +1,8 @@
-"""Whether this activator admits requests for an endpoint. The router checks it for each request, `/stats` reports it.
+"""Whether this activator admits requests for an endpoint. The router checks it, and `/stats` reports it.
 
-Today one replica owns all endpoints. If several replicas share them in the future, the decision belongs here and in no
-other place. It must stay as cheap as a flag and a comparison. Does not belong here: how replicas agree on the owner of
-an endpoint, and writes to the cluster.
+Today one replica owns all endpoints. If several replicas share the endpoints in the future, the decision belongs here
+and in no other place. It must stay cheap, because the router needs it while a request waits. Does not belong here: how
+replicas agree on the owner of an endpoint, and writes to the cluster.
 """
 
 from __future__ import annotations

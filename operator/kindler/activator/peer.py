@@ -1,4 +1,4 @@
-"""The peer port: the data that the controller and the metrics process (later also other replicas) read from here.
+"""The peer port, on which the controller and the metrics process read the data of this activator.
 
 Clients authenticate with a ServiceAccount token.
 """
@@ -22,12 +22,12 @@ BATCH = 50  # endpoints per piece; the event loop serves requests between two pi
 def application(
     directory: Directory, ownership: Ownership, tokens: Tokens, boot: str, synced: Callable[[], bool]
 ) -> web.Application:
-    """Serves `GET /stats`; with `?provisioned=true` only endpoints with a warm pool.
+    """Serves `GET /stats`. With `?provisioned=true` the response contains only endpoints that have a warm pool.
 
     `boot` identifies this run of the process.
 
-    It responds 503 until all objects are listed (`synced`), because a warm pool whose pods are not known yet would be
-    reported as empty.
+    The status is 503 until `synced` returns True: before that, not all objects are listed, and a warm pool whose pods
+    are not known yet would be reported as empty.
     """
 
     @web.middleware
@@ -54,10 +54,10 @@ def application(
 
 
 async def _stats(throttlers: list[EndpointThrottler], ownership: Ownership, boot: str) -> bytes:
-    """`Stats` as JSON, only for endpoints that have a route, because this replica does not serve the others.
+    """Returns `Stats` as JSON, without the endpoints that have no route, because no replica serves them.
 
-    It is encoded in batches, because to encode a thousand warm pools at once would delay requests by 20 ms, and the
-    metrics process reads them once a second.
+    The endpoints are encoded in batches, because the metrics process reads them once a second. To encode a thousand
+    warm pools at once would delay requests by 20 ms.
     """
     entries = []
     for number, throttler in enumerate(throttlers, 1):

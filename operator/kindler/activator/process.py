@@ -38,8 +38,9 @@ from kindler.runtime.tokens import Tokens
 log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 0.5
-LIST_PAGE: Final = 100  # objects, because 500 pods are 3.6 MB of JSON, and to parse them would block requests for 0.1 s
-FIRST_PAUSE: Final = 1.0  # seconds before a part that failed starts again
+# Objects per page of a list. A page of 500 pods is 3.6 MB of JSON, and to parse it would block requests for 0.1 s.
+LIST_PAGE: Final = 100
+FIRST_PAUSE: Final = 1.0  # seconds before a background task starts again after its first failure
 # Seconds after SIGTERM in which the activator still accepts connections. There are two reasons: each kube-proxy learns
 # late that this pod is shutting down, and with one replica there is no other activator until the new pod is ready.
 KUBE_PROXY_LAG_SECONDS: Final = 10.0
@@ -57,7 +58,7 @@ async def _life(settings: ActivatorSettings, cluster: Cluster, stop: asyncio.Eve
 
 
 def raise_file_limit(connections: int) -> None:
-    """Raises the soft limit of open files to the hard limit, and warns if that is too low.
+    """Raises the soft limit of open files to the hard limit, and warns if the hard limit is too low.
 
     Container runtimes start processes with a soft limit of 1,024. Each client connection needs one file, and the
     connection to its pod needs another file.
@@ -81,7 +82,7 @@ class Ports(NamedTuple):
 
 
 class Activator:
-    """One replica. `listening` is set once all ports are open; then `ports` contains their numbers."""
+    """One replica of the activator. `listening` is set once all ports are open; then `ports` contains their numbers."""
 
     def __init__(self, settings: ActivatorSettings, cluster: Cluster) -> None:
         common = settings.common
@@ -125,7 +126,7 @@ class Activator:
         admins = admin.application(self.health, self.directory, self._samples)
         peer_port = await stack.enter_async_context(serving(peers, self.settings.peer_port))
         admin_port = await stack.enter_async_context(serving(admins, self.settings.admin_port))
-        # The stack stops the listener first, so the admin port answers as long as requests are served.
+        # The exit stack stops the listener first, so the admin port answers as long as requests are served.
         self.listener = await start(self.settings, self.router)
         stack.push_async_callback(self.listener.stop)
         self.ports = Ports(self.listener.port, peer_port, admin_port)
@@ -138,8 +139,8 @@ class Activator:
     async def _drain(self) -> None:
         """Continues to serve while kube-proxies still send clients here.
 
-        Then it accepts no connection, and returns when no request is left. Each response contains `Connection: close`,
-        so that clients connect to another replica.
+        Then it accepts no new connection, and returns when no request is left or the grace period is over. Each
+        response contains `Connection: close`, so that clients connect to another replica.
         """
         listener, began = self.listener, time.monotonic()
         assert listener is not None
@@ -159,7 +160,7 @@ class Activator:
     async def _tick_all(self) -> None:
         """Calls the tick of each endpoint periodically.
 
-        If the tick of one endpoint fails, the others still run.
+        If the tick of one endpoint fails, the ticks of the other endpoints still run.
         """
         failures: dict[str, int] = {}  # ticks that failed, by uid of the Endpoint
         while True:

@@ -17,16 +17,17 @@ from kindler.api.settings import ActivatorSettings
 from kindler.clients.cluster import Cluster
 from kindler.core.dataplane.addresses import Address, NoAddress, resolve
 
-REMEMBERED = 4096  # heads whose match is cached, because clients repeat the same few heads
+REMEMBERED = 4096  # at most this many heads have a cached match; clients repeat the same few heads
 REMEMBERED_BYTES = 512  # per head; longer heads are not cached, so that no client can fill the memory with them
 
 Key = tuple[bytes, bytes, bytes, bytes | None]
 
 
 class Router:
-    """`missed`: requests that named no endpoint, by cause. `closing`: set when the process drains.
+    """Finds the throttler of each request.
 
-    `synced`: whether the watch has listed all Endpoints.
+    `missed`: the number of requests that named no endpoint, by cause. `closing`: set when the process drains. `synced`:
+    whether the watch has listed all Endpoints.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Router:
         return RouteLookup(address.purpose, address.style, pending)
 
     def reserve_bytes(self, count: int) -> bool:
-        """Reserves bytes for held requests, or frees them (`count` < 0). False: the process's limit is reached."""
+        """Reserves bytes for held requests; a negative `count` frees bytes. False: the limit is reached."""
         if count > 0 and self.held_bytes + count > self._settings.held_bytes_limit:
             return False
         self.held_bytes += count

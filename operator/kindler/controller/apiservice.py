@@ -1,9 +1,9 @@
 """Maintains the APIService through which HPAs read Kindler's metrics.
 
 It registers an API group that is free, configures which certificates the API server trusts, and gives the group up if
-another server claims it. It does so every 10 s, and when the metrics servers publish another certificate:
+another server claims it. These steps run every 10 s, and when the metrics servers publish another certificate:
   read      the APIServices of both groups, the certificates, and the ClusterRole that owns the created objects
-  choose    the API: see core/autoscaling/metrics/apiservice.py
+  choose    the group to register, with core/autoscaling/metrics/apiservice.py
   write     the differences; a write fails if the object has changed since it was read
 """
 
@@ -65,14 +65,14 @@ class ApiServiceReconciler:
         )
 
     async def known(self) -> None:
-        """Waits until `api` is the API that the cluster has. A former leader's choice is registered there."""
+        """Waits until `run` has set `api` for the first time, or has found that there is none."""
         await self._known.wait()
 
     async def run(self) -> None:
         """Runs until cancelled, while this replica leads.
 
-        If the installation has no metrics API, it checks nothing, because the APIService was deleted with the
-        ClusterRole.
+        If the installation disables the metrics API, there is nothing to check, because the APIService was deleted with
+        the ClusterRole.
         """
         if self._settings.metrics_api == "none":
             self._set_api(MetricsApi.NONE, "the installation disables them")
@@ -96,7 +96,7 @@ class ApiServiceReconciler:
                 log.warning("the APIServices could not be updated: %s", error)
             except Exception as error:  # for example, an APIService of an unexpected form
                 log.exception("the APIServices could not be updated")
-                if not self._known.is_set():  # Endpoints are reconciled only after this
+                if not self._known.is_set():  # no Endpoint is reconciled before `api` is known
                     self._set_api(MetricsApi.NONE, repr(error))
             try:
                 async with asyncio.timeout(pause):
@@ -105,7 +105,7 @@ class ApiServiceReconciler:
                 pass
 
     async def _reconcile(self) -> tuple[MetricsApi, str]:
-        """One pass. Returns the API in use; or NONE and the reason."""
+        """Reads, chooses and writes once. Returns the API in use, or NONE with the reason."""
         role = await self._cluster.get(CLUSTER_ROLES, None, self._name)
         if role is None:  # the release is being uninstalled: the garbage collector deletes the APIService
             return MetricsApi.NONE, f"there is no ClusterRole {self._name}"
@@ -143,7 +143,7 @@ class ApiServiceReconciler:
             )
         if choice.make:
             log.info("APIService %s is created", choice.make)
-            # Without force: if another writer was faster, this is a Conflict, and the group belongs to that writer.
+            # Applied without force: if another writer was faster, this raises Conflict, and that writer has the group.
             await self._apply(apiservice.manifest(choice.make, home, found.certificates), force=False)
         if choice.change:
             log.info("APIService %s is updated", choice.change)
@@ -155,7 +155,7 @@ class ApiServiceReconciler:
         await self._cluster.apply(API_SERVICES, None, body["metadata"]["name"], body, names.APPLIER, force)
 
     def _servers(self, found: ClusterApiServices, home: Installation) -> str:
-        """Which other servers have the groups."""
+        """The other servers that have the groups, as a text."""
         others = {
             n: value["spec"].get("service") or {}
             for n, value in found.services.items()

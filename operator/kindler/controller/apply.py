@@ -45,7 +45,7 @@ class LeadershipLost(Exception):
 class ZeroMinimumRejected(Exception):
     """HPAs of this cluster cannot have a minimum of 0.
 
-    `done`: the writes before the rejected one. `blockers`: what blocked them.
+    `done`: the writes before the rejected write. `blockers`: the blockers of these writes.
     """
 
     def __init__(self, done: tuple[Action, ...], blockers: tuple[Blocker, ...]) -> None:
@@ -55,7 +55,7 @@ class ZeroMinimumRejected(Exception):
 
 
 class Applier:
-    """`leading`: whether this process leads now. Each write checks it first, because a process may be suspended."""
+    """`leading`: whether this process leads now. Each write checks it first, because the Lease can expire."""
 
     def __init__(self, cluster: Cluster, metrics: Metrics, leading: Callable[[], bool]) -> None:
         self._cluster = cluster
@@ -65,8 +65,8 @@ class Applier:
     async def apply(self, observed: Observed, actions: tuple[Action, ...], failures: int = 0) -> tuple[Blocker, ...]:
         """Carries the actions out in order, up to the first action that is blocked. Returns what blocked them.
 
-        `failures`: how many passes in a row failed before. If retargeting the HPA fails, its pool is not scaled:
-        controller and HPA would overwrite each other.
+        `failures`: how many passes in a row failed before. If the target of the HPA cannot be changed, the HPA
+        still sizes the old target. Then this pool is not scaled, because controller and HPA would overwrite each other.
 
         Raises ApiError if the API server was not available and a retry may succeed, LeadershipLost, and
         ZeroMinimumRejected.
@@ -121,10 +121,10 @@ class Applier:
         return None
 
     async def _existing(self, observed: Observed, resource: Resource, action: Create) -> Blocker | None:
-        """An object of that name exists.
+        """Handles an object that already has the name of the planned object.
 
-        If the Endpoint owns the object, either it was created a moment ago, or somebody removed its labels. Then it
-        gets its labels back, and the next pass observes it. Otherwise it is a blocker.
+        If the Endpoint owns the object, it was created a moment ago, or somebody removed its labels. In both cases the
+        labels are written, and the next pass observes the object. Otherwise the object is a blocker.
         """
         found = await self._cluster.get(resource, observed.namespace, action.name)
         if found is None:

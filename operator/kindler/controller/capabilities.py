@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 class CapabilityDetector:
     """`api` returns the API through which HPAs can read Kindler's metrics now.
 
-    Until the API server rejects an HPA with a minimum of 0, the detector assumes that it accepts them.
+    The detector assumes that HPAs may have a minimum of 0, until the API server rejects such an HPA.
     """
 
     def __init__(self, api: Callable[[], MetricsApi]) -> None:
@@ -24,7 +24,7 @@ class CapabilityDetector:
         return ClusterCapabilities(self._api(), self._zero)
 
     def reject_zero_minimum(self) -> ClusterCapabilities:
-        """Records that the API server rejected a minimum of 0. This is assumed for the rest of this process's life."""
+        """Records that the API server rejected a minimum of 0. The record stays until this process ends."""
         if self._zero:
             log.info("HPAs of this cluster cannot have a minimum of 0: the controller scales warm pools from and to 0")
         self._zero = False

@@ -1,4 +1,4 @@
-"""An index of the three kinds: which objects claim a name, which refer to it, and which to reconcile after a change.
+"""An index of Models, EndpointConfigs and Endpoints: which objects claim or use a name, and which a change affects.
 
 The time of a lookup does not grow with the number of objects.
 """
@@ -16,7 +16,7 @@ RESOURCES: Final[dict[str, Resource]] = {kind.kind: kind for kind in (MODELS, EN
 
 
 class Key(NamedTuple):
-    """One object of the three kinds; `name` is metadata.name."""
+    """Identifies a Model, an EndpointConfig or an Endpoint. `name` is metadata.name."""
 
     kind: str
     namespace: str
@@ -32,7 +32,7 @@ class Name(NamedTuple):
 
 
 class Directory:
-    """Only `on_event` fills it. Its objects are shared: never change them."""
+    """The objects that the watcher reported to `on_event`. They are shared: never change them."""
 
     def __init__(self) -> None:
         self._objects: dict[Key, Object] = {}
@@ -75,7 +75,7 @@ class Directory:
         return affected
 
     def _affected(self, key: Key, value: Object) -> set[Key]:
-        """Other objects that claim its name, the objects that it refers to, and the objects that refer to it.
+        """The objects that claim the same name as `value`, that `value` refers to, or that refer to `value`.
 
         Endpoints refer to a Model through an EndpointConfig.
         """

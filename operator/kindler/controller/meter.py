@@ -31,7 +31,8 @@ ForeignResults = dict[CustomizedMetricSpecification, MetricResult]
 
 @dataclass(slots=True)
 class _Measured:
-    """One Endpoint. `foreign`: the last results of its foreign metrics; `reading`: the task that reads them again.
+    """The data of one measured Endpoint. `foreign`: the last results of its foreign metrics; `reading`: the task that
+    reads them again.
 
     `idle`: only a request can change the decision. The meter detects a request when the activators' load seconds differ
     from `load_seconds`, the value at the last read.
@@ -46,7 +47,7 @@ class _Measured:
 
 
 class LoadMeter:
-    """Remembers between passes which Endpoints are measured. While there are any, it samples the activators.
+    """Remembers between passes which Endpoints are measured. While at least one is, it samples the activators.
 
     A pass never waits for a response: it gets what was read between the previous pass and this one. `enqueue` requests
     a pass for an Endpoint that was idle and is in use again. `clock`: epoch seconds.
@@ -68,7 +69,7 @@ class LoadMeter:
         self._sampling_since = math.inf
 
     async def run(self) -> None:
-        """Runs until it is cancelled."""
+        """Samples the activators while any Endpoint is measured. Runs until cancelled."""
         try:
             while True:
                 await self._active.wait()

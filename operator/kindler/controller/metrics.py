@@ -1,4 +1,4 @@
-"""The controller's own metrics. Each is defined once, here. They are served as Prometheus text on the metrics port."""
+"""All metrics of the controller itself. The metrics port serves them as Prometheus text."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from kindler.core.endpoint.state import Observed, ResolvedRefs
 
 
 class Observer:
-    """`clock` returns epoch seconds: `Observed.now`, which is compared with the API server's timestamps."""
+    """`clock` returns epoch seconds, because `Observed.now` is compared with the API server's timestamps."""
 
     def __init__(
         self,
@@ -40,14 +40,14 @@ class Observer:
         self._clock = clock
 
     async def observe(self, key: Key) -> Observed | None:
-        """Everything that is known of the Endpoint. None if the Endpoint does not exist, or does not exist any more."""
+        """Everything that is known of the Endpoint. None if the Endpoint does not exist."""
         endpoint = self._directory.get(key)
         if endpoint is None:
             return None
         observed = self._observed(key, endpoint, None)
         if not needs_activator_stats(observed):
             return observed
-        # Read the stats first and everything else after that, because the rest may have changed in the meantime.
+        # The Endpoint and its children may have changed while the stats were read, so they are read again.
         stats = await self._stats.read()
         endpoint = self._directory.get(key)
         return self._observed(key, endpoint, stats) if endpoint is not None else None

@@ -1,6 +1,6 @@
 """The controller's process: it builds watcher, informers, queue and workers, and leads while it holds a Lease.
 
-It exits when it does not lead any more.
+It exits when it loses the Lease.
 
 Rights (the chart grants exactly these; a test of the chart compares):
 
@@ -57,12 +57,12 @@ from kindler.runtime.tasks import cancel_all, retry, run_until_first_ends
 log = logging.getLogger(__name__)
 
 WORKERS: Final = 8
-# If no worker has taken a key for this many seconds, the workers hang, and the kubelet restarts the container.
+# If the oldest key has waited for this many seconds, the workers hang, and the kubelet restarts the container.
 STUCK_SECONDS: Final = 120.0
 
 
 class Controller:
-    """One replica. `run` returns the exit status."""
+    """One replica of the controller. `run` returns the exit status."""
 
     def __init__(self, settings: ControllerSettings, cluster: Cluster) -> None:
         common = settings.common
@@ -126,7 +126,7 @@ class Controller:
     # The life of the process
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Runs until `stop` is set (returns 0), or until the Lease or the watcher is lost (returns 1).
+        """Runs until `stop` is set (returns 0), or until the Lease is lost or a part ends (returns 1).
 
         At the end it releases a Lease that it holds, so that another replica leads at once.
         """
@@ -153,7 +153,7 @@ class Controller:
         return None if self.listed.is_set() else "not everything was listed yet"
 
     async def _lead(self) -> str:
-        """Works while this replica leads. Returns why it stopped: the Lease is lost, or a part has failed."""
+        """Works while this replica leads. Returns why it stopped: the Lease was lost, or a task ended."""
         await self.children.synced()
         await self.listed.wait()
         async with self.lease.hold() as lost:

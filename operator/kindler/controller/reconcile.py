@@ -32,7 +32,7 @@ BLOCKER_RETRY_SECONDS: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a pass ended. `outcome`: a label of the metric. `gone`: the object does not exist any more.
+    """How a pass ended. `outcome`: a label of the metric. `gone`: the object does not exist.
 
     `requeue_after`: seconds until the next pass even if no event causes one.
     """
@@ -56,7 +56,7 @@ class ReconcilerParts:
 
 
 class Reconciler:
-    """`clock` returns epoch seconds."""
+    """Runs one pass per call. `clock` returns epoch seconds."""
 
     def __init__(self, settings: ControllerSettings, parts: ReconcilerParts, clock: Callable[[], float]) -> None:
         self._settings = settings
@@ -98,7 +98,7 @@ class Reconciler:
             rest = tuple(action for action in self._plan(observed, rollout) if action not in rejected.done)
             blockers = rejected.blockers + await parts.applier.apply(observed, rest, failures)
         if any(blocker.blocking for blocker in blockers):
-            rollout = self._decide(observed, hold=True)  # the route changes only if all writes before it succeeded
+            rollout = self._decide(observed, hold=True)  # keeps the route, because a write before it is blocked
         return rollout, blockers
 
     def _decide(self, observed: Observed, hold: bool = False) -> RolloutPlan:
@@ -108,7 +108,7 @@ class Reconciler:
         return plan(observed, rollout, self._settings.activator_service)
 
     async def _accept(self, key: Key) -> Result:
-        """A pass over a Model or an EndpointConfig: it has no children."""
+        """A pass over a Model or an EndpointConfig, which have no children: only the status is written."""
         directory = self._parts.directory
         raw = directory.get(key)
         if raw is None:
@@ -136,7 +136,7 @@ def _soonest(*seconds: float | None) -> float | None:
 
 
 def _outcome(blocker: Blocker | None, blockers: tuple[Blocker, ...]) -> str:
-    """The outcome for the metric: that of the most serious blocker."""
+    """The outcome for the metric: the outcome of the most serious blocker, or "done" without a blocker."""
     kinds = {b.kind for b in (blocker, *blockers) if b}
     for kind, outcome in (
         (BlockerKind.ERROR, "error"),

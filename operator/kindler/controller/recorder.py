@@ -1,7 +1,8 @@
 """Events for the user (`kubectl describe`, `kubectl events`): what happened to an object.
 
-The same Event of the same object is not written again within an hour, and each object has a rate limit, because a loop
-must not flood the cluster. If an Event cannot be written, it is dropped, because nothing depends on Events.
+The same Event of the same object is written at most once an hour, and each object has a rate limit. So a repeated
+failure cannot flood the cluster. If an Event cannot be written, it is dropped, because nothing depends on
+Events.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class Recorder:
     def _admit(self, uid: str, reason: str, note: str) -> bool:
         """Whether this Event was not written in the last hour and is within the object's rate limit.
 
-        If so, remembers it as written.
+        If so, remembers the Event as written.
         """
         now = self._clock()
         history = self._histories.setdefault(uid, _History())

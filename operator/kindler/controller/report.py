@@ -11,7 +11,7 @@ from kindler.controller.apply import LeadershipLost
 from kindler.controller.metrics import Metrics
 from kindler.core.endpoint.statusdiff import only_counts_differ
 
-COUNTS_SECONDS: Final = 10.0  # between two writes of one status that differ only in counts
+COUNTS_SECONDS: Final = 10.0  # between two writes of a status that differ only in counts
 
 
 class Reporter:

@@ -13,7 +13,7 @@ from kindler.clients.cluster import ApiError
 
 log = logging.getLogger(__name__)
 
-FRESH_SECONDS: Final = 0.5  # stats of this age are used again
+FRESH_SECONDS: Final = 0.5  # seconds; younger stats are used again
 
 
 class StatsCache:

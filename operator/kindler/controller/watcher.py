@@ -2,8 +2,8 @@
 
 It uses only `on.event`, without peering, finalizers, indexes or annotations, for two reasons. kopf's stateful handlers
 lose work if one of kopf's own writes fails. And when kopf lists again, no event reports the objects that were deleted
-in the meantime. So an event is only a hint: it updates `objects` and queues a key. Each `relist` corrects what no event
-reported. kopf runs in its own thread and loop, because it would handle the signals of the main thread.
+in the meantime. So an event only updates `objects` and queues a key, and each `relist` corrects what no event reported.
+kopf runs in a thread and a loop of its own, because in the main thread it would handle the process's signals.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from kindler.clients.cluster import ENDPOINT_CONFIGS, ENDPOINTS, MODELS, Cluster
 log = logging.getLogger(__name__)
 
 KINDS: Final = (MODELS, ENDPOINT_CONFIGS, ENDPOINTS)
-OnEvent = Callable[[Resource, Object | None, Object | None], None]  # kind, the object before, the object now
+# Kind; the object before the change, None if it was created; the object after the change, None if it was deleted.
+OnEvent = Callable[[Resource, Object | None, Object | None], None]
 NamespacedName = tuple[str, str]
 
 
 class Watcher:
     """`objects[kind]`: the latest raw objects of each kind by (namespace, name). Calls `on_event` for each change.
 
-    `run` ends only with a RuntimeError. Then the process should end, too.
+    `run` ends only with a RuntimeError. Then the process must end, too.
     """
 
     def __init__(self, cluster: Cluster, namespaces: tuple[str, ...], on_event: OnEvent) -> None:
@@ -50,7 +51,7 @@ class Watcher:
                     self._put(kind, {"apiVersion": kind.api_version, "kind": kind.kind} | item)
                 known = self.objects[kind]
                 for key in [k for k in known if k not in found and namespace in (None, k[0])]:
-                    if _version(known[key]) <= int(version or 0):  # else it was created after the list
+                    if _version(known[key]) <= int(version or 0):  # a newer object was created after the list
                         self._remove(kind, key)
 
     async def run(self) -> None:
@@ -85,7 +86,7 @@ class Watcher:
                     registry=self._registry(loop),
                     settings=_settings(),
                     standalone=True,
-                    # Unused when standalone. Without it, kopf looks up a user name, but the image's uid has no name.
+                    # Without this value kopf looks up the user's name, but the uid of the image has no name.
                     identity="kindler",  # type: ignore[arg-type]
                     clusterwide=not self._namespaces,
                     namespaces=self._namespaces,
@@ -100,7 +101,7 @@ class Watcher:
 
     def _registry(self, loop: asyncio.AbstractEventLoop) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
-        # The first configuration that exists: the pod's ServiceAccount, else $KUBECONFIG or ~/.kube/config.
+        # kopf uses the first configuration that exists: the pod's ServiceAccount, else $KUBECONFIG or ~/.kube/config.
         kopf.on.login(registry=registry)(_login)
         for kind in KINDS:
             kopf.on.event(names.GROUP, names.VERSION, kind.plural, registry=registry)(self._handler(loop, kind))
@@ -159,10 +160,10 @@ class _Backoffs:
 def _settings() -> kopf.OperatorSettings:
     """kopf's settings. The comment of each value gives its reason."""
     settings = kopf.OperatorSettings()
-    settings.peering.standalone = True  # a Lease elects the leader; kopf's peering freezes both on equal priority
-    settings.posting.enabled = False  # our own Events, de-duplicated
+    settings.peering.standalone = True  # a Lease elects the leader; peering would stop two replicas of equal priority
+    settings.posting.enabled = False  # Kindler writes its own Events, each once an hour at most
     settings.scanning.disabled = True  # no watch of CRDs and namespaces, so Kindler needs fewer rights
-    settings.queueing.worker_limit = 50  # else one connection per active object: 1.4 GB with 10,000 objects
+    settings.queueing.worker_limit = 50  # without it, one connection per active object: 1.4 GB for 10,000
     settings.queueing.idle_timeout = 0.1  # seconds for which a worker keeps its slot after its event
     settings.watching.server_timeout = 600
     # The API server sends a bookmark every 60 s, so a stream that is silent for longer is dead.
@@ -170,7 +171,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.watching.connect_timeout = 10
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = _Backoffs()
-    settings.execution.max_workers = 4  # its thread pool never shrinks
+    settings.execution.max_workers = 4  # threads; kopf's thread pool never shrinks
     return settings
 
 

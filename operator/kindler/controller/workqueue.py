@@ -1,5 +1,6 @@
-"""The keyed work queue. Each key is queued at most once, at most one worker processes it, and it is retried until it
-succeeds.
+"""The work queue of keys: each key is in it at most once, and at most one worker processes it.
+
+A key is retried until its reconcile succeeds.
 
     here                 client-go               effect
     ----                 ---------               ------
@@ -10,8 +11,8 @@ succeeds.
     retry(key)           AddRateLimited, Done    failure: reconcile again after a pause that doubles with each failure
     forget(key)          Forget, Done            the object does not exist any more: drops the state of the key
 
-In the long run each key is reconciled at most `RATE` times a second; a first burst is not limited. So an object that
-changes all the time cannot delay the other objects.
+In the long run each key is reconciled at most `RATE` times a second; the first BURST reconciles are not limited. So an
+object that changes all the time cannot delay the other objects.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class WorkQueue(Generic[K]):
             self._enqueue(key, state)
 
     def add_after(self, key: K, seconds: float) -> None:
-        """Queues `key` in `seconds`. An earlier request for it stays in effect."""
+        """Queues `key` in `seconds`. If the key is already scheduled for an earlier time, that time stays."""
         if seconds <= 0:
             self.add(key)
             return
@@ -91,8 +92,8 @@ class WorkQueue(Generic[K]):
         """The processing of `key` failed: queues it again. Returns the pause in seconds.
 
         The pause is at least `retry_after`, the pause that the API server requested. If `key` was added in the
-        meantime, the change may fix the failure. Then `key` is queued after the first pause, no matter how often it
-        failed.
+        meantime, the change may fix the failure. Then the pause is FIRST_PAUSE, even if `key` has failed
+        often.
         """
         state = self._states[key]
         state.failures += 1
@@ -106,7 +107,7 @@ class WorkQueue(Generic[K]):
     def forget(self, key: K) -> None:
         """The processing of `key` ended, and its object does not exist any more: drops the state of the key.
 
-        If the key was added in the meantime, it keeps the state.
+        If the key was added in the meantime, its state is kept.
         """
         state = self._states[key]
         state.failures = 0

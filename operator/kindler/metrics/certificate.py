@@ -24,7 +24,7 @@ HOUR: Final = 3600.0
 LIFETIME: Final = 48 * HOUR
 RENEW_AFTER: Final = 24 * HOUR  # after this time the next certificate is published
 PUBLISH_BEFORE_USE: Final = 12 * HOUR  # a certificate is published this many seconds before it is used
-CLOCK_SKEW: Final = HOUR  # its validity starts this many seconds before its creation, because clocks differ
+CLOCK_SKEW: Final = HOUR  # a certificate is valid from this many seconds before its creation, because clocks differ
 # The certificates of at most this many pods stay published, because a Deployment of crashing pods would fill the
 # ConfigMap.
 MAX_PODS: Final = 20
@@ -91,9 +91,9 @@ def make(names: tuple[str, ...], now: float) -> Pair:
 
 
 def publication(data: Mapping[str, str], pod: str, published: str, now: float) -> dict[str, str | None]:
-    """The changes of the ConfigMap's data: our own entry, and None (to remove it) for each stale entry of another pod.
+    """The changes of the ConfigMap's data: our own entry, and None for each stale entry of another pod, to remove it.
 
-    An entry is stale if none of its certificates is valid, or if MAX_PODS other entries expire later.
+    An entry is stale if none of its certificates is valid, or if MAX_PODS entries of other pods expire later.
     """
     others = sorted((name for name in data if name != pod), key=lambda name: _ends(data[name]), reverse=True)
     changes: dict[str, str | None] = {

@@ -45,10 +45,10 @@ class Directory:
 
     def __init__(self) -> None:
         self._scaled: dict[str, dict[str, ScaledEndpoint]] = {}
-        self._not_scaled: dict[tuple[str, str], str] = {}  # "" if the Endpoint does not serve yet, else the error
+        self._not_scaled: dict[tuple[str, str], str] = {}  # "" if no variant with policies serves yet, else the error
 
     def on_event(self, old: Object | None, new: Object | None) -> None:
-        """Takes a change from the informer."""
+        """Stores a change that the informer reports."""
         metadata = (new or old or {})["metadata"]
         namespace, name = metadata.get("namespace", ""), metadata["name"]
         in_namespace = self._scaled.get(namespace, {})
@@ -59,7 +59,7 @@ class Directory:
             return
         try:
             scaled = _read(new)
-        except (ValueError, KeyError, TypeError) as error:  # stored under an earlier CRD
+        except (ValueError, KeyError, TypeError) as error:  # the Endpoint was stored under an earlier CRD
             log.warning("the autoscaling of Endpoint %s/%s cannot be read: %s", namespace, name, error)
             self._not_scaled[namespace, name] = f"{type(error).__name__}: {error}"
             return
@@ -76,7 +76,7 @@ class Directory:
         return self._not_scaled.get((namespace, name))
 
     def of(self, namespace: str, name: str = "") -> list[ScaledEndpoint]:
-        """The Endpoint of this name, or all of the namespace."""
+        """The Endpoint of this name. Without a name: all Endpoints of the namespace."""
         in_namespace = self._scaled.get(namespace, {})
         if not name:
             return list(in_namespace.values())

@@ -16,7 +16,7 @@ EXTERNAL: Final = "v1beta1"
 CUSTOM: Final = "v1beta2"
 VERSIONS: Final = {names.EXTERNAL_METRICS: EXTERNAL, names.CUSTOM_METRICS: CUSTOM}
 METRICS: Final = (names.METRIC_EXECUTIONS, names.METRIC_CUSTOMIZED)
-ENDPOINTS: Final = f"{names.ENDPOINTS}.{names.GROUP}"  # the resource, as custom metrics name it
+ENDPOINTS: Final = f"{names.ENDPOINTS}.{names.GROUP}"  # the resource's name in paths of custom metrics
 
 
 def documents() -> dict[str, Json]:

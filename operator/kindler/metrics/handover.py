@@ -1,4 +1,4 @@
-"""An upgrade without a gap: if another metrics server is Ready, a new one waits until it has sampled a whole minute.
+"""An upgrade without a gap: if another metrics server is Ready, a new server first samples a whole minute.
 
 minute sampled  any Endpoint scales  another is Ready  then
 --------------  -------------------  ----------------  ----
@@ -26,7 +26,7 @@ SELECTOR: Final = "app.kubernetes.io/component=metrics"
 
 
 class Handover:
-    """`taken_over` is set once this server serves.
+    """`taken_over` is set once this server may become Ready.
 
     `any_scaled`: whether any Endpoint scales. `minute_complete`: whether the whole last minute was sampled.
     """
@@ -47,13 +47,13 @@ class Handover:
         self._seconds = seconds
 
     async def run(self, listed: asyncio.Event) -> None:
-        """Runs until cancelled. `listed`: set once `any_scaled` is reliable."""
+        """Sets `taken_over` by the table above. Runs until cancelled. `listed`: set once `any_scaled` is reliable."""
         await listed.wait()
         while not self.taken_over.is_set():
             if self._minute_complete() or not self._any_scaled() or not await self._another_is_ready():
                 self.taken_over.set()
             await asyncio.sleep(self._seconds)
-        await asyncio.Event().wait()  # never returns, because the process ends when one of its parts ends
+        await asyncio.Event().wait()  # waits forever, because the process would end if `run` returned
 
     async def _another_is_ready(self) -> bool:
         try:

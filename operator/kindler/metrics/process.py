@@ -1,4 +1,4 @@
-"""The metrics process: wires its parts, runs them, and ends when one of them does.
+"""The metrics process: it builds its parts, runs them, and ends when one of them ends.
 
 Rights (the chart grants exactly these; a test of the chart compares):
 
@@ -43,7 +43,7 @@ STUCK_SECONDS: Final = 60.0
 
 
 class MetricsProcess:
-    """One replica. Each replica measures by itself, and all give the same answers.
+    """One replica. Each replica samples the activators by itself, so all return about the same values.
 
     `run` returns the exit status. `clock`: epoch seconds. `seconds`: the time between two samples.
     """

@@ -1,7 +1,7 @@
 """Uses and publishes the server's certificate: a self-signed certificate, or a certificate from mounted files.
 
-The controller configures the API server to trust the published certificate. If another component (cert-manager) does
-that, the published certificate still shows that a server responds.
+The controller configures the API server to trust the published certificate. If another component does that, for
+example cert-manager, the published certificate still shows that a metrics server runs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Source(Protocol):
     """A source of certificates."""
 
     def rotate(self) -> str:
-        """Uses the certificate that is due. Returns the certificates to publish as PEM; empty if there are none."""
+        """Uses the certificate that is due. Returns the certificates to publish as PEM, or "" if there are none."""
 
 
 class SelfSignedSource:
@@ -40,7 +40,7 @@ class SelfSignedSource:
         self._in_use: Rotation | None = None
 
     def rotate(self) -> str:
-        """Creates a new certificate if one is due, and uses it."""
+        """Creates the next certificate when it is due, and uses the current one. Returns both."""
         self._in_use = next_rotation(self._in_use, self._names, self._clock())
         self._tls.use_certificate(self._in_use.current.certificate + self._in_use.current.key)
         return self._in_use.published
@@ -55,7 +55,11 @@ class MountedSource:
         self._in_use = ""
 
     def rotate(self) -> str:
-        """Does not use half-written files, because a certificate does not load with another certificate's key."""
+        """Reads both files and uses them if they fit together. Returns the certificate in use.
+
+        While the files are being replaced, one may be new and the other old. Such a pair does not load, and the
+        previous certificate stays in use.
+        """
         try:
             certificate, key = ((self._directory / file).read_text() for file in ("tls.crt", "tls.key"))
             self._tls.use_certificate(f"{certificate}\n{key}")
@@ -85,7 +89,7 @@ class CertificatePublisher:
         self._text = ""
 
     async def run(self) -> None:
-        """Runs until cancelled."""
+        """Rotates and publishes the certificate periodically, until cancelled."""
         while True:
             self.rotate()
             pause = FIRST_PERIOD_SECONDS

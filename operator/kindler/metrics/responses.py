@@ -28,7 +28,7 @@ class StatusError(Exception):
         self.message = message
 
     def body(self) -> Json:
-        """The Status."""
+        """The Status object of this error, as JSON."""
         reason = _REASONS.get(self.code, "ServiceUnavailable")
         return {
             "kind": "Status",

@@ -1,4 +1,4 @@
-"""The API port: HTTPS for the API server only. It forwards requests of HPAs and admins to the two metrics APIs."""
+"""The API port: HTTPS for the API server only. The API server forwards the requests of HPAs and admins."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def application(values: Values, trust: FrontProxy, tls: TlsContext, metrics: RequestMetrics) -> web.Application:
-    """All paths of the two APIs."""
+    """Serves all paths of the two metrics APIs."""
 
     async def external(request: web.Request) -> web.Response:
         path = request.match_info

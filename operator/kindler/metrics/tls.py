@@ -17,7 +17,7 @@ class TlsContext:
 
     def __init__(self) -> None:
         self.context = _context()
-        self.context.sni_callback = self._select_context  # also called if the client names no server
+        self.context.sni_callback = self._select_context  # ssl calls it even if the client names no server
         self._current: ssl.SSLContext | None = None
         self._pair = ""
         self._client_ca = ""

@@ -58,8 +58,8 @@ class Values:
     async def of(self, namespace: str, metric: str, selector: LabelSelector, name: str = "") -> list[Value]:
         """The values of a metric for all policies that the selector picks. If `name` is given, only of that Endpoint.
 
-        Raises StatusError: 404 if the selector picks no policy, 503 if one of the policies has no data. The client
-        would take a part of the values for the whole.
+        Raises StatusError: 404 if the selector picks no policy, 503 if one of the policies has no data. Then no
+        value is returned, because the client could not see that values are missing.
         """
         try:
             return await self._of(namespace, metric, selector, name)

@@ -35,7 +35,7 @@ class Directory:
         self._pools_of_endpoint: dict[Owner, dict[str, PoolFacts]] = {}  # by Endpoint, then by uid of the ReplicaSet
         self._pods_of_pool: dict[Owner, dict[str, PodFacts]] = {}  # by ReplicaSet, then by uid of the pod
         self._addresses: dict[str, tuple[Owner, PodFacts]] = {}  # IP -> the youngest pod that has it
-        self._only_looked_up: set[str] = set()  # uids of Endpoints that a look-up has shown but the watch has not
+        self._only_looked_up: set[str] = set()  # uids of Endpoints that the watch has not shown yet
 
     def by_object_name(self, namespace: str, name: str) -> EndpointThrottler | None:
         """The endpoint with this metadata.name."""
@@ -62,7 +62,7 @@ class Directory:
         self._update_endpoint(old, new)
 
     def add_looked_up(self, value: Object) -> None:
-        """A look-up shows an Endpoint. Its state may be newer or older than the state that the watch has shown."""
+        """Adds an Endpoint that a look-up read. Its state may be newer or older than the watch's state."""
         identity: Identity = value["identity"]
         other = self._by_object_name.get((identity.namespace, identity.name))
         if other is not None and other.identity.uid != identity.uid and other.identity.created >= identity.created:
@@ -87,7 +87,7 @@ class Directory:
         throttler = known or self._open(identity)
         throttler.no_route_reason = new["no_route_reason"]
         route: Route | None = new["route"]
-        # If the status has no route (a restored backup), the controller rebuilds it. Until then the last route is used.
+        # After a restore from a backup, a status has no route until the controller writes it. The last route stays.
         if route is not None and route != throttler.pools.route:
             throttler.reroute(route, change_observed=known is not None)
 
@@ -131,7 +131,7 @@ class Directory:
             _pop(self._pools_of_endpoint, owner, facts.uid)
             if throttler is not None:
                 throttler.pools.remove_size(facts.name)
-                # Its pods are deleted with it, and their later events do not reach the throttler any more.
+                # The ReplicaSet's pods are deleted with it, and their later events do not reach the throttler any more.
                 for uid in self._pods_of_pool.get(pool, ()):
                     throttler.pools.remove_pod(uid)
                 throttler.serve_held()
@@ -158,7 +158,7 @@ class Directory:
     def on_pod(self, old: Object | None, new: Object | None) -> None:
         """The watch shows that a pod (as `trim_pod` returns it) was added, changed or deleted."""
         if old is not None and new is not None and old["owner"] != new["owner"]:
-            self.on_pod(old, None)  # orphaned or adopted
+            self.on_pod(old, None)  # the pod has another ReplicaSet now, or none
         value = new or old or {}
         facts: PodFacts = value["facts"]
         owner: Owner = value["owner"]
@@ -182,8 +182,8 @@ class Directory:
     def _claim_address(self, ip: str, owner: Owner, facts: PodFacts) -> bool:
         """True if the address belongs to this pod.
 
-        If two pods show the same address, it belongs to the younger pod, because the older pod has already ended, but
-        the watch has not shown that yet.
+        If two pods show the same address, it belongs to the younger pod. The older pod has already ended, but the watch
+        has not shown that yet.
         """
         holder = self._addresses.get(ip)
         if holder is not None and holder[1].uid != facts.uid:

@@ -6,7 +6,8 @@ always gets a result within TIMEOUT_SECONDS:
     the Endpoint exists                                          its throttler
     it does not exist, or did not exist within the last second   not found
     too many look-ups, and the watch has listed all Endpoints    not found
-    too many look-ups before that, or no response                try again, because nothing is known
+    too many look-ups, and the watch has not listed all          try again, because nothing is known
+    no response from the API server, or an error                 try again, because nothing is known
 
 If only a look-up has shown an Endpoint, the process reads it again regularly until the watch shows it, too. Otherwise
 this process might never learn of its deletion.
@@ -47,16 +48,16 @@ class PendingLookup:
         self._waiting = waiting
 
     def then(self, callback: Callback) -> None:
-        """Registers `callback`. It is called once, later, unless `cancel` is called first."""
+        """Registers `callback`. It is called once, when the look-up ends, unless `cancel` is called first."""
         self._waiting[self] = callback
 
     def cancel(self) -> None:
-        """The request's client left."""
+        """Drops the callback of a request whose client left."""
         self._waiting.pop(self, None)
 
 
 class Lookups:
-    """`find` returns the throttler of an address once its object is in the directory, else None.
+    """`find` returns the throttler of an address if its Endpoint is in the directory, else None.
 
     `synced`: whether the watch has listed all Endpoints. `namespaces`: the watched namespaces; empty: all.
     """
@@ -77,7 +78,7 @@ class Lookups:
         self._rate_limit = TokenBucket(LOOKUPS_PER_SECOND, LOOKUPS_BURST)
         self._running: dict[Key, dict[PendingLookup, Callback]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._negative_cache: dict[Key, float] = {}  # until when (monotonic seconds)
+        self._negative_cache: dict[Key, float] = {}  # when an entry expires (monotonic seconds)
 
     def ask(self, address: Address, name: str) -> PendingLookup | Rejection:
         """Joins or starts a look-up of the object `name`.
@@ -172,7 +173,7 @@ def _unknown(address: Address) -> Rejection:
 
 def _notify(waiting: dict[PendingLookup, Callback], result: EndpointThrottler | Rejection) -> None:
     for pending in list(waiting):
-        callback = waiting.pop(pending, None)  # None: an earlier callback cancelled this one
+        callback = waiting.pop(pending, None)  # None: an earlier callback has cancelled this callback
         try:
             if callback is not None:
                 callback(result)

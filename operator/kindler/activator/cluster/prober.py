@@ -3,7 +3,7 @@
 The first 200 makes a pod usable, seconds before the kubelet and kube-proxy would make it usable.
 
 Each pod that does not answer yet has one small task. Each ping is raw HTTP on a new connection. A pod that starts is
-pinged often at first and less often later. More than about 30 such pods share the rate that the process can afford. A
+pinged often at first and less often later. If more than about 30 pods start, they share PINGS_PER_SECOND. A
 pod that answered before and then failed is pinged even less often, because it may only be busy.
 
 Connections end with a reset. A connection that is closed normally would stay in the node's connection table for two
@@ -30,13 +30,13 @@ log = logging.getLogger(__name__)
 
 PINGS_PER_SECOND = 2000.0  # limit of the whole process; a ping whose connection is refused costs about 60 us
 LONGEST_INTERVAL_AFTER_FAILURE = 1.0  # seconds between pings of a pod that answered before
-# Seconds. A packet that is lost while the pod's network is set up must not cost a whole second of retransmission.
+# Seconds. If a packet is lost while the pod's network is set up, TCP sends it again only after a whole second.
 CONNECT_TIMEOUT = 0.25
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with a timeout of zero
 
 
 class Prober:
-    """`interval`: the shortest time between two pings of a pod. `timeout`: of one response. Both in seconds."""
+    """`interval`: the shortest time between two pings of a pod. `timeout`: for one response. Both in seconds."""
 
     def __init__(self, interval: float, timeout: float) -> None:
         self._interval = interval

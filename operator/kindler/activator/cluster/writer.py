@@ -3,9 +3,9 @@
 Belongs here: every write of the activator. All other modules only read (watches, look-ups, keys of tokens).
 Does not belong here: the decision what to write (core.dataplane, activator.endpoint).
 
-For each pool and each pod at most one PATCH is in flight, always with the newest number. A failed write is repeated
-until it succeeds or its object does not exist any more. While the API server is unavailable, nothing is lost, because
-the newest number is kept.
+For each pool and each pod at most one PATCH is in flight. The next PATCH has the newest number. A failed write is
+repeated until it succeeds or its object does not exist any more. While the API server is unavailable,
+nothing is lost, because the newest number is kept.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DELETES_PER_SECOND, DELETES_BURST = 0.2, 5
 
 
 class Writer:
-    """`failure`: the last write's error, None after a success. `pending_writes`: for the metrics and `/healthz`."""
+    """Writes in the background. `failure`: the last write's error, None after a success."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.failure: str | None = None
@@ -97,7 +97,7 @@ class Writer:
                 try:
                     await self._cluster.merge_patch(PODS, namespace, pod.facts.name, patch)
                 except Conflict:
-                    return  # another pod has this name now
+                    return  # the pod was deleted, and another pod has its name
                 pod.written_cost, pod.written_cost_since = cost, time.monotonic()
 
         try:
@@ -107,7 +107,7 @@ class Writer:
 
     async def _delete_pod(self, namespace: str, pod: Pod) -> None:
         async def write() -> None:
-            with suppress(Conflict):  # another pod has this name now
+            with suppress(Conflict):  # the pod was deleted, and another pod has its name
                 await self._cluster.delete(PODS, namespace, pod.facts.name, uid=pod.facts.uid)
 
         try:

@@ -26,19 +26,19 @@ class Probe:
 
 
 class PoolActuator(Protocol):
-    """One per process, shared by all throttlers."""
+    """The actions of throttlers on the cluster. One object per process serves all throttlers."""
 
     def scale(self, size: PoolSize, replicas: int) -> None:
-        """Sets `replicas` of the ReplicaSet. A newer number replaces an older one that is not written yet."""
+        """Sets `replicas` of the ReplicaSet. A newer number replaces an older number that is not written yet."""
 
     def probe(self, pod: Pod, probe: Probe, on_success: Callable[[Pod], None]) -> None:
-        """Pings the pod until it responds with 200 or `stop_probing` is called; then calls `on_success`."""
+        """Pings the pod until it responds with 200, and then calls `on_success`. `stop_probing` ends this earlier."""
 
     def stop_probing(self, pod: Pod) -> None:
         """Ends the probe of a pod, if one is running."""
 
     def set_deletion_cost(self, namespace: str, pod: Pod, value: int) -> None:
-        """Sets the pod's deletion cost. A newer number replaces an older one that is not written yet.
+        """Sets the pod's deletion cost. A newer number replaces an older number that is not written yet.
 
         `pod.written_cost` is set when the cost has been written.
         """

@@ -1,4 +1,4 @@
-"""Counters of one endpoint: plain numbers. An observer of its requests increases them, `metrics` renders them."""
+"""Counters of one endpoint: plain numbers, which its requests increase, and which `activator.metrics` renders."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from kindler.activator.endpoint.records import FinishedRequest, Identity, Reject
 from kindler.activator.endpoint.requests import Cause, ColdStart, Outcome
 from kindler.api.stats import Totals
 
-# Upper bounds in seconds. One more bucket contains larger values.
+# Upper bounds of buckets, in seconds. Each histogram has one more bucket for larger values.
 REQUEST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 COLD_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 180.0)
-STATUS_CLASSES: Final = ("ok", "client_error", "model_error")  # of a model's responses: below 400, below 500, others
+# The classes of a model's responses: status below 400, status 400 to 499, status 500 and above.
+STATUS_CLASSES: Final = ("ok", "client_error", "model_error")
 _OK, _CLIENT_ERROR, _MODEL_ERROR = STATUS_CLASSES
 CLIENT_LEFT: Final = "client_left"  # the client of a held request disconnected
 
 
 class Histogram:
-    """`counts` has one more entry than `bounds`. The counts are not cumulative."""
+    """Counts values in buckets. `counts`: one number per bucket, not cumulative; the last bucket has no upper bound."""
 
     __slots__ = ("bounds", "counts", "total")
 
@@ -34,12 +35,12 @@ class Histogram:
 
 
 class Counters:
-    """A RequestObserver. It counts from the start of the process.
+    """Counts the requests of one endpoint since the process began to serve it, as a RequestObserver.
 
     Histograms are None before their first value, because most endpoints are scaled to zero and must cost no memory.
     `provisioned` counts placements in the warm pool. `spilled` counts placements in the demand pool of an endpoint that
     also has a warm pool. `wasted_seconds`: time that admitted requests spent here without a response from a pod,
-    because their client left or they were rejected later. `load_seconds`: as last reported.
+    because their client left or they were rejected later. `load_seconds`: the load that was last reported.
     """
 
     __slots__ = (
@@ -67,7 +68,7 @@ class Counters:
         self.cold_starts: dict[str, Histogram] = {}  # by phase
 
     def finished(self, record: FinishedRequest) -> None:
-        """A placed request ended."""
+        """Counts a placed request that ended."""
         _, _, _, outcome, status, received, sent, arrived, placed, ended = record
         if outcome is Outcome.ANSWERED:
             key = _OK if status < 400 else _CLIENT_ERROR if status < 500 else _MODEL_ERROR
@@ -85,34 +86,34 @@ class Counters:
         overhead.add(placed - arrived)
 
     def rejected(self, record: RejectedRequest) -> None:
-        """The throttler or the wire rejected a request."""
+        """Counts a request that the throttler or the wire rejected."""
         cause = record.rejection.cause
         if cause is Cause.THROTTLED:
             self.throttled += 1
         self.outcomes[cause.value] = self.outcomes.get(cause.value, 0) + 1
 
     def cold_start(self, identity: Identity, pod: str, cold: ColdStart) -> None:
-        """A pod started because a request needed it."""
+        """Counts the start of a pod that a request needed."""
         for phase, milliseconds in cold.phases().items():
             if phase not in self.cold_starts:
                 self.cold_starts[phase] = Histogram(COLD_BUCKETS)
             self.cold_starts[phase].add(milliseconds / 1000)
 
     def client_left(self) -> None:
-        """The client of a held request left."""
+        """Counts a held request whose client left."""
         self.outcomes[CLIENT_LEFT] = self.outcomes.get(CLIENT_LEFT, 0) + 1
 
     def totals(self, arrivals: Iterable[float], now: float) -> Totals:
         """The sums for `/stats`. `arrivals`: the arrival time of each request that executes or is held now.
 
-        Each such request adds `now - arrived` to the load, and its whole time once it has ended. So the integral is
-        exact at any time, without any cost per request.
+        Each such request adds the time since its arrival to the load. A request that has ended adds its whole time. So
+        the sum is exact at any time.
         """
         open_seconds = [now - arrived for arrived in arrivals]
         # max, because a sum in another order may be rounded down, and the load must not decrease
         load_seconds = _total(self.invocation) + self.wasted_seconds + sum(open_seconds)
         self.load_seconds = max(self.load_seconds, load_seconds)
-        # NOT_READY is only a reply to a ping, and a ping is not an invocation
+        # In these counters NOT_READY is only a reply to a ping, and a ping is not an invocation
         ended = sum(count for outcome, count in self.outcomes.items() if outcome != Cause.NOT_READY.value)
         return Totals(
             load_seconds=self.load_seconds,

@@ -7,11 +7,11 @@ from kindler.core.common.pods import PodFacts
 
 
 class Pod:
-    """A pod from its first to its last event in the watch. Times in monotonic seconds; None: has not happened.
+    """A pod from its first to its last event in the watch. Times in monotonic seconds; None: not happened yet.
 
     `backend` exists after the first good ping. It stays the same while the pod keeps its IP, so that the pod's requests
-    stay counted. `usable`: the last ping was good. The timestamps of the pod's start are the times at which the watch
-    showed each phase, because the pod's own timestamps have only whole seconds.
+    stay counted. `usable`: the pod answers, as far as this process knows. The timestamps of the pod's start
+    are the times at which the watch showed each phase, because the pod's own timestamps have only whole seconds.
     """
 
     __slots__ = (
@@ -52,7 +52,7 @@ class Pod:
         self.update(facts, now)
 
     def update(self, facts: PodFacts, now: float) -> None:
-        """The watch shows these facts."""
+        """Stores the facts that the watch shows now."""
         self.facts = facts
         if self.scheduled is None and facts.scheduled is not None:
             self.scheduled = now
@@ -65,7 +65,7 @@ class Pod:
 
     @property
     def active(self) -> bool:
-        """True if its ReplicaSet counts it: the pod is not being deleted and has not ended on its node."""
+        """True if the ReplicaSet counts this pod: it is not being deleted and has not ended on its node."""
         return not self.facts.deleting and (self.facts.failure is None or self.facts.failure.reason != "PodFailed")
 
     @property

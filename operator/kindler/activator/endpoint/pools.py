@@ -2,10 +2,13 @@
 
 The states of a pod in this module:
 
-    seen in the watch with an IP -> probing -> first 200: usable, it is a backend
-    deleted, container stopped, new IP, or connections failed -> not usable -> probing again, unless it will be removed
+    the watch shows the pod's IP -> probing -> first 200: usable, it is a backend
+    pod deleted, container stopped, new IP, another revision in the route, a failed connection or a request timeout
+        -> not usable -> probing again, if the pod may become usable
 
-The kubelet's Ready never makes a pod unusable, because a container with one worker cannot answer pings while it works.
+A Ready condition that becomes False never makes a pod unusable: only the events above do. Model pods have no readiness
+probe either, because a container with one worker cannot answer pings while it works on a request.
+
 Ready makes a pod usable in only one case: this process sees the route change to a revision whose pods are already
 Ready. The controller has waited for these pods, and a request at that moment must not wait for a ping from us.
 """
@@ -25,8 +28,8 @@ from kindler.core.common.pods import PodFacts, PodFailure
 from kindler.core.dataplane import outliers, scaling
 from kindler.core.dataplane.placement import Placement
 
-# A warm pod that answered before and does not answer now is assumed to be busy for this long. It still counts as
-# allocated.
+# Seconds for which a warm pod that answered before and does not answer now is assumed to be busy. During this time the
+# pod still counts as allocated.
 ASSUMED_BUSY_SECONDS: Final = 60.0
 
 
@@ -72,7 +75,7 @@ class PodPools:
                 self.probe(pod)
 
     def update_pod(self, facts: PodFacts) -> None:
-        """A pod of any revision of the endpoint appeared or changed."""
+        """Updates the state of a pod that appeared or changed. The pod may be of any revision of the endpoint."""
         now = self._clock()
         pod = self.pods.get(facts.uid)
         if pod is None:
@@ -93,21 +96,21 @@ class PodPools:
             self._close(pod)
 
     def remove_pod(self, uid: str) -> None:
-        """A pod is not in the cluster any more."""
+        """Removes a pod that is not in the cluster any more."""
         pod = self.pods.pop(uid, None)
         self.failures_in_a_row.pop(uid, None)
         if pod is not None:
             self._close(pod)
 
     def update_size(self, facts: PoolFacts) -> None:
-        """A ReplicaSet of the endpoint appeared or changed."""
+        """Updates the size of a pool whose ReplicaSet appeared or changed."""
         size = self.sizes.get(facts.name)
         if size is None:
             size = self.sizes[facts.name] = PoolSize(self.namespace, facts.name, facts.replicas, self._clock())
         size.update(facts, self._clock())
 
     def remove_size(self, name: str) -> None:
-        """A ReplicaSet was deleted. Drops a pending write: a new ReplicaSet of the same name must not get it."""
+        """Removes a deleted ReplicaSet. Drops its pending write: a new ReplicaSet of this name must not get it."""
         size = self.sizes.pop(name, None)
         if size is not None:
             size.requested = None
@@ -135,11 +138,11 @@ class PodPools:
         return next((p.backend for p in self.serving_pods() if p.usable), None)
 
     def allocated(self) -> int:
-        """How many requests the warm pods can run together; used and free slots count.
+        """How many requests the warm pods can run together: their used and their free slots.
 
         A pod counts if it answers, if it is Ready, or if it last answered only a short time ago. Sizes are computed
-        from this number. So it includes a pod that is too busy to answer a ping, and a pod that was Ready before this
-        process began.
+        from this number. So the number includes a pod that is too busy to answer a ping, and a pod that was Ready
+        before this process began.
         """
         if self.route is None:
             return 0
@@ -173,9 +176,9 @@ class PodPools:
             self._on_usable()
 
     def _make_usable(self, pod: Pod, first_ping: float | None) -> bool:
-        """The pod answers. Returns False if the pod does not count any more.
+        """Makes a pod that answers usable. Returns False if the pod cannot serve the route any more.
 
-        `first_ping`: the time of the ping if the pod never answered before.
+        `first_ping`: the time to store if this is the pod's first good ping; None: now.
         """
         facts, route = pod.facts, self.route
         if (
@@ -199,7 +202,7 @@ class PodPools:
         return True
 
     def _make_unusable(self, pod: Pod) -> None:
-        """The pod takes no request until a good ping."""
+        """Gives the pod no request until a good ping."""
         if not pod.usable or pod.backend is None:
             return
         pod.usable = False
@@ -208,7 +211,7 @@ class PodPools:
         self._actuator.close_idle(pod.backend)
 
     def _close(self, pod: Pod) -> None:
-        """The pod does not take requests any more, and no idle connection to it is kept."""
+        """Makes the pod unusable, ends its probe, and keeps no idle connection to it."""
         self._make_unusable(pod)
         if pod.backend is not None:
             pod.backend.closing = True
@@ -232,7 +235,7 @@ class PodPools:
         return self.sizes.get(self.route.demand_pool) if self.route else None
 
     def desired_replicas(self, held: int) -> int:
-        """Demand pods that the load needs."""
+        """The number of demand pods that the load needs."""
         assert self.route is not None
         executing = sum(p.in_use for p in self.demand_pods())
         room = self.placement.room(warm=True)
@@ -241,7 +244,7 @@ class PodPools:
         )
 
     def scale_up(self, held: int) -> None:
-        """Gives `held` requests slots: unmarks pods that are marked for removal, then raises the demand pool.
+        """Gives `held` requests slots: unmarks pods that are marked for removal, then increases the demand pool.
 
         Usable pods are unmarked first, because pods that do not answer count in `replicas`, but serve no request.
         """

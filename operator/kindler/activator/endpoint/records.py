@@ -34,16 +34,19 @@ class FinishedRequest(NamedTuple):
     request_id: bytes
     backend: Backend  # with pod, pool and revision
     outcome: Outcome
-    status: int  # the model's HTTP status, or that of our local reply
+    status: int  # the model's HTTP status, or the status of our local reply
     received: int  # from the client
     sent: int  # to the client
     arrived: float  # end of the request's head
-    placed: float  # when the request got the backend that finished it
+    placed: float  # when the request got its last backend
     ended: float
 
 
 class RejectedRequest(NamedTuple):
-    """A request that the throttler or the wire rejected. For the failure of a pod there is only a `FinishedRequest`."""
+    """A request that the throttler or the wire rejected.
+
+    A request that fails after it was sent to a pod gets only a `FinishedRequest`.
+    """
 
     identity: Identity
     request_id: bytes
@@ -53,7 +56,7 @@ class RejectedRequest(NamedTuple):
 
 
 class RequestObserver(Protocol):
-    """Subscribes to an endpoint's requests. Calls run on the event loop during the request, so they must be short."""
+    """Receives the end of each request of an endpoint. Its methods run on the event loop, so they must be short."""
 
     def finished(self, record: FinishedRequest) -> None: ...
 

@@ -10,7 +10,7 @@
     request.reject(rejection)               <- a held request gets no backend (deleted, cannot start, deadline)
     throttler.gone(request)                 -> the client of a held request left
     throttler.finished(request, backend, outcome, status, received, sent)
-                                            -> the response was read to its end, or can never be; the slot is free
+                                            -> the request ended; its slot is free
     throttler.unreachable(request, backend) -> the connect failed, no byte was written: another Backend | None (held
                                                again, at the front) | Rejection
 
@@ -48,13 +48,13 @@ class Cause(enum.Enum):
     TOO_MANY_HELD_BYTES = "too_many_held_bytes"
     TOO_MANY_CONNECTIONS = "too_many_connections"
     REQUEST_TIMEOUT = "request_timeout"  # head or body did not arrive in time
-    CANNOT_START = "cannot_start"  # pods can never start: image, config, crash loop
+    CANNOT_START = "cannot_start"  # no pod can start, for example because of its image
     START_TIMEOUT = "start_timeout"  # the startup time ended while the request was held
     DELETED = "deleted"  # the endpoint was deleted while the request was held
     MODEL_UNREACHABLE = "model_unreachable"  # the connection to the pod failed before or during the request
     MODEL_BROKE_OFF = "model_broke_off"  # the response was malformed or truncated
-    MODEL_TIMEOUT = "model_timeout"  # the invocation time ended
-    NOT_READY = "not_ready"  # a ping, and no pod is usable
+    MODEL_TIMEOUT = "model_timeout"  # the model did not respond within the invocation timeout
+    NOT_READY = "not_ready"  # a ping while no pod is usable, or a look-up without a result
     SHUTTING_DOWN = "shutting_down"
 
 
@@ -76,15 +76,15 @@ class Outcome(enum.Enum):
     ANSWERED = "answered"  # the model's response was read to its end
     BROKE_OFF = "broke_off"  # the connection failed, or the response was malformed or truncated
     TIMED_OUT = "timed_out"  # the invocation time ended; the connection is closed, the pod is ejected until a good ping
-    ABANDONED = "abandoned"  # the client ended its own request; the connection is closed, the pod is not ejected
+    ABANDONED = "abandoned"  # the client left, or the wire aborted its request; the pod is not ejected
 
 
 @dataclass(slots=True, eq=False)
 class Backend:
     """One pod that takes requests.
 
-    `pool`: names.DEMAND or names.WARM. `in_use` and `last_used` (monotonic seconds) belong to the throttler. `idle`:
-    idle connections (objects of the wire), last in first out; the throttler closes them through `close_idle`.
+    `pool`: names.DEMAND or names.WARM. The throttler sets `in_use` and `last_used` (monotonic seconds). `idle`: idle
+    connections, which are objects of the wire. The wire takes the last one first.
     """
 
     host: str
@@ -101,7 +101,7 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class ForwardingConfig:
-    """What the wire needs to forward a request. It comes from the route and is the same for all its requests."""
+    """What the wire needs to forward a request. All requests of an endpoint share it until the route changes."""
 
     endpoint: str  # SageMaker name, for messages
     namespace: str
@@ -112,7 +112,7 @@ class ForwardingConfig:
 
 @dataclass(slots=True)
 class ColdStart:
-    """Timestamps of one cold start in monotonic seconds; None: not known. `asked`: when its request arrived."""
+    """Timestamps of one cold start in monotonic seconds; None: not known. `asked`: when the request arrived."""
 
     asked: float
     created: float | None = None
@@ -137,7 +137,8 @@ class PendingRequest(Protocol):
     """The parts of a request that the throttler uses.
 
     The wire's RequestStream implements it and sets the attributes before `offer`. The throttler sees nothing else of
-    the request: what it must know of a header is read in wire/head.py, and becomes an attribute here and there.
+    the request. If it must know a header, wire/head.py reads the header, and this Protocol and RequestStream get an
+    attribute for it.
     """
 
     purpose: Purpose

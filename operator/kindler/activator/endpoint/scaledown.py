@@ -14,7 +14,7 @@ from kindler.core.dataplane import outliers, scaledown
 
 
 def tick(throttler: EndpointThrottler, actuator: PoolActuator, now: float, draining: bool = False) -> None:
-    """Does what depends only on time. `now` in monotonic seconds.
+    """Does the work that depends only on time. `now` in monotonic seconds.
 
     A process that is `draining` scales nothing down, because a pod that is idle here may work for another process.
     """
@@ -26,8 +26,8 @@ def tick(throttler: EndpointThrottler, actuator: PoolActuator, now: float, drain
     if size is not None:
         size.accept_observed(now)
     if throttler.held:
-        # Events do the same at once. The tick repeats it, because an event may be lost, or may be ignored during the
-        # WATCH_ECHO_SECONDS after a write.
+        # Each event calls this method at once. The tick repeats the call, because an event may be lost, or may be
+        # ignored during the WATCH_ECHO_SECONDS after a write.
         throttler.serve_held()
     if draining or (not pools.pods and (size is None or not size.replicas)):
         return  # scaled to zero, which is the normal state of most endpoints
@@ -38,7 +38,8 @@ def tick(throttler: EndpointThrottler, actuator: PoolActuator, now: float, drain
 def _check_pods(throttler: EndpointThrottler, actuator: PoolActuator, route: Route, now: float) -> None:
     """Restarts probes that failed with an error, deletes stuck pods, updates the deletion costs of warm pods."""
     pools = throttler.pools
-    # A pod that does not answer may still work on a request from an activator that has ended.
+    # A pod that does not answer may still work on a request from an activator that has ended. Therefore the pod gets at
+    # least the invocation timeout.
     timeout = max(route.startup_timeout_in_seconds, route.invocation_timeout_in_seconds)
     for pod in list(pools.serving_pods()):
         pools.probe(pod)
@@ -69,7 +70,8 @@ def _scale_down(throttler: EndpointThrottler, actuator: PoolActuator, route: Rou
         for uid in step.remove:
             pods[uid].removing = True
         actuator.scale(size, step.replicas)
-    if len(step.remove) < len(pods):  # not if the pool is scaled to zero: then no pod needs protection by costs
+    # Deletion costs choose between pods. If all pods are removed, there is no choice, and no cost is written.
+    if len(step.remove) < len(pods):
         for pod in pods.values():
             if pod.marked and not pod.removing:
                 actuator.set_deletion_cost(pools.namespace, pod, scaledown.LOW_COST)

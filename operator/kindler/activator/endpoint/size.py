@@ -25,12 +25,12 @@ class PoolFacts:
 
 @dataclass(slots=True)
 class PoolSize:
-    """Times in monotonic seconds.
+    """The observed and the requested size of one pool. Times in monotonic seconds.
 
     `observed`: the `replicas` that was last written, or that the watch last showed. `raised_at`: when the pool was
     raised to its current size, but not before this process first saw it. `requested`: the number that is not written
     yet; None if there is nothing to write. `writing`: a write is in progress. `unconfirmed`: the number that the watch
-    showed last, while it may be an echo from before our own write.
+    showed last, while it may be older than our own write.
     """
 
     namespace: str
@@ -49,13 +49,13 @@ class PoolSize:
         return self.observed if self.requested is None else self.requested
 
     def update(self, facts: PoolFacts, now: float) -> None:
-        """The watch shows the ReplicaSet."""
+        """Stores what the watch shows of the ReplicaSet."""
         self.failure = facts.failure
         self.unconfirmed = facts.replicas
         self.accept_observed(now)
 
     def accept_observed(self, now: float) -> None:
-        """Accepts the number that the watch showed last, if it cannot be an echo from before our own write any more."""
+        """Accepts the number that the watch showed last, once WATCH_ECHO_SECONDS have passed since our own write."""
         if self.unconfirmed is None or now - self.written_at < WATCH_ECHO_SECONDS:
             return
         if self.unconfirmed > self.observed:
@@ -63,7 +63,7 @@ class PoolSize:
         self.observed, self.unconfirmed = self.unconfirmed, None
 
     def on_written(self, replicas: int, now: float) -> None:
-        """`replicas` was written."""
+        """Stores that `replicas` was written."""
         self.observed, self.written_at = replicas, now
         if self.requested == replicas:
             self.requested = None

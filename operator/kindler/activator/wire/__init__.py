@@ -7,7 +7,7 @@ Does not belong here: admission, pods, Kubernetes. From other packages, the wire
     grammar  head  response  chunked  body  localreply    pure: bytes in, values out
     state  heldbody                                       the states of a request; the bytes of a request that waits
     client -> stream, clientresponse -> backend           a client's connection, one request, a connection to a pod
-    roles                                                 Protocols: what these use of each other and of the process
+    roles                                                 Protocols through which these modules use each other
     listener  context  sweep  sockets  writeprogress      the port, what connections share, deadlines, socket options
 """
 

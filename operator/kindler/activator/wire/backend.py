@@ -23,7 +23,7 @@ from kindler.activator.wire.grammar import UNTIL_CLOSE
 from kindler.activator.wire.response import BadResponse
 from kindler.activator.wire.roles import StreamHandle
 
-INTERIM_LIMIT: Final = 16  # 1xx heads in one read
+INTERIM_LIMIT: Final = 16  # the most 1xx heads in one read
 
 
 class BackendConnection(asyncio.Protocol):
@@ -174,7 +174,7 @@ class BackendConnection(asyncio.Protocol):
         if stream is not None:
             stream.response_fails(what)
 
-    # ---- called by the stream, the client's connection, the sweep and the listener
+    # ---- methods that the stream, the client's connection, the sweep and the listener call
 
     def close(self) -> None:
         """Closes at once and drops unsent bytes."""
@@ -183,7 +183,7 @@ class BackendConnection(asyncio.Protocol):
             self.transport.abort()
 
     def end_request(self) -> None:
-        """Half-closes: the request will never be complete. The slot is free when the model closes or responds."""
+        """Half-closes the connection of an incomplete request. Its slot is free when the model closes or responds."""
         self.resume_reading()
         if not self.closed:
             self.transport.write_eof()
@@ -199,7 +199,7 @@ class BackendConnection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def check(self, now: float) -> None:
-        """Called by the sweep: ends a request that timed out, a response that stopped, or an idle connection."""
+        """Called by the sweep: ends a request that timed out, a response that stopped, or an expired connection."""
         stream = self.stream
         if now >= self.deadline:
             self.stream = None
@@ -228,7 +228,7 @@ def take_idle(backend: Backend, now: float) -> BackendConnection | None:
 
 
 def close_idle(backend: Backend) -> None:
-    """Closes the idle connections to a pod that is being removed."""
+    """Closes the idle connections to a pod."""
     while backend.idle:
         backend.idle.pop().close()
 

@@ -28,7 +28,7 @@ _FORBIDDEN: Final = (
 )
 _TRAILER: Final = re.compile(rb"(?!(?i:" + _FORBIDDEN + rb"):)[!#$%&'*+.^`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n")
 
-# What is expected next.
+# The values of Chunks._expected: what the next byte belongs to.
 _SIZE_LINE: Final = 0
 _DATA: Final = 1
 _DATA_END: Final = 2  # the CRLF after a chunk's data

@@ -1,13 +1,13 @@
 """The connection of a client: it reads one head after the other and has one request stream at a time.
 
 Bytes that a client sends after the current request (pipelining) are kept for later, up to a limit. Above the limit they
-are dropped, and the connection closes after the current response, because HTTP allows a client to repeat a request that
+are dropped, and the connection closes after the current response. HTTP allows this: a client may repeat a request that
 got no response.
 
 Reading is never paused while a request waits for a backend, so that a client that leaves is detected at once.
 
-If a client half-closes while its request is held or incomplete, it counts as gone. If its request was already sent to a
-model, it gets the response, and then the connection closes.
+If a client half-closes while its request is held or incomplete, the request is dropped. If the complete request was
+already sent to a model, the client gets the response, and then the connection closes.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from kindler.activator.wire.writeprogress import WriteProgress
 BODY_PROGRESS_BYTES: Final = 16 * 1024  # in each `body_idle_seconds`; a body that arrives more slowly is rejected
 LOOKUP_SECONDS: Final = 10.0  # the limit of a look-up; normally the look-up itself ends earlier
 PIPELINE_LIMIT: Final = 64 * 1024  # bytes after the current request that are kept
-REJECTING_LIMIT: Final = 256  # connections over the limit that get a rejection at the same time; more are reset
+REJECTING_LIMIT: Final = 256  # so many connections over the limit get a rejection; further connections are reset
 LINGER_SECONDS: Final = 2.0  # after its last response, a client's bytes are read and dropped this long (see `_close`)
 
 
 class ClientConnection(asyncio.Protocol):
-    """`closing`: no request is read after the current one.
+    """One connection of a client. `closing`: no request is read after the current request.
 
     `deadline`: until when the client must send the next expected bytes (monotonic seconds).
     """
@@ -64,8 +64,8 @@ class ClientConnection(asyncio.Protocol):
         self.write_paused = False  # the client reads more slowly than the model writes
         self._stream: RequestStream | None = None
         self._buffer = b""  # an incomplete head
-        self._pipelined = b""  # what was received after the current request
-        self._reserved = 0  # bytes of both that are reserved in the process's limit
+        self._pipelined = b""  # the bytes after the current request
+        self._reserved = 0  # bytes of _buffer and _pipelined that are reserved in the process's limit
         self._progress = 0  # bytes of the body that were read when its deadline was set
         self._discarding = False  # the last response was written, so bytes from the client are dropped
         self._paused = False  # reading is paused, because the model reads more slowly than the client writes
@@ -224,7 +224,7 @@ class ClientConnection(asyncio.Protocol):
             if self.half_closed and self._stream is None and not self._pipelined:
                 self._close(lingering=False)  # the last request has its response, or will never be complete
 
-    # ---- responses, called by the stream
+    # ---- the response, and the flow of the request's body: called by other modules of wire
 
     def write(self, data: bytes) -> None:
         """Writes to the client at once."""
@@ -232,7 +232,7 @@ class ClientConnection(asyncio.Protocol):
         self.transport.write(data)
 
     def is_last_response(self, must_close: bool) -> bool:
-        """Called for the head of each response: decides whether the connection closes after it."""
+        """Whether the connection closes after this response. The stream calls it for the head of each response."""
         if must_close or self.context.router.draining():
             self.closing = True
         return self.closing
@@ -257,12 +257,12 @@ class ClientConnection(asyncio.Protocol):
         sockets.reset(self.transport)
 
     def abandon(self) -> None:
-        """The client has left, or is treated as if it had: withdraws its request and closes."""
+        """Withdraws the request of a client that left or half-closed, and closes the connection."""
         self._drop_stream()
         self._close(lingering=False)
 
     def pause_reading(self) -> None:
-        """The model reads the body more slowly than the client sends it."""
+        """Pauses reading, because the model reads the body more slowly than the client sends it."""
         if not self._paused and not self._discarding:
             self._paused = True
             self.deadline = NEVER
@@ -277,7 +277,7 @@ class ClientConnection(asyncio.Protocol):
     # ---- deadlines, called by the sweep
 
     def check(self, now: float) -> None:
-        """Called when `deadline` is over, and while writing is paused."""
+        """Ends what takes too long. The sweep calls it if `deadline` is over or writing is paused."""
         if self._discarding:
             self._check_closing(now)
             return
@@ -295,7 +295,7 @@ class ClientConnection(asyncio.Protocol):
             self._close(lingering=False)
 
     def _check_request(self, stream: RequestStream) -> None:
-        """The deadline of the body is over, or, if the request still waits for its look-up, the look-up's deadline."""
+        """Aborts a request whose body or look-up did not meet its deadline."""
         if not stream.body.complete:
             seconds = self.context.settings.body_idle_seconds
             reason = f"Less than {BODY_PROGRESS_BYTES} bytes of the body came within {seconds:g} s, and not its end."
@@ -307,7 +307,7 @@ class ClientConnection(asyncio.Protocol):
             self.deadline = NEVER
 
     def _check_closing(self, now: float) -> None:
-        """The last response was written. The connection stays while the client takes its bytes, and then lingers."""
+        """Closes LINGER_SECONDS after the client took the last response. Resets a client that stops taking it."""
         unsent = sockets.unsent(self.transport)
         if unsent:
             if self._writes.stalled(unsent, now):
@@ -333,7 +333,7 @@ class ClientConnection(asyncio.Protocol):
             stream.client_left()
 
     def _reject(self, rejection: Rejection) -> None:
-        """Responds although there is no request, and closes, because the start of the next request is unknown.
+        """Sends a rejection when no head could be read, and closes: the start of the next request is unknown.
 
         The reply has the plain form on every path, and is in no metric and in no log: without a head, neither the
         endpoint nor the style of the address is known.
@@ -344,17 +344,17 @@ class ClientConnection(asyncio.Protocol):
         self._close(lingering=True)
 
     def _close(self, lingering: bool) -> None:
-        """Closes when everything is sent.
+        """Closes the connection when everything is sent.
 
         Lingering: sends FIN first. Then it reads and drops the client's bytes until the client closes, for at most
-        LINGER_SECONDS. If it closed at once, the client's kernel would drop the response together with its unread
-        bytes.
+        LINGER_SECONDS. If the activator closed at once, the client's kernel could drop the response before the client
+        has read it.
         """
         self._discarding = True
         self._drop_received()
         if self.transport.is_closing():
             return
-        self.deadline = now = monotonic()  # every sweep checks it from now on
+        self.deadline = now = monotonic()  # every sweep checks the connection from now on
         self._writes.watch(now)
         if lingering:
             self.transport.write_eof()

@@ -20,9 +20,9 @@ class ClientResponse:
     """The response side of a `RequestStream`. `head` and `body` belong to the request.
 
     `client`: None once the client has left or has its response. `backend`: set from the placement until the throttler
-    was notified of the end. `begun`: bytes of the model's response were written to the client. `status`: the model's
-    status, or the status of our local reply. `sent`: body bytes written to the client. `error`: an error response from
-    the model; it is not forwarded, but wrapped in SageMaker's form.
+    was notified of the end. `begun`: whether bytes of the model's response were written to the client. `status`:
+    the model's status, or the status of our local reply. `sent`: body bytes written to the client. `error`: an
+    error response from the model; it is not forwarded, but wrapped in SageMaker's form.
     """
 
     __slots__ = (
@@ -57,7 +57,7 @@ class ClientResponse:
         self.error: localreply.OriginalError | None = None
 
     def interim_response(self, head: ResponseHead, data: bytes) -> None:
-        """Forwards a 1xx head, but not 100, because the wire itself handles the client's Expect. Raises BadResponse."""
+        """Forwards a 1xx head except 100, because the wire itself handles Expect. Raises BadResponse for 101."""
         if head.status == 101:
             raise BadResponse("a protocol switch that was not requested")
         if self.client is not None and self.head.minor == b"1" and head.status != 100:
@@ -82,7 +82,7 @@ class ClientResponse:
         client.write(client_head(data, head, self.added_fields(client)) + data[head.end :])
 
     def response_continues(self, data: bytes) -> None:
-        """More of the response's body."""
+        """Forwards more of the response's body, or keeps it for the reply that wraps the error."""
         if self.client is None:
             return
         if self.error is None:

@@ -17,7 +17,7 @@ class ListenerContext:
     """The context of one listener.
 
     `streams`: requests whose head was read and that are not over, including requests whose client has left.
-    `received`, `sent`: bytes from and to clients, plain ints. `idle` is set while there is no client and no stream.
+    `received`, `sent`: numbers of bytes from and to clients. `idle` is set while there is no client and no stream.
     """
 
     __slots__ = (
@@ -41,7 +41,7 @@ class ListenerContext:
         self.router = router
         self.clients: set[ClientHandle] = set()
         self.backend_connections: set[BackendHandle] = set()
-        self.connects: set[asyncio.Task[None]] = set()  # running connects, because a loop keeps only weak references
+        self.connects: set[asyncio.Task[None]] = set()  # running connects; the event loop has only weak references
         self.streams = 0
         self.received = 0
         self.sent = 0
@@ -51,7 +51,7 @@ class ListenerContext:
         self._id_number = itertools.count(1)
 
     def request_id(self) -> bytes:
-        """A new ID in the form of a UUID: a random prefix of the process, and a counter.
+        """A new ID in the form of a UUID: a random prefix of this listener, and a counter.
 
         To create a random ID for each request would cost as much as to read its head.
         """

@@ -2,21 +2,21 @@
 
 One anchored regular expression checks the grammar of the whole head. One `findall` finds the few fields that matter.
 The model gets exactly the bytes that were checked here, so that two parsers can never see two different requests.
-Therefore, to accept more kinds of heads is a security change.
+Therefore a change that accepts more kinds of heads affects security.
 
     rejected (400)                                            reason
     ------------------------------------------------------    ------------------------------------------------------
-    Content-Length with Transfer-Encoding, two of either      request smuggling
-    a coding other than `chunked`, any coding in HTTP/1.0     servers behind us disagree about its meaning
-    two Hosts, a malformed Host, no Host in HTTP/1.1          we route by one name, the server behind us by another
+    Content-Length with Transfer-Encoding, either twice       request smuggling
+    a coding other than `chunked`, any coding in HTTP/1.0     model servers disagree about its meaning
+    two Hosts, a malformed Host, no Host in HTTP/1.1          we may route by one name, and the model by another
     bare CR or LF, NUL, other control characters, obs-fold    another parser ends the line at another place
-    blanks around a field name, empty names                   the same
-    HTTP/0.9, HTTP/2, methods outside the list                not supported
+    blanks around a field name, empty names                   another parser reads another field name
+    HTTP/0.9, HTTP/2, methods outside METHODS                 not supported
     anything before the request line, even an empty line      no current client sends it
     //  .  ..  %2e  %2f  %5c  %00  \\  #  in the path           another parser resolves the path differently
 
 Not forwarded to the model:
-- hop-by-hop fields, the fields that Connection names, and Expect (handled here),
+- hop-by-hop fields, the fields that Connection names, and Expect, which the activator handles,
 - fields with which a client could impersonate a proxy: X-Forwarded-*, Forwarded, X-Kindler-*, x-amzn-RequestId,
 - names with `_`, because CGI-like servers treat `Content_Length` like Content-Length.
 """
@@ -110,7 +110,7 @@ def scan(data: bytes, size_limit: int, count_limit: int) -> Head | None:
     return head
 
 
-_CACHED_LENGTH: Final = 256  # bytes; longer values are not cached, so that the cache of 1,024 values stays small
+_CACHED_LENGTH: Final = 256  # bytes; longer values are not cached, so that each cache of 1,024 values stays small
 
 
 def _read_fields(head: Head, data: bytes) -> None:
@@ -222,7 +222,7 @@ def _too_large(size_limit: int, count_limit: int) -> BadHead:
 
 
 def _without_match(data: bytes, size_limit: int, count_limit: int) -> Head | None:
-    """`data` does not match the grammar of a head. Returns None if it is incomplete; raises BadHead if it is wrong."""
+    """`data` does not match the grammar of a head. None: the head is incomplete. Raises BadHead if it is wrong."""
     blank = data.find(b"\r\n\r\n")
     if (blank if blank >= 0 else len(data)) > size_limit:
         raise _too_large(size_limit, count_limit)
@@ -244,7 +244,7 @@ def _without_match(data: bytes, size_limit: int, count_limit: int) -> Head | Non
 
 
 def _can_be_request_line(data: bytes, line_end: int) -> bool:
-    """Checks the first line, or the part that was received.
+    """Whether the first line, or its part that was received, can begin a request.
 
     So a wrong first line is rejected at once, and not only when the deadline of the head is over.
     """
@@ -266,7 +266,7 @@ def backend_head(data: bytes, head: Head, path: bytes, request_id: bytes) -> byt
 
 
 def _edited(data: bytes, head: Head) -> bytes:
-    """Only the fields that are forwarded, with the framing rewritten."""
+    """The fields that are forwarded to the model, with a new field for the framing."""
     fields = _DROP.sub(b"", data[head.fields - 2 : head.end - 4])
     lines = fields.split(b"\r\n")[1:]
     named = head.named - {b"close", b"keep-alive", b"host"}

@@ -1,8 +1,8 @@
 """The bytes of a request that are kept until a backend has taken them.
 
 A request has a HeldBody only if it must wait: for a look-up, for a free backend, or for a connect. The bytes count
-towards the process's limit on held bytes. They still count after they were written to a connection that the pod reads
-slowly, because many held requests that are sent at the same moment still use this memory.
+towards the process's limit on held bytes. They still count while they wait in the write buffer of a pod's connection,
+because they use memory there, too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class HeldBody:
         self._reserved = 0  # bytes
 
     def reserve_first(self) -> bool:
-        """Reserves the bytes of `first`, once. False: the process's limit is reached."""
+        """Reserves the bytes of `first`; call it once. False: the process's limit is reached."""
         return self._reserve(len(self.first))
 
     def add(self, data: bytes) -> bool:

@@ -16,7 +16,7 @@ BACKLOG: Final = 1024
 
 
 class Listener:
-    """Returned by `start`.
+    """A port that `start` has opened.
 
     To drain, call `stop_accepting` and `close_idle`, then await `idle`. While the router's `draining()` is true, each
     response is the last response of its connection.
@@ -40,7 +40,7 @@ class Listener:
 
     @property
     def streams(self) -> int:
-        """Requests that are not over: held, or on a backend."""
+        """The number of requests that are not over."""
         return self._context.streams
 
     @property

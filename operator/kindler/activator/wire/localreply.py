@@ -143,6 +143,7 @@ def _model_error(status: int, original: str, log_hint: str) -> dict[str, Any]:
 
 
 def _response(status: int, fields: bytes, body: dict[str, Any], with_body: bool) -> bytes:
-    content = json.dumps(body, ensure_ascii=False).encode() + b"\n"  # the newline is for people at a shell
+    # The newline at the end is for people who call a model with curl: their next prompt begins on its own line.
+    content = json.dumps(body, ensure_ascii=False).encode() + b"\n"
     head = b"HTTP/1.1 %d %b\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     return head % (status, HTTPStatus(status).phrase.encode(), fields, len(content)) + (content if with_body else b"")

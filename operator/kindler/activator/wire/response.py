@@ -10,7 +10,7 @@ x-Amzn-Invoked-Production-Variant, X-Kindler-*).
     to HEAD, 1xx, 204, 304      there is no body
     chunked                     after the last chunk and the trailers
     Content-Length              after that many bytes
-    neither                     when the connection closes, so it cannot be reused
+    neither                     when the connection closes; it cannot be reused
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ _NO_NAMES: Final[frozenset[bytes]] = frozenset()
 
 
 def _read_fields(head: ResponseHead, data: bytes, old: bool) -> None:
-    """Reads the fields into `head`. `old`: HTTP/1.0."""
+    """Reads the fields into `head`. `old`: the response is HTTP/1.0."""
     for name, value in _SPECIAL.findall(data[head.line_end - 2 : head.end].lower()):
         value = value.rstrip(b" \t")
         if name == b"content-length":

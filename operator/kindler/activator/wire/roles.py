@@ -1,7 +1,7 @@
 """Protocols and values between the wire and the rest of the process, and between the wire's own connections.
 
     the process    RequestRouter, Throttler, Lookup       the components that route and admit a request
-    the wire       ClientHandle, StreamHandle,            what one side of a request may use of the other side,
+    the wire       ClientHandle, StreamHandle,            what the connections and the stream use of each other,
                    BackendHandle                          so that no two modules import each other
 
 Belongs here: what one module uses of another module that it must not import. Does not belong here: code that runs.
@@ -38,29 +38,29 @@ class Throttler(Protocol):
         """A backend: send the request now. None: the request is held. A rejection: respond with it."""
 
     def gone(self, request: PendingRequest) -> None:
-        """The client of a held request left."""
+        """Drops a held request whose client left."""
 
     def finished(
         self, request: PendingRequest, backend: Backend, outcome: Outcome, status: int, received: int, sent: int
     ) -> None:
-        """Called once for each request that got a backend. The backend's slot is free now.
+        """Frees the backend's slot. The wire calls it once when a request with a backend has ended.
 
-        `status`: the model's HTTP status, or that of our local reply. `received`, `sent`: body bytes from and to the
-        client.
+        `status`: the model's HTTP status, or the status of our local reply. `received`, `sent`: body bytes from and
+        to the client.
         """
 
     def unreachable(self, request: PendingRequest, backend: Backend) -> Backend | Rejection | None:
         """The connect failed and no byte was sent. Returns the next step, like `offer`."""
 
     def rejected(self, request: PendingRequest, rejection: Rejection) -> None:
-        """Counts a rejection that the wire decided: malformed body, body too large, timeout while reading."""
+        """Publishes a rejection that the wire decided, for example because the body is malformed or too large."""
 
 
 class Lookup(Protocol):
     """The look-up of an endpoint that the cache does not know."""
 
     def then(self, callback: Callable[[Throttler | Rejection], None]) -> None:
-        """Calls `callback` once, later, unless `cancel` is called first."""
+        """Calls `callback` once, after this method has returned, unless `cancel` is called first."""
 
     def cancel(self) -> None: ...
 
@@ -114,7 +114,7 @@ class RequestRouter(Protocol):
     def find(self, head: RequestHead) -> RouteResult: ...
 
     def reserve_bytes(self, count: int) -> bool:
-        """Reserves bytes of the process's limit (negative: returns them). False: limit reached, nothing is reserved."""
+        """Reserves bytes; a negative `count` frees bytes. False: the limit is reached, nothing is reserved."""
 
     def draining(self) -> bool:
         """True after SIGTERM. Then each response contains `Connection: close`."""
@@ -128,7 +128,7 @@ class ClientHandle(Protocol):
 
     transport: asyncio.Transport
     deadline: float  # monotonic seconds
-    closing: bool  # no request is read after the current one
+    closing: bool  # no request is read after the current request
     half_closed: bool  # the client sent FIN
     write_paused: bool  # the client reads more slowly than the model writes
 

@@ -35,10 +35,10 @@ class Event(enum.IntEnum):
     CONNECT = 1  # the throttler assigned a backend, and there is no idle connection to it
     SEND = 2  # a connection to the backend is open: the head is written
     WITHDRAW = 3  # the client left, or we rejected a request that it had not sent to its end
-    END = 4  # the response is complete, or can never be
+    END = 4  # the response is complete, or can never be complete
 
 
-# Names of this module, because in Python 3.11 each access to a member through its class runs Python code.
+# The members as names of this module: in Python 3.11 an access through the class runs Python code, which is slower.
 LOOKING_UP, HELD, CONNECTING, SENT, OVER = State
 HOLD, CONNECT, SEND, WITHDRAW, END = Event
 

@@ -1,7 +1,7 @@
 """One request from its head to the end of its response: the wire's side of a `PendingRequest`.
 
-`state` describes its states. Each request ends with exactly one response, or with a reset of the client's connection.
-The reset is visible to the client, so a truncated response never looks complete.
+The module `state` describes the states of a request. Each request ends with exactly one response, or with a reset of
+the client's connection. The client sees the reset, so a truncated response never looks complete.
 
 After a local reply, the client's connection stays open only if the request was read to its end.
 """
@@ -36,7 +36,7 @@ from kindler.activator.wire.state import (
 )
 
 CONNECT_RETRIES: Final = 3  # each may take the settings' `connect_seconds`
-CLIENT_LEFT: Final = 499  # the status that is counted if the client left before there was another status
+CLIENT_LEFT: Final = 499  # the status in the record of a request whose client left before it was sent
 
 
 class RequestStream(ClientResponse):
@@ -152,7 +152,7 @@ class RequestStream(ClientResponse):
             self._connect_failed()
 
     def _connect_failed(self) -> None:
-        """The connect failed. No byte was written, so another backend may serve the request, up to CONNECT_RETRIES."""
+        """Asks for another backend, because no byte was written. Rejects the request after CONNECT_RETRIES retries."""
         self._failed_connects += 1
         if self._failed_connects > CONNECT_RETRIES:
             reason = f"None of {self._failed_connects} pods could be connected to."
@@ -188,7 +188,7 @@ class RequestStream(ClientResponse):
             connection.pause_reading()
 
     def body_received(self, data: bytes) -> None:
-        """More of the body."""
+        """Sends or keeps more of the request's body."""
         client = self.client
         assert client is not None
         try:
@@ -229,7 +229,7 @@ class RequestStream(ClientResponse):
         self.abort(Rejection(Cause.TOO_MANY_HELD_BYTES, "Too many bytes of requests are waiting for pods to start."))
 
     def release_held(self) -> None:
-        """Called when the pod has taken the request's bytes."""
+        """Frees the reserved memory of the held bytes, which the pod has taken or will never take."""
         if self._held is not None:
             self._held.release()
             self._held = None
@@ -240,7 +240,7 @@ class RequestStream(ClientResponse):
             self.head.expects = False
             self.client.write(localreply.CONTINUE)
 
-    # ---- the end of the model's response, called by the backend connection
+    # ---- the end of the model's response: methods that the backend connection calls
 
     def response_ends(self) -> None:
         """The response was read to its end. The connection is already idle or closed."""
@@ -274,7 +274,7 @@ class RequestStream(ClientResponse):
     def abort(self, rejection: Rejection) -> None:
         """Rejects a request that the client cannot complete: malformed, too large, or too slow.
 
-        This is a decision of the wire, so the wire publishes it. `reject` sends what the throttler has published.
+        The wire decides this rejection, so it also publishes it. `reject` sends a rejection that was published before.
         """
         client = self.client
         assert client is not None
@@ -341,7 +341,7 @@ class RequestStream(ClientResponse):
         client.response_finished(self.body.complete)
 
     def _reply_to_ping(self) -> None:
-        """A pod exists, so the reply is 200. No request is sent to the pod."""
+        """Replies to a PING or a WAKE with 200, because a pod is usable. No request is sent to the pod."""
         client, self.client = self.client, None
         assert client is not None
         self.status = 200

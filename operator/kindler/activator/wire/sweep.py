@@ -15,7 +15,10 @@ INTERVAL: Final = 0.25  # seconds; a deadline is detected at most this late
 
 
 def sweep(context: ListenerContext, now: float) -> None:
-    """Calls `check` of every connection whose deadline is over. Costs about 0.1 ms for 1,000 idle connections."""
+    """Calls `check` of each connection whose deadline is over or whose progress is watched.
+
+    It costs about 0.1 ms for 1,000 idle connections.
+    """
     for client in tuple(context.clients):
         if client.deadline <= now or client.write_paused:
             _check(client, now)
@@ -25,7 +28,7 @@ def sweep(context: ListenerContext, now: float) -> None:
 
 
 def _check(connection: ClientHandle | BackendHandle, now: float) -> None:
-    """Checks one connection. If that raises, only this connection is aborted, and the sweep checks the others."""
+    """Checks one connection. If the check raises, only this connection is aborted, and the sweep continues."""
     try:
         connection.check(now)
     except Exception:

@@ -6,7 +6,7 @@ from kindler.activator.wire.context import NEVER
 
 
 class WriteProgress:
-    """`deadline` (monotonic seconds) is set again if the client has taken some bytes since the last check."""
+    """Measures progress. If the client took bytes since the last check, `deadline` (monotonic seconds) is set again."""
 
     __slots__ = ("_limit", "_unsent", "deadline")
 
