@@ -1,8 +1,9 @@
 """One endpoint in virtual time: pods start and end; requests are admitted, placed, held, served or throttled.
 
-The product decides: which requests are admitted (core/admission), which pod takes a request (core/placement), how many
-demand pods the load needs (core/scaling), which bounds apply (core/bounds), which size follows a target
-(core/tracking). Only time is simulated here, with a heap of coming events.
+The product decides: which requests are admitted (core/dataplane/admission), which pod takes a request
+(core/dataplane/placement), how many demand pods the load needs (core/dataplane/scaling), which bounds apply
+(core/autoscaling/bounds), which size follows a target (core/autoscaling/tracking). Only time is simulated here, with a
+heap of coming events.
 
 It is simpler than a cluster. A pod is ready `cold_start` seconds after it was created. The cluster always has room for
 it. When a warm pool shrinks, idle pods are removed before busy ones, and busy ones complete their requests.

@@ -1,4 +1,4 @@
-"""The last known state of the children of Endpoints: five informers that select Kindler's label, and an index."""
+"""The last known children of Endpoints: five informers that select Kindler's label, and an index by Endpoint."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ class _Measured:
     """The data of one measured Endpoint. `foreign`: the last results of its foreign metrics; `reading`: the task that
     reads them again.
 
-    `idle`: only a request can change the decision. The meter detects a request when the activators' load seconds differ
-    from `load_seconds`, the value at the last read.
+    `idle`: of the loads, only a request can change the decision. The meter detects a request when the activators' load
+    seconds differ from `load_seconds`, the value at the last read.
     """
 
     history: History

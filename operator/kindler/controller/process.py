@@ -57,7 +57,7 @@ from kindler.runtime.tasks import cancel_all, retry, run_until_first_ends
 log = logging.getLogger(__name__)
 
 WORKERS: Final = 8
-# If the oldest key has waited for this many seconds, the workers hang, and the kubelet restarts the container.
+# If a key has waited for a worker for this many seconds, the workers hang, and the kubelet restarts the container.
 STUCK_SECONDS: Final = 120.0
 
 

@@ -5,7 +5,8 @@ Rights (the chart grants exactly these; a test of the chart compares):
     serving.kindler.dev        endpoints                                    get list watch
     external.metrics.k8s.io    what the installation allows                 get list   (foreign metrics in policies)
     in its own namespace: pods list (the activators, and others like itself); configmaps get patch, of its own one alone
-    (the certificate) in kube-system: configmaps get, of extension-apiserver-authentication alone
+    (the certificate)
+    in kube-system: configmaps get, of extension-apiserver-authentication alone
 """
 
 from __future__ import annotations

@@ -61,8 +61,9 @@ async def serving(
 
 
 def health_application(alive: Check, ready: Check, registry: CollectorRegistry) -> web.Application:
-    """`/healthz` and `/readyz` as plain text (503 with the sentence of the check when it fails), `/metrics` as
-    Prometheus text.
+    """The application with `/healthz`, `/readyz` and `/metrics`.
+
+    The first two are plain text: 503 and the sentence of the check if it fails. `/metrics` is Prometheus text.
     """
 
     async def healthz(_: web.Request) -> web.Response:

@@ -16,7 +16,7 @@ COLD_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15
 # The classes of a model's responses: status below 400, status 400 to 499, status 500 and above.
 STATUS_CLASSES: Final = ("ok", "client_error", "model_error")
 _OK, _CLIENT_ERROR, _MODEL_ERROR = STATUS_CLASSES
-CLIENT_LEFT: Final = "client_left"  # the client of a held request disconnected
+CLIENT_LEFT: Final = "client_left"  # a held request ended: its client left, or the wire rejected it
 
 
 class Histogram:

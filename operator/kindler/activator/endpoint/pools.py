@@ -140,8 +140,8 @@ class PodPools:
     def allocated(self) -> int:
         """How many requests the warm pods can run together: their used and their free slots.
 
-        A pod counts if it answers, if it is Ready, or if it last answered only a short time ago. Sizes are computed
-        from this number. So the number includes a pod that is too busy to answer a ping, and a pod that was Ready
+        A pod counts if it answers, if it is Ready, or if it stopped answering less than ASSUMED_BUSY_SECONDS ago. Sizes
+        are computed from this number. So the number includes a pod that is too busy to answer a ping, and a pod that was Ready
         before this process began.
         """
         if self.route is None:
@@ -244,7 +244,7 @@ class PodPools:
         )
 
     def scale_up(self, held: int) -> None:
-        """Gives `held` requests slots: unmarks pods that are marked for removal, then increases the demand pool.
+        """`held` requests need slots: unmarks pods that are marked for removal, then increases the demand pool.
 
         Usable pods are unmarked first, because pods that do not answer count in `replicas`, but serve no request.
         """

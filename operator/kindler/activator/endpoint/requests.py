@@ -8,7 +8,7 @@
                                                Rejection   the wire replies at once and does not read the body
     request.dispatch(backend)               <- a held request gets this backend
     request.reject(rejection)               <- a held request gets no backend (deleted, cannot start, deadline)
-    throttler.gone(request)                 -> the client of a held request left
+    throttler.gone(request)                 -> a held request ends: its client left, or the wire rejected it
     throttler.finished(request, backend, outcome, status, received, sent)
                                             -> the request ended; its slot is free
     throttler.unreachable(request, backend) -> the connect failed, no byte was written: another Backend | None (held

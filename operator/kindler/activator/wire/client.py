@@ -321,7 +321,7 @@ class ClientConnection(asyncio.Protocol):
     # ---- ends
 
     def close_if_idle(self) -> bool:
-        """Closes if there is no request and no byte of a request was received. Returns True if it closed."""
+        """Closes if no request is in progress and no byte of one was received. Returns whether that was the case."""
         idle = self._stream is None and not self._buffer and not self._pipelined
         if idle and not self._discarding:
             self._close(lingering=False)
