@@ -22,10 +22,10 @@ check: ## check format, lint, types, import laws, generated files and chart; run
 generate: ## write CRDs and reference pages from the models
 	@$(HACK) generate
 
-up: ## start the cluster of this checkout, with image registries (NODES=3: three nodes)
+up: ## start a cluster with image registries and without Kindler (NODES=3: three nodes)
 	@$(HACK) up $(if $(NODES),--nodes $(NODES))
 
-down: ## remove the cluster and all that it left on the machine
+down: ## remove the cluster; images and caches stay (`make clean` removes those of this checkout)
 	@$(HACK) down
 
 shell: ## open a shell in which kubectl, helm and curl reach the cluster

@@ -53,7 +53,8 @@ def run(options: Options) -> int:
 
 
 def open_shell(options: Options) -> int:
-    say("kubectl, helm and curl reach the cluster in this shell. `exit` leaves it")
+    cluster.environment()  # raises an error if no cluster is up
+    say("kubectl, helm and curl reach the cluster in this shell; $KINDLER_GATEWAY is the activator. `exit` leaves it")
     cluster.exec_in_network([os.environ.get("SHELL", "/bin/sh")])
     return 0
 

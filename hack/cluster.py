@@ -18,7 +18,7 @@ from hack.engine import NodeImage
 from hack.steps import CommandError, done, step
 
 KUBECONFIG = paths.run_folder() / "kubeconfig"
-NO_CLUSTER = "no cluster is up: run `make up` first"
+NO_CLUSTER = "no cluster is up: run `make demo` (with Kindler) or `make up` (without) first"
 _STATE = paths.run_folder() / "state.json"  # written last, when the cluster is complete
 _RESOLV_CONF = paths.run_folder() / "resolv.conf"
 _BIN = paths.run_folder() / "bin"

@@ -119,6 +119,9 @@ def response_lines(more: str = "") -> list[str]:
 
 def clean() -> None:
     """Removes the objects that an earlier, interrupted run left."""
+    say(
+        "Removes iris, iris-bigger and iris-broken of an earlier run, and waits until their pods are gone (up to 90 s)."
+    )
     shell("kubectl delete kep,kepc,kmodel iris iris-bigger iris-broken --ignore-not-found", show=False)
     await_no_pods(show=False)
 

@@ -42,7 +42,9 @@ def start() -> Engine:
             "(for root on Debian, this command sets up an engine itself)"
         )
     machine.require_packages(*PACKAGES)
-    with step("engine: no Docker responds here, so one of Debian packages starts in its own namespaces", "2 s"):
+    with step(
+        "engine: no Docker responds here, so dockerd from Debian's packages starts in namespaces of its own", "2 s"
+    ):
         process = _launch_once()
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and not (process and process.poll() is not None):

@@ -44,7 +44,7 @@ def ensure(engine: Engine) -> str:
     """The image's name. Builds it unless the engine has it."""
     name = f"localhost/kindler-node:{key()}"
     if engine.has_image(name):
-        done("node image: made here (present)")
+        done("node image: already built")
         return name
     done("node image: kind’s own image cannot be pulled here, so one is built")
     toolbox.ensure(*PARTS)

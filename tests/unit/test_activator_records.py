@@ -114,7 +114,7 @@ def test_a_cold_start_is_one_readable_line(caplog: pytest.LogCaptureFixture) -> 
 
     assert (
         line["message"]
-        == "cold start of team/Iris: asked 0 ms · pod created 13 · scheduled 359 · IP 359 · first ping 361"
+        == "cold start of team/Iris: request 0 ms · pod created 13 · scheduled 359 · IP 359 · first ping 361"
     )
     assert line["phases"] == {"created": 13, "scheduled": 359, "ip": 359, "ping": 361}
     assert (line["level"], line["event"], line["pod"]) == ("INFO", "coldStart", "a")

@@ -393,7 +393,7 @@ async def test_sigterm_lets_requests_finish_and_ends_with_status_zero(
             ("iris", "answered", 200, 4),
         }
         (cold,) = [line for line in lines if line.get("event") == "coldStart"]
-        assert "asked 0 ms · pod created" in cold["message"]
+        assert "request 0 ms · pod created" in cold["message"]
         with pytest.raises(aiohttp.ClientConnectionError):
             await rig.invoke()
 

@@ -44,7 +44,7 @@ class AccessLog:
     def cold_start(self, identity: Identity, pod: str, cold: ColdStart) -> None:
         """Logs that a pod started because a request needed it."""
         phases = cold.phases()
-        text = " · ".join(("asked 0 ms", *(f"{_PHASE_TEXTS[name]} {ms}" for name, ms in phases.items())))
+        text = " · ".join(("request 0 ms", *(f"{_PHASE_TEXTS[name]} {ms}" for name, ms in phases.items())))
         fields = {
             "event": "coldStart",
             "namespace": identity.namespace,

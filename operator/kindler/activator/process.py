@@ -126,7 +126,7 @@ class Activator:
         admins = admin.application(self.health, self.directory, self._samples)
         peer_port = await stack.enter_async_context(serving(peers, self.settings.peer_port))
         admin_port = await stack.enter_async_context(serving(admins, self.settings.admin_port))
-        # The exit stack stops the listener first, so the admin port answers as long as requests are served.
+        # Started last, so that the stack stops it before the other two ports: they answer until no request is left.
         self.listener = await start(self.settings, self.router)
         stack.push_async_callback(self.listener.stop)
         self.ports = Ports(self.listener.port, peer_port, admin_port)

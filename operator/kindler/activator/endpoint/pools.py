@@ -141,8 +141,8 @@ class PodPools:
         """How many requests the warm pods can run together: their used and their free slots.
 
         A pod counts if it answers, if it is Ready, or if it stopped answering less than ASSUMED_BUSY_SECONDS ago. Sizes
-        are computed from this number. So the number includes a pod that is too busy to answer a ping, and a pod that was Ready
-        before this process began.
+        are computed from this number. So the number includes a pod that is too busy to answer a ping, and a pod that
+        was Ready before this process began.
         """
         if self.route is None:
             return 0

@@ -274,7 +274,8 @@ class RequestStream(ClientResponse):
     def abort(self, rejection: Rejection) -> None:
         """Rejects a request that the client cannot complete: malformed, too large, or too slow.
 
-        The wire decides this rejection, so it also publishes it. `reject` sends a rejection that was published before.
+        The wire decides this rejection, so it also publishes it. `reject` publishes nothing, because the throttler or
+        the router decided its rejection.
         """
         client = self.client
         assert client is not None

@@ -105,7 +105,7 @@ def pool_failure(replica_set: Mapping[str, Any]) -> PodFailure | None:
 _IF_REPEATED = None
 _NOT_PULLED = (
     "The image {image} cannot be pulled: {detail}. "
-    "Make sure that it exists and that the Model's imagePullSecrets allow to pull it."
+    "Make sure that it exists and that the Model's imagePullSecrets give access to it."
 )
 _SENTENCES: Final[dict[str, tuple[bool | None, str]]] = {
     "ErrImagePull": (False, _NOT_PULLED),

@@ -79,7 +79,7 @@ def resolve(
         style, name, verb = Style.PLAIN, _by_host(host, cluster_domain), path[1:].decode()
     else:
         style = Style.SAGEMAKER if path.startswith(b"/endpoints/") else Style.PLAIN
-        return NoAddress(style, f"{_shown(path)} is no address of an endpoint. There are: {FORMS}.")
+        return NoAddress(style, f"{_shown(path)} is not the address of an endpoint. Valid addresses: {FORMS}.")
     if isinstance(name, str):
         return NoAddress(style, name)
     if method not in _METHODS[verb]:
@@ -119,7 +119,7 @@ def _by_host(host: bytes, cluster_domain: str) -> tuple[str, str] | str:
             f"The host must name the namespace: http://{labels[0]}.{{namespace}}/invocations "
             "(the namespace of the caller cannot be seen from here)."
         )
-    return f"The host {text!r} is not that of an endpoint. There are: {FORMS}."
+    return f"The host {text!r} is not that of an endpoint. Valid addresses: {FORMS}."
 
 
 def _shown(raw: bytes) -> str:
