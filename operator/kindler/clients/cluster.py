@@ -1,6 +1,6 @@
 """Requests to the API server with plain JSON: one method for each kind of request that Kindler makes.
 
-The model classes of kubernetes.aio are not used: an object is the dict that was received. Nothing here retries, because
+The model classes of kubernetes.aio are not used: an object is the dict that was received. No method retries, because
 only the caller knows whether to wait, to read again, or to give up.
 """
 
@@ -67,11 +67,11 @@ __all__ = [
 Objects = list[Object]  # inside Cluster, `list` is a method
 
 MERGE = "application/merge-patch+json"
-APPLY = "application/apply-patch+yaml"  # JSON is YAML
+APPLY = "application/apply-patch+yaml"  # the body is JSON, which is also valid YAML
 
 # Objects per page of a list. Parsing a page takes milliseconds, so a list of thousands never blocks the event loop.
 PAGE = 500
-SILENCE_SECONDS = 70.0  # the API server sends a bookmark every 60 s
+SILENCE_SECONDS = 70.0  # a watch without data for longer is broken, because a bookmark comes every 60 s
 
 
 class Cluster(Connection):
@@ -174,7 +174,7 @@ class Cluster(Connection):
     # Writing
 
     async def create(self, resource: Resource, namespace: str | None, body: Object, field_manager: str = "") -> Object:
-        """POST. Raises Conflict (`already_exists`) if the name is in use."""
+        """Creates the object (POST). Raises Conflict (`already_exists`) if the name is in use."""
         return await self._json("POST", resource.path(namespace), {"fieldManager": field_manager}, body)
 
     async def apply(
@@ -204,16 +204,16 @@ class Cluster(Connection):
     async def update(
         self, resource: Resource, namespace: str | None, name: str, body: Object, field_manager: str = ""
     ) -> Object:
-        """PUT of the whole object.
+        """Replaces the whole object (PUT).
 
-        With a `metadata.resourceVersion` in it, raises Conflict unless the object still has that version.
+        If `body` has a `metadata.resourceVersion`, raises Conflict unless the object still has that version.
         """
         return await self._json("PUT", resource.path(namespace, name), {"fieldManager": field_manager}, body)
 
     async def update_status(
         self, resource: Resource, namespace: str | None, name: str, body: Object, field_manager: str = ""
     ) -> Object:
-        """PUT of the status.
+        """Replaces the status of the object (PUT).
 
         Raises ValueError if `body` has no `metadata.resourceVersion`: then the write could overwrite a newer state.
         """

@@ -1,6 +1,6 @@
 """The HTTP connection to the API server: configuration, authentication, TLS, JSON, errors.
 
-kubernetes.aio provides configuration, authentication and TLS. Its request method is not used: it writes JSON in
+kubernetes.aio provides configuration, authentication and TLS. Its request method is not used, because it writes JSON in
 Python's form (see `encode`). aiohttp repeats a GET, PUT or DELETE once if an idle connection turns out to be closed. If
 the first PUT had already succeeded, the second one has an old resourceVersion. It fails with Conflict, and the caller
 reads again.

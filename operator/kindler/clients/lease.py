@@ -4,7 +4,7 @@
     renew 10 s   a leader that could not renew for this long does not lead any more, even if it still holds the Lease
     retry  2 s   a leader renews, and retries, with this period; a standby checks twice as often
 
-So a new leader leads at most (lease + retry) seconds after the last renewal of the old leader. The old leader has
+So a new leader begins at most (lease + retry) seconds after the last renewal of the old leader. The old leader has
 stopped at least (lease - renew) seconds before that. Times of different machines are never compared: the Lease's
 renewTime is only for people.
 
@@ -146,7 +146,7 @@ class Lease:
                 log.warning("Lease %s/%s not renewed: %s", self._namespace, self._name, error or "no response in time")
 
     async def _try_renew(self) -> bool:
-        """False if another process holds the Lease."""
+        """Renews the Lease. Returns False if another process holds the Lease."""
         try:
             await self._write(self._written)
         except (Conflict, NotFound):  # changed or deleted by others, or by our own write whose response was lost

@@ -61,8 +61,9 @@ async def serving(
 
 
 def health_application(alive: Check, ready: Check, registry: CollectorRegistry) -> web.Application:
-    """`/healthz` and `/readyz` as plain text (503 with the sentence of the check when it fails), `/metrics` as
-    Prometheus text.
+    """The application with `/healthz` and `/readyz` as plain text, and `/metrics` as Prometheus text.
+
+    If a check fails, the response has status 503 and the sentence of the check.
     """
 
     async def healthz(_: web.Request) -> web.Response:
@@ -148,7 +149,7 @@ class _BoundedSite(web.BaseSite):
 
 
 class _Cut(asyncio.Protocol):
-    """A client above the limit: its connection is reset."""
+    """The protocol for a client above the limit: it resets the connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
