@@ -147,7 +147,7 @@ class Cluster(Connection):
         """Changes after `resource_version`, as (ADDED | MODIFIED | DELETED | BOOKMARK, object).
 
         The API server ends the stream after `timeout_seconds`. Raises Gone if the API server does not keep that
-        resourceVersion any more, Unavailable if the stream breaks, ends inside an object, or has no data for
+        resourceVersion any more. Raises Unavailable if the stream breaks, ends inside an object, or has no data for
         `silence_seconds`. A caller that stops early must close the iterator (`contextlib.aclosing`).
         """
         query = {

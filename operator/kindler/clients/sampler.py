@@ -56,7 +56,7 @@ class Sampler:
         return self._window.usage(uid, age, self._clock())
 
     def load_seconds(self, uid: str) -> float:
-        """See Window.load_seconds."""
+        """The load seconds that activators have counted for an endpoint: see Window.load_seconds."""
         return self._window.load_seconds(uid)
 
     async def next_sample(self) -> None:

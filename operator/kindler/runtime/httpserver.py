@@ -1,7 +1,7 @@
 """Starts the HTTP server of a process, with limits.
 
-The limits exist because any client in the cluster may connect to the port, and because the server shares file
-descriptors and memory with the work of the process:
+Any client in the cluster may connect to the port, and the server shares file descriptors and memory with the work of
+the process. Therefore these limits exist:
 
 - At most CONNECTIONS connections. At the limit, a new client replaces the oldest client that has not sent a request
   yet, so that silent clients cannot block the kubelet's probes. If every client has sent a request, the new connection

@@ -45,7 +45,7 @@ def is_ours(child: Json, endpoint_uid: str) -> bool:
 
 
 def service(observed: Observed, activator: str) -> dict[str, Any]:
-    """The Service that clients use. `activator`: the DNS name that it resolves to."""
+    """The Service that clients use. `activator`: the DNS name to which the Service resolves."""
     return _child(observed, "v1", "Service", names.service_name(observed.name), {}) | {
         "spec": {"type": "ExternalName", "externalName": activator}
     }

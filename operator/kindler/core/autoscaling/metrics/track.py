@@ -1,4 +1,4 @@
-"""What one activator reported of one endpoint in the last minutes: counts that only grow, and levels, with their times."""
+"""The reports of one activator about one endpoint in the last minutes: growing counts and levels, with times."""
 
 from __future__ import annotations
 

@@ -75,11 +75,11 @@ class At:
     timestamp: float
 
     def last(self, until: float, after: float, start: float) -> float | None:
-        """See Schedule."""
+        """The last time t with after < t <= until; None if there is no such time."""
         return self.timestamp if after < self.timestamp <= until else None
 
     def next(self, after: float, start: float) -> float | None:
-        """See Schedule."""
+        """The first time t with after < t; None if there is no such time."""
         return self.timestamp if after < self.timestamp else None
 
 
@@ -90,12 +90,12 @@ class Rate:
     period: int
 
     def last(self, until: float, after: float, start: float) -> float | None:
-        """See Schedule."""
+        """The last time t with after < t <= until; None if there is no such time."""
         timestamp = math.floor(start) + (math.floor(until) - math.floor(start)) // self.period * self.period
         return timestamp if timestamp >= math.floor(start) and timestamp > after else None
 
     def next(self, after: float, start: float) -> float | None:
-        """See Schedule."""
+        """The first time t with after < t; None if there is no such time."""
         passed = (math.floor(after) - math.floor(start)) // self.period + 1
         return math.floor(start) + max(0, passed) * self.period
 
@@ -108,7 +108,7 @@ class Recurring:
     zone: ZoneInfo
 
     def last(self, until: float, after: float, start: float) -> float | None:
-        """See Schedule."""
+        """The last time t with after < t <= until; None if there is no such time."""
         clock = datetime.fromtimestamp(_clamp(until), self.zone)
         first = clock.replace(fold=0)
         latest_shown = first + (
@@ -121,7 +121,7 @@ class Recurring:
         return None
 
     def next(self, after: float, start: float) -> float | None:
-        """See Schedule."""
+        """The first time t with after < t; None if there is no such time."""
         clock = datetime.fromtimestamp(_clamp(after), self.zone).replace(tzinfo=None)
         for time in self.cron.walk(clock, up=True):
             timestamp = _timestamp(time, self.zone)
