@@ -75,7 +75,7 @@ SILENCE_SECONDS = 70.0  # a watch without data for longer is broken, because a b
 
 
 class Cluster(Connection):
-    """The requests to one API server. Every method raises ApiError (see errors.py) and nothing else.
+    """The requests to one API server. Every method raises ApiError (see errors.py) if the request fails.
 
     Requests share at most `max_connections` connections; watches have connections of their own (see Connection).
     """
@@ -84,7 +84,7 @@ class Cluster(Connection):
         super().__init__(max_connections)
         self._page_size = page_size
 
-    # Reading
+    # Methods that read
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
         """The object, or None if it does not exist."""
@@ -171,7 +171,7 @@ class Cluster(Connection):
         """The body of a GET of any path of the API server, for example `/openid/v1/jwks`."""
         return await self._bytes("GET", path)
 
-    # Writing
+    # Methods that write
 
     async def create(self, resource: Resource, namespace: str | None, body: Object, field_manager: str = "") -> Object:
         """Creates the object (POST). Raises Conflict (`already_exists`) if the name is in use."""

@@ -76,7 +76,7 @@ class Connection:
             if session is not None:
                 await session.close()
 
-    # One request
+    # Methods for one request
 
     async def _json(
         self,

@@ -91,7 +91,7 @@ class Lease:
             if still_held:
                 await self._release()
 
-    # A standby
+    # Methods of a standby
 
     async def _acquire(self) -> None:
         while True:
@@ -126,7 +126,7 @@ class Lease:
         free = spec.get("holderIdentity") in (None, "", self._identity)
         return 0.0 if free else float(spec.get("leaseDurationSeconds") or self._times.lease)
 
-    # The leader
+    # Methods of the leader
 
     def _remaining(self) -> float:
         return self._renewed_at + self._times.renew - _now()
@@ -170,7 +170,7 @@ class Lease:
                     }
                     await self._cluster.update(LEASES, self._namespace, self._name, current | {"spec": spec})
 
-    # One request
+    # Methods for one request
 
     async def _get(self) -> Object | None:
         return await self._cluster.get(LEASES, self._namespace, self._name)

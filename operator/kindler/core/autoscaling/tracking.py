@@ -90,7 +90,7 @@ def recommend(load: float, per_replica: float, current: int) -> int:
 
 
 def thousandths(value: float) -> int:
-    """The value in thousandths, rounded up like Kubernetes' quantities. Float errors are ignored: 3 x 0.1 is 300."""
+    """The value in thousandths, rounded up like Kubernetes' quantities. Float errors have no effect: 3 x 0.1 is 300."""
     return math.ceil(Decimal(f"{value:.12g}") * 1000)
 
 

@@ -91,7 +91,7 @@ def read(pod: Mapping[str, Any], now: float) -> PodFacts:
 
 
 def pool_failure(replica_set: Mapping[str, Any]) -> PodFailure | None:
-    """Why a ReplicaSet cannot create its pods (quota, Pod Security, an admission webhook), or None."""
+    """Why a ReplicaSet cannot create its pods, for example because of a quota; None if it can create them."""
     for condition in (replica_set.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
             detail = _short(condition.get("message"))

@@ -45,7 +45,7 @@ class Admission(Generic[R, B]):
         self.waiting.append(request)
 
     def wait_again(self, request: R) -> None:
-        """Moves a running request back to the front of the queue. No byte of it was sent to a pod."""
+        """Moves a running request back to the front of the queue. No byte of it may have been sent to a pod."""
         del self.running[request]
         self.waiting.appendleft(request)
 

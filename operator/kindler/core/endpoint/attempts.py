@@ -97,7 +97,7 @@ def _first_began(observed: Observed, refs: ResolvedRefs) -> int:
 def _latest(observed: Observed, stored: StoredRevision, refs: ResolvedRefs) -> Attempt | None:
     """The stored attempt, or a later attempt with which the target's pools are marked.
 
-    The caches of ControllerRevisions and of ReplicaSets can be out of date independently of each other.
+    Both are read, because the cache of ControllerRevisions or the cache of ReplicaSets may be out of date.
     """
     serving = set(((observed.status.get("route") or {}).get("pools") or {}).values())
     marks = [

@@ -96,7 +96,7 @@ class Window:
         """How many endpoints are tracked."""
         return len(self._endpoints)
 
-    # Samples
+    # Methods that add samples
 
     def add(self, sample: Iterable[tuple[str, Stats | None]], now: float) -> None:
         """Adds a sample: what each listed activator reported (None: it did not respond)."""
@@ -153,7 +153,7 @@ class Window:
         replica = self._replicas.get(key[0])
         return replica is not None and replica.listed == now and (replica.responded != now or track.last.at == now)
 
-    # Results
+    # Methods that return results
 
     def load_seconds(self, uid: str) -> float:
         """The load seconds that activators have counted for an endpoint, in total.

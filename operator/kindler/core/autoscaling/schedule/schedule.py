@@ -70,7 +70,7 @@ def parse(text: str, timezone: str = "UTC") -> Schedule:
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """One single time."""
+    """The schedule at(…): one single time."""
 
     timestamp: float
 
@@ -85,7 +85,7 @@ class At:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Every `period` seconds: at `start`, and after each whole number of periods."""
+    """The schedule rate(…): due every `period` seconds, at `start`, and after each whole number of periods."""
 
     period: int
 
@@ -95,14 +95,14 @@ class Rate:
         return timestamp if timestamp >= math.floor(start) and timestamp > after else None
 
     def next(self, after: float, start: float) -> float | None:
-        """The first time t with after < t; None if there is no such time."""
+        """The first time t with after < t."""
         passed = (math.floor(after) - math.floor(start)) // self.period + 1
         return math.floor(start) + max(0, passed) * self.period
 
 
 @dataclass(frozen=True, slots=True)
 class Recurring:
-    """A cron expression, and the time zone whose clock it uses."""
+    """The schedule cron(…): a cron expression, and the time zone whose clock it uses."""
 
     cron: Cron
     zone: ZoneInfo
