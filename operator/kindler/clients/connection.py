@@ -31,7 +31,7 @@ REQUEST_SECONDS = 30.0
 
 
 class Connection:
-    """Sessions for requests and for watches. Raises ApiError (see errors.py) and nothing else.
+    """Sessions for requests and for watches. Every failed request raises ApiError (see errors.py).
 
     Requests share at most `max_connections` connections. Watches have connections of their own: they are long-lived and
     must never delay a write.

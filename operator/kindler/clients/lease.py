@@ -1,4 +1,4 @@
-"""Leader election by a Lease, as client-go does it: one process leads, and stops before another one may start.
+"""Leader election by a Lease, as client-go does it: one process leads, and stops before another may start to lead.
 
     lease 15 s   a standby takes the Lease if the Lease has not changed for this long, by the standby's own clock
     renew 10 s   a leader that could not renew for this long does not lead any more, even if it still holds the Lease

@@ -128,7 +128,7 @@ def _failure(observed: Observed, route: Route, attempt: Attempt, overdue: float,
             return failure
     if failures and overdue >= 0:
         return failures[0]
-    # If a pool could not be created, the code that tried to create it reports a blocker.
+    # Only if all pools exist: if a pool could not be created, the code that tried to create it reports a blocker.
     complete = len(pools) == (2 if route.warm_pool else 1)
     if complete and overdue >= NO_PROGRESS_SECONDS:
         text = "The pods have reported nothing since they were created. Inspect them: kubectl describe pods -l"

@@ -11,7 +11,8 @@ from kindler.api.stats import EndpointStats, Totals
 
 ZERO: Final = Totals()
 MAX_GAP_SECONDS: Final = 15.0  # longest gap between two readings that is interpolated
-# The longest gap between the start and the first reading. A starting process responds late, and its counts are small.
+# The longest gap between an activator's start and its first reading. A starting activator responds late, and its counts
+# are small.
 MAX_START_GAP_SECONDS: Final = 60.0
 ROUNDING: Final = 0.001  # load seconds: sums of the same numbers in another order differ by less
 _COUNTS: Final = tuple((f.name, f.type == "int") for f in fields(Totals))
