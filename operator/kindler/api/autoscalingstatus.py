@@ -1,5 +1,4 @@
-"""The schema of status for `spec.autoscaling[]`: the bounds in force with their origin, and the last scaling
-activities.
+"""The schema of status for `spec.autoscaling[]`: the bounds in force, their origin, and the last activities.
 
 `boundsSince`, `registered`, `base` and `scheduledScalingSuspended` are the controller's memory. It computes the bounds
 in force from them, the scheduled actions and the current time. So a restarted controller computes the same bounds.

@@ -6,12 +6,12 @@ define the rest:
     Rule              a CEL rule and the message that a user gets when it fails
     WithoutEffect     SageMaker has the field, but Kindler does not act on it: status.ignoredFields lists it. Its values
                       are not validated, so that values of a newer SageMaker are accepted too
-    RequiredByRule    required, but by a Rule (its message is better than "Required value")
-    FormByRule        has a required format, but by a Rule (its message is better than "must be of type date-time")
+    RequiredByRule    the field is required by a Rule, whose message is better than "Required value"
+    FormByRule        a Rule checks the format; its message is better than "must be of type date-time"
     ListMap           a list whose items are identified by one field
 
-The API server validates objects. Parsing here only converts accepted objects to Python types. Therefore only types and
-bounds are checked on both sides.
+The API server validates objects. Parsing here only converts accepted objects to Python types. Therefore it checks only
+types and bounds again.
 """
 
 from __future__ import annotations
@@ -72,8 +72,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class WithoutEffect:
-    """The field has no effect; `why` is the reason. `warn`: an admission warning tells the user when the field is
-    set."""
+    """The field has no effect; `why` is the reason.
+
+    `warn`: True if an admission warning tells the user that the field has no effect.
+    """
 
     why: str
     warn: bool = False

@@ -11,7 +11,7 @@ READY: Final = "Ready"  # the current spec is fully in effect
 AVAILABLE: Final = "Available"  # the endpoint serves requests, also when it is scaled to zero
 RECONCILING: Final = "Reconciling"  # the controller or the pods still have work to do
 STALLED: Final = "Stalled"  # the user must change something
-# Only with spec.autoscaling: provisioned concurrency follows its metrics and schedules. Does not influence Ready.
+# Only with spec.autoscaling: provisioned concurrency follows its metrics and schedules. It does not influence Ready.
 SCALING_ACTIVE: Final = "ScalingActive"
 
 TRUE: Final = "True"
@@ -45,7 +45,7 @@ SUSPENDED: Final = "Suspended"  # False: spec suspends scaling out and in; only 
 CANNOT_SCALE: Final = "CannotScale"  # False: the HPA cannot be written, or cannot scale its ReplicaSet
 NOT_SCALED_YET: Final = "NotScaledYet"  # Unknown: the HPA exists but has not read its metrics yet
 
-# endpointStatus: SageMaker's values. Each of the first four is also the reason of conditions at that time.
+# endpointStatus: SageMaker's values. While one of the first four is reported, it can also be the reason of conditions.
 CREATING: Final = "Creating"
 UPDATING: Final = "Updating"
 IN_SERVICE: Final = "InService"
@@ -56,7 +56,7 @@ ROLLING_BACK: Final = "RollingBack"
 SYSTEM_UPDATING: Final = "SystemUpdating"
 UPDATE_ROLLBACK_FAILED: Final = "UpdateRollbackFailed"
 
-# Results of a scaling activity, as in Application Auto Scaling. FAILED (above) is the fourth.
+# Results of a scaling activity, as in Application Auto Scaling. FAILED, which is defined above, is the fourth result.
 IN_PROGRESS: Final = "InProgress"  # instances have not responded yet
 SUCCESSFUL: Final = "Successful"  # the size is reached
 OVERRIDDEN: Final = "Overridden"  # a later change replaced it before the size was reached
@@ -76,8 +76,10 @@ ENDPOINT_STATUSES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One entry of status.conditions. `last_transition_time`: when `status` last changed (RFC 3339, UTC, whole
-    seconds)."""
+    """One entry of status.conditions.
+
+    `last_transition_time`: when `status` last changed (RFC 3339, UTC, whole seconds).
+    """
 
     type: str
     status: str

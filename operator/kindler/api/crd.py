@@ -1,7 +1,7 @@
 """Generates CustomResourceDefinitions from the models: Python types and markers in, structural schemas out.
 
-Generation fails for a type or marker that is not in the tables below. Otherwise a new one could get a schema that the
-API server interprets differently.
+Generation fails for a type or marker that is not in the tables below. Otherwise a new type or marker could get a schema
+that the API server interprets differently.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ _LENGTHS: Final = {"string": "Length", "array": "Items", "object": "Properties"}
 
 
 class Unsupported(TypeError):
-    """A model uses a type, marker or default that structural schemas do not support, or that this module does not
-    yet."""
+    """A Block uses a type, marker or default that structural schemas or this module do not support."""
 
 
 def crd(kind: Kind) -> Schema:

@@ -1,6 +1,6 @@
 """CEL rules for points in time and schedules: the API server checks their form and the range of each field.
 
-The controller reports what needs more than a pattern: a time in the past, a day that does not exist in any of the
+The controller reports errors that a pattern cannot find: a time in the past, a day that does not exist in any of the
 listed months, an unknown time zone. The API server evaluates the patterns with RE2. Tests compare each pattern with the
 controller's own parser.
 """
@@ -49,8 +49,8 @@ _WEEKDAY: Final = "(?:[1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)"
 _ALONE_OF_MONTH: Final = rf"\?|L(?:-(?:[12]?[0-9]|30))?W?|{_DAY}W"
 _ALONE_OF_WEEK: Final = rf"\?|L|{_WEEKDAY}(?:L|#[1-5])"
 
-# Name, pattern, number of fields after it, allowed values. If there are seven fields, the first is the seconds, a
-# number.
+# Name, pattern, number of fields after it, allowed values. If a text has seven fields, the first field is a number: the
+# seconds.
 _FIELDS: Final = (
     (
         "minutes",

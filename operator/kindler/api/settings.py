@@ -28,8 +28,8 @@ class Common:
     """Settings of every process.
 
     `namespaces`: the namespaces to watch; empty means all. `system_namespace`: the namespace of Kindler itself.
-    `release`: the installation's name, so that one cluster can have several. `pod_name`: this replica. `log_format`:
-    one of LOG_FORMATS.
+    `release`: the installation's name; one cluster can have several installations. `pod_name`: this replica.
+    `log_format`: one of LOG_FORMATS.
     """
 
     namespaces: tuple[str, ...]

@@ -67,7 +67,7 @@ class EndpointStats:
     is neither `revision` nor a key of `older` is drained on this replica. `in_flight` includes `older`. `warm` and
     `demand` count the requests that each pool executes now. `allocated`: how many requests all warm pods that serve can
     take together, busy slots included. A warm pod that is too busy to respond to a ping still counts for a while.
-    `totals`: None unless there is a warm pool.
+    `totals`: None if there is no warm pool.
     """
 
     uid: str
@@ -113,8 +113,10 @@ class EndpointStats:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """One replica's response. `boot` changes when the process restarts. Keys of `endpoints`:
-    "namespace/metadata.name"."""
+    """One replica's response. `boot` changes when the process restarts.
+
+    Keys of `endpoints`: "namespace/metadata.name".
+    """
 
     boot: str
     endpoints: dict[str, EndpointStats]

@@ -50,7 +50,7 @@ class ActivatorStats:
         self._failures: dict[str, str] = {}
 
     async def read(self, provisioned: bool = False) -> Responses:
-        """Reads all activator pods whose containers may run. Returns (pod name, its statistics or None) by name.
+        """Reads all activator pods whose containers may run. Returns (pod name, statistics or None), sorted by name.
 
         None: the pod did not respond. Terminating pods are included, because they still report their requests in
         progress. Raises ApiError if the API server does not list the pods. `provisioned`: only endpoints with a warm
@@ -62,7 +62,7 @@ class ActivatorStats:
         running = sorted((pod["metadata"]["name"], pod["status"]["podIP"]) for pod in pods if _may_run(pod))
         self._failures = {ip: failure for ip, failure in self._failures.items() if any(ip == one for _, one in running)}
         headers = self._headers()
-        # A semaphore instead of the connector's limit, because the timeout must not include the wait for a slot.
+        # A semaphore limits the requests. With the connector's limit, the timeout would include the wait for a slot.
         slots = asyncio.Semaphore(PARALLEL_REQUESTS)
 
         async def one(ip: str) -> Stats | None:
@@ -109,6 +109,6 @@ class ActivatorStats:
 
 
 def _may_run(pod: Object) -> bool:
-    """False for a pod without an IP (it never started) or that succeeded or failed. Such a pod has no requests."""
+    """False for a pod that has no IP address, has succeeded or has failed. Such a pod has no requests."""
     status: dict[str, Any] = pod.get("status") or {}
     return bool(status.get("podIP")) and status.get("phase") not in ("Succeeded", "Failed")

@@ -1,6 +1,6 @@
 """Requests to the API server with plain JSON: one method for each kind of request that Kindler makes.
 
-The model classes of kubernetes.aio are not used: an object is the dict that was received. Nothing here retries, because
+The model classes of kubernetes.aio are not used: an object is the dict that was received. No method retries, because
 only the caller knows whether to wait, to read again, or to give up.
 """
 
@@ -67,15 +67,15 @@ __all__ = [
 Objects = list[Object]  # inside Cluster, `list` is a method
 
 MERGE = "application/merge-patch+json"
-APPLY = "application/apply-patch+yaml"  # JSON is YAML
+APPLY = "application/apply-patch+yaml"  # the body is JSON, which is also valid YAML
 
 # Objects per page of a list. Parsing a page takes milliseconds, so a list of thousands never blocks the event loop.
 PAGE = 500
-SILENCE_SECONDS = 70.0  # the API server sends a bookmark every 60 s
+SILENCE_SECONDS = 70.0  # a watch without data for longer is broken, because a bookmark comes every 60 s
 
 
 class Cluster(Connection):
-    """The requests to one API server. Every method raises ApiError (see errors.py) and nothing else.
+    """The requests to one API server. Every method raises ApiError (see errors.py) if the request fails.
 
     Requests share at most `max_connections` connections; watches have connections of their own (see Connection).
     """
@@ -84,7 +84,7 @@ class Cluster(Connection):
         super().__init__(max_connections)
         self._page_size = page_size
 
-    # Reading
+    # Methods that read
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
         """The object, or None if it does not exist."""
@@ -147,7 +147,7 @@ class Cluster(Connection):
         """Changes after `resource_version`, as (ADDED | MODIFIED | DELETED | BOOKMARK, object).
 
         The API server ends the stream after `timeout_seconds`. Raises Gone if the API server does not keep that
-        resourceVersion any more, Unavailable if the stream breaks, ends inside an object, or has no data for
+        resourceVersion any more. Raises Unavailable if the stream breaks, ends inside an object, or has no data for
         `silence_seconds`. A caller that stops early must close the iterator (`contextlib.aclosing`).
         """
         query = {
@@ -171,10 +171,10 @@ class Cluster(Connection):
         """The body of a GET of any path of the API server, for example `/openid/v1/jwks`."""
         return await self._bytes("GET", path)
 
-    # Writing
+    # Methods that write
 
     async def create(self, resource: Resource, namespace: str | None, body: Object, field_manager: str = "") -> Object:
-        """POST. Raises Conflict (`already_exists`) if the name is in use."""
+        """Creates the object (POST). Raises Conflict (`already_exists`) if the name is in use."""
         return await self._json("POST", resource.path(namespace), {"fieldManager": field_manager}, body)
 
     async def apply(
@@ -204,16 +204,16 @@ class Cluster(Connection):
     async def update(
         self, resource: Resource, namespace: str | None, name: str, body: Object, field_manager: str = ""
     ) -> Object:
-        """PUT of the whole object.
+        """Replaces the whole object (PUT).
 
-        With a `metadata.resourceVersion` in it, raises Conflict unless the object still has that version.
+        If `body` has a `metadata.resourceVersion`, raises Conflict unless the object still has that version.
         """
         return await self._json("PUT", resource.path(namespace, name), {"fieldManager": field_manager}, body)
 
     async def update_status(
         self, resource: Resource, namespace: str | None, name: str, body: Object, field_manager: str = ""
     ) -> Object:
-        """PUT of the status.
+        """Replaces the status of the object (PUT).
 
         Raises ValueError if `body` has no `metadata.resourceVersion`: then the write could overwrite a newer state.
         """

@@ -1,6 +1,6 @@
 """The HTTP connection to the API server: configuration, authentication, TLS, JSON, errors.
 
-kubernetes.aio provides configuration, authentication and TLS. Its request method is not used: it writes JSON in
+kubernetes.aio provides configuration, authentication and TLS. Its request method is not used, because it writes JSON in
 Python's form (see `encode`). aiohttp repeats a GET, PUT or DELETE once if an idle connection turns out to be closed. If
 the first PUT had already succeeded, the second one has an old resourceVersion. It fails with Conflict, and the caller
 reads again.
@@ -31,7 +31,7 @@ REQUEST_SECONDS = 30.0
 
 
 class Connection:
-    """Sessions for requests and for watches. Raises ApiError (see errors.py) and nothing else.
+    """Sessions for requests and for watches. Every failed request raises ApiError (see errors.py).
 
     Requests share at most `max_connections` connections. Watches have connections of their own: they are long-lived and
     must never delay a write.
@@ -76,7 +76,7 @@ class Connection:
             if session is not None:
                 await session.close()
 
-    # One request
+    # Methods for one request
 
     async def _json(
         self,

@@ -26,7 +26,7 @@ class ApiError(Exception):
 
 
 class Forbidden(ApiError):
-    """403: RBAC, a quota or an admission policy forbids the request. The message names it."""
+    """403: RBAC, a quota or an admission policy forbids the request. The message says which of them."""
 
 
 class NotFound(ApiError):
@@ -34,8 +34,9 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """409: a stale resourceVersion, an unmet precondition, another manager's field, or (`already_exists`) a name in
-    use.
+    """409: a stale resourceVersion, an unmet precondition, another manager's field, or a name in use.
+
+    `already_exists`: True if the name is in use.
     """
 
     @property
@@ -54,7 +55,7 @@ class Invalid(ApiError):
 class Unavailable(ApiError):
     """No response (connection refused, connection lost, too slow), 429, or 5xx. A later retry may succeed.
 
-    If the request was a write, it is unknown whether the API server did it.
+    If the request was a write, it is unknown whether the API server carried it out.
     """
 
 
@@ -69,9 +70,9 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def from_status(http_status: int, body: Any, headers: Mapping[str, str] | None = None) -> ApiError:
-    """The error for a response: a `Status` object, or any body that a proxy sent. `body` is parsed if it was JSON.
+    """The error for a response: a `Status` object, or any body that a proxy sent.
 
-    `http_status` takes precedence over the code in the body.
+    `body`: the parsed JSON; None if the body was not JSON. `http_status` takes precedence over the code in the body.
     """
     fields: dict[str, Any] = body if isinstance(body, dict) else {}
     details = fields.get("details") or {}
@@ -90,5 +91,5 @@ def from_status(http_status: int, body: Any, headers: Mapping[str, str] | None =
 
 
 def no_answer(failure: BaseException) -> Unavailable:
-    """The error for a request without a (complete) response."""
+    """The error for a request that got no response, or only a part of the response."""
     return Unavailable(0, type(failure).__name__, str(failure) or "the API server did not answer in time")

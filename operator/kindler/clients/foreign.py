@@ -1,7 +1,7 @@
 """Foreign metrics: read from the installation's Prometheus if one is configured, else from the external metrics API.
 
-Without Prometheus this needs the right to list the metrics of external.metrics.k8s.io that the installation allows. If
-Kindler itself serves that API, it responds that it has no such metric.
+Without Prometheus, Kindler needs the right to list the metrics of external.metrics.k8s.io that the installation allows.
+If Kindler itself serves that API, it responds that it has no such metric.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from kindler.core.autoscaling.metrics.usage import NoData
 
 # For this many seconds, one result (also NoData) is used for all policies that read the same metric.
 FRESH_SECONDS: Final = 3.0
-# The longest time that a caller waits. Five workers read the HPAs of the whole cluster, and a slow foreign server must
-# not stop them.
+# The longest time that a caller waits. kube-controller-manager has five workers for all HPAs of the cluster, and a slow
+# foreign server must not stop them.
 WAIT_SECONDS: Final = 1.0
 # While the server is slow, its last result is used for at most this many seconds.
 MAX_AGE_SECONDS: Final = 30.0
 TIMEOUT_SECONDS: Final = 5.0
-# Pause after a timeout, per metric.
+# Seconds until a metric is read again after a timeout.
 RETRY_SECONDS: Final = 30.0
 
 MetricResult = float | NoData

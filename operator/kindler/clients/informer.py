@@ -4,10 +4,10 @@
            because a watch would never report it
     watch  starts at the list's resourceVersion; bookmarks advance it, so a reconnect rarely needs a list
 
-    failure                                         then
-    -------                                         ----
-    410, or an error before the first list          list again
-    lost, truncated, silent, rejected, 5xx, 429     watch again from the last resourceVersion, after a back-off
+    failure                                           then
+    -------                                           ----
+    410, or an error before the first list            list again
+    a lost, truncated or silent watch; another error  watch again from the last resourceVersion, after a back-off
 
 The store stays readable while the API server is unreachable.
 """
@@ -36,7 +36,7 @@ FIRST_BACKOFF_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class InformerTimes:
-    """Seconds. `silence`: a watch without data for longer is replaced. `max_backoff`: longest pause before a retry."""
+    """Times in seconds. A watch without data for more than `silence` is replaced. `max_backoff`: the longest pause."""
 
     silence: float = SILENCE_SECONDS
     max_backoff: float = 10.0
@@ -93,7 +93,7 @@ class Informer:
         return min(view.last_event for view in self._views)
 
     async def run(self) -> None:
-        """Runs until it is cancelled."""
+        """Lists and watches until it is cancelled."""
         async with asyncio.TaskGroup() as group:
             for view in self._views:
                 group.create_task(self._follow(view), name=f"informer {self._resource.plural} {view.namespace or '*'}")

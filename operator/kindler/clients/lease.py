@@ -1,10 +1,10 @@
-"""Leader election by a Lease, as client-go does it: one process leads, and stops before another one may start.
+"""Leader election by a Lease, as client-go does it: one process leads, and stops before another may start to lead.
 
     lease 15 s   a standby takes the Lease if the Lease has not changed for this long, by the standby's own clock
     renew 10 s   a leader that could not renew for this long does not lead any more, even if it still holds the Lease
     retry  2 s   a leader renews, and retries, with this period; a standby checks twice as often
 
-So a new leader leads at most (lease + retry) seconds after the last renewal of the old leader. The old leader has
+So a new leader begins at most (lease + retry) seconds after the last renewal of the old leader. The old leader has
 stopped at least (lease - renew) seconds before that. Times of different machines are never compared: the Lease's
 renewTime is only for people.
 
@@ -91,7 +91,7 @@ class Lease:
             if still_held:
                 await self._release()
 
-    # A standby
+    # Methods of a standby
 
     async def _acquire(self) -> None:
         while True:
@@ -126,7 +126,7 @@ class Lease:
         free = spec.get("holderIdentity") in (None, "", self._identity)
         return 0.0 if free else float(spec.get("leaseDurationSeconds") or self._times.lease)
 
-    # The leader
+    # Methods of the leader
 
     def _remaining(self) -> float:
         return self._renewed_at + self._times.renew - _now()
@@ -146,7 +146,7 @@ class Lease:
                 log.warning("Lease %s/%s not renewed: %s", self._namespace, self._name, error or "no response in time")
 
     async def _try_renew(self) -> bool:
-        """False if another process holds the Lease."""
+        """Renews the Lease. Returns False if another process holds the Lease."""
         try:
             await self._write(self._written)
         except (Conflict, NotFound):  # changed or deleted by others, or by our own write whose response was lost
@@ -170,7 +170,7 @@ class Lease:
                     }
                     await self._cluster.update(LEASES, self._namespace, self._name, current | {"spec": spec})
 
-    # One request
+    # Methods for one request
 
     async def _get(self) -> Object | None:
         return await self._cluster.get(LEASES, self._namespace, self._name)

@@ -14,7 +14,7 @@ from kindler.core.autoscaling.metrics.usage import NoData, Usage, Window
 
 log = logging.getLogger(__name__)
 
-# Seconds between the starts of two samples. Below 1, so that it is at most a second on a busy event loop, too.
+# Seconds between the starts of two samples. The value is below 1, so that a busy event loop also samples every second.
 PERIOD_SECONDS: Final = 0.95
 # Timeout of one activator. A late activator is read again in the next sample. Nothing is lost, because it keeps its
 # counts.
@@ -22,7 +22,7 @@ TIMEOUT_SECONDS: Final = 0.8
 
 
 class Sampler:
-    """`clock`: monotonic seconds. `seconds`: the period. Each run starts without data."""
+    """Samples the activators. `clock`: monotonic seconds. `seconds`: the period. Each run starts without data."""
 
     def __init__(self, activators: ActivatorStats, clock: Callable[[], float], seconds: float = PERIOD_SECONDS) -> None:
         self._activators = activators
@@ -56,7 +56,7 @@ class Sampler:
         return self._window.usage(uid, age, self._clock())
 
     def load_seconds(self, uid: str) -> float:
-        """See Window.load_seconds."""
+        """The load seconds that activators have counted for an endpoint: see Window.load_seconds."""
         return self._window.load_seconds(uid)
 
     async def next_sample(self) -> None:
@@ -66,12 +66,15 @@ class Sampler:
 
     @property
     def sample_age(self) -> float:
-        """Seconds since the last sample; infinity before the first. There is no sample without a list of activators."""
+        """Seconds since the last sample; infinity before the first.
+
+        While the API server does not list the activators, there is no sample.
+        """
         return self._clock() - self._window.last
 
     @property
     def loop_age(self) -> float:
-        """Seconds since the loop last started a sample with any result; infinity before the first sample."""
+        """Seconds since the loop last started a sample, even one that failed; infinity before the first sample."""
         return self._clock() - self._loop_started
 
     @property

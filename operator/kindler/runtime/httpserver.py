@@ -1,7 +1,7 @@
 """Starts the HTTP server of a process, with limits.
 
-The limits exist because any client in the cluster may connect to the port, and because the server shares file
-descriptors and memory with the work of the process:
+Any client in the cluster may connect to the port, and the server shares file descriptors and memory with the work of
+the process. Therefore these limits exist:
 
 - At most CONNECTIONS connections. At the limit, a new client replaces the oldest client that has not sent a request
   yet, so that silent clients cannot block the kubelet's probes. If every client has sent a request, the new connection
@@ -61,9 +61,9 @@ async def serving(
 
 
 def health_application(alive: Check, ready: Check, registry: CollectorRegistry) -> web.Application:
-    """The application with `/healthz`, `/readyz` and `/metrics`.
+    """The application with `/healthz` and `/readyz` as plain text, and `/metrics` as Prometheus text.
 
-    The first two are plain text: 503 and the sentence of the check if it fails. `/metrics` is Prometheus text.
+    If a check fails, the response has status 503 and the sentence of the check.
     """
 
     async def healthz(_: web.Request) -> web.Response:
@@ -149,7 +149,7 @@ class _BoundedSite(web.BaseSite):
 
 
 class _Cut(asyncio.Protocol):
-    """A client above the limit: its connection is reset."""
+    """The protocol for a client above the limit: it resets the connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

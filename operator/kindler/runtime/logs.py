@@ -18,7 +18,7 @@ class JsonFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line without its newline."""
+        """The record as one line of JSON, without a newline at its end."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -32,7 +32,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str, log_format: str) -> None:
-    """Sends all logging to standard output. `level`: a name of the logging module; an unknown one is INFO.
+    """Sends all logging to standard output. `level`: a name of the logging module; an unknown name means INFO.
 
     `log_format`: json, text, or auto (text if standard output is a terminal, else json).
     """

@@ -20,10 +20,10 @@ from kindler.core.common.ratelimit import TokenBucket
 
 log = logging.getLogger(__name__)
 
-# The keys are public. So no symmetric algorithm is accepted, and never "none".
+# Symmetric algorithms and "none" are not accepted, because the keys are public: anybody could sign a token.
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512")
 LEEWAY_SECONDS: Final = 10
-FRESH_SECONDS: Final = 600.0  # keys older than this are read again if the API server responds
+FRESH_SECONDS: Final = 600.0  # keys older than this are read again in the background
 REFRESHES_PER_SECOND, REFRESH_BURST = 0.1, 3
 
 

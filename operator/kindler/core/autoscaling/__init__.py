@@ -3,5 +3,5 @@
 Belongs here: which entry of spec.autoscaling applies, the bounds in force, the HPA and its rule, conditions, causes and
 scaling activities. Does not belong here: the rollout of a revision (core.endpoint) and how loads are read (clients).
 
-`decide` composes the decision. It calls the other modules; no other module calls `decide`.
+`decide` composes the decision. It calls the other modules of this package; none of them calls `decide`.
 """

@@ -1,12 +1,13 @@
-"""`status.scalingActivities`: the last changes of the desired provisioned concurrency, with cause and result, newest
-first.
+"""`status.scalingActivities`: the last changes of the desired provisioned concurrency, the newest first.
 
-the newest activity                              its result
--------------------                              ----------
-the size is reached                              Successful, final
-another size is desired before it is reached     Overridden, final
-instances cannot start                           Failed, with the reason; Successful if they start later
-else                                             InProgress
+Each entry has a cause and a result:
+
+the newest activity                                 its result
+-------------------                                 ----------
+the size is reached                                 Successful, final
+another size is desired before this one is reached  Overridden, final
+instances cannot start                              Failed, with the reason; Successful if they start later
+any other case                                      InProgress
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ _OPEN = (c.IN_PROGRESS, c.FAILED)
 
 
 def activities(status: Json, decision: ScalingDecision, failure: PodFailure | None, now: str) -> list[dict[str, Any]]:
-    """The activities after a pass with the decision `decision`. `now`: RFC 3339.
+    """The activities that this pass writes. `now`: RFC 3339.
 
-    `status`: the status that was read. `failure`: why instances do not start.
+    `status`: the status that was read. `decision`: the decision of this pass. `failure`: why instances do not start.
     """
     entries = [dict(entry) for entry in status.get("scalingActivities") or ()]
     if entries and entries[0]["result"] in _OPEN and entries[0]["to"] != decision.desired:

@@ -1,14 +1,15 @@
 """The bounds in force: the registered MinCapacity and MaxCapacity, and later changes by scheduled actions.
 
-Each pass computes them from the entry, the memory in status and the time. So actions missed while no controller ran
-are applied when a controller starts. The current text of an action always counts. If an action is added or edited after
-the bounds were registered, and it was due in the meantime, it applies at once. A removed action has no effect any more.
+Each pass computes them from the entry, the memory in status and the time. So actions that were due while no controller
+ran are applied when a controller starts. Only the current text of an action counts. If an action is added or edited
+after the bounds were registered, and it was due in the meantime, it applies at once. A removed action has no effect any
+more.
 
 event                                  base           since          bounds after the event
 -----                                  ----           -----          ----------------------
 first seen, or the bounds were edited  as registered  now            the base, changed by actions that become due
-first seen, nothing has served yet     as registered  creation time  the same; actions can become due while the
-                                                                     endpoint is created, which takes minutes
+first seen, nothing has served yet     as registered  creation time  as in the first row; actions can become due while
+                                                                     the endpoint is created, which takes minutes
 an action becomes due                  -              -              its minimum and its maximum; each applies until
                                                                      another action sets the same bound
 scheduled scaling is suspended         as in force    now            the base; actions that become due have no effect
@@ -91,11 +92,11 @@ class BoundsMemory:
 
 @dataclass(frozen=True, slots=True)
 class BoundsInForce:
-    """`bounds`: the bounds in force. `minimum_by`, `maximum_by`: the actions that set them; None: they are the base's.
+    """`bounds`: the bounds in force. `minimum_by`, `maximum_by`: the actions that set them; None: `base` sets them.
 
-    `memory`: must be stored in status. `last`, `next`: the last action that was due, and the next one; None while
-    scheduled scaling is suspended. `failures`: a sentence for each action that cannot be parsed and is left out; the
-    user must correct it.
+    `memory`: what the controller must store in status. `last`, `next`: the last action that was due, and the next one;
+    None while scheduled scaling is suspended. `failures`: a sentence for each action that cannot be parsed and is left
+    out; the user must correct the action.
     """
 
     bounds: Bounds
@@ -137,10 +138,10 @@ class _TimedAction:
 def bounds_in_force(
     target: ScalableTarget, memory: BoundsMemory | None, created: float, now: float, served: bool = True
 ) -> BoundsInForce:
-    """The bounds at `now`, and the memory for the next pass. An invalid schedule raises no error.
+    """The bounds at `now`, and the memory for the next pass. An action with an invalid schedule is left out.
 
-    `created`: the time from which rates without startTime count. `served`: whether the endpoint has served. If it has
-    and there is no memory, its bounds are registered now.
+    `created`: the time from which rates without startTime count. `served`: whether the endpoint has served. If the
+    endpoint has served and there is no memory, its bounds are registered now.
     """
     actions, failures = _parse_actions(target.scheduled_actions or (), created)
     registered, suspended = (

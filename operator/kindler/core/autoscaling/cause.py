@@ -17,7 +17,7 @@ from kindler.core.autoscaling.stored import desired_before, stored_entry
 
 
 def cause(state: ScalingState, situation: Situation, desired: int) -> str:
-    """The cause with autoscaling. Empty if the desired size is the size in status. `desired`: units."""
+    """The cause for an endpoint with autoscaling. Empty if the desired size is the size in status. `desired`: units."""
     before = desired_before(state.status)
     if before == desired:
         return ""
@@ -32,7 +32,7 @@ def cause(state: ScalingState, situation: Situation, desired: int) -> str:
 
 
 def fixed(state: ScalingState, desired: int) -> str:
-    """The cause without autoscaling. Empty if the desired size is the size in status."""
+    """The cause for an endpoint without autoscaling. Empty if the desired size is the size in status."""
     before = desired_before(state.status)
     if before == desired:
         return ""
@@ -77,7 +77,7 @@ def _policies(state: ScalingState, situation: Situation, desired: int) -> str:
 
 
 def _largest_policy(state: ScalingState, situation: Situation) -> str:
-    """The policy with the largest quotient of load and target; empty if it is not known."""
+    """The name of the policy whose load divided by target is largest; empty if several exist and no load is known."""
     shares: dict[str, float] = {}
     seen = ((state.hpa or {}).get("status") or {}).get("currentMetrics") or ()
     for n, policy in enumerate(situation.policies):

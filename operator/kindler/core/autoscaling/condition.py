@@ -1,12 +1,12 @@
 """The condition ScalingActive: whether provisioned concurrency follows its metrics and schedules.
 
-If not, its message says what to do.
+If it does not, the message of the condition says what the user can do.
 
 case                                                   status   reason
 ----                                                   ------   ------
 the maximum in force is 0                              True     MaximumIsZero
 no policies                                            True     Scheduled
-policies, none usable                                  False    NoMetrics
+there are policies, but none is usable                 False    NoMetrics
 scaling in and out are suspended                       False    Suspended
 the controller computes: no load was read yet          Unknown  NotScaledYet
 the controller computes: a load is missing             False    NoMetrics
@@ -17,8 +17,8 @@ the HPA cannot read a metric that it needs             False    NoMetrics after 
 the HPA reads its metrics                              True     MetricsAvailable
 
 The first row that matches counts. The controller computes the size if no API is free, or if the pool is at 0 and an HPA
-would leave it there. No message contains a size or a load, because each write of status is sent to the watches of all
-activators.
+would leave it there. No message contains the current size or load, because each write of status is sent to the watches
+of all activators.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _APIS: Final = {
 
 
 def scaling_active(state: ScalingState, situation: Situation) -> ConditionText:
-    """(status, reason, message)."""
+    """The condition ScalingActive as (status, reason, message)."""
     status, reason, message = _condition(state, situation)
     return status, reason, " ".join((message, *_notes(situation, status)))
 
@@ -159,7 +159,7 @@ def _reported(state: ScalingState, reason: str) -> bool:
 
 
 def _notes(situation: Situation, status: str) -> list[str]:
-    """Sentences that are appended to the message."""
+    """The sentences to append to the message: what is suspended, and whether maxConcurrency limits the maximum."""
     suspended, notes = situation.target.suspended_state, []
     if status == c.TRUE and situation.policies and suspended.dynamic_scaling_in_suspended:
         notes.append("Scaling in is suspended.")

@@ -15,7 +15,7 @@ some      above    none  any       1..   by the rule         from 1 to 0 when th
 
 "The rule" is the rule of the HPA (core/autoscaling/tracking.py). "Rejected": the minimum is 0, and the API server
 rejects an HPA with minReplicas 0. The maximum of an HPA is at least 1. Therefore, if the rule says 0, the HPA is pinned
-to 1, and the controller does the last step. "-": the HPA scales the pool; until an HPA targets the pool, the controller
+to 1, and the controller scales from 1 to 0. "-": the HPA scales the pool; until an HPA targets the pool, the controller
 scales it. An HPA that scaled the pool to 0 itself still reads metrics and scales the pool up again.
 """
 
@@ -38,8 +38,8 @@ from kindler.core.common.timestamps import format_timestamp
 
 # Seconds between passes while the controller computes the size.
 RESYNC_SECONDS: Final = 5.0
-FIRST_MINUTE_RESYNC_SECONDS: Final = 15.0  # until a whole minute was sampled
-IDLE_RESYNC_SECONDS: Final = 60.0  # idle: the LoadMeter requests a pass at the first request
+FIRST_MINUTE_RESYNC_SECONDS: Final = 15.0  # used until a whole minute was sampled
+IDLE_RESYNC_SECONDS: Final = 60.0  # used while idle; the LoadMeter requests a pass at the first request
 
 
 def decide(state: ScalingState) -> ScalingDecision:
@@ -108,7 +108,7 @@ def _size_while_loads_are_missing(state: ScalingState, situation: Situation) -> 
 
 
 def _size(state: ScalingState, situation: Situation, computed: int | None) -> int | None:
-    """The last column of the table in the docstring of this module."""
+    """The size that the controller sets: the last column of the table in the docstring of this module."""
     if not situation.has_hpa:
         return situation.rules.clamp(situation.replicas)
     if situation.replicas == 0 and not situation.hpa_leaves_zero:
@@ -167,7 +167,7 @@ def _status(state: ScalingState, situation: Situation, desired: int, current: in
 def _is_idle(state: ScalingState, situation: Situation, computed: int | None) -> bool:
     """Whether the pool is at its minimum and only a request can change that.
 
-    Never with a foreign metric, because it can change without a request.
+    False with a foreign metric, because such a metric can change without a request.
     """
     loads = [state.loads.get(policy.policy_name) for policy in situation.policies]
     return (

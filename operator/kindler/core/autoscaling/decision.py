@@ -8,7 +8,7 @@ yes               some      0                 the controller: 0, and no HPA
 yes               some      above             the HPA; the controller only from 0, and from 1 to 0 if the API server
                                               rejects an HPA with minReplicas 0
 yes               some      above, no API     the HPA, with minReplicas and maxReplicas pinned to the size that the
-                                              controller computes by the HPA's rule; from and to 0 as above
+                                              controller computes by the HPA's rule; from and to 0 as in the row above
 
 The controller scales from 0, because an HPA ignores a pool at 0 unless the HPA itself scaled it to 0. All cases are in
 core/autoscaling/decide.py.
@@ -37,7 +37,7 @@ class MetricsApi(enum.Enum):
 
     EXTERNAL = "external"
     CUSTOM = "custom"
-    NONE = "none"  # other servers have both: the controller computes sizes
+    NONE = "none"  # other servers serve both APIs, so the controller computes sizes
 
 
 @dataclass(frozen=True, slots=True)

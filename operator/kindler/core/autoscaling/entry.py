@@ -24,8 +24,8 @@ from kindler.core.common.objects import Json
 def entry_for(endpoint: Json, variant: str, next_variant: str | None) -> tuple[Json | None, Blocker | None]:
     """The entry of spec.autoscaling (JSON) that applies to `variant`, and a blocker about entries of other variants.
 
-    `variant`: the variant that serves. `next_variant`: its name after the update in progress; None: not known, or no
-    update.
+    `variant`: the variant that serves. `next_variant`: its name after the update in progress; None if that name is not
+    known, or if no update is in progress.
     """
     entries: Sequence[Json] = endpoint["spec"].get("autoscaling") or ()
     chosen = next((e for e in entries if e.get("variantName") == variant), None)

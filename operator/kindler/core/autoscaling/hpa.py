@@ -18,8 +18,8 @@ from kindler.core.autoscaling.tracking import Rules, thousandths
 from kindler.core.common.objects import Json
 
 CONDITIONS: Final = ("AbleToScale", "ScalingActive", "ScaledToZero")  # the HPA's conditions that we read
-_PERIOD_SECONDS: Final = 15  # in each period any change of size is allowed
-_MAX_PODS: Final = 200  # no maximum is above it
+_PERIOD_SECONDS: Final = 15  # an HPA policy must have a period; ours allow any change of size in it
+_MAX_PODS: Final = 200  # the largest maxCapacity, so the HPA may add all pods at once
 _SUFFIXES: Final = ("m", "", "k", "M", "G", "T", "P")
 
 
@@ -78,7 +78,7 @@ def per_replica(policy: ScalingPolicy, route: Route) -> float:
 
 
 def quantity(value: float) -> str:
-    """Kubernetes' canonical form, rounded up to thousandths: 0.7 is 700m, 1.4 is 1400m, 2 is 2, 3000 is 3k."""
+    """The value as a canonical quantity of Kubernetes, rounded up to thousandths: 0.7 is 700m, 2 is 2, 3000 is 3k."""
     count, suffix = thousandths(value), 0
     while count and count % 1000 == 0 and suffix < len(_SUFFIXES) - 1:
         count, suffix = count // 1000, suffix + 1

@@ -21,7 +21,7 @@ class Situation:
     in_force          the bounds after registration and scheduled actions, but before maxConcurrency limits them
     policies          the policies that can be used
     policy_errors     a sentence for each policy that cannot be used
-    replicas          spec.replicas of the pool; if the pool does not exist (any more), the size of a new pool
+    replicas          spec.replicas of the pool; if the pool does not exist, the size of a new pool
     hpa_targets_pool  an HPA targets the pool
     hpa_leaves_zero   the HPA itself scaled the pool to 0 by our metrics, so it will scale the pool up again
     """
@@ -42,7 +42,7 @@ class Situation:
         return bool(self.policies) and self.rules.high > 0
 
     def controller_computes(self, state: ScalingState) -> bool:
-        """Whether the controller computes the size, because no HPA can."""
+        """Whether the controller computes the size, because no HPA can compute it now."""
         if not self.has_hpa:
             return False
         if state.capabilities.api is MetricsApi.NONE:

@@ -6,7 +6,7 @@ from kindler.core.common.objects import Json
 
 
 def stored_entry(status: Json) -> Json | None:
-    """The entry of status.autoscaling, for any name of its variant: a status has at most one entry."""
+    """The entry of status.autoscaling, whatever the name of its variant is: a status has at most one entry."""
     return next(iter(status.get("autoscaling") or ()), None)
 
 

@@ -10,7 +10,7 @@ scale the pool: no metrics API is free, or the pool scales from or to 0.
                     count; if all loads are missing, the current size stays
     window          the size falls only to the largest recommendation of the last `window` seconds; the first pass
                     counts the current size as a recommendation
-    switches        not below the current size without `scales_in`, not above it without `scales_out`
+    switches        without `scales_in` the size does not fall; without `scales_out` it does not rise
     bounds          the result is limited to `low` .. `high`
 
 Loads and targets are counted in thousandths, rounded up, as Kubernetes counts quantities.
@@ -37,7 +37,7 @@ class Tracked:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """`low`, `high`: sizes in replicas. `window`: stabilization window of scale-in, in seconds."""
+    """Limits of the rule. `low`, `high`: sizes in replicas. `window`: stabilization window of scale-in, in seconds."""
 
     low: int
     high: int
@@ -63,7 +63,10 @@ History = tuple[Recommendation, ...]
 def replicas(
     tracked: Iterable[Tracked], current: int, rules: Rules, history: History, now: float
 ) -> tuple[int, History]:
-    """The size for `tracked`, and the history for the next call (the first is ()). `current`: the current size."""
+    """The size for `tracked`, and the history for the next call.
+
+    `current`: the current size. `history`: what the previous call returned; () in the first call.
+    """
     # A controller whose clock was ahead may have left recommendations from the future.
     history = tuple(r for r in history if r.at <= now) or (Recommendation(now, current),)
     if current > rules.high or 0 < current < rules.low:
@@ -87,7 +90,7 @@ def recommend(load: float, per_replica: float, current: int) -> int:
 
 
 def thousandths(value: float) -> int:
-    """The value in thousandths, rounded up like Kubernetes' quantities. Float errors are ignored: 3 x 0.1 is 300."""
+    """The value in thousandths, rounded up like Kubernetes' quantities. Float errors have no effect: 3 x 0.1 is 300."""
     return math.ceil(Decimal(f"{value:.12g}") * 1000)
 
 

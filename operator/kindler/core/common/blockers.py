@@ -18,8 +18,9 @@ class BlockerKind(enum.Enum):
 class Blocker:
     """One reason why the spec is not in effect. `reason`: one CamelCase word, `message`: a sentence for the user.
 
-    `blocking`: False if the Endpoint works without it (for example, another object has the name of its Service).
-    `child`: the kind of the object that could not be written; empty if the blocker is not about a child.
+    `blocking`: False if the Endpoint can serve in spite of the blocker (for example, another object has the name of its
+    Service). `child`: the kind of the child object that could not be written; empty if the blocker is not about a child
+    object.
     """
 
     kind: BlockerKind

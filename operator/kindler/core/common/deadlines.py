@@ -1,4 +1,4 @@
-"""Until when a pod may start, and until when a request may wait for the start of a pod."""
+"""The time until which a pod may start, and until which a request may wait for the start of a pod."""
 
 from __future__ import annotations
 

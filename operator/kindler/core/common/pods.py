@@ -1,7 +1,7 @@
 """Reads the state of a model pod from its status: the phase of its life, and why it does not serve.
 
-The controller (status of the Endpoint) and the activator (backends, responses to held requests) both use it, so that
-they report the same failure.
+Both the controller and the activator use this module. So the status of the Endpoint and the responses to held requests
+report the same failure.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from kindler.api import names
 from kindler.core.common.deadlines import startup_deadline
 from kindler.core.common.timestamps import parse_timestamp
 
-# If a container was restarted this often and was never ready, it will not recover by itself. The kubelet's first
-# restart is immediate, so the container has then ended three times.
+# A container that was restarted at least this often, and that never responded, counts as unable to recover by itself.
 REPEATED: Final = 2
 END_MARGIN: Final = 120  # seconds that a container may take to end
 _DETAIL_LIMIT: Final = 300
@@ -25,8 +24,8 @@ _DETAIL_LIMIT: Final = 300
 class PodFailure:
     """Why a pod does not serve. `reason` is one CamelCase word, `message` a sentence with cause and remedy.
 
-    `final`: the pod can never start by itself. Otherwise it may still recover, for example when somebody adds a node or
-    raises a quota, or when the next pull of the image succeeds.
+    `final`: True if the pod can never start by itself. Else it may still recover, for example when somebody adds a node
+    or raises a quota, or when the next pull of the image succeeds.
     """
 
     reason: str
@@ -40,9 +39,9 @@ class PodFacts:
 
     `started`: when the running container started (None while no container runs). `ready`: the pod's Ready condition;
     the first True means that the health path responded. `ended`: the pod has ended and cannot start again (evicted, or
-    lost with its node); its ReplicaSet has created another pod, and this pod's object may exist for a long time. `ip`
-    may be reused by another pod: `uid` distinguishes them. `image_id` is the digest to which the runtime resolved the
-    image, empty before that.
+    lost with its node); its ReplicaSet has created another pod, and this pod's object may exist for a long time.
+    Another pod may get the same `ip` later; `uid` distinguishes the two pods. `image_id` is the digest to which the
+    runtime resolved the image; empty until the runtime has resolved the image.
     """
 
     name: str
@@ -92,7 +91,7 @@ def read(pod: Mapping[str, Any], now: float) -> PodFacts:
 
 
 def pool_failure(replica_set: Mapping[str, Any]) -> PodFailure | None:
-    """Why a ReplicaSet cannot create its pods (quota, Pod Security, an admission webhook), or None."""
+    """Why a ReplicaSet cannot create its pods, for example because of a quota; None if it can create them."""
     for condition in (replica_set.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
             detail = _short(condition.get("message"))
@@ -101,7 +100,7 @@ def pool_failure(replica_set: Mapping[str, Any]) -> PodFailure | None:
     return None
 
 
-# reason -> (final, the sentence for the user). Rows with _IF_REPEATED are final if the container has ended repeatedly.
+# reason -> (final, the sentence for the user). A row with _IF_REPEATED is final only after REPEATED restarts.
 _IF_REPEATED = None
 _NOT_PULLED = (
     "The image {image} cannot be pulled: {detail}. "
@@ -177,7 +176,7 @@ def _failure(
     """The first failure that applies.
 
     The order: the pod ended on its node; it is unschedulable; its container waits, and the kubelet reports the reason;
-    its container ended before; its container has run for too long without a response.
+    its container ended and has not been ready since; its container has run for too long without a response.
     """
     status = pod.get("status") or {}
     if status.get("phase") == "Failed":
@@ -205,10 +204,10 @@ def _ended(pod: Mapping[str, Any], container: Mapping[str, Any]) -> PodFailure |
     reason = _ALIAS.get(end.get("reason", ""), end.get("reason", ""))
     began, ended = parse_timestamp(end.get("startedAt")), parse_timestamp(end.get("finishedAt"))
     ran = ended - began if began is not None and ended is not None else 0.0
-    # The kubelet kills a container whose startupProbe failed. The earliest time is one second before the startup
-    # timeout. The latest time is after twice the timeout (each ping took its 2 s) and the preStop hook and the grace
-    # period. The status does not report this cause, so only the container's running time shows it. A container that ran
-    # for longer has responded before, and may do so again.
+    # The kubelet kills a container whose startupProbe failed. It does so at the earliest one second before the startup
+    # timeout, and timestamps have whole seconds. At the latest the container ends after twice the timeout (each ping
+    # took 2 s), the preStop hook and the grace period. The status does not report the failed probe, so only the
+    # container's running time shows it. A container that ran for longer has responded before, and may respond again.
     longest = 2 * details["seconds"] + END_MARGIN
     if reason not in ("OOMKilled", "RunContainerError"):
         reason = "PingFailing" if 0 < details["seconds"] - 2 <= ran <= longest else "CrashLoopBackOff"
@@ -227,7 +226,7 @@ def _unresponsive(pod: Mapping[str, Any], container: Mapping[str, Any], now: flo
 
 
 def _details(pod: Mapping[str, Any]) -> dict[str, Any]:
-    """Values for the sentences about a container. `seconds`: what its startupProbe allows; 0 without a probe."""
+    """Values for the sentences about a container. `seconds`: how long its startupProbe lets it start; else 0."""
     spec = _container(pod)
     probe = spec.get("startupProbe") or {}
     get = probe.get("httpGet") or {}
@@ -261,6 +260,6 @@ def _deletion_cost(annotations: Mapping[str, str]) -> int:
 
 
 def _short(text: str | None) -> str:
-    """One line without its full stop, short enough for a status."""
+    """The text as one line without a full stop at its end, shortened to _DETAIL_LIMIT characters."""
     line = " ".join((text or "no details given").split()).rstrip(".")
     return line if len(line) <= _DETAIL_LIMIT else line[: _DETAIL_LIMIT - 1] + "…"

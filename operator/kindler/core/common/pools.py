@@ -10,7 +10,7 @@ from kindler.core.common.pods import PodFailure
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A ReplicaSet of Kindler. `attempt`: the Attempt.id for which it was created.
+    """A ReplicaSet of Kindler. `attempt`: the `id` of the Attempt for which it was created.
 
     `failure`: why the ReplicaSet cannot create pods. `found`: the whole object, for the comparison with its manifest.
     """

@@ -7,7 +7,7 @@
     POST /invocations   at  {name}.{ns}[.svc[.{cluster domain}]]
         The per-endpoint Service. The host contains the object's name.
     GET  .../ping[?wake=true]
-        With each of these forms.
+        A ping, with each of these paths and hosts.
 
 Errors of the first form look like SageMaker's; errors of the other forms are plain HTTP. A path that names an endpoint
 takes precedence over the host. SageMaker names are compared exactly. Object names are compared as DNS does, without
@@ -35,7 +35,7 @@ class Purpose(enum.Enum):
 
     INVOCATION = "invocation"
     PING = "ping"  # GET .../ping without wake: a local reply from the known state of the pods
-    WAKE = "wake"  # GET .../ping?wake=true: held and placed like an invocation, then a local 200
+    WAKE = "wake"  # GET .../ping?wake=true: held and placed like an invocation; the response is a local 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Admission of requests to one endpoint: `running + waiting <= limit`; held requests are served first in, first out.
 
 A small state machine without I/O or clock. A request counts from its acceptance until the model's response is read to
-its end. A waiting request counts until its client leaves.
+its end. If the client of a waiting request leaves, the request does not count any more.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Admission(Generic[R, B]):
         self.waiting.append(request)
 
     def wait_again(self, request: R) -> None:
-        """Moves a running request back to the front of the queue. No byte of it was sent to a pod."""
+        """Moves a running request back to the front of the queue. No byte of it may have been sent to a pod."""
         del self.running[request]
         self.waiting.appendleft(request)
 

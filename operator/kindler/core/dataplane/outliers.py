@@ -8,15 +8,15 @@ from typing import Final
 from kindler.core.common.pods import PodFacts, PodFailure
 from kindler.core.common.ratelimit import backoff
 
-# The activator deletes a pod only this many seconds after its startup time, because the kubelet must first have the
-# chance to restart a container that never answered.
+# The activator deletes a pod only this many seconds after its startup time. Before that, the kubelet can restart a
+# container that never answered.
 RESTART_MARGIN_SECONDS: Final = 10.0
 FIRST_EJECTION_SECONDS, LONGEST_EJECTION_SECONDS = 0.1, 10.0
-PROBE_SHARE, LONGEST_PROBE_INTERVAL = 0.005, 0.25  # share of the time waited so far; seconds
+PROBE_SHARE, LONGEST_PROBE_INTERVAL = 0.005, 0.25  # first: share of the time waited so far; second: seconds
 
 
 def ejection_seconds(failures: int) -> float:
-    """Seconds until the next probe of a pod, from the last of `failures` in a row.
+    """Seconds from the last of `failures` failures in a row to the next probe of the pod.
 
     After the first failure there is no delay, because it is normal that a keep-alive connection closes while a request
     is sent.
@@ -43,8 +43,8 @@ def probe_interval(waited: float, cannot_start: bool, shortest: float) -> float:
 def is_stuck(facts: PodFacts, in_use: int, unanswered_seconds: float, startup_timeout: float) -> bool:
     """True if the activator must delete a pod that answered no probe for `unanswered_seconds`, so that it is replaced.
 
-    False for a pod without a node, an address or a running container, because the scheduler and the kubelet are
-    responsible for it (crash back-off, image pulls). False while requests run in it.
+    False for a pod without an address or a running container: the scheduler and the kubelet are responsible for such a
+    pod, for example while it pulls its image. False while requests run in the pod.
     """
     if facts.deleting or in_use or facts.ip is None or facts.started is None:
         return False
@@ -52,9 +52,9 @@ def is_stuck(facts: PodFacts, in_use: int, unanswered_seconds: float, startup_ti
 
 
 def cannot_start(pods: Iterable[tuple[PodFacts, bool]]) -> PodFailure | None:
-    """Why no pod of these can ever start: the first pod's failure. None if one pod may start.
+    """Why none of `pods` can ever start: the failure of the first pod. None if a pod may start, or if there is no pod.
 
-    No pod of these answers now. Each comes with True if it ever answered a probe:
+    None of the pods answers now. Each pod comes with a flag: True if the pod has ever answered a probe.
 
         failure             never answered    answered before
         none, or not final  may start         may start

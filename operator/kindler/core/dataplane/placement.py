@@ -1,7 +1,7 @@
 """Which backend takes the next request: a warm backend before a demand backend, the most recently used backend first.
 
-So the other backends become idle and can be removed. A small state machine without I/O or clock over backends (pods
-that answer). A backend has a free slot if its `in_use` is below the limit per instance.
+So the other backends become idle and can be removed. This module is a small state machine without I/O or clock. Its
+backends are pods that answer. A backend has a free slot if its `in_use` is below the limit per instance.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Placement(Generic[B]):
             free.update(dict.fromkeys([backend, *others]))
 
     def remove(self, backend: B) -> None:
-        """No new request goes to this backend; requests in it continue. Does nothing for an unknown backend."""
+        """Removes a backend, so that it gets no new request. Requests in it continue. Ignores an unknown backend."""
         for backends in (self.warm, self.demand, self.free_warm, self.free_demand):
             backends.pop(backend, None)
 
@@ -59,7 +59,7 @@ class Placement(Generic[B]):
         return backend
 
     def give_back(self, backend: B) -> None:
-        """One request left the backend, which is now the most recently used one."""
+        """Frees the slot of a request that left `backend`. The backend is now the most recently used one."""
         backend.in_use -= 1
         free = self.free_warm if backend in self.warm else self.free_demand if backend in self.demand else None
         if free is not None and backend.in_use < self.per_instance:

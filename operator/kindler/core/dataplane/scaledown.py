@@ -29,8 +29,8 @@ class Candidate:
     """One pod of the demand pool that is not being deleted. Times in monotonic seconds.
 
     `idle_since`: None while the pod works or may still start. For a pod that never answered, it is the end of its
-    startup time, so that a pod in a crash loop is removed, too. `low_cost_since`: when its low cost was written, if we
-    know it. `removing`: `replicas` was lowered for this pod.
+    startup time, so that a pod in a crash loop is removed, too. `low_cost_since`: when its low cost was written;
+    None if that is not known. `removing`: `replicas` was lowered for this pod.
     """
 
     uid: str
@@ -113,8 +113,8 @@ def warm_deletion_cost(cost: int, in_use: int, last_used: float, now: float) -> 
     """The deletion cost that a warm pod should have, so that an HPA removes idle pods first. `cost`: its current cost.
 
     The low cost is set before the HPA removes a pod. The HPA follows an average over 60 s and ignores differences below
-    10 %. So it removes no pod in the first 6 s after the load has ended. If some load remains, it waits longer. Between
-    the two bounds a pod keeps its cost, because not every short request should cause a write.
+    10 %. So it removes no pod in the first 6 s after the load has ended. If some load remains, the HPA waits longer.
+    An idle pod keeps its cost for WARM_IDLE_SECONDS, because not every short request should cause a write.
     """
     if in_use:
         return 0

@@ -1,7 +1,7 @@
 """The status of a Model or an EndpointConfig: whether it is accepted, which fields have no effect, and its users.
 
-It is accepted even if it refers to an object that does not exist. It is not accepted if an older object has its name,
-or if its spec is invalid.
+An object is accepted even if it refers to an object that does not exist. It is not accepted if an older object has its
+name, or if its spec is invalid.
 """
 
 from __future__ import annotations

@@ -36,12 +36,14 @@ def current_attempt(
 
     the latest attempt                               the attempt of this pass                   reported failure
     ------------------                               ------------------------                   ----------------
-    no attempt is stored                             the first                                  that of the status
-    was for other limits                             the first                                  -
-    succeeded, then another revision got the route   the first again, with the existing pools   -
-    failed, and its sources have changed             the first again                            that of the status
-    failed, and its pause is over                    the next                                   its own
-    any other                                        the same                                   its own, or the status's
+    no attempt is stored                             a first attempt                            status
+    was for other limits                             a first attempt                            none
+    succeeded, then another revision got the route   a first attempt, with the existing pools   none
+    failed, and its sources have changed             a first attempt                            status
+    failed, and its pause is over                    the next attempt                           own, else status
+    any other                                        the latest attempt                         own, else status
+
+    "status": the failure that the status reports for this revision. "own": the failure of the latest attempt.
     """
     reported = _reported_failure(observed, stored.revision)
     highest = max((r.number for r in observed.revisions if r.routed), default=0)
@@ -93,7 +95,10 @@ def _first_began(observed: Observed, refs: ResolvedRefs) -> int:
 
 
 def _latest(observed: Observed, stored: StoredRevision, refs: ResolvedRefs) -> Attempt | None:
-    """The stored attempt, or a later attempt that is marked on the target's pools: either cache may be out of date."""
+    """The stored attempt, or a later attempt with which the target's pools are marked.
+
+    Both are read, because the cache of ControllerRevisions or the cache of ReplicaSets may be out of date.
+    """
     serving = set(((observed.status.get("route") or {}).get("pools") or {}).values())
     marks = [
         _marked(p.attempt, refs, stored)
@@ -123,7 +128,7 @@ def _failure(observed: Observed, route: Route, attempt: Attempt, overdue: float,
             return failure
     if failures and overdue >= 0:
         return failures[0]
-    # If a pool could not be created, the code that tried to create it reports a blocker.
+    # Only if all pools exist: if a pool could not be created, the code that tried to create it reports a blocker.
     complete = len(pools) == (2 if route.warm_pool else 1)
     if complete and overdue >= NO_PROGRESS_SECONDS:
         text = "The pods have reported nothing since they were created. Inspect them: kubectl describe pods -l"

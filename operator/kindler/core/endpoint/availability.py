@@ -19,12 +19,13 @@ _REPORTED_AT_ONCE: Final = ("QuotaExceeded", "FailedCreate")
 def availability(observed: Observed, route: Route | None) -> tuple[PodFailure | None, bool]:
     """Why pods of the routed revision do not start, and whether the endpoint still responds to requests.
 
-    pods ready   warm pool fails   demand pool fails            degraded   available
-    ----------   ---------------   -----------------            --------   ---------
-    some         no                any                          -          True
-    some         yes               any                          warm's     True
-    none         yes or no         yes, or warm pool fails      first      False
-    none         no                no (at zero, or starting)    -          True
+    pods ready   warm pool fails   demand pool fails            failure                available
+    ----------   ---------------   -----------------            -------                ---------
+    some         no                any                          none                   True
+    some         yes               any                          of the warm pool       True
+    none         yes               any                          of the warm pool       False
+    none         no                yes                          of the demand pool     False
+    none         no                no (at zero, or starting)    none                   True
     """
     if route is None:
         return None, False
@@ -37,7 +38,7 @@ def availability(observed: Observed, route: Route | None) -> tuple[PodFailure | 
 
 
 def _lasting_failure(observed: Observed, pool: Pool | None, route: Route) -> PodFailure | None:
-    """A failure that is final, that has lasted for the startup timeout, or that the status already reports.
+    """A failure that is final, has lasted for the startup timeout, or is reported by the status or the ReplicaSet.
 
     A pod whose image cannot be pulled alternates between ErrImagePull and ImagePullBackOff, and only the latter is
     final. Therefore a reported failure stays reported while there is any failure.

@@ -58,7 +58,7 @@ def all_pools(
 
 
 def is_desired(pool: Pool, desired_pools: tuple[DesiredPool, ...]) -> bool:
-    """Whether this pool must exist, and was created for the right attempt."""
+    """Whether this pool must exist, and was created for the attempt that its DesiredPool names."""
     desired = next((d for d in desired_pools if d.name == pool.name), None)
     return desired is not None and desired.attempt in ("", pool.attempt)
 

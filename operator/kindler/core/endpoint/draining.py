@@ -8,16 +8,16 @@ from kindler.core.common.pools import Pool
 from kindler.core.endpoint.state import Observed, RouteRecord
 
 DRAIN_MARGIN = 5  # seconds in addition to the longest invocation time, for activators that do not respond
-# Seconds in addition to both, for activators that report that they need the pool. This limit exists because the stats
-# may be out of date, or this controller's clock may be wrong.
+# Seconds in addition to the longest invocation time and DRAIN_MARGIN, for activators that report that they need the
+# pool. This limit exists because the stats may be out of date, or this controller's clock may be wrong.
 NEEDED_MARGIN = 600
 
 
 def drained(observed: Observed, present: RouteRecord | None, pool: Pool) -> bool:
     """Whether no request needs this pool any more.
 
-    the revision          all activators report it drained   one activator still needs it   neither
-    ------------          --------------------------------   ----------------------------   -------
+    the revision          all activators report it drained   one activator still needs it   any other case
+    ------------          --------------------------------   ----------------------------   --------------
     never had the route   yes                                after NEEDED_MARGIN            yes
     has had the route     yes                                after NEEDED_MARGIN            after the invocation time
 
@@ -48,7 +48,10 @@ def _needs(observed: Observed, pool: Pool, stats: Stats | None) -> bool:
 
 
 def _reports_drained(observed: Observed, present: RouteRecord, pool: Pool, stats: Stats | None) -> bool:
-    """True if this activator does not need the pool any more. No response: False. Unknown endpoint: True."""
+    """True if this activator does not need the pool any more, or does not know the endpoint.
+
+    False if the activator did not respond.
+    """
     if stats is None:
         return False
     reported = observed.reported_by(stats)

@@ -1,17 +1,22 @@
-"""The Events for a change of an Endpoint's status: a function of both statuses, so that a restart repeats no Event.
+"""The Events for a change of an Endpoint's status.
 
-before                  after                              Event
-------                  -----                              -----
-no status               Creating                           Normal  Creating
-any                     waits for a reference              Warning EndpointConfigNotFound, ModelNotFound
-not in service          in service                         Normal  InService
-in service              Updating                           Normal  Updating
-Updating, failed        another revision or limits served  Normal  Updated
-any                     failed, or for another reason      Warning CreationFailed; UpdateFailed, RolledBack; NameTaken
-pods could start        pods cannot start                  Warning CannotStart
-in service, not ready   in service, ready, same route      Normal  InService
-one desired size        another desired size               Normal  ScalingOut, ScalingIn
-sizes follow metrics    they cannot                        Warning NoMetrics, CannotScale …
+They are a function of the old and the new status, so that a restarted controller repeats no Event.
+
+before                    after                              Event
+------                    -----                              -----
+no status                 Creating                           Normal  Creating
+any                       waits for a reference              Warning EndpointConfigNotFound, ModelNotFound
+not in service            in service                         Normal  InService
+in service                Updating                           Normal  Updating
+had a route               ready, with another route          Normal  Updated
+any                       the creation failed                Warning CreationFailed
+any                       the update failed                  Warning UpdateFailed, Normal RolledBack
+any                       Deleting                           none
+any                       not ready for another reason       Warning with that reason, for example NameTaken
+pods could start          pods cannot start                  Warning CannotStart
+in service, not ready     in service, ready, same route      Normal  InService
+one desired size          another desired size               Normal  ScalingOut, ScalingIn
+ScalingActive not False   ScalingActive is False             Warning NoMetrics, CannotScale
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ RESOLVED: Final = f"{names.GROUP}/resolved-image"
 
 
 def owner_reference(endpoint: Json) -> dict[str, Any]:
-    """The owner reference of every child. By it, the garbage collector deletes the children after the Endpoint."""
+    """The owner reference of every child. With it, the garbage collector deletes the children after the Endpoint."""
     meta = endpoint["metadata"]
     return {
         "apiVersion": names.API_VERSION,
@@ -45,7 +45,7 @@ def is_ours(child: Json, endpoint_uid: str) -> bool:
 
 
 def service(observed: Observed, activator: str) -> dict[str, Any]:
-    """The Service that clients use. `activator`: the DNS name that it resolves to."""
+    """The Service that clients use. `activator`: the DNS name to which the Service resolves."""
     return _child(observed, "v1", "Service", names.service_name(observed.name), {}) | {
         "spec": {"type": "ExternalName", "externalName": activator}
     }
@@ -94,7 +94,7 @@ def controller_revision(observed: Observed, stored: StoredRevision) -> dict[str,
 
 
 def stored_revision_from(raw: Json) -> StoredRevision | None:
-    """The revision that a ControllerRevision stores; None if it cannot be read. Then it is created again."""
+    """The revision that a ControllerRevision stores; None if it cannot be read."""
     meta, data = raw["metadata"], raw.get("data") or {}
     notes = meta.get("annotations") or {}
     try:

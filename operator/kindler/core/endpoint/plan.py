@@ -4,10 +4,10 @@ The list is empty if nothing differs. It never contains an object that Kindler d
 
 A rejected write ends the pass. Therefore the order is:
 1. The revision that already serves, its pools and the HPA, because an update that fails must not affect them.
-2. Objects before the writes that need them: a revision before its pools (a pool without its revision could not be
-   rebuilt), the Service, then the annotations that record that a revision has the route (its pools exist by then), and
-   the HPA at the same time.
-3. Deletions.
+2. Objects before the writes that need them. A revision comes before its pools, because a pool without its revision
+   could not be rebuilt. Then follow the Service, the annotations that record that a revision has the route, and the
+   HPA.
+3. Deletions of pools and revisions that are not required any more.
 The HPA gets a pool only after the controller has sized it for the last time. The HPA releases a pool before the
 controller sizes it. So only one component at a time sizes a pool.
 """
@@ -47,7 +47,8 @@ def plan(observed: Observed, rollout: RolloutPlan, activator: str) -> tuple[Acti
     ]
     untargeted = _untargeted_pool(observed, rollout)
     hpa = (*_hpa(observed, rollout), *(action for desired, action in pools if desired.name == untargeted))
-    # True if the HPA must target another pool than the pool that serves. Then it is written after the route changes.
+    # True if the HPA must target another pool than the pool that serves. Then the HPA is written after the annotations
+    # that record the new route.
     hpa_follows_route = _hpa_target(rollout) not in (None, (served.get("pools") or {}).get(names.WARM))
     serving = [
         action
@@ -76,7 +77,7 @@ def _revision(observed: Observed, stored: StoredRevision) -> Iterator[Action]:
     # `data` never changes. A backup tool or another version of Kindler may have stored it in another form. Then the API
     # server would reject the whole write.
     del body["data"]
-    # A ControllerRevision that cannot be read is deleted first.
+    # A ControllerRevision that cannot be read is not changed: `_obsolete_revisions` deletes it.
     if manifests.stored_revision_from(found) and not covers(found, body):
         yield Apply(REVISION, stored.name, body)
 
@@ -96,12 +97,12 @@ def _pool(
 ) -> Iterator[Action]:
     found = observed.pool(desired.name)
     if stored is None:
-        return  # it cannot be created
+        return  # a pool cannot be created without its revision
     if found is None:
         yield Create(POOL, desired.name, manifests.new_replica_set(observed, stored, desired))
         return
     if found.deleting or found in rollout.remove or (desired.attempt and found.attempt != desired.attempt):
-        return  # it is deleted first
+        return  # this pool must first be deleted
     body = manifests.replica_set(observed, stored, desired)
     if not covers(found.found, body):
         version = {"resourceVersion": found.found["metadata"].get("resourceVersion")}
@@ -112,9 +113,9 @@ def _pool(
 
 
 def _hpa_sizes(observed: Observed, rollout: RolloutPlan, found: Pool, desired: DesiredPool) -> bool:
-    """Whether the HPA sizes the pool before and after this pass. Then controller and HPA would overwrite each other.
+    """Whether the HPA sizes the pool before and after this pass. Then the controller must not change the size.
 
-    From and to 0 the controller always scales a pool, because an HPA leaves a pool at 0.
+    The controller always scales a pool from 0 and to 0, because an HPA leaves a pool at 0.
     """
     targeted = _current_hpa_target(observed) == desired.name == _hpa_target(rollout)
     return targeted and found.replicas > 0 and desired.size != 0
@@ -122,7 +123,7 @@ def _hpa_sizes(observed: Observed, rollout: RolloutPlan, found: Pool, desired: D
 
 def _service(observed: Observed, rollout: RolloutPlan, activator: str) -> Iterator[Action]:
     if rollout.routed is None and rollout.target is None:
-        return  # an Endpoint that cannot be brought up (yet) claims no name
+        return  # an Endpoint that serves nothing and has no target needs no Service
     body = manifests.service(observed, activator)
     if observed.service is None:
         yield Create(SERVICE, body["metadata"]["name"], body)

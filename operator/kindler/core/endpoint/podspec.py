@@ -1,7 +1,7 @@
 """The pod of a model: what the user specified, and everything that the user need not specify.
 
-The latter is Pod Security "restricted", draining, and a probe every second, so that a start is detected at once. The
-pod spec is rendered once per revision and stored with it. So changed settings take effect with the next revision.
+Kindler adds Pod Security "restricted", draining, and a probe every second, which detects a start at once. The pod spec
+is rendered once per revision and stored with it. So changed settings take effect with the next revision.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from kindler.api.settings import ControllerSettings
 from kindler.core.endpoint.revision import PodShape
 
 EPHEMERAL_STORAGE_LIMIT: Final = "5Gi"
-GRACE_BEYOND_INVOCATION: Final = 30  # seconds after the preStop hook for the program's own shutdown
+GRACE_BEYOND_INVOCATION: Final = 30  # seconds after the preStop hook in which the program can shut down
 NODE_LOST_SECONDS: Final = 30  # a pod on a node that does not respond is replaced after this time
 PING_TIMEOUT: Final = 2  # seconds, as in SageMaker
 WRITABLE: Final = "/tmp"
@@ -45,8 +45,8 @@ def pod_spec(shape: PodShape, settings: ControllerSettings) -> dict[str, Any]:
         },
         "tolerations": tolerations,
         **secrets,
-        # Only if no other directory is writable: if a pod has a volume, the kubelet checks it only after 300 ms, which
-        # is nearly half of a cold start (docs/adr/0002).
+        # The volume exists only if no other directory is writable. If a pod has a volume, the kubelet checks the mount
+        # again only after 300 ms, which is nearly half of a cold start (docs/adr/0002).
         **({"volumes": [{"name": "tmp", "emptyDir": {}}]} if shape.read_only_root_filesystem else {}),
         "containers": [_container(shape, settings)],
     }

@@ -83,7 +83,10 @@ def resolve_refs(endpoint: Json, endpoints: ByName, configs: ByName, models: ByN
 
 
 def invalid_spec(kind: str, raw: Json) -> Blocker | None:
-    """Why a Model or EndpointConfig cannot be accepted, or None. It was stored before the rules that reject it."""
+    """Why a Model or EndpointConfig cannot be accepted, or None.
+
+    An object that cannot be accepted was stored before the rule existed that now rejects it.
+    """
     try:
         if kind == "Model":
             _ = ModelSpec.parse(raw["spec"]).container

@@ -1,4 +1,4 @@
-"""Reads conditions from the status of an object. Any controller may have written it."""
+"""Reads conditions from the status of an object, which another controller or version may have written."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What identifies a revision: the fields of Model and EndpointConfig that determine a pod, and their hash.
 
-Limits are not part of it. They are in the route, so that a change of limits restarts no pod.
+Limits are not part of a revision. They are in the route, so that a change of limits restarts no pod.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _FIELDS: Final = tuple((_JSON_KEYS.get(f.name, f.name), f.name, f.default) for f
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the route contains in addition to the shape. `provisioned_concurrency`: 0 if there is none."""
+    """The settings of a route that are not part of the PodShape. `provisioned_concurrency`: 0 if there is none."""
 
     variant_name: str
     max_concurrency: int

@@ -4,7 +4,7 @@
     ------   ------                     ----------------                             ---------
     none     none (blocker)             none                                         wait for the reference or the user
     none     new                        the target's                                 when full, route to it
-    old      none (spec names it)       those of the old revision                    -
+    old      none (spec in effect)      those of the old revision                    -
     old      equal shape, new limits    the same; the warm pool grows if necessary   when full, only the route changes
     old      new                        both                                         when full, route to it;
                                                                                      when drained, delete the old pools
@@ -12,7 +12,7 @@
     old      any; spec.autoscaling      as before, with or without a warm pool       the route changes at once;
              was added or removed                                                    when drained, delete the warm pool
 
-"Full": each pool has its size, and each of its pods has been Ready, so it has responded on the health path.
+"Full": each pool has as many Ready pods as it needs. A Ready pod has responded on the health path.
 "Drained": every activator reports that it serves the routed revision and that no request is in flight on an older
 revision; or the longest invocation time is over (draining.py).
 """
@@ -122,7 +122,7 @@ def _with_autoscaling(observed: Observed, present: RouteRecord | None) -> RouteR
 def _target(
     observed: Observed, serving: RouteRecord | None, scaling: ScalingDecision | None, render: Render
 ) -> _Target | None:
-    """What must be brought up; None if there is nothing, or if the spec cannot be followed.
+    """What must be brought up; None if the spec is already in effect, or if it cannot be followed.
 
     `scaling`: the decision about the warm pool of `serving`.
     """

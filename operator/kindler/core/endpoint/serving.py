@@ -10,7 +10,7 @@ from kindler.core.endpoint.state import Observed, ResolvedRefs, RouteRecord
 
 
 def present_route(observed: Observed) -> RouteRecord | None:
-    """What activators serve now: status.route. If the status was lost: the last revision that had the route."""
+    """What activators serve now: status.route. If status.route is lost: the last revision that had the route."""
     last = max((r for r in observed.revisions if r.routed), key=lambda r: r.number, default=None)
     try:
         route = Route.from_json(observed.status["route"])
@@ -37,7 +37,7 @@ def in_effect(observed: Observed, present: RouteRecord | None) -> bool:
 def reference_blocker(observed: Observed, present: RouteRecord | None) -> Blocker | None:
     """Why the references of the spec cannot be followed.
 
-    A configuration that is already in service does not need its references any more. But a conflict of names is always
+    A configuration that is already in service does not need its references any more. Then only a conflict of names is
     reported.
     """
     if not isinstance(observed.refs, Blocker):

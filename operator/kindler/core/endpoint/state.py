@@ -99,7 +99,7 @@ class StoredRevision:
 class Observed:
     """Everything that the decisions about one Endpoint need, read once. `now`: epoch seconds.
 
-    It contains only children that the Endpoint owns (owner uid), and only pods of these pools. `revisions_found`: the
+    It contains only children that the Endpoint owns (owner uid), and only pods of its pools. `revisions_found`: the
     ControllerRevisions as objects, by name. `pods`: (uid of the pod's pool, facts). `activators`: the stats of each
     replica, None for a replica that did not respond; `activators` itself is None if no replica was queried.
     `capabilities`: what the cluster offers to HPAs. `loads`: the load of each scaling policy, if the controller has to

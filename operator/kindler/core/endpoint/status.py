@@ -1,7 +1,8 @@
 """The whole status of an Endpoint: a function of what was observed and decided.
 
-statusrow.py selects the state, variants.py describes the deployment. From an earlier status this module takes only the
-times of transitions, the condition ScalingActive, and the scaling activities.
+statusrow.py selects the state, variants.py describes the deployment. From the earlier status this module takes the
+times of changes, the scaling activities, and what ACK wrote. While no size was decided or computed, it also takes the
+fields of autoscaling and the condition ScalingActive.
 """
 
 from __future__ import annotations

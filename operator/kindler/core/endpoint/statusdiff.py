@@ -22,7 +22,7 @@ _TIMES = ("lastScheduledAction", "nextScheduledAction")
 
 
 def only_counts_differ(new: dict[str, Any], old: Any) -> bool:
-    """Whether a write would change only counts of pods, times of actions that changed no bound, or the HPA's text."""
+    """True if the statuses differ, but only in counts, times of actions, or reason and message of ScalingActive."""
     return new != old and _without_counts(new) == _without_counts(old)
 
 

@@ -1,4 +1,4 @@
-"""Which state an Endpoint reports: endpointStatus, Ready, the second condition and failureReason.
+"""Which state an Endpoint reports: endpointStatus, Ready, Available, Reconciling or Stalled, and failureReason.
 
   serves  and                                 endpointStatus  Ready                Available  also True    failureReason
   ------  ---                                 --------------  -----                ---------  ---------    -------------
@@ -16,10 +16,10 @@
   yes     pods cannot start, some are Ready   InService       False CannotStart    True       -            -
   yes     another object has a child's name   InService       False NameTaken      True       Stalled      yes
   yes     spec.autoscaling has an error       InService       False its reason     True       Stalled      yes
-  yes     nothing of this                     InService       True                 True       -            -
+  yes     none of these                       InService       True                 True       -            -
 
-The first row that matches applies. Where Available is True, it is False instead if pods of the routed revision cannot
-start.
+The first row that matches applies. If the row says that Available is True, but the pods of the routed revision cannot
+start and none is Ready, Available is False.
 """
 
 from __future__ import annotations

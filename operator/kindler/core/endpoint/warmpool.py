@@ -60,7 +60,7 @@ def decide_scaling(observed: Observed, route: Route, begins: bool = False) -> Sc
 
 
 def first_size(observed: Observed, serving: Route | None, route: Route) -> int:
-    """The first size of the warm pool of `route`, in pods. It needs this many Ready pods before it gets the route.
+    """The first size of the warm pool of `route`, in pods. It gets the route when this many of its pods are Ready.
 
     With spec.autoscaling an update keeps the current size, because an update at noon must not shrink the pool to the
     size that it has at night. `serving`: the route that serves now.

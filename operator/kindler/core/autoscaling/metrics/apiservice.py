@@ -1,9 +1,9 @@
-"""The API through which HPAs read our metrics. A cluster has one server for each of the two groups.
+"""The API through which HPAs read our metrics. A cluster has one server for each of the two API groups.
 
 Another product may have registered a group first. Kindler never takes such a group over.
 
-    state of the cluster            ours    API
-    --------------------            ----    ---
+    state of the cluster            we      API
+    --------------------            --      ---
     external is ours                keep    EXTERNAL; we keep an API that we have
     else custom is ours             keep    CUSTOM
     else external is free           create  EXTERNAL
@@ -36,7 +36,7 @@ ALLOWED: Final = {
     "external": (MetricsApi.EXTERNAL,),
     "custom": (MetricsApi.CUSTOM,),
 }
-PRIORITY: Final = 100  # of group and version, as in other metrics servers; no client chooses between these groups
+PRIORITY: Final = 100  # of the group and of the version: the value that other metrics servers use
 
 CERT_MANAGER: Final = "cert-manager.io/inject-ca-from"
 
@@ -67,10 +67,10 @@ class Installation:
 class ApiServiceChoice:
     """The API, and what must be written. The strings are names of APIServices.
 
-    `waiting`: `api` is free, but no metrics server has published a certificate yet. `make`: does not exist, and must be
-    created. `change`: is ours, but differs from the desired content. `remove`: is ours, but is not desired any more.
-    `disown`: another product took it over, but it still has our owner reference, so the garbage collector would delete
-    it together with our release.
+    `waiting`: `api` is free, but no metrics server has published a certificate yet. `make`: the APIService to create.
+    `change`: our APIService, if it differs from the desired content. `remove`: our APIServices that are not desired any
+    more. `disown`: APIServices that another product took over, but that still have our owner reference. The garbage
+    collector would delete them together with our release.
     """
 
     api: MetricsApi
@@ -115,8 +115,8 @@ def choose(found: ClusterApiServices, home: Installation, setting: str) -> ApiSe
     api = desired[0] if desired else MetricsApi.NONE
     name = _names(api)[0] if desired else ""
     ours = {n for n in service_names() if n in found.services and is_ours(found.services[n], home)}
-    # An APIService is created only if a metrics server responds. Without a server it blocks the deletion of every
-    # namespace.
+    # An APIService is created only if a metrics server has published a certificate. Without a server, the APIService
+    # would block the deletion of every namespace.
     has_server = bool(bundle(found.certificates))
     exists = name in ours
     return ApiServiceChoice(

@@ -8,20 +8,20 @@ ServerlessProvisionedConcurrencyUtilization           Average Maximum Minimum   
 ServerlessProvisionedConcurrencyExecutions            Average Maximum Minimum      load: executions and held requests
 ServerlessConcurrentExecutionsUtilization             Average Maximum Minimum      load / maxConcurrency
 ServerlessProvisionedConcurrencyInvocations           Average Maximum Minimum Sum  requests placed in the warm pool
-ServerlessProvisionedConcurrencySpilloverInvocations  Average Maximum Minimum Sum  requests that did not fit in it
+ServerlessProvisionedConcurrencySpilloverInvocations  Average Maximum Minimum Sum  requests sent to the demand pool
 Invocations                                           Sum SampleCount              requests
-Invocation4XXErrors, Invocation5XXErrors              Sum Average SampleCount      such responses of the model;
-                                                                                   Average: their share
+Invocation4XXErrors, Invocation5XXErrors              Sum Average SampleCount      4XX or 5XX responses of the model;
+                                                                                   Average: their share of requests
 ModelLatency, OverheadLatency                         Average Sum SampleCount      microseconds
 ModelSetupTime                                        Average Sum SampleCount      microseconds of cold starts
 
 Requests are counted over the last minute. Target tracking needs a metric that falls in proportion when the pool grows.
-Only the first metric does that. With the other metrics, AWS's rule makes the size oscillate or, for most metrics, run
-to a bound. docs/provisioned-concurrency.md lists them.
+Only the first metric falls in proportion. With the other metrics, AWS's rule makes the size oscillate, or move to the
+minimum or the maximum. docs/provisioned-concurrency.md lists what happens with each metric.
 
 In CloudWatch, the two counts of the fourth and fifth row are one number per minute, so Average, Maximum and Minimum are
-that number. Only sums of latencies are stored. Without a request an average latency or share is 0, not missing, so
-that an idle endpoint scales in.
+that number. Latencies have no Maximum and no Minimum, because activators report only sums. If there was no request, an
+average latency or share is 0, not missing, so that an idle endpoint scales in.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def value(spec: CustomizedMetricSpecification, scope: Scope) -> float:
 
 
 def rejection(spec: CustomizedMetricSpecification, endpoint: str = "", variant: str = "") -> str | None:
-    """A sentence why the metric does not exist, and which metrics do. None if it exists or is a foreign metric.
+    """A sentence why the metric does not exist, and which metrics exist. None if it exists or is a foreign metric.
 
     `endpoint`, `variant`: the SageMaker names that the dimensions must have. An empty name is not checked.
     """
@@ -136,7 +136,8 @@ _METRICS: Final[Mapping[str, Mapping[str, Statistic]]] = {
     ),
 }
 
-# AWS's page for serverless endpoints writes the plural of the first two; the last belongs to instance-based endpoints.
+# AWS's page for serverless endpoints has the first two names, in the plural. The last is a metric of instance-based
+# endpoints.
 _MISSPELT: Final = {
     "invocations4xxerrors": "Invocation4XXErrors",
     "invocations5xxerrors": "Invocation5XXErrors",

@@ -41,14 +41,17 @@ _METRIC: Final = re.compile("[A-Za-z0-9_:.-]+")
 
 
 class UnsupportedMetric(ValueError):
-    """The metric cannot be expressed for the other server. The message names the field, its value and the remedy."""
+    """Prometheus or the external metrics server cannot have this metric.
+
+    The message names the field, its value and the remedy.
+    """
 
 
 def query(spec: CustomizedMetricSpecification, required: tuple[str, str] | None) -> str:
-    """The PromQL query. `required`: a label and its value that every series must have, for any dimensions.
+    """The PromQL query. `required`: a label and its value that every series must have, in addition to the dimensions.
 
     All text of the user is inside quotes or is a valid label name, so a user cannot make a query read other series.
-    Raises UnsupportedMetric.
+    Raises UnsupportedMetric if a dimension cannot be a label of Prometheus.
     """
     matchers = [f"__name__={_quote(spec.metric_name)}"]
     for dimension in spec.dimensions or ():
@@ -64,7 +67,10 @@ def query(spec: CustomizedMetricSpecification, required: tuple[str, str] | None)
 
 
 def selector(spec: CustomizedMetricSpecification) -> str:
-    """The dimensions as a label selector. Raises UnsupportedMetric, also if the name cannot be part of a path."""
+    """The dimensions as a label selector.
+
+    Raises UnsupportedMetric if a dimension is not a label, or if the metric's name cannot be part of a URL path.
+    """
     if not _METRIC.fullmatch(spec.metric_name) or set(spec.metric_name) == {"."}:
         raise UnsupportedMetric(
             f"metricName {spec.metric_name!r} is no name of an external metric: use letters, digits and . _ : -"
@@ -79,7 +85,7 @@ def selector(spec: CustomizedMetricSpecification) -> str:
 
 
 def quantity(text: str) -> float:
-    """The number of a Kubernetes quantity: 1500m is 1.5, 1Ki is 1024, 2e3 is 2000. Raises ValueError."""
+    """The number of a Kubernetes quantity: 1500m is 1.5, 1Ki is 1024, 2e3 is 2000. Raises ValueError for other text."""
     match = re.fullmatch(r"([+-]?[0-9.]+)(?:([eE][+-]?[0-9]+)|([numkMGTPE]|[KMGTPE]i)?)", text)
     if match is None:
         raise ValueError(f"{text!r} is no quantity")

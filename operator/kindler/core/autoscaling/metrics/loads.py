@@ -3,8 +3,10 @@
 policy's metric                load
 ---------------                ----
 predefined (utilization)       executions and held requests on average, spill-over included
-customized, AWS/SageMaker      the metric's value times the current provisioned concurrency; so load divided by target
-customized, another namespace  is capacity times metric divided by target, as AWS computes it
+customized, AWS/SageMaker      the metric's value times the current provisioned concurrency
+customized, another namespace  the metric's value times the current provisioned concurrency
+
+So for a customized metric the desired size is current size times metric divided by target, as AWS computes it.
 
 The current provisioned concurrency is the number that activators report as allocated (api/stats.py). It is at least
 that of one pod, because an empty pool must be able to grow.

@@ -1,4 +1,4 @@
-"""What one activator reported of one endpoint in the last minutes: counts that only grow, and levels, with times."""
+"""The reports of one activator about one endpoint in the last minutes: growing counts and levels, with times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from kindler.api.stats import EndpointStats, Totals
 
 ZERO: Final = Totals()
 MAX_GAP_SECONDS: Final = 15.0  # longest gap between two readings that is interpolated
-# The longest gap between the start and the first reading. A starting process responds late, and its counts are small.
+# The longest gap between an activator's start and its first reading. A starting activator responds late, and its counts
+# are small.
 MAX_START_GAP_SECONDS: Final = 60.0
 ROUNDING: Final = 0.001  # load seconds: sums of the same numbers in another order differ by less
 _COUNTS: Final = tuple((f.name, f.type == "int") for f in fields(Totals))
@@ -19,7 +20,7 @@ _COUNTS: Final = tuple((f.name, f.type == "int") for f in fields(Totals))
 
 @dataclass(slots=True)
 class Reading:
-    """`at`: seconds of our clock. `level`: executions and held requests at that time."""
+    """One report of an activator. `at`: seconds of our clock. `level`: executions and held requests at that time."""
 
     at: float
     totals: Totals
@@ -30,8 +31,9 @@ class Track:
     """The readings of one endpoint from one run (boot) of one activator, in order of time.
 
     `started`: a time before this run began, so its counts were zero then; minus infinity: not known. `owned`: since
-    when this activator admits requests for the endpoint, None while it does not. `allocated`: as last reported.
-    `ended`: when we first saw that the activator was gone, had restarted, or did not serve the endpoint any more.
+    when this activator admits requests for the endpoint, None while it does not. `allocated`: the last reported
+    number. `ended`: when we first saw that the activator did not exist any more, had restarted, or did not serve the
+    endpoint any more.
     """
 
     __slots__ = ("_readings", "allocated", "ended", "owned", "started")
@@ -57,8 +59,8 @@ class Track:
         if previous is not None and (previous.totals, previous.level) == (totals, level):
             totals = previous.totals
             if len(readings) > 1 and readings[-2].totals is totals and readings[-2].level == level:
-                # Nothing changed. The first and the last of such readings are enough, which saves memory for most
-                # endpoints.
+                # The last three readings are equal. The first and the last of them are enough, which saves memory for
+                # most endpoints.
                 previous.at = at
                 return
         readings.append(Reading(at, totals, level))
@@ -122,7 +124,7 @@ def subtract(later: Totals, earlier: Totals) -> Totals:
 
 
 def add_totals(one: Totals, other: Totals) -> Totals:
-    """The sum of both."""
+    """The sum of two counts."""
     return _each(lambda a, b: a + b, one, other)
 
 

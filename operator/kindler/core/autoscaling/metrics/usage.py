@@ -27,16 +27,16 @@ from typing import Final
 from kindler.api.stats import EndpointStats, Stats, Totals
 from kindler.core.autoscaling.metrics.track import MAX_GAP_SECONDS, ZERO, Track, add_totals, subtract
 
-WINDOW: Final = 60.0  # seconds that a metric covers: it begins at the newest sample that is at least this old
+WINDOW: Final = 60.0  # seconds that a metric covers, from the newest sample that is at least this old
 STALE_SECONDS: Final = 5.0  # a response of this age does not describe the current state any more
 
 
 @dataclass(frozen=True, slots=True)
 class NoData:
-    """`reason`: a sentence for a person.
+    """The use or the metric cannot be read. `reason`: why, as a sentence for a person.
 
     The sentence contains no numbers, because it becomes part of a condition, and each change of a condition is a write.
-    `retry_soon`: activators respond, but no activator knows the endpoint yet. The next sample may contain it.
+    `retry_soon`: True if activators respond, but no activator knows the endpoint yet. The next sample may contain it.
     """
 
     reason: str
@@ -60,7 +60,7 @@ class Usage:
 
 @dataclass(slots=True)
 class _Replica:
-    """An activator. `listed`: the last sample in which it was listed. `responded`: when it last responded; None: never.
+    """An activator. `listed`: when it was last listed. `responded`: when it last responded; None: never.
 
     `started`: the current run of the activator began after this time.
     """
@@ -79,7 +79,7 @@ class _Endpoint:
 
 
 class Window:
-    """The last minute of all endpoints with a warm pool. Times are seconds of one monotonic clock."""
+    """The use of all endpoints with a warm pool in the last minute. Times are seconds of one monotonic clock."""
 
     def __init__(self) -> None:
         self._sampled: list[float] = []
@@ -96,7 +96,7 @@ class Window:
         """How many endpoints are tracked."""
         return len(self._endpoints)
 
-    # Samples
+    # Methods that add samples
 
     def add(self, sample: Iterable[tuple[str, Stats | None]], now: float) -> None:
         """Adds a sample: what each listed activator reported (None: it did not respond)."""
@@ -153,7 +153,7 @@ class Window:
         replica = self._replicas.get(key[0])
         return replica is not None and replica.listed == now and (replica.responded != now or track.last.at == now)
 
-    # Results
+    # Methods that return results
 
     def load_seconds(self, uid: str) -> float:
         """The load seconds that activators have counted for an endpoint, in total.
@@ -166,7 +166,8 @@ class Window:
     def usage(self, uid: str, age: float, now: float) -> Usage | NoData:
         """The last minute of an endpoint that was created `age` seconds ago.
 
-        A negative age means that `age` was computed with another clock. Then it is not known what happened before.
+        An age below -STALE_SECONDS was computed with a clock that differs from ours. Then the time of creation is not
+        known.
         """
         end = self.last
         if age < -STALE_SECONDS:

@@ -1,7 +1,7 @@
 """A cron expression: the wall-clock times that match it, in ascending or descending order, without a time zone.
 
-`walk` nests loops over the fields, the year outermost, and visits only values that match. So a far time costs as much
-as a near time. Only years without a matching day cost more (for 29 February, at most eight years).
+`walk` nests loops over the fields, the year outermost, and visits only values that match. So it finds a distant time as
+fast as a near time. Only years without a matching day take longer (for 29 February, at most eight years).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ScheduleError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """The values of each field, ascending; `days` by year and month. `second`: the second of the minute, one value."""
+    """The values of each field, ascending. `days` gives the days of a year and month. `second` is one single value."""
 
     years: Sequence[int]
     months: Sequence[int]
@@ -57,7 +57,7 @@ class Cron:
             index = len(head)
             if index == len(fields):
                 year, month, day, hour, minute, second = head
-                yield datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - as above
+                yield datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - a wall clock has no zone
                 return
             field_values = fields[index]
             values = field_values(*head) if callable(field_values) else field_values
@@ -74,11 +74,11 @@ class Cron:
 
 
 def read(text: str) -> Cron:
-    """Parses `text`, the part inside cron(…). Raises ScheduleError if it is invalid, or if no such day exists."""
+    """Parses `text`, the part inside cron(…). Raises ScheduleError if it is invalid, or if no day matches."""
     parts = text.split()
     if len(parts) not in (6, 7):
         raise ScheduleError(f"cron({text}): has {len(parts)} fields: use six, {_NAMES}, as {EXAMPLE}")
-    first_written = 7 - len(parts)  # index of the first field in the text
+    first_written = 7 - len(parts)  # index of the first field in the text: 0 if the text has seconds, else 1
     seven = ["0"] * first_written + parts
     try:
         return _read(seven)

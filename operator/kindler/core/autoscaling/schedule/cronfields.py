@@ -41,8 +41,9 @@ _SATURDAY: Final = 5  # Monday is 0, as in `monthrange`
 class Field:
     """What one field may contain.
 
-    `index`: its index among seven fields. `names`: the names of its values, beginning with `low`. `sample`: a valid
-    text. `alone`: special forms, which must be the only item of the field.
+    `index`: its position among the seven fields from seconds (0) to year (6); the seconds may be absent from the text.
+    `names`: the names of the values from `low` on. `sample`: a valid text. `alone`: special forms, which must be the
+    only item of the field.
     """
 
     index: int
@@ -55,7 +56,7 @@ class Field:
 
     @property
     def remedy(self) -> str:
-        """A phrase that says what to write."""
+        """A phrase for error messages that says what to write."""
         named = f" or {self.names[0]} to {self.names[-1]}" if self.names else ""
         return f"use {self.low} to {self.high}{named}" + (f", or alone {self.alone}" if self.alone else "")
 
@@ -74,7 +75,7 @@ YEAR: Final = Field(6, "year", 1970, 2199)
 
 
 class UnreadableError(ValueError):
-    """`item` of a field is invalid; `remedy` says what to write, `sample` is a valid text."""
+    """The text `item` in a field is invalid. `remedy` says what to write, `sample` is a valid text of the field."""
 
     def __init__(self, field: Field, item: str, remedy: str = "", sample: str = "") -> None:
         self.field, self.item, self.remedy, self.sample = field, item, remedy or field.remedy, sample or field.sample
@@ -87,7 +88,7 @@ def values(field: Field, text: str) -> tuple[int, ...]:
 
 
 def days_of_month(text: str) -> Days:
-    """Parses day-of-month. Raises UnreadableError."""
+    """Parses the field day-of-month. Raises UnreadableError."""
     upper = text.upper()
     if match := _FROM_LAST.fullmatch(upper):
         back, weekday = int(match["back"] or 0), bool(match["weekday"])
@@ -104,7 +105,7 @@ def days_of_month(text: str) -> Days:
 
 
 def days_of_week(text: str) -> Days:
-    """Parses day-of-week. Raises UnreadableError."""
+    """Parses the field day-of-week. Raises UnreadableError."""
     upper = text.upper()
     if match := _NTH_OF_KIND.fullmatch(upper):
         kind, nth = _weekday(match["day"]), int(match["nth"])
@@ -151,7 +152,7 @@ def _of_kind(year: int, month: int, kinds: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _day(year: int, month: int, day: int, weekday: bool) -> Sequence[int]:
-    """That day, or the nearest Monday to Friday in the same month; empty if the month has no such day."""
+    """The day `day`; with `weekday`, the nearest Monday to Friday in that month. Empty if the month has no such day."""
     first, length = monthrange(year, month)
     if not 1 <= day <= length:
         return ()

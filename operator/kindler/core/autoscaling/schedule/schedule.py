@@ -1,7 +1,7 @@
 """When a scheduled action is due: at(…), rate(…) and cron(…), by the names and rules of Application Auto Scaling.
 
 Times are whole epoch seconds. at and cron use the clock of a time zone (IANA name). The time zone database is that of
-the system. If the system has no database, it is the package tzdata, which the image contains.
+the system. If the system has no database, Python uses the package tzdata, which the image contains.
 
 When a clock is set forward, it skips some times; an action is not due at such a time. When a clock is set back, it
 shows some times twice; an action is due only the first time. AWS documents this for EventBridge Scheduler ("Schedule
@@ -39,7 +39,7 @@ _MACHINE_DEPENDENT: Final = frozenset({"Factory", "localtime", "posixrules"})  #
 
 
 class Schedule(Protocol):
-    """Times in epoch seconds. `start`: the time from which a rate counts; the other forms ignore it."""
+    """When an action is due, in epoch seconds. `start`: the time from which a rate counts; other forms ignore it."""
 
     def last(self, until: float, after: float, start: float) -> float | None:
         """The last time t with after < t <= until; None if there is no such time."""
@@ -70,45 +70,45 @@ def parse(text: str, timezone: str = "UTC") -> Schedule:
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """One single time."""
+    """The schedule at(…): one single time."""
 
     timestamp: float
 
     def last(self, until: float, after: float, start: float) -> float | None:
-        """See Schedule."""
+        """The last time t with after < t <= until; None if there is no such time."""
         return self.timestamp if after < self.timestamp <= until else None
 
     def next(self, after: float, start: float) -> float | None:
-        """See Schedule."""
+        """The first time t with after < t; None if there is no such time."""
         return self.timestamp if after < self.timestamp else None
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Every `period` seconds: at `start`, and after each whole number of periods."""
+    """The schedule rate(…): due every `period` seconds, at `start`, and after each whole number of periods."""
 
     period: int
 
     def last(self, until: float, after: float, start: float) -> float | None:
-        """See Schedule."""
+        """The last time t with after < t <= until; None if there is no such time."""
         timestamp = math.floor(start) + (math.floor(until) - math.floor(start)) // self.period * self.period
         return timestamp if timestamp >= math.floor(start) and timestamp > after else None
 
     def next(self, after: float, start: float) -> float | None:
-        """See Schedule."""
+        """The first time t with after < t."""
         passed = (math.floor(after) - math.floor(start)) // self.period + 1
         return math.floor(start) + max(0, passed) * self.period
 
 
 @dataclass(frozen=True, slots=True)
 class Recurring:
-    """A cron expression by the clock of a zone."""
+    """The schedule cron(…): a cron expression, and the time zone whose clock it uses."""
 
     cron: Cron
     zone: ZoneInfo
 
     def last(self, until: float, after: float, start: float) -> float | None:
-        """See Schedule."""
+        """The last time t with after < t <= until; None if there is no such time."""
         clock = datetime.fromtimestamp(_clamp(until), self.zone)
         first = clock.replace(fold=0)
         latest_shown = first + (
@@ -121,7 +121,7 @@ class Recurring:
         return None
 
     def next(self, after: float, start: float) -> float | None:
-        """See Schedule."""
+        """The first time t with after < t; None if there is no such time."""
         clock = datetime.fromtimestamp(_clamp(after), self.zone).replace(tzinfo=None)
         for time in self.cron.walk(clock, up=True):
             timestamp = _timestamp(time, self.zone)
@@ -188,7 +188,10 @@ def _zones() -> frozenset[str]:
 
 
 def _zone(name: str) -> ZoneInfo:
-    """The time zone with exactly this name. A file system that ignores case would accept more names."""
+    """The time zone with exactly this name.
+
+    ZoneInfo alone would also accept the name in another case if the file system ignores case.
+    """
     if name in _zones():
         return ZoneInfo(name)
     folded = {known.casefold(): known for known in _zones()}
