@@ -1,7 +1,7 @@
 """The metrics API in the cluster.
 
-Who may read it, who may call its server directly, which certificates the API server trusts, and what uninstalling
-leaves.
+The tests check who may read the API, who may call its server directly, which certificates the API server trusts, and
+that no objects are left after uninstalling.
 """
 
 from __future__ import annotations

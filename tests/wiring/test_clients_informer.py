@@ -16,7 +16,7 @@ from kindler.clients.cluster import MODELS, PODS, Cluster, Object
 from kindler.clients.informer import Informer, InformerTimes
 from tests.apiserver import ApiServer, Refused, matching
 
-SILENCE = 0.5  # instead of 70 s
+SILENCE = 0.5  # seconds without an event after which the informer reconnects; 70 s in the product
 LISTS = matching("list", "models")
 WATCHES = matching("watch", "models")
 
@@ -195,7 +195,7 @@ async def test_a_silent_stream_is_replaced(server: ApiServer, tmp_path: Path) ->
 async def test_bookmarks_count_as_data_and_advance_the_version(server: ApiServer, tmp_path: Path) -> None:
     async with following(server, tmp_path) as followed:
         await followed.until_watching()
-        for i in range(20):  # of another kind: the watch of models gets only a bookmark
+        for i in range(20):  # these are not models, so the watch of models gets only a bookmark
             server.store.create(server.store.kind("configmaps"), "default", {"metadata": {"name": f"c{i}"}})
         async with asyncio.timeout(20):
             while followed.informer._views[0].version != str(server.store.version):
@@ -204,7 +204,7 @@ async def test_bookmarks_count_as_data_and_advance_the_version(server: ApiServer
         assert followed.informer.restarts == 0
         server.store.forgotten = (
             server.store.version
-        )  # the history before the bookmark is dropped: a reconnect must not need it
+        )  # the history before the bookmark is dropped, because a reconnect must not need that history
         server.watches.cut()
         create(server, "a")
         await followed.until_equal()
@@ -260,7 +260,7 @@ async def test_a_list_interrupted_between_pages_starts_again(server: ApiServer, 
     async with following(server, tmp_path, page_size=2) as followed:
         await server.until(lambda: second.met)
         assert not followed.informer.synced.is_set()
-        delete(server, "a")  # it was in the first page of the interrupted list
+        delete(server, "a")  # the first page of the interrupted list contained this object
         await followed.informer.synced.wait()
         await followed.until_equal()
         assert followed.reported[-1] == "-a" and len(followed.reported) == 6

@@ -47,7 +47,7 @@ class Watched:
             await self.server.until(lambda: len(self.holders) >= count + times)
 
     def gap(self) -> float:
-        """Seconds from the last write of the former holder to the first one of the present holder."""
+        """Seconds from the last write of the former holder to the first write of the present holder."""
         present = self.holders[-1][1]
         first = next(i for i, (_, holder) in enumerate(self.holders) if holder == present)
         return self.holders[first][0] - self.holders[first - 1][0]

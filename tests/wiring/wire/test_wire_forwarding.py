@@ -227,7 +227,7 @@ async def test_an_early_response_reaches_a_client_that_is_still_sending() -> Non
         )
         response = await caller.response()
         assert (response.status, response.body, response.fields["connection"]) == (403, b"no thanks", "close")
-        await caller.send(b"x" * 1000)  # is read and dropped
+        await caller.send(b"x" * 1000)  # the wire reads and drops these bytes
         assert (await wire.throttler.ends.get()).outcome is Outcome.ANSWERED
         assert await caller.closed() == b""
 
