@@ -1,5 +1,7 @@
-"""The controller's ServiceAccount has only the permissions that it needs: it changes only objects that Endpoints
-own."""
+"""The controller's ServiceAccount has only the permissions that the controller needs.
+
+It can change only objects that belong to an Endpoint.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A field of `serverlessConfig` reaches what it is for: the pod or the limits, and the status of the Endpoint.
+"""Each field of `serverlessConfig` changes either the pod or the limits, and appears in the status of the Endpoint.
 
-A new field without its part of `pod_shape_of`, `limits_of` or `serverless_config` would be accepted and ignored.
+If `pod_shape_of`, `limits_of` or `serverless_config` did not read a new field, the field would have no effect.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def test_a_field_changes_the_pod_or_the_limits(field: str) -> None:
     limits = limits_of(before), limits_of(after)
     assert (shapes[0] != shapes[1]) != (
         limits[0] != limits[1]
-    )  # exactly one: a new revision, or new limits for this one
+    )  # exactly one of both changes: the revision, or the limits of the same revision
 
 
 @pytest.mark.parametrize("field", FIELDS)

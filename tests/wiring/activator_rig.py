@@ -1,5 +1,6 @@
-"""The whole activator with real sockets: an API server and a kubelet in memory, and a small model server at each pod's
-address on the loopback interface.
+"""The whole activator with real sockets, and an API server and a kubelet in memory.
+
+Each pod has an address on the loopback interface, at which a small model server listens.
 """
 
 from __future__ import annotations

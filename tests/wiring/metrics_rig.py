@@ -1,6 +1,4 @@
-"""The environment of wiring tests of the metrics process: the strict API server, activators' /stats, the front proxy,
-the process.
-"""
+"""The environment of the metrics process in wiring tests: the API server in memory, activators and the front proxy."""
 
 from __future__ import annotations
 
@@ -203,8 +201,9 @@ class World:
     # The API server's part
 
     async def ask(self, path: str, client: Signed | None = None, roots: str = "", **query: str) -> tuple[int, Json]:
-        """Status and body of a request as the API server makes it: trusts the published certificate, sends its
-        front-proxy certificate.
+        """Sends a request as the API server does. Returns the status and the body of the response.
+
+        The request trusts only the published certificate, and shows the front-proxy certificate.
         """
         tls = ssl.create_default_context(cadata=roots or self.config_map()[self.settings.common.pod_name])
         shown = client or self.front.client()

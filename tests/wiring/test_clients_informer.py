@@ -1,6 +1,4 @@
-"""An informer with a misbehaving server: its store always ends up equal to the server's state, and every difference was
-reported.
-"""
+"""An informer with a faulty server: in the end its store equals the server's state, and it reported every change."""
 
 from __future__ import annotations
 

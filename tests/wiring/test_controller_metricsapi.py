@@ -51,7 +51,7 @@ class Ground:
         self.store.merge_patch(maps, "kindler-system", "kindler-metrics", {"data": certificates})
 
     def foreign(self, name: str) -> None:
-        """Registers another server, as `kubectl apply` does. An APIService of this name gets the other server's spec."""
+        """Registers another server, as `kubectl apply` does. An existing APIService gets the other server's spec."""
         service: dict[str, Any] = {
             "service": {"namespace": "monitoring", "name": "adapter"},
             "insecureSkipTLSVerify": True,

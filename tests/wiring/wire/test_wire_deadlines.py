@@ -142,7 +142,7 @@ async def test_a_client_that_reads_nothing_is_reset() -> None:
         await until(lambda: not wire.listener.connections)
         throttler = wire.throttler
         throttler.forwarding = FORWARDING
-        await wire.listener.stop()  # without a stop, the wire would read and drop the response until the invocation timeout
+        await wire.listener.stop()  # else the wire would read and drop the response until its timeout
         assert (await throttler.ends.get()).outcome is Outcome.BROKE_OFF
 
 

@@ -30,7 +30,7 @@ class NonReadingCaller:
         self.sock.close()
 
     async def client(self) -> ClientConnection:
-        """The wire's ClientConnection for this client. A small kernel buffer makes unread bytes stay in the transport."""
+        """The wire's connection to this client. A small kernel buffer makes unread bytes stay in the transport."""
         await until(lambda: self.wire.listener.connections)
         (client,) = self.wire.listener._context.clients
         client.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
