@@ -246,7 +246,7 @@ def _add_pool(draw: st.DrawFn, cluster: MiniCluster, what: ResolvedRefs, revisio
 
 
 def _maybe_foreign(draw: st.DrawFn, raw: dict[str, Any]) -> dict[str, Any]:
-    """One in eight belongs to another owner."""
+    """The object, which in one of eight cases gets another owner or no owner."""
     if draw(st.integers(0, 7)) == 0:
         raw["metadata"]["ownerReferences"] = draw(
             st.sampled_from(([], [{"kind": "Endpoint", "name": "iris", "uid": "another"}]))

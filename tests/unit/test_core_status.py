@@ -40,7 +40,7 @@ from tests.unit.statuses import (
 )
 
 ROWS: list[tuple[str, Observed, tuple[Blocker, ...], tuple[str, str, str, str, str], bool]] = [
-    # case, observed, blockers of the writes -> endpointStatus, Ready, its reason, Available, mark; failureReason?
+    # case, observed, blockers of the writes -> endpointStatus, Ready, its reason, Available, mark; has failureReason
     ("new", observed(), (), ("Creating", "False", "Creating", "False", "Reconciling"), False),
     ("pods are starting", coming(), (), ("Creating", "False", "Creating", "False", "Reconciling"), False),
     (

@@ -1,6 +1,6 @@
 """Each word in the names of classes and modules is in docs/glossary.md, and no retired word is used.
 
-A new class or module needs no entry while its name consists of known words. A name with a new word turns the test red.
+A new class or module needs no entry while its name consists of known words. A name with a new word fails the test.
 Then use the word that Kubernetes, client-go, Knative, Envoy or SageMaker uses. If they have no word, use the plain
 words of the glossary. Only if these do not fit, add the new word to the glossary.
 """

@@ -110,7 +110,7 @@ class Cluster:
         del self.pods[name]
         self.unmarked |= {
             p.facts.name for p in self.world.throttler.pools.pods.values() if p.removing
-        }  # a lower surplus may unmark these pods
+        }  # after this deletion the throttler may unmark these pods
         self.world.gone(name)
 
 

@@ -147,7 +147,7 @@ def test_the_shape_that_a_revision_keeps_gives_its_hash_and_is_written_as_it_was
 def test_a_pod_spec_is_rendered_as_it_was(name: str) -> None:
     """If the objects of a revision were deleted, the controller creates the revision again.
 
-    The new revision has the same Model and EndpointConfig, and so the same hash. Therefore its pod spec must not change.
+    The new revision has the same Model and EndpointConfig, and so the same hash. So its pod spec must not change.
     """
     for raw in stored(name).of("ControllerRevision"):
         assert as_json(pod_spec(PodShape.from_json(raw["data"]["shape"]), SETTINGS)) == as_json(raw["data"]["podSpec"])

@@ -174,7 +174,7 @@ class World:
         self.throttler.serve_held()
 
     def gone(self, name: str) -> None:
-        """Tells the throttler that a pod was deleted."""
+        """Removes a pod from the throttler, as after the pod's deletion."""
         self.throttler.pools.remove_pod(self.pods.pop(name).uid)
         self.throttler.serve_held()
 

@@ -20,7 +20,7 @@ WATCHES = matching("watch", "models")
 
 
 class Followed:
-    """An informer, and the state that its reported changes add up to."""
+    """An informer, and the state that results from the changes that it reported."""
 
     def __init__(self, server: ApiServer, informer: Informer) -> None:
         self.server, self.informer = server, informer
@@ -47,7 +47,7 @@ class Followed:
                 await self.changed.wait()
 
     async def until_equal(self) -> None:
-        """Waits until the store equals the server's state, and checks that the reported changes add up to it."""
+        """Waits until the store equals the server's state. The reported changes must result in the same state."""
         kind = self.server.store.kind("models")
         await self.until(lambda: _versions(self.informer.store.values()) == _versions(self.server.store.all(kind)))
         assert self.sum == self.informer.store

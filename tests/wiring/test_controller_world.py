@@ -1,4 +1,4 @@
-"""The controller and others: edited children, taken names, restarts, replicas, many objects, a failing API server."""
+"""The controller with edited children, taken names, restarts, replicas, many objects and a failing API server."""
 
 from __future__ import annotations
 

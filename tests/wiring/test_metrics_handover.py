@@ -1,4 +1,4 @@
-"""Which of two metrics servers serves during an upgrade."""
+"""During an upgrade two metrics servers run, and the new one takes over when it can serve."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ async def test_an_idle_connection_is_not_reused_after_its_deadline() -> None:
         for _ in range(2):
             await caller.send(post())
             await caller.response()
-            await asyncio.sleep(0.02)  # the test needs real time to pass
+            await asyncio.sleep(0.02)  # longer than `pod_idle_seconds`
         assert model.connections == 2
 
 
