@@ -1,6 +1,6 @@
 """The control plane can be restarted, doubled or stopped at any time.
 
-Requests still succeed, and Kindler writes nothing without need and nothing twice.
+Requests still succeed. Kindler makes only the necessary writes, and each of them once.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ OPTIONAL = ("Service", "HorizontalPodAutoscaler")
 
 @dataclass(repr=False)
 class MiniCluster:
-    """`objects`: all objects by (kind, name). `broken`: the images whose pods never become Ready."""
+    """The simulated cluster. `objects`: by (kind, name). `broken`: the images whose pods never become Ready."""
 
     endpoint: Json
     refs: ResolvedRefs | Blocker

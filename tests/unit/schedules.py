@@ -97,7 +97,7 @@ def _day_of_week(dice: random.Random) -> str:
 
 
 class Oracle:
-    """`text`: six fields. Checks the days from `first` to `last` (in the zone's calendar) and no others."""
+    """Finds the times of the six fields `text` on the days from `first` to `last` of the zone's calendar."""
 
     def __init__(self, text: str, zone: str, first: date, last: date) -> None:
         self.zone, self.first, self.last = zone, first, last

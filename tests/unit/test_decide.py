@@ -511,6 +511,6 @@ def test_the_hpa_targets_the_pool_of_the_route() -> None:
 def test_desired_is_the_size_by_whoever_scales_the_pool(api: MetricsApi, desired: int) -> None:
     """If the API server rejects minReplicas 0, the controller also computes sizes, but the HPA sets all sizes above 0.
 
-    Therefore the desired size is the size that the HPA has set, and not the size that the controller computed.
+    Therefore the desired size is the size that the HPA has set. Without a metrics API, the controller's size counts.
     """
     assert decide(facts(target(0, 8, BUSY), replicas=4, api=api, zero=False, loads={"busy": 5.6})).desired == desired

@@ -59,7 +59,7 @@ AFTER = st.sampled_from([b"", b"POST / HTTP/1.1\r\n", b"\r\n"])
 
 @st.composite
 def bodies(draw: st.DrawFn) -> tuple[bytes, bytes, bytes]:
-    """(decoded body, encoded body, bytes after it)."""
+    """Random bodies, each as (decoded body, encoded body, bytes after the body)."""
     pieces = draw(PIECES)
     encoded = b"".join(b"%x%b\r\n%b\r\n" % (len(piece), draw(EXTENSIONS), piece) for piece in pieces)
     encoded += b"0" + draw(EXTENSIONS) + b"\r\n" + b"".join(draw(TRAILERS)) + b"\r\n"

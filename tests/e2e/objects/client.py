@@ -35,7 +35,7 @@ class Response:
 
 
 class Client:
-    """One connection to the API server, which sends objects of one namespace."""
+    """A connection to the API server, through which cases send objects of one namespace."""
 
     def __init__(self, connection: http.client.HTTPConnection, namespace: str) -> None:
         self._connection = connection
