@@ -1,9 +1,9 @@
-"""A strict API server in memory, and a kubelet for it. The wiring tests run the real processes against them.
+"""A strict API server in memory, and a kubelet for it. The wiring tests run Kindler's real processes against them.
 
 The server behaves like the real one in everything that Kindler depends on. `tests/wiring/test_apiserver_conformance.py`
-and `tests/e2e/test_conformance.py` run the same cases on both.
+runs its cases on this server, and `tests/e2e/test_conformance.py` runs the same cases on a real one.
 
-Belongs here: substitutes for parts of Kubernetes. Does not belong here: anything of Kindler.
+Belongs here: substitutes for parts of Kubernetes. Does not belong here: code or tests of Kindler.
 """
 
 from tests.apiserver.faults import Fault, Faults, Request, matching

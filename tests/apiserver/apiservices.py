@@ -1,6 +1,6 @@
 """Defaults and validation of APIServices.
 
-Nothing here calls the services that they name: a test writes their conditions itself.
+The server in memory does not call the service that an APIService names: a test writes the conditions itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from tests.apiserver.refusal import bad_request, invalid
 
 
 def complete(obj: dict[str, Any]) -> None:
-    """Fills in defaults, in place; raises Refused (400, 422)."""
+    """Fills in the defaults of an APIService, in place. Raises Refused (400, 422) if it is invalid."""
     spec, name = obj.setdefault("spec", {}), obj["metadata"]["name"]
     if spec.get("service"):
         spec["service"].setdefault("port", 443)

@@ -1,6 +1,6 @@
 """Defaults and validation of HorizontalPodAutoscalers.
 
-Nothing here scales: a test writes sizes and conditions itself.
+No HPA controller runs in these tests: a test writes the sizes and the conditions itself.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utili
 
 
 def complete(obj: dict[str, Any]) -> None:
-    """Fills in defaults, in place; raises Refused (400, 422)."""
+    """Fills in the defaults of an HPA, in place. Raises Refused (400, 422) if it is invalid."""
     spec = obj.setdefault("spec", {})
     spec.setdefault("minReplicas", 1)
     if not spec.get("metrics"):
@@ -45,7 +45,7 @@ def complete(obj: dict[str, Any]) -> None:
 
 
 def refuse_zero(kind: Kind, obj: dict[str, Any]) -> None:
-    """For `Store.admission`: behaves like an older server, or one without the feature gate HPAScaleToZero."""
+    """For `Store.admission`: rejects minReplicas 0, like an API server without the feature gate HPAScaleToZero."""
     if kind.kind == "HorizontalPodAutoscaler" and obj["spec"]["minReplicas"] == 0:
         _check(obj["metadata"]["name"], ["spec.minReplicas: Invalid value: 0: must be greater than or equal to 1"])
 

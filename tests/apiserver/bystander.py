@@ -1,8 +1,9 @@
 """A second writer in the namespace of a conformance case, like the controllers and users of a real cluster.
 
 A case must give the same result for its own objects with and without this writer.
-tests/wiring/test_apiserver_conformance.py runs both. The bystander writes to the store directly, so that its order does
-not depend on timing: after each change that a case makes, the bystander makes the next change of that kind.
+tests/wiring/test_apiserver_conformance.py runs each case both ways. The bystander writes to the store directly, so that
+the order of writes does not depend on timing: after each change of an object by a case, the bystander changes an object
+of the same kind.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ from tests.apiserver.objects import Object
 from tests.apiserver.store import Change, Store
 
 NAME = "bystander"
-PREFIXES = ("a", "b", "m1", "z")  # in a list: before, between and after the names that cases use
-TICK_SECONDS = 0.005  # between writes, while the case itself writes nothing
+PREFIXES = ("a", "b", "m1", "z")  # so that its objects are in lists before, between and after those of a case
+TICK_SECONDS = 0.005  # the pause between the bystander's own writes, while the case writes nothing
 
 
 def _bare(resource: Resource, **content: object) -> Callable[[str], Object]:
@@ -103,7 +104,7 @@ class Bystander:
             self._writing = False
 
     def _writes(self, resource: Resource, body: Callable[[str], Object]) -> Iterator[Object]:
-        """Each `next` is one write. The labels are the ones that cases use in selectors."""
+        """A generator of writes to one kind: each `next` makes one. Cases use its labels in selectors."""
         store, namespace, kind = self._store, self._namespace, self._store.kind(resource.plural, resource.group)
         before = ""
         for number in count():

@@ -13,7 +13,7 @@ from tests.apiserver.store import Change, Store
 
 
 class Collector:
-    """Collects soon after each change that can leave dependents without an owner.
+    """Deletes objects whose owner was deleted, soon after each change that can leave such objects.
 
     Set `enabled` to False to get an API server without a collector.
     """

@@ -12,7 +12,7 @@ from tests.apiserver.refusal import Refused
 
 @dataclass(slots=True)
 class Request:
-    """One request as received.
+    """One request that the server received.
 
     `status`: the status of its response; None before the response; 0 if the server dropped the connection instead.
     """
@@ -86,7 +86,7 @@ class Fault:
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def end(self) -> None:
-        """Affects no further request, and lets held requests continue."""
+        """Ends the fault: it affects no further request, and held requests continue."""
         self.times = 0
         self.released.set()
 
@@ -150,7 +150,7 @@ class Faults:
         self._active.clear()
 
     def of(self, request: Request) -> Fault | None:
-        """The fault for this request, or None. Counts the request in `met`."""
+        """The fault for this request, or None. Counts the request in the fault's `met`."""
         for fault in self._active:
             if fault.met < fault.times and fault.when(request):
                 fault.met += 1

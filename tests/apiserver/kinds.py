@@ -16,7 +16,8 @@ CRDS = Path(__file__).parents[2] / "crds"
 class Kind:
     """One kind.
 
-    `unconditional`: PUT without a resourceVersion is allowed. `generation`: counts changes outside metadata and status.
+    `unconditional`: PUT without a resourceVersion is allowed. `generation`: metadata.generation counts the changes
+    outside metadata and status.
     """
 
     group: str
@@ -39,7 +40,7 @@ class Kind:
 
     @property
     def qualified(self) -> str:
-        """The form in messages: `replicasets.apps`."""
+        """The kind's name in error messages, for example `replicasets.apps`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 

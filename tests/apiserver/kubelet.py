@@ -31,11 +31,16 @@ class Behaviour(enum.Enum):
 class Kubelet:
     """Moves the pods of a server from state to state.
 
-    `behave(pod)`: how the pod behaves; the result may change at any time. `address(pod)`: the pod's IP. Called once,
-    when the sandbox is created, so a test can start a listener there. `lingers(pod)`: True while a pod that is being
-    deleted still runs (its preStop hook waits). `automatic`: after every change of a pod or ReplicaSet, the kubelet
-    takes steps until nothing changes, each step in its own turn of the event loop. Otherwise only `tick` takes steps.
-    Call `poke` after a change of `behave` or `lingers`.
+    `behave(pod)`: how the pod behaves; the result may change at any time.
+
+    `address(pod)`: the pod's IP. The kubelet calls it once, when it creates the pod's sandbox. So this function can
+    also start a listener at the address.
+
+    `lingers(pod)`: True while a pod that is being deleted still runs, because its preStop hook waits.
+
+    `automatic`: after every change of a pod or ReplicaSet, the kubelet takes steps until nothing changes, each step in
+    its own turn of the event loop. Otherwise only `tick` takes steps. If `behave` or `lingers` returns another result
+    than before, the test must call `poke`.
     """
 
     def __init__(self, server: ApiServer, automatic: bool = True) -> None:
@@ -53,7 +58,7 @@ class Kubelet:
         server.store.listeners.append(self._on_change)
 
     def tick(self) -> bool:
-        """One step of every ReplicaSet and pod. True if anything changed."""
+        """Takes one step of every ReplicaSet and every pod. Returns True if an object changed."""
         before = self._store.version
         self.replica_sets.step()
         for pod in self._store.all(self._pods):
@@ -66,13 +71,13 @@ class Kubelet:
             pass
 
     def poke(self) -> None:
-        """Schedules a step."""
+        """Takes steps soon, from the event loop, until nothing changes."""
         if not self._due:
             self._due = True
             asyncio.get_running_loop().call_soon(self._run)
 
     def crash(self, name: str, namespace: str = "default") -> None:
-        """Ends the pod's container now. `behave` decides what follows."""
+        """Ends the pod's container now. The result of `behave` determines the pod's next state."""
         self._write_status(
             self._store.get(self._pods, namespace, name),
             "Running",
@@ -195,7 +200,7 @@ class Kubelet:
 
 
 def _conditions(pod: Object, reason_and_message: dict[str, str] | None = None, **states: bool) -> list[Object]:
-    """The pod's conditions with these changes. lastTransitionTime changes only if the status does."""
+    """The pod's conditions after these changes. lastTransitionTime changes only if a condition's status changes."""
     conditions = {c["type"]: c for c in pod["status"].get("conditions", [])}
     for name, value in states.items():
         status = "True" if value else "False"

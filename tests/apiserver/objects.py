@@ -1,4 +1,4 @@
-"""Functions of one object, or of one object and a request. No state."""
+"""Functions of one object, or of one object and a request. They keep no state."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def now() -> str:
 
 
 def merged(value: Any, patch: Any) -> Any:
-    """JSON merge patch (RFC 7386)."""
+    """`value` after a JSON merge patch (RFC 7386)."""
     if not isinstance(patch, dict):
         return patch
     result = dict(value) if isinstance(value, dict) else {}

@@ -51,7 +51,7 @@ def fields(obj: dict[str, Any]) -> frozenset[Path]:
 
 
 def updated(owners: Owners, manager: Manager, old: dict[str, Any], new: dict[str, Any]) -> Owners:
-    """Owners after a write that is not an apply: only the writer owns what it changed; removed fields have no owner."""
+    """Owners after a write that is not an apply: only the writer owns changed fields. Removed fields have no owner."""
     before, after = dict(_leaves(old, ())), dict(_leaves(new, ()))
     existing = fields(new)
     changed = frozenset(p for p in existing if p not in before or before[p] != after[p])

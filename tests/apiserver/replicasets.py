@@ -1,4 +1,4 @@
-"""The ReplicaSet controller: creates missing pods and deletes surplus ones in the real order.
+"""The ReplicaSet controller: creates missing pods and deletes surplus ones in the order of the real controller.
 
 The kubelet (kubelet.py) calls it at each step.
 """
@@ -14,7 +14,7 @@ COST = "controller.kubernetes.io/pod-deletion-cost"
 
 
 class ReplicaSets:
-    """`refuse(replica set)`: the reason why no pod can be created for it (for example a quota), or None."""
+    """`refuse(replica_set)`: the reason why no pod can be created for it, for example a quota; or None."""
 
     def __init__(self, store: Store) -> None:
         self.refuse: Callable[[Object], str | None] = lambda _: None
@@ -29,7 +29,7 @@ class ReplicaSets:
                 self._reconcile(replica_set)
 
     def pods_of(self, replica_set: Object) -> list[Object]:
-        """Its pods, without those that are being deleted or have ended."""
+        """The pods of the ReplicaSet, without those that are being deleted or have ended."""
         uid, namespace = replica_set["metadata"]["uid"], replica_set["metadata"]["namespace"]
         return [
             pod

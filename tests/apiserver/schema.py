@@ -1,6 +1,6 @@
 """Applies a structural schema to a custom resource: drops unknown fields, sets defaults, validates the rest.
 
-CEL rules are not evaluated: only the real server does that.
+CEL rules are not evaluated: only the real API server evaluates them.
 """
 
 from __future__ import annotations

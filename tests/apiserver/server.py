@@ -110,7 +110,7 @@ class ApiServer:
         self._pages.clear()
 
     async def up(self) -> None:
-        """Starts listening. After `down`: on the same port, with the same objects."""
+        """Starts listening. After `down`, the server listens on the same port and has the same objects."""
         app = web.Application(client_max_size=16 * 2**20)
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0)
@@ -219,7 +219,7 @@ class ApiServer:
         return None
 
     def _do(self, kind: Kind, request: Request) -> tuple[Object, int]:
-        """Executes any request but a watch. Returns the body and status of the response."""
+        """Executes a request that is not a watch. Returns the body and the status of the response."""
         store, ns, name = self.store, request.namespace, request.name
         manager = request.query.get("fieldManager") or request.user_agent.partition("/")[0]
         match request.verb, request.subresource:

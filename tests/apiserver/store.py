@@ -1,8 +1,8 @@
 """The stored objects, and the effect of each write.
 
-No I/O: the server (server.py), tests and the kubelet call it directly.
+The store does no I/O: the server (server.py), tests and the kubelet call its functions directly.
 
-A stored object is never modified; a write replaces it. So an object that a caller holds does not change.
+A stored object is never modified; a write replaces it. So an object that a caller has read does not change.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Store:
         self.version = 1
         self.forgotten = 0  # the history does not contain changes up to this version any more
         self.listeners: list[Callable[[Change], None]] = []
-        # Each is called with the object to store, and may raise Refused.
+        # The store calls each function with the object before it stores it. The function may raise Refused.
         self.admission: list[Callable[[Kind, Object], None]] = []
         self._rows: dict[Kind, dict[Key, _Row]] = {kind: {} for kind in kinds}
         self._history: deque[Change] = deque()

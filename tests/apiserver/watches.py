@@ -16,7 +16,7 @@ from tests.apiserver.selectors import Match
 from tests.apiserver.store import Change, Store
 
 Event = tuple[str, dict[str, Any]]
-END = None  # in a queue: the end of the stream
+END = None  # this item in a stream's queue ends the stream
 
 
 @dataclass(slots=True, eq=False)
@@ -117,7 +117,7 @@ class Watches:
         while True:
             seconds_left = ends - loop.time()
             try:
-                # Not wait_for: in Python 3.11 it can swallow a cancellation.
+                # asyncio.wait_for is not used, because in Python 3.11 it can swallow a cancellation.
                 async with asyncio.timeout(max(0.0, min(seconds_left, self._bookmark_seconds))):
                     event = await watch.queue.get()
             except TimeoutError:

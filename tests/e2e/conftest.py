@@ -23,7 +23,7 @@ from tests.e2e.support.kubectl import Kubectl
 
 FAILED = pytest.StashKey[bool]()
 
-# A journey that takes longer than this many seconds hangs, and pytest ends it. The limit is high on purpose: with 14
+# pytest ends a journey that runs longer than this many seconds. The limit is high on purpose: on a machine with 14
 # other runnable tasks per core, journeys that take 30 s on an idle machine took more than 120 s.
 HANG_SECONDS = 1200
 
@@ -61,7 +61,7 @@ def system(api: KubeApi, gateway: Gateway) -> Iterator[Kubectl]:
 def leftovers(api: KubeApi) -> Iterator[list[str]]:
     """Namespaces that are being deleted. The end of the run waits until none is left.
 
-    Waiting for each one in turn would double the time.
+    If each journey waited for the deletion of its own namespace, the run would take twice as long.
     """
     names: list[str] = []
     yield names

@@ -1,7 +1,8 @@
 """A real HPA scales a warm pool with its load.
 
-It scales out as soon as the one-minute average requires it, scales in after the cooldown, and does neither where the
-user forbids it. Each average needs a minute, so one journey observes several endpoints at the same time.
+It scales out as soon as the average load requires it, and scales in after the cooldown. If the user forbids scale-out
+or scale-in, it does not happen. Each average needs a minute, so one journey observes several endpoints at the same
+time.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ change.
 
 
 def test_the_warm_pool_follows_its_load(journey: Journey) -> None:
-    """One pool grows from 1 to 4 pods while the average rises, and shrinks to 1 after it has fallen.
+    """One pool grows from 1 to 4 pods while the average load rises, and shrinks to 1 after the load has fallen.
 
     At the same time, a pool of 20 pods shrinks to 8, and pools that must not scale keep their size.
     """
@@ -106,7 +107,7 @@ def create(journey: Journey) -> str:
 
 
 def shrink_twenty(journey: Journey, busy: Load) -> None:
-    """Five of twenty pods are busy. After the minimum is lowered, Kindler must delete only other pods."""
+    """Five of twenty pods are busy. After the minimum is lowered, only pods that are not busy may be deleted."""
     average = pools.load(journey.api, journey.namespace, "twenty")
     assert average is not None and average > 4.9, "the average must contain a whole minute with five busy pods"
     busy_pods = {response.headers["x-echo-hostname"] for response in busy.responses[-10:]}
@@ -121,7 +122,7 @@ def being_deleted(pod: Json) -> bool:
 
 
 def check_ramp(sampled: Sampled, changes: list[Change], peak: float) -> None:
-    """Only the HPA changed the size, first up and then down, and never before the average required it."""
+    """Only the HPA changed the size, first up and then down, and never before the average load required it."""
     sizes = [change.replicas for change in changes]
     rising = [change for change in changes if change.at < peak]
     assert (sizes[0], rising[-1].replicas, sizes[-1]) == (1, 4, 1), sizes

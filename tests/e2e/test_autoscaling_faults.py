@@ -1,6 +1,6 @@
 """Autoscaling while the metrics process or the controller is stopped.
 
-Sizes stay, changed bounds still apply, status shows the state, and a missed scheduled action is applied later.
+Sizes stay, changed bounds still apply, status shows what is missing, and a missed scheduled action is applied later.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ POLICY = tracking(0.7, cooldown=0)
 
 @pytest.fixture
 def processes(system: Kubectl, api: KubeApi) -> Iterator[Scale]:
-    """Sets the number of pods of one of Kindler's processes and waits for it. Restores one pod after the test."""
+    """Sets the number of pods of one of Kindler's processes and waits for that number. Restores 1 after the test."""
     stopped: set[str] = set()
 
     def scale(component: str, count: int) -> None:
@@ -54,7 +54,7 @@ def ready(pod: Json) -> bool:
 
 
 def reason(journey: Journey, status: str, timeout: float = 150) -> str:
-    """Waits for a status of ScalingActive with `kubectl wait`. Returns its reason."""
+    """Waits with `kubectl wait` until ScalingActive has this status. Returns the condition's reason."""
     journey.kubectl.wait("kep", "echo", f"condition=ScalingActive={status}", timeout)
     return str(rows.condition(journey.endpoint(), "ScalingActive")["reason"])
 
@@ -62,8 +62,8 @@ def reason(journey: Journey, status: str, timeout: float = 150) -> str:
 def test_without_metrics_the_size_stays_and_changed_bounds_apply(journey: Journey, processes: Scale) -> None:
     """Without the metrics process, pools do not scale in, but a raised minimum applies.
 
-    Without the controller, a scheduled action is missed; the next controller applies it. With both, scaling works
-    again.
+    Without the controller, a scheduled action is missed; the next controller applies it. When both processes run again,
+    pools scale as before.
     """
 
     def invoke_and_pause() -> Response:
@@ -163,7 +163,7 @@ PROBE: Json = {
 def cluster_without_minimum_zero(journey: Journey, processes: Scale) -> Iterator[None]:
     """In the journey's namespace, the API server rejects HPAs with a minimum of 0.
 
-    Afterwards the controller is restarted, because it remembers for its lifetime that 0 was rejected.
+    After the test the controller is restarted, because it remembers until it ends that 0 was rejected.
     """
     name = OLDER["metadata"]["name"]
     here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": journey.namespace}}}
@@ -200,7 +200,7 @@ def test_the_controller_scales_to_zero_where_hpas_cannot_have_a_minimum_of_zero(
 
 
 def until_rejected(journey: Journey, probe: Json) -> None:
-    """Waits until the new policy is in effect. That takes seconds, and no event shows it."""
+    """Waits until the new admission policy is in effect. This takes seconds, and no event reports it."""
     while True:
         try:
             journey.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(probe))

@@ -1,7 +1,7 @@
 """Other metrics servers in the cluster.
 
-Kindler serves its metrics by an API that is free, and never takes over an API of another server. If both APIs are
-taken, the controller computes the sizes itself.
+Kindler serves its metrics by one of the two metrics APIs that no other server serves, and never takes over an API of
+another server. If other servers serve both APIs, the controller computes the sizes itself.
 """
 
 from __future__ import annotations
@@ -92,10 +92,11 @@ def spec_of(journey: Journey, group: str, version: str) -> Json:
 
 
 def test_kindler_never_takes_the_metrics_api_of_another_server(journey: Journey) -> None:
-    """Another server takes first one and then both metrics APIs, and gives them back.
+    """Another server registers first for one metrics API, then for both, and then for none.
 
-    External taken: Kindler uses custom, and customized metrics come from the foreign server. Both taken: the controller
-    computes the sizes. Both free again: as before.
+    If it serves the external API, Kindler uses the custom API, and customized metrics come from the other server. If it
+    serves both APIs, the controller computes the sizes. When both are free again, Kindler uses the external API as at
+    the beginning.
     """
     shop = Shop()
     journey.create(

@@ -45,8 +45,8 @@ def test_bounds_follow_the_clock(journey: Journey) -> None:
     """Three endpoints with scheduled actions.
 
     "idle" scales to zero without load; one action raises its minimum and one lowers it. "clock" has a cron action
-    and, 5 s later, an `at` action. "suspended" suspends its actions: actions that were due in this time are skipped
-    and not applied later.
+    and, 5 s later, an `at` action. "suspended" suspends its actions: actions that are due while they are suspended are
+    skipped and not applied later.
     """
     with Watched(journey.api, journey.namespace) as watched:
         pool = create_scheduled(journey)
@@ -136,7 +136,7 @@ def raise_minimum_of_idle(journey: Journey) -> datetime:
 
 
 def delay(watched: Watched, pool: str, replicas: int, moment: datetime) -> float:
-    """Seconds from the time of an action until the pool got that size."""
+    """Seconds from the time of an action until the pool got the size that the action requires."""
     begin = moment.timestamp() - (time.time() - time.monotonic())
     return round([c.at for c in watched.changes if (c.pool, c.replicas) == (pool, replicas)][-1] - begin, 1)
 

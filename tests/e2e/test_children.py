@@ -68,7 +68,7 @@ def test_a_pod_that_a_user_deletes_is_replaced(journey: Journey) -> None:
 def test_a_foreign_object_with_the_name_of_a_child_is_never_changed(journey: Journey) -> None:
     """A ReplicaSet that is not Kindler's has the name of a pool.
 
-    The creation fails with this reason. The ReplicaSet is neither changed nor deleted.
+    The creation of the endpoint fails, and the reason says that the name is taken. The ReplicaSet stays unchanged.
     """
     route = journey.serving(idle=300)["status"]["route"]
     journey.kubectl("delete", "kep", "echo")

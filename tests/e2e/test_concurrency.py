@@ -56,7 +56,7 @@ def test_a_held_request_whose_client_disconnects_never_reaches_the_model(journey
 
 
 def test_a_thousand_requests_to_endpoints_at_zero_pods_all_succeed(journey: Journey) -> None:
-    """Twenty endpoints at zero pods get a thousand requests from ten clients each. All must succeed.
+    """Each of twenty endpoints at zero pods gets fifty requests, ten at a time. All thousand must succeed.
 
     The limits are high enough for all requests.
     """

@@ -51,8 +51,8 @@ async def world(things: None) -> AsyncIterator[World]:
     try:
         await cluster.create(NAMESPACES, None, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         has_collector = await cluster.get(LEASES, "kube-system", "kube-controller-manager") is not None
-        # A real server has no request to drop its history. But it has only the changes since it started, so version 1
-        # is always too old.
+        # No request makes a real server drop its history. But its history has only the changes since it started, so
+        # version 1 is always too old.
         yield World(cluster, None, name, has_collector, drop_history=lambda: None)
         await cluster.delete(NAMESPACES, None, name)
     finally:

@@ -1,6 +1,6 @@
 """The control plane can be restarted, doubled or stopped at any time.
 
-Requests still succeed, and Kindler writes nothing without need and nothing twice.
+Requests still succeed. Kindler makes only the necessary writes, and each of them once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ COST = "controller.kubernetes.io/pod-deletion-cost"
 
 @pytest.fixture
 def controllers(system: Kubectl, api: KubeApi) -> Iterator[Callable[[int], None]]:
-    """Sets the number of controllers and waits for it. Restores one after the test."""
+    """Sets the number of controllers and waits until that many run. Restores 1 after the test."""
 
     def scale(count: int) -> None:
         system("scale", "deployment", CONTROLLER, f"--replicas={count}")
@@ -92,7 +92,7 @@ def counts(obj: Json | None) -> tuple[int, int]:
 
 
 def kill(pod: Json) -> None:
-    """Kills the pod's process with SIGKILL, so that it cannot do anything before its end."""
+    """Kills the pod's process with SIGKILL, so that the process cannot release or write anything before its end."""
     container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
     command(
         "docker",
@@ -192,7 +192,7 @@ def test_endpoints_scale_from_and_to_zero_without_a_controller(
 def test_a_killed_controller_does_not_change_the_result(journey: Journey, api: KubeApi, system: Kubectl) -> None:
     """The controller is killed during a creation, and again during an update under load.
 
-    Both still complete, and no request fails.
+    The creation and the update still complete, and no request fails.
     """
     journey.create(environment={"START_SECONDS": "4"}, idle=300, limit=4)
     journey.reaches("echo", rows.CREATING)
@@ -211,7 +211,7 @@ def test_a_killed_controller_does_not_change_the_result(journey: Journey, api: K
 
 
 def test_a_restarted_activator_knows_all_routes_and_pods(journey: Journey, system: Kubectl) -> None:
-    """A restarted activator reads routes and pods from the cluster.
+    """A restarted activator reads the routes and the pods from the cluster, and serves a request without a cold start.
 
     It deletes no pod before an idle timeout has passed.
     """
@@ -228,7 +228,7 @@ def test_a_restarted_activator_knows_all_routes_and_pods(journey: Journey, syste
 def test_ready_pods_serve_while_the_api_server_is_paused(journey: Journey, api: KubeApi) -> None:
     """The API server is paused for some time. Ready pods still serve requests.
 
-    After it continues, new endpoints can be created as before.
+    When the API server continues, new endpoints can be created as before.
     """
     journey.serving(idle=300, warm=1)
     node = api.items("nodes")[0]["metadata"]["name"]

@@ -12,8 +12,7 @@ from tests.e2e.support.journey import LABEL, Journey, owned_by
 
 
 def test_deletion_completes_requests_in_flight_and_rejects_held_ones(journey: Journey) -> None:
-    """One pod runs a request. The second pod starts slowly, so its request is still held when the endpoint is
-    deleted."""
+    """One pod runs a request. The second pod starts slowly, so the second request is held until the deletion."""
     journey.serving(environment={"START_SECONDS": "8"}, idle=300, limit=2)
     running = later(lambda: journey.invoke(body={"sleep": 6}))
     journey.until_pods(lambda pods: len(pods) == 1)

@@ -18,7 +18,7 @@ NO_PING = {"PING_FAIL": "true"}
 
 @pytest.fixture
 def cordoned_nodes(api: KubeApi, system: Kubectl) -> Iterator[Callable[[bool], None]]:
-    """A function: True cordons all nodes, False uncordons them. They are always uncordoned after the test."""
+    """A function of one argument: True cordons all nodes, False uncordons them. After the test they are uncordoned."""
     nodes = [node["metadata"]["name"] for node in api.items("nodes")]
 
     def switch(full: bool) -> None:
@@ -31,7 +31,7 @@ def cordoned_nodes(api: KubeApi, system: Kubectl) -> Iterator[Callable[[bool], N
 def test_endpoints_that_the_user_must_correct_fail_with_their_cause(journey: Journey) -> None:
     """Four endpoints fail: missing image, invalid image name, crash at start, no response to pings.
 
-    Each is Failed and reports its cause. Each recovers with a valid config.
+    Each is Failed and reports its cause. Each recovers when it refers to a valid EndpointConfig.
     """
     journey.create("missing", image="localhost:5000/echo:never-pushed")
     journey.create("malformed", image="localhost:5000/ECHO:1")
@@ -120,7 +120,7 @@ def test_endpoints_recover_when_the_cluster_has_what_was_missing(
 def test_a_private_image_needs_its_secret(journey: Journey) -> None:
     """Without the Secret, the endpoint is Failed and the reason names the image.
 
-    It is in service soon after the Secret is created.
+    The endpoint is in service soon after the Secret is created.
     """
     registry.copy("echo:1", "echo:1", private=True)
     model = manifests.model("echo", image="localhost:5001/echo:1", imagePullSecrets=[{"name": "registry"}])

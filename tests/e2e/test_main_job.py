@@ -1,6 +1,6 @@
 """The main purpose of Kindler: three manifests make an endpoint that serves requests.
 
-It scales to zero, scales up for a request, never exceeds its limit, and leaves nothing behind after its deletion.
+It scales to zero, scales up for a request, and never exceeds its limit. After its deletion no object of it is left.
 """
 
 from __future__ import annotations

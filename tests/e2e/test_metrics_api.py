@@ -1,7 +1,7 @@
 """The metrics API in the cluster.
 
-Who may read it, who may call its server directly, which certificates the API server trusts, and what uninstalling
-leaves.
+The tests check who may read the API, who may call its server directly, which certificates the API server trusts, and
+that no objects are left after uninstalling.
 """
 
 from __future__ import annotations
@@ -106,8 +106,7 @@ def test_the_api_server_trusts_the_certificate_of_a_new_pod(api: KubeApi, system
 
 
 def test_a_second_installation_serves_the_other_group_and_leaves_nothing_behind(journey: Journey, api: KubeApi) -> None:
-    """The second installation serves only a namespace without Endpoints, because the first one serves all
-    namespaces."""
+    """The first installation serves all namespaces. So the second one serves a namespace that has no Endpoints."""
     image = ["--set", f"image.tag={images.tag('kindler')}", "--set", f"namespaces={{{journey.namespace}}}"]
     command("helm", "install", "second", CHART, "-n", journey.namespace, *image, "--wait", "--timeout", "120s")
     second = api.until("apiservices", None, CUSTOM, available)

@@ -1,5 +1,4 @@
-"""The three kinds in the cluster: which objects the API server accepts or rejects, its messages, and kubectl's
-output."""
+"""The API server accepts or rejects objects of the three kinds with the expected messages, and kubectl shows them."""
 
 from __future__ import annotations
 

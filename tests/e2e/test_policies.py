@@ -32,7 +32,7 @@ def pod_spec() -> Json:
     }
     container["securityContext"] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     security = {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
-    # The pod gets no node: nothing runs, but the pod can be patched and deleted.
+    # No scheduler gives the pod a node. So no container runs, but the pod can be patched and deleted.
     return {
         "containers": [container],
         "securityContext": security,
@@ -98,7 +98,7 @@ def activator(journey: Journey, system: Kubectl) -> Activator:
 
 @pytest.fixture(autouse=True)
 def remove_finalizers(journey: Journey, activator: Activator) -> Any:
-    """Removes the finalizers that the tests need. With them, the namespace could not be deleted."""
+    """Removes the finalizers that the tests added, because the namespace cannot be deleted while they exist."""
     yield
     for name in ("ours", "foreign"):
         journey.kubectl(

@@ -1,5 +1,7 @@
-"""The controller's ServiceAccount has only the permissions that it needs: it changes only objects that Endpoints
-own."""
+"""The controller's ServiceAccount has only the permissions that the controller needs.
+
+It can change only objects that belong to an Endpoint.
+"""
 
 from __future__ import annotations
 
@@ -41,12 +43,12 @@ class Controller:
     def create(self, plural: str, body: Json) -> None:
         """Sends one POST as a dry run.
 
-        A stored object would be deleted by the garbage collector, because its owner does not exist.
+        Without a dry run the garbage collector would delete the object, because its owner does not exist.
         """
         self.api.call("POST", f"{self.api.path(plural, self.journey.namespace)}?dryRun=All", body, user=self.user)
 
     def apply(self, name: str, spec: Json) -> None:
-        """Applies an APIService on the server side, as the controller does, but as a dry run."""
+        """Applies an APIService with server-side apply, as the controller does, but as a dry run."""
         version, _, group = name.partition(".")
         body = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": name}}
         body["spec"] = {"group": group, "version": version, "groupPriorityMinimum": 100, "versionPriority": 100} | spec
@@ -154,7 +156,7 @@ def test_the_controller_may_only_remove_owners_from_a_foreign_api_service(contro
     body = {"metadata": {"name": group, "annotations": {"a": "b"}}, "spec": spec | {"service": service}}
     controller.api.call("POST", controller.api.path("apiservices"), body)
     forbidden: tuple[Json, ...] = (
-        # This owner does not exist: the garbage collector would delete the APIService.
+        # This owner does not exist, so after a real write the garbage collector would delete the APIService.
         {"ownerReferences": [OWNER]},
         {"annotations": {"cert-manager.io/inject-ca-from": "x/y"}},
         {"annotations": {"a": None}},

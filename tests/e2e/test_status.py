@@ -1,4 +1,4 @@
-"""Every row of the status table: reached on a cluster, found by `kubectl wait`, checked with kstatus's rules."""
+"""Endpoints reach every row of the status table: `kubectl wait` finds it, and kstatus's rules give its verdict."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_an_update_fails_and_is_reverted(journey: Journey) -> None:
     journey.kubectl.patch("kep", "echo", {"spec": {"endpointConfigName": "echo"}})
     back = journey.reaches("echo", rows.IN_SERVICE)
     assert "failureReason" not in back["status"]
-    # No pod of the broken revision may stay.
+    # Kindler must delete every pod of the broken revision.
     journey.until_pods(lambda objects: {pod["metadata"]["uid"] for pod in objects} == pods)
 
 
@@ -65,7 +65,7 @@ def test_an_update_waits_for_a_missing_config_and_a_missing_model(journey: Journ
 def test_an_endpoint_in_service_reports_that_its_pods_cannot_start(journey: Journey) -> None:
     """While the endpoint has zero pods, a quota forbids new ones.
 
-    Status reports it for the next request, and is normal again after the quota is deleted.
+    After the next request the status reports the quota. It is normal again after the quota is deleted.
     """
     journey.serving(idle=1, startup=60)
     journey.until_scaled_to_zero()
@@ -87,7 +87,7 @@ def test_an_endpoint_in_service_reports_that_its_pods_cannot_start(journey: Jour
 
 
 def test_invalid_autoscaling_is_reported_and_does_not_disturb_serving(journey: Journey) -> None:
-    """Errors that the API server cannot detect: unknown variant, unknown metric, unknown time zone."""
+    """Kindler reports errors that the API server cannot detect: unknown variant, unknown metric, unknown time zone."""
     journey.serving(warm=1)
     evening = {
         "scheduledActionName": "evening",
@@ -182,6 +182,6 @@ def test_model_and_config_report_that_they_are_accepted_and_used(journey: Journe
 
 
 def used_by(obj: dict[str, Any] | None) -> int | None:
-    """The number of objects that refer to this one. None while status does not have it."""
+    """The number of objects that refer to this object. None while status does not show a number."""
     count: int | None = (obj or {}).get("status", {}).get("usedBy", {}).get("count")
     return count

@@ -1,4 +1,4 @@
-"""Builders with keyword arguments for the input of the scaling decision. A row of a table names only what it needs."""
+"""Builders for the input of the scaling decision. A row of a test table names only the arguments that matter for it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def route(limit: int = 20, per: int = 1, provisioned: int = 0, warm_pool: str | 
 def policy(
     name: str = "busy", at: float = 0.7, cooldown: int = 300, keeps: bool = False, metric: str | None = None
 ) -> dict[str, Any]:
-    """`keeps`: with disableScaleIn. `metric`: a customized metric of the namespace AWS/SageMaker."""
+    """A target tracking policy. `keeps`: disableScaleIn. `metric`: a metric of the namespace AWS/SageMaker, or None."""
     tracking: dict[str, Any] = {"targetValue": at, "scaleInCooldown": cooldown, "disableScaleIn": keeps}
     if metric is None:
         tracking["predefinedMetricSpecification"] = {"predefinedMetricType": UTILIZATION}
@@ -66,7 +66,7 @@ def target(
     actions: tuple[dict[str, Any], ...] = (),
     suspended: str = "",
 ) -> ScalableTarget:
-    """`suspended`: the suspended parts, zero or more of in, out, scheduled."""
+    """An entry of spec.autoscaling. `suspended`: a text with any of the words in, out and scheduled."""
     words = {
         "in": "dynamicScalingInSuspended",
         "out": "dynamicScalingOutSuspended",
@@ -88,7 +88,7 @@ def pool(replicas: int, name: str = WARM) -> Pool:
 
 
 def hpa(*conditions: tuple[str, ...], targets_pool: str = WARM, averages: tuple[str, ...] = ()) -> dict[str, Any]:
-    """`conditions`: (type, status, reason, message), and optionally lastTransitionTime.
+    """An HPA. `conditions`: (type, status, reason, message), and optionally lastTransitionTime.
 
     `averages`: the average of each metric in its status.
     """
@@ -106,7 +106,7 @@ def hpa(*conditions: tuple[str, ...], targets_pool: str = WARM, averages: tuple[
 
 
 def status(desired: int, current: int | None = None, **entry: Any) -> dict[str, Any]:
-    """The status that the last pass wrote. `entry`: fields of the entry of status.autoscaling, if any."""
+    """The status that the last reconcile wrote. `entry`: fields of its entry in status.autoscaling, if it has one."""
     variant = {"currentServerlessConfig": {"provisionedConcurrency": desired if current is None else current}}
     variant["desiredServerlessConfig"] = {"provisionedConcurrency": desired}
     stored = {"autoscaling": [{"variantName": "AllTraffic", "desiredCapacity": desired} | entry]} if entry else {}
@@ -125,7 +125,7 @@ def facts(
     now: float = NOW,
     **changed: Any,
 ) -> ScalingState:
-    """The state. `replicas` None: there is no warm pool yet. `loads` by policy; None: no data."""
+    """The facts for a decision. `replicas` None: there is no warm pool yet. `loads`: by policy; None: no data."""
     values: dict[str, Any] = {
         "endpoint": {"metadata": {"name": "iris", "namespace": "team", "uid": "uid-iris"}, "spec": {}},
         "target": scales,

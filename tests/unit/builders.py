@@ -1,4 +1,4 @@
-"""Builders of the objects that the controller reads. All fields have defaults, so a test names only what it needs."""
+"""Builders of the objects that the controller reads. All fields have defaults: a test names only the relevant ones."""
 
 from __future__ import annotations
 
@@ -184,9 +184,9 @@ def scaling(
 def stored_revision(
     what: ResolvedRefs, number: int = 0, at: int = int(NOW) - 100, attempt: int = 0, **changed: Any
 ) -> StoredRevision:
-    """The revision of `what`. With a number, it has had the route.
+    """The stored revision of `what`. If `number` is not 0, it has been in the route.
 
-    `at`: the time when its attempt began and when it got the route.
+    `at`: the time when its attempt began, and when it got into the route.
     """
     revision = route(what).revision
     fields: dict[str, Any] = {
@@ -206,7 +206,7 @@ def stored_revision(
 def pool(
     what: ResolvedRefs, kind: str = names.DEMAND, replicas: int = 1, of: StoredRevision | None = None, **changed: Any
 ) -> Pool:
-    """A ReplicaSet that was created for the attempt of `of` (default: of stored_revision(what))."""
+    """A ReplicaSet that was created for the attempt of the revision `of`, by default stored_revision(what)."""
     owner = of or stored_revision(what)
     name = names.pool_name("iris", owner.revision, kind)
     mark = owner.attempt.id if owner.attempt else ""
@@ -232,7 +232,7 @@ def pods_of(of: Pool, count: int | None = None, **changed: Any) -> list[tuple[st
 def observed(
     endpoint_: dict[str, Any] | None = None, refs: ResolvedRefs | Blocker | None = None, **changed: Any
 ) -> Observed:
-    """A new Endpoint and `changed` (fields of Observed). Revisions exist as ControllerRevisions, too."""
+    """The facts about a new Endpoint. `changed`: fields of Observed. Each revision also has its ControllerRevision."""
     fields: dict[str, Any] = {
         "endpoint": endpoint_ or endpoint(),
         "refs": refs or resolved(),

@@ -58,7 +58,7 @@ def only(objects: list[Json], kind: str, name: str) -> Json:
 
 
 def environment(deployment: Json) -> dict[str, str]:
-    """The container's environment variables. If the value comes from a field, it is `$path`."""
+    """The container's environment variables. The value of a variable that is set from a field is `$` and its path."""
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     return {
         e["name"]: e["value"] if "value" in e else f"${e['valueFrom']['fieldRef']['fieldPath']}"

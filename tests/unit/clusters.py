@@ -26,7 +26,7 @@ OPTIONAL = ("Service", "HorizontalPodAutoscaler")
 
 @dataclass(repr=False)
 class MiniCluster:
-    """`objects`: all objects, Kindler's and others, by (kind, name). `broken`: images whose pods never become Ready."""
+    """The simulated cluster. `objects`: by (kind, name). `broken`: the images whose pods never become Ready."""
 
     endpoint: Json
     refs: ResolvedRefs | Blocker
@@ -38,10 +38,10 @@ class MiniCluster:
     touched: list[Action] = field(default_factory=list)
 
     def step(self) -> tuple[Action, ...]:
-        """One pass. Returns its changes.
+        """One reconcile. Returns its changes.
 
-        Time advances to the next pass: by one second if this pass changed something, because a change causes a pass;
-        otherwise by the time that this pass requested.
+        Then the time advances to the next reconcile: by one second if this reconcile changed an object, otherwise by
+        the time that it requested.
         """
         before = len(self.touched)
         seen = self.observe()
@@ -163,7 +163,7 @@ class MiniCluster:
 
 
 def _over(found: Any, body: Any) -> Any:
-    """The result of a merge patch: its fields are set, other fields stay, lists are replaced."""
+    """The result of a merge patch: the patch's fields are set, other fields stay, lists are replaced."""
     if isinstance(found, dict) and isinstance(body, dict):
         return found | {k: _over(found.get(k), v) for k, v in body.items()}
     return body

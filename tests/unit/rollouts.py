@@ -1,4 +1,4 @@
-"""Observed states for the tests of the rollout: the revision that starts, and the revision that serves meanwhile."""
+"""Observed states for the tests of the rollout: one revision serves while another one starts."""
 
 from __future__ import annotations
 

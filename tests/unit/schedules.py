@@ -1,7 +1,7 @@
 """Tables of schedules, random cron expressions, and an oracle that reads them minute by minute.
 
-The oracle shares no code and no method with the product. It takes each time in UTC, computes the wall-clock time, and
-checks whether each field matches its one value.
+The oracle shares no code and no method with the product. For each minute in UTC it computes the wall-clock time, and
+checks whether each field of the expression matches that time.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _day_of_week(dice: random.Random) -> str:
 
 
 class Oracle:
-    """`text`: six fields. Checks the days from `first` to `last` (in the zone's calendar) and no others."""
+    """Finds the times of the six fields `text` on the days from `first` to `last` of the zone's calendar."""
 
     def __init__(self, text: str, zone: str, first: date, last: date) -> None:
         self.zone, self.first, self.last = zone, first, last
@@ -137,10 +137,10 @@ class Oracle:
 
 @cache
 def shown(zone: str, day: date) -> tuple[tuple[int, int, int], ...]:
-    """(epoch seconds, hour, minute) of all whole minutes that a zone's clock shows on a day, only the first time."""
+    """(epoch seconds, hour, minute) of each minute of a zone's day. A minute that the clock repeats is in it once."""
     midnight = int(
         datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp()
-    )  # approximately: the clock decides
+    )  # approximate: only the times that the zone's clock shows on this day are returned
     clocks = (
         (t, datetime.fromtimestamp(t, ZoneInfo(zone))) for t in range(midnight - 2 * 3600, midnight + 27 * 3600, 60)
     )
@@ -152,10 +152,10 @@ def _fits(value: int, text: str, low: int, high: int) -> bool:
 
 
 def _fits_item(value: int, item: str, low: int, high: int) -> bool:
-    """Whether the item contains the value.
+    """Whether an item of a cron field contains the value.
 
-    The distance from the item's first value is a multiple of the step, and does not go beyond the last value. If the
-    first value is larger than the last value, counting continues from `low` after `high`.
+    The value is in the item's range, and its distance from the first value is a multiple of the step. If the first
+    value is larger than the last value, counting continues from `low` after `high`.
     """
     span, _, step = item.partition("/")
     first, _, last = span.partition("-")

@@ -1,4 +1,4 @@
-"""The directory: objects of the watches, in any order, related by uid and found by name."""
+"""The directory receives objects from the watches in any order, relates them by uid, and finds endpoints by name."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ def test_the_pod_is_pinged_whatever_the_order_of_events() -> None:
 @pytest.mark.parametrize(
     ("pool", "pod"),
     [
-        (shown_pool(owner="e0"), shown_pod()),  # of an earlier Endpoint of this name
+        (shown_pool(owner="e0"), shown_pod()),  # the pool belongs to an earlier Endpoint of this name
         (shown_pool(uid="r0"), shown_pod()),  # the pod belongs to another ReplicaSet
-        (shown_pool(kind="Deployment"), shown_pod()),  # not Kindler's, although it has Kindler's labels
+        (shown_pool(kind="Deployment"), shown_pod()),  # no ReplicaSet, although it has Kindler's labels
         (shown_pool(), shown_pod(owner="")),
-        (shown_pool(), shown_pod(namespace="other")),  # of another tenant that knows the ReplicaSet's uid
-        (shown_pool(namespace="other"), shown_pod(namespace="other")),  # or the Endpoint's uid
+        (shown_pool(), shown_pod(namespace="other")),  # another tenant's pod, which names the ReplicaSet's uid
+        (shown_pool(namespace="other"), shown_pod(namespace="other")),  # its pool names the Endpoint's uid
     ],
 )
 def test_a_pod_is_not_used_because_of_labels_and_names_alone(pool: dict[str, Any], pod: dict[str, Any]) -> None:
@@ -174,7 +174,7 @@ def test_a_failed_creation_is_reported_with_its_reason() -> None:
 
 
 def test_an_endpoint_that_is_being_created_reports_what_it_waits_for() -> None:
-    """With the controller's message, if its condition contains more than Creating."""
+    """The reason contains the controller's message if the condition's reason is not Creating."""
     waiting = {
         "type": "Ready",
         "status": "False",
@@ -235,7 +235,7 @@ def test_no_pod_backend_or_probe_is_left_whatever_the_order_of_deletion(order: t
 
 @pytest.mark.parametrize("order", list(itertools.permutations(("pool", "pod"))))
 def test_after_a_rollback_pods_of_the_deleted_replicaset_are_not_used(order: tuple[str, ...]) -> None:
-    """The address of such a pod may belong to another endpoint by now: a good ping there would make it a backend."""
+    """The address of such a pod may now belong to a pod of another endpoint, whose ping would make it a backend."""
     rig = DirectoryRig()
     rig.directory.on_endpoint(None, shown_endpoint())
     rig.directory.on_pool(None, shown_pool())
@@ -254,8 +254,10 @@ def test_after_a_rollback_pods_of_the_deleted_replicaset_are_not_used(order: tup
 
 @pytest.mark.parametrize("late", [False, True])
 def test_an_address_belongs_to_the_youngest_pod_that_shows_it(late: bool) -> None:
-    """The watch is late: a pod that does not exist any more still shows its address. Another endpoint's pod has this
-    address now."""
+    """The watch may still show the address of a pod that does not exist any more.
+
+    A pod of another endpoint may have this address now.
+    """
     rig = DirectoryRig()
     for name, endpoint, pool in (("iris", "e1", "r1"), ("rose", "e2", "r2")):
         rig.directory.on_endpoint(None, shown_endpoint(name, endpoint))

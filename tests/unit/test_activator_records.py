@@ -1,4 +1,4 @@
-"""Observers of requests publish metrics as text, and log lines of cold starts and requests. The limit of held bytes."""
+"""Observers of requests publish metrics as text, and write log lines of cold starts and requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The totals of a warm pool in `/stats`: they only grow, so that two readings show what happened between them."""
+"""The totals of a warm pool in `/stats` never decrease, so that the difference of two readings is correct."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_burst_between_two_readings_is_not_missed() -> None:
 
 
 def test_requests_that_waited_without_success_count_as_load() -> None:
-    """If only finished requests counted, a pool that cannot start would stay small."""
+    """Without these requests, the load of a pool whose pods cannot start would be 0, and the pool would stay small."""
     world = World(route(limit=9, startup=100, scaled=True))
     leaver, expired = world.request(), world.request()
     world.now += 30
@@ -92,7 +92,7 @@ def test_placements_are_counted_per_pool_also_if_the_config_contains_no_size() -
 
 @pytest.mark.parametrize("other", [False, True])
 def test_a_request_whose_pod_is_unreachable_counts_as_one_placement(other: bool) -> None:
-    """There was provisioned concurrency for the request, so an unreachable pod is not a spillover."""
+    """There was provisioned concurrency for the request. So a second try on another pod is no spillover."""
     world = World(route(limit=5, scaled=True))
     world.start("w", names.WARM)
     request = world.request()
@@ -178,8 +178,9 @@ def test_allocated_is_what_the_warm_pods_can_run() -> None:
 
 
 def test_allocated_includes_a_busy_pod_that_stops_answering_and_a_ready_one_not_pinged_yet() -> None:
-    """Otherwise busier pods would lead to a smaller size, and after each restart of an activator the size would be
-    one pod's.
+    """Without the busy pod, a higher load would lead to a smaller size.
+
+    Without the pod that is Ready but not pinged yet, each restart of an activator would lead to a smaller size.
     """
     world = World(route(limit=20, per_instance=4, scaled=True))
     world.show("a", names.WARM)

@@ -1,4 +1,4 @@
-"""Scaling activities: the result of each change of the desired size. Each pass knows only the last status."""
+"""Scaling activities: the result of each change of the desired size. Each reconcile knows only the last status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which endpoint a request names: one row per request."""
+"""The endpoint that a request names by its host and path: one row per request."""
 
 from __future__ import annotations
 

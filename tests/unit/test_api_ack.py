@@ -134,7 +134,7 @@ ACK: dict[str, dict[str, Any]] = {
 
 
 def _types(node: dict[str, Any]) -> Any:
-    """A schema in the form of the table above."""
+    """A schema in the form of the table ACK."""
     if "additionalProperties" in node:
         return {"*": _types(node["additionalProperties"])}
     if "properties" in node:
@@ -143,7 +143,7 @@ def _types(node: dict[str, Any]) -> Any:
 
 
 def _differences(theirs: Any, ours: Any, path: str) -> list[str]:
-    """Paths that are missing in Kindler's schema or have another type there."""
+    """The paths of ACK's fields that are missing in Kindler's schema or have another type in it."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
         return [
             text for name, below in theirs.items() for text in _differences(below, ours.get(name), f"{path}.{name}")
@@ -168,7 +168,7 @@ def _paths(value: Any, path: str) -> set[str]:
 
 @pytest.mark.parametrize("kind", ACK)
 def test_the_ack_manifests_use_every_field(kind: str) -> None:
-    """Except asyncInferenceConfig, which is not allowed, and containers, which primaryContainer replaces."""
+    """Two fields are exceptions: asyncInferenceConfig is not allowed, and primaryContainer replaces containers."""
     used = set().union(*(_paths(m["spec"], "spec") for m in MANIFESTS if m["kind"] == kind))
     expected = _paths({k: v for k, v in ACK[kind].items() if k not in ("asyncInferenceConfig", "containers")}, "spec")
     plain = {path.replace("environment.A", "environment.*") for path in used}

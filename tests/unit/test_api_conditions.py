@@ -1,4 +1,4 @@
-"""Conditions: their JSON, and lastTransitionTime, which changes only with status."""
+"""Conditions: their JSON, and lastTransitionTime, which changes only when the condition's status changes."""
 
 from __future__ import annotations
 

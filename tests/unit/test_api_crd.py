@@ -211,69 +211,69 @@ class _Nested(Block):
 
 
 class _Set(Block):
-    """Lists are lists, never sets."""
+    """A set is not supported."""
 
     field: set[str]
     """A field of a type that is not supported."""
 
 
 class _Pair(Block):
-    """Tuples have one kind of item."""
+    """A tuple whose items have different types is not supported."""
 
     field: tuple[int, str]
     """A field of a type that is not supported."""
 
 
 class _Exclusive(Block):
-    """Bounds are inclusive."""
+    """A bound that excludes its own value is not supported."""
 
     field: Annotated[int, Gt(0)]
     """A field with a marker that is not supported."""
 
 
 class _Union(Block):
-    """A field has one type."""
+    """A field with two types is not supported."""
 
     field: int | str
     """A field of a type that is not supported."""
 
 
 class _Mixed(Block):
-    """Values of an enum are of one type."""
+    """An enum whose values have different types is not supported."""
 
     field: Literal[1, "one"]
     """A field of a type that is not supported."""
 
 
 class _Anything(Block):
-    """A field has a type."""
+    """A field of any type is not supported."""
 
     field: Any
     """A field of a type that is not supported."""
 
 
 class _Date(Block):
-    """Only datetime has a format."""
+    """A date without a time is not supported."""
 
     field: date
     """A field of a type that is not supported."""
 
 
 class _Keys(Block):
-    """Maps have text for keys."""
+    """A map whose keys are numbers is not supported."""
 
     field: dict[int, str]
     """A field of a type that is not supported."""
 
 
 class _Undocumented(Block):
-    """Fields are documented."""
+    """A field without a docstring is not supported."""
 
     field: str
 
 
 class _Default(Block):
-    """Defaults are plain."""
+    """A default that is a tuple of numbers is not supported."""
 
     field: tuple[int, ...] = (1,)
     """A field with a default that is not supported."""

@@ -1,4 +1,4 @@
-"""Generated files match their sources, and the check finds one that does not."""
+"""Generated files match their sources, and the check finds a file that does not match."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The table of objects, without a cluster.
 
-The committed pages match the table, and Kindler's code and the API server accept the same objects.
+The committed pages match the table, and Kindler's parser accepts the same objects as the API server.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _rows(path: str) -> dict[str, str]:
 
 ROWS = {name: line for path in PAGES for name, line in _rows(path).items()}
 VALID = [case for case in CASES if case.verdict != REFUSED and case.change is None]
-# Python converts these to the intended number. Only the API server rejects them.
+# Kindler's parser converts the values of these cases to the intended type. Only the API server rejects them.
 _LENIENT = {"config-memory-text", "config-max-text", "model-port-text", "config-weight-text", "scaling-start-epoch"}
 _LENIENT |= {f"scaling-{what}-text" for what in ("minimum", "maximum", "sets-minimum", "sets-maximum", "target-value")}
 _LENIENT |= {
@@ -31,8 +31,8 @@ _LENIENT |= {
     for flag in ("suspended-in", "suspended-out", "suspended-schedules", "scale-in-off")
     for how in ("text", "number")
 }
-# Rejected for a type, a bound, an enum or a missing field: both sides check these. Only the API server evaluates CEL
-# rules.
+# Kindler's parser and the API server both reject a wrong type, a value out of bounds, a value that is not in an enum,
+# and a missing field. Only the API server evaluates CEL rules.
 _BOTH = re.compile(r"Required value(?!:)|Too (?:long|many)|Unsupported value|in body (?:should|must)")
 
 

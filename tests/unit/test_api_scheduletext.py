@@ -1,6 +1,6 @@
 """The API server's patterns reject exactly those schedules that the controller's parser rejects.
 
-Only the calendar (days that do not exist) is checked by the controller alone.
+Only the controller checks the calendar. It rejects days that do not exist.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from kindler.api.base import Rule
 from kindler.api.scheduletext import SCHEDULE_RULES, TIMESTAMP
 from kindler.core.autoscaling.schedule.schedule import ScheduleError, parse
 
-# The form of every rule except the one about leap years: "unless it matches one pattern, it must match the other".
+# The form of every rule except the one for leap years: a text must match a pattern, unless it matches another pattern.
 _SHAPE: Final = re.compile(r"(?:!self\.matches\(r'(?P<unless>[^']*)'\) \|\| )?self\.matches\(r'(?P<form>[^']*)'\)")
 _SHAPED: Final = tuple((rule, match) for rule in SCHEDULE_RULES if (match := _SHAPE.fullmatch(rule.rule)))
-# The controller's messages about errors that need more than one field to detect.
+# The controller's messages about errors that it can detect only from more than one field.
 _CALENDAR: Final = re.compile("no such day comes|skip this time|use a range that rises|day is out of range")
 
 

@@ -1,6 +1,6 @@
-"""The API by which HPAs read our metrics: who serves the two groups, what the setting allows, and what is written.
+"""The choice of the API through which HPAs read Kindler's metrics, by its owner and by the chart's setting.
 
-Nothing foreign is ever written.
+The controller never writes an APIService of another server.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ FREE, OURS, FOREIGN = Holder.FREE, Holder.OURS, Holder.FOREIGN
     ("external", "custom", "expected"),
     [
         (FREE, FREE, ApiServiceChoice(MetricsApi.EXTERNAL, make=EXTERNAL)),
-        (FREE, OURS, ApiServiceChoice(MetricsApi.CUSTOM)),  # ours is kept
+        (FREE, OURS, ApiServiceChoice(MetricsApi.CUSTOM)),  # Kindler keeps its own
         (FREE, FOREIGN, ApiServiceChoice(MetricsApi.EXTERNAL, make=EXTERNAL)),
         (OURS, FREE, ApiServiceChoice(MetricsApi.EXTERNAL)),
         (OURS, OURS, ApiServiceChoice(MetricsApi.EXTERNAL, remove=(CUSTOM,))),
@@ -103,7 +103,7 @@ def test_only_our_own_and_free_names_are_written(setting: str, external: Holder,
     assert all(is_ours(services[name], HOME) for name in (choice.change, *choice.remove) if name)
     assert choice.make not in services
     assert choice.api is MetricsApi.NONE or choice.api in ALLOWED[setting]
-    # After the writes a second check has nothing to do.
+    # After these writes a second check requests no more writes.
     after = {name: value for name, value in services.items() if name not in choice.remove} | (
         {choice.make: ours(choice.make)} if choice.make else {}
     )

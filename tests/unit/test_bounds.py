@@ -1,4 +1,4 @@
-"""The bounds in force: one story per test, by the clock of 24 November 2026 in UTC. The user registered 1 to 10."""
+"""The bounds in force at times of 24 November 2026 in UTC. The user registered a minimum of 1 and a maximum of 10."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def test_without_memory_the_bounds_are_registered_now() -> None:
 
 
 def test_actions_that_came_due_while_an_endpoint_was_created_are_in_force() -> None:
-    """The Endpoint was created at 07:58 and serves at 08:03; no pass in between stores anything.
+    """The Endpoint was created at 07:58 and serves at 08:03. No reconcile between these times stores the bounds.
 
-    The result is the same if a status was lost.
+    The result would be the same after the loss of a stored status.
     """
     found = bounds_in_force(target(MORNING), None, clock("07:58"), clock("08:03"), served=False)
     assert (found.bounds, found.memory) == (
@@ -78,7 +78,7 @@ def test_actions_that_came_due_while_an_endpoint_was_created_are_in_force() -> N
 
 
 def test_a_memory_from_the_future_counts_from_now() -> None:
-    """A former leader's clock was ahead."""
+    """The clock of the former leader was ahead, so the stored time is in the future."""
     found = bounds_in_force(target(MORNING), memory("08:01"), CREATED, clock("07:59"))
     assert found.memory == memory("07:59")
     assert bounds_in_force(target(MORNING), found.memory, CREATED, clock("08:00")).bounds == Bounds(4, 10)
@@ -90,7 +90,7 @@ def test_an_action_sets_one_bound_and_leaves_the_other() -> None:
     found = bounds_at("08:00", MORNING)
     assert (found.bounds, found.minimum_by, found.maximum_by) == (Bounds(4, 10), DueAction("morning", at), None)
     assert (found.last, found.next) == (DueAction("morning", at), DueAction("morning", clock("08:00", 1)))
-    assert found.memory == memory()  # an action is not stored: it follows from the time
+    assert found.memory == memory()  # the action is not stored, because it follows from the time
 
 
 def test_each_bound_is_set_by_the_last_action_that_names_it() -> None:
@@ -146,9 +146,9 @@ def test_a_later_maximum_below_the_minimum_also_sets_the_minimum() -> None:
         Bounds(2, 2),
         *[DueAction("less", clock("12:00"))] * 2,
     )
-    assert bounds_at("13:00", MORNING, less, days=1).bounds == Bounds(4, 4)  # the next morning the minimum is set later
+    assert bounds_at("13:00", MORNING, less, days=1).bounds == Bounds(4, 4)  # MORNING is now the later one
     again = action("again", "at(2026-11-24T13:00:00)", high=8)
-    assert bounds_at("13:00", MORNING, less, again).bounds == Bounds(4, 8)  # the bound that was overridden is not lost
+    assert bounds_at("13:00", MORNING, less, again).bounds == Bounds(4, 8)  # the minimum of 4 applies again
 
 
 def test_an_edit_of_the_registered_bounds_registers_them_again() -> None:
@@ -172,11 +172,11 @@ def test_the_present_text_of_an_action_counts() -> None:
     assert bounds_at("13:00", MORNING, stored=stored).bounds == Bounds(4, 10)
     assert bounds_at("13:00", {**MORNING, "scalableTargetAction": {"minCapacity": 7}}, stored=stored).bounds == Bounds(
         7, 10
-    )  # edited after it was due
-    assert bounds_at("13:00", stored=stored).bounds == Bounds(1, 10)  # removed
+    )  # the action was edited after it was due
+    assert bounds_at("13:00", stored=stored).bounds == Bounds(1, 10)  # the action was removed
     assert bounds_at("13:00", MORNING, stored=memory("09:00")).bounds == Bounds(
         1, 10
-    )  # it was due before the bounds were registered
+    )  # the action was due before the bounds were registered
 
 
 def test_suspended_scaling_freezes_the_bounds_in_force() -> None:
@@ -224,7 +224,7 @@ def test_start_and_end_limit_the_recurrence_and_are_inclusive() -> None:
         Bounds(4, 10),
         DueAction("held", clock("08:00", 2)),
         None,
-    )  # the bounds that it set stay
+    )  # after its end time, the bounds that the action set stay
 
 
 def test_a_recurring_action_also_acts_at_its_start_time() -> None:
@@ -251,7 +251,7 @@ def test_an_at_schedule_acts_once_and_not_at_its_start_time() -> None:
         DueAction("once", clock("11:00")),
     )
     assert (bounds_at("11:00", once).bounds, bounds_at("11:00", once).next) == (Bounds(4, 10), None)
-    assert bounds_at("13:00", once, stored=memory("12:00")).bounds == Bounds(1, 10)  # past
+    assert bounds_at("13:00", once, stored=memory("12:00")).bounds == Bounds(1, 10)  # due before the registration
     just = action(
         "just", "at(2026-11-24T12:00:00)", low=4, startTime="2026-11-24T12:00:00Z", endTime="2026-11-24T12:00:00Z"
     )
@@ -279,7 +279,7 @@ def test_a_rate_without_start_time_counts_from_the_creation() -> None:
     assert (found.bounds, found.next) == (
         Bounds(1, 10),
         DueAction("often", clock("18:20")),
-    )  # not at the creation itself: the registered bounds are in force then
+    )  # the rate is not due at the creation itself, so the registered bounds are in force
     assert bounds_in_force(
         target(action("often", "rate(5 hours)", low=4)), found.memory, clock("13:20"), clock("18:20")
     ).bounds == Bounds(4, 10)

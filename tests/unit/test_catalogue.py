@@ -1,4 +1,4 @@
-"""CloudWatch's names and statistics of an endpoint's own metrics: which are served, and the rejections."""
+"""CloudWatch's names and statistics of an endpoint's own metrics: those that Kindler serves or rejects."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_the_load_of_each_policy() -> None:
     assert loads.foreign(is_own) == {}
     found = loads.loads_of(is_own, ROUTE, USAGE, {})
     assert found["predefined"] == found["utilization"] == Load(3.0)
-    assert found["spilled"] == Load(40.0)  # times the four present units
+    assert found["spilled"] == Load(40.0)  # the sum times the 4 present units
     assert found["wrong"].value is None and "none of namespace" in found["wrong"].reason
 
 
@@ -199,7 +199,7 @@ def test_a_query_selects_the_metric_and_nothing_else(
 
 
 def test_a_dimension_cannot_remove_the_restriction_to_the_namespace() -> None:
-    """All matchers apply: one more on the same label only narrows the result."""
+    """Prometheus applies all matchers: a second matcher for the same label can only remove series from the result."""
     assert query(spec("q", "Sum", "M", namespace="other"), ("namespace", "team")).count("namespace=") == 2
 
 

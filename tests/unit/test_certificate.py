@@ -1,4 +1,4 @@
-"""The metrics server's own certificate over days: one is always valid, and published half a day before it is used."""
+"""The metrics server's own certificates over days: each is published half a day before the server uses it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_rotation_of_two_certificates() -> None:
     )
     assert next_rotation(both, NAMES, 35.9 * HOUR) is both
     assert next_rotation(both, NAMES, 36 * HOUR) == Rotation(both.upcoming)
-    late = next_rotation(first, NAMES, 48 * HOUR)  # the machine was suspended
+    late = next_rotation(first, NAMES, 48 * HOUR)  # no check ran for 48 hours
     assert late.current.made == 48 * HOUR and late.upcoming is None
 
 

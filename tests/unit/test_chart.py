@@ -51,7 +51,7 @@ def test_the_chart_sets_every_variable_that_the_program_reads_and_no_other(proce
 def test_the_defaults_of_chart_and_program_are_equal(process: str) -> None:
     variables = environment(only(rendered(), "Deployment", f"kindler-{process}"))
     assert variables.pop("KINDLER_POD_NAME") == "$metadata.name"
-    variables.pop("KINDLER_PEER_SELECTOR", None)  # the chart's selector has more labels: see the next test
+    variables.pop("KINDLER_PEER_SELECTOR", None)  # the chart's selector has more labels, which the next test checks
     assert READ[process](variables) == READ[process]({})
 
 
@@ -81,7 +81,7 @@ def leaves(value: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return [path]
 
 
-# Fields of Kubernetes with the same meaning as in a pod: they need no description.
+# These fields mean the same as in a pod of Kubernetes, so they need no description.
 KUBERNETES_OWN = {
     "resources",
     "podAnnotations",

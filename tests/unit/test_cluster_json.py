@@ -1,6 +1,4 @@
-"""Details of requests: paths that names cannot change, JSON as the API server writes it, lines of any length, kinds of
-errors.
-"""
+"""Details of requests to the API server: paths, JSON, lines of any length, and the kinds of errors."""
 
 from __future__ import annotations
 

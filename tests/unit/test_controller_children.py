@@ -1,4 +1,4 @@
-"""Which fields of an HPA the controller keeps: all that it compares and reads, in little memory for ten thousand."""
+"""The controller keeps the fields of an HPA that it compares or reads, so that many HPAs need little memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MANIFEST = manifests.hpa(observed(), SPEC)
 
 
 def found(**status: Any) -> dict[str, Any]:
-    """The HPA as the API server returns it."""
+    """An HPA as the API server returns it."""
     condition = {
         "lastTransitionTime": "2027-01-15T08:00:00Z",
         "reason": "ReadyForNewScale",

@@ -84,7 +84,7 @@ def test_retries_begin_after_growing_pauses_and_at_once_when_a_source_changed(
 
 
 def test_the_pause_counts_from_the_failure_and_a_retry_begins_with_one_pod() -> None:
-    """Otherwise a failure that took the whole startup timeout would be retried without a pause."""
+    """If the pause counted from the start, a retry after a failed startup timeout would begin without a pause."""
     seen = replace(building(begun=NOW - 205, started=NOW - 200), activators={"a": stats(route(OLD).revision, 5)})
     rollout = decide(seen)
     assert rollout.attempt is not None

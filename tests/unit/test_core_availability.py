@@ -1,4 +1,4 @@
-"""Whether an endpoint in service responds although pods do not start, and what it reports."""
+"""An endpoint in service whose pods do not start: whether it still serves, and what it reports."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def switched(since: float = NOW - 1, **changed: object) -> Observed:
 
 
 DRAINED = [
-    # stats of the activators -> may the old pool be deleted?
+    # the statistics by activator -> whether the old pool may be deleted
     (None, False),
     ({}, False),
     ({"a": None}, False),
@@ -63,12 +63,12 @@ NEEDED = [stats(route(OLD).revision), stats(route(NEW).revision, older={route(OL
 def test_an_activator_that_needs_the_old_pool_delays_its_deletion_beyond_the_invocation_time(
     reported: Stats, since: int, may: bool
 ) -> None:
-    """The status that this controller observed may be out of date."""
+    """The deletion is delayed because the status that this controller observed may be out of date."""
     assert bool(decide(switched(NOW - since, activators={"a": None, "b": reported})).remove) is may
 
 
 def test_an_outdated_status_deletes_no_pool_that_serves() -> None:
-    """The controller observes that OLD has served for long; the activators already serve NEW."""
+    """The controller observes a status in which OLD serves, although the activators already serve NEW."""
     seen = switched(NOW - 1, activators={"a": stats(route(NEW).revision)})
     behind = replace(
         seen,
@@ -112,7 +112,7 @@ def test_the_controller_raises_the_demand_pool_of_a_target_and_never_shrinks_it(
 
 
 def rollback(older: int = 1, replicas: int = 3, **changed: object) -> Observed:
-    """Back from NEW, which has served for a second, to OLD, whose pods still exist."""
+    """A rollback from NEW, which has served for a second, to OLD, whose pods still exist."""
     seen = switched(
         NOW - 1, activators={"a": stats(route(NEW).revision, 4, older={route(OLD).revision: older})}, **changed
     )
@@ -133,7 +133,7 @@ def test_a_rollback_is_a_new_attempt_with_the_existing_pods(older: int) -> None:
 
 
 def test_a_slow_clock_begins_no_attempt_twice() -> None:
-    """The former leader, whose clock is 30 s ahead, routed to NEW."""
+    """The former leader, whose clock is 30 s ahead, put NEW into the route."""
     seen = rollback()
     old, new = seen.revisions
     seen = replace(seen, revisions=(old, replace(new, routed=replace(new.routed, at=int(NOW) + 30))))
@@ -143,7 +143,7 @@ def test_a_slow_clock_begins_no_attempt_twice() -> None:
 
 
 def test_a_new_attempt_to_grow_does_not_begin_as_failed() -> None:
-    """The former attempt failed an hour ago, and the spec named the serving EndpointConfig again meanwhile."""
+    """The former attempt began an hour ago. After it, the spec named the serving EndpointConfig again."""
     more = replace(WARM, config_name="v4", limits=replace(WARM.limits, provisioned_concurrency=8))
     seen = serving(WARM, refs=replace(more, sources=("2",)), config="v4")
     revision = replace(seen.revisions[0], attempt=Attempt(3, int(NOW) - 3600, "v4", ("1",)))
@@ -159,7 +159,7 @@ def test_a_new_warm_pool_is_not_deleted_while_a_cache_lags() -> None:
 
 
 def test_an_attempt_that_is_not_stored_has_the_deadline_of_the_status() -> None:
-    """A quota prevents the creation of the ControllerRevision."""
+    """A quota prevents the creation of the ControllerRevision that would store the attempt."""
     pending = {"endpointConfigName": "v1", "startTime": stamp(NOW - 200)}
     rollout = decide(observed(endpoint(pendingDeploymentSummary=pending), OLD))
     assert rollout.deadline == NOW - 20

@@ -1,4 +1,4 @@
-"""Which changes of status become Events; and the status of Models and EndpointConfigs."""
+"""The changes of status that cause Events, and the status of Models and EndpointConfigs."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_change_of_status_causes_events(old: Json, new: Json, events: list[str
 
 
 def scaling(active: str = "True", reason: str = "MetricsAvailable", *sizes: tuple[int, int]) -> Json:
-    """In service; `sizes`: its scaling activities, the latest first."""
+    """The status of an endpoint in service. `sizes`: its scaling activities as (from, to), the latest first."""
     serves = status("InService", "True", "InService", route="a")
     condition = {"type": "ScalingActive", "status": active, "reason": reason, "message": "why"}
     done = [

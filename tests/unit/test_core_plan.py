@@ -112,7 +112,7 @@ def test_an_edited_pool_is_corrected_but_not_its_size() -> None:
 
 
 def test_changed_settings_do_not_change_a_stored_revision() -> None:
-    """Another version of Kindler, or another ratio, does not change the pods of a revision that serves."""
+    """An upgrade of Kindler or a changed setting does not change the pods of a revision that serves."""
     seen = serving(OLD)
     old_spec = copy.deepcopy(dict(seen.revisions[0].pod_spec))
     old_spec["containers"][0]["resources"]["requests"]["memory"] = "7Mi"
@@ -132,7 +132,7 @@ def test_a_revision_that_cannot_be_read_is_deleted() -> None:
 
 
 COVERS: list[tuple[Any, Any, bool]] = [
-    # found, wanted, does found cover wanted?
+    # found, wanted, whether `found` has every value of `wanted`
     ({"a": 1, "b": 2}, {"a": 1}, True),
     ({"a": 1}, {"a": 2}, False),
     ({}, {"a": 1}, False),
@@ -154,7 +154,7 @@ def test_fields_that_others_added_are_no_difference(found: Any, want: Any, cover
 
 
 def test_the_controller_does_not_scale_a_pool_that_the_hpa_sizes_before_and_after_the_pass() -> None:
-    """The status and the revision's route number were lost (a restored backup). The HPA and its pool still exist."""
+    """The status and the revision's route number were lost. The HPA and its pool still exist."""
     cluster = MiniCluster(endpoint("v3", scales=[scaling(1, 8)]), WARM)
     revision = stored_revision(WARM, number=0)
     cluster.objects["ControllerRevision", revision.name] = with_uid(
@@ -180,7 +180,7 @@ def test_the_controller_does_not_scale_a_pool_that_the_hpa_sizes_before_and_afte
 
 @st.composite
 def clusters(draw: st.DrawFn) -> MiniCluster:
-    """Any mixture of revisions, pools, Service and HPA: Kindler's, damaged or others', with any status and any spec."""
+    """Any mixture of objects, which may be damaged or belong to another owner, with any status and any spec."""
     what = draw(st.sampled_from(EVERY))
     serves = draw(st.sampled_from((None, *EVERY)))
     refs: ResolvedRefs | Blocker = draw(st.sampled_from((what, MISSING, TAKEN)))
@@ -246,7 +246,7 @@ def _add_pool(draw: st.DrawFn, cluster: MiniCluster, what: ResolvedRefs, revisio
 
 
 def _maybe_foreign(draw: st.DrawFn, raw: dict[str, Any]) -> dict[str, Any]:
-    """One in eight belongs to another owner."""
+    """The object, which in one of eight cases gets another owner or no owner."""
     if draw(st.integers(0, 7)) == 0:
         raw["metadata"]["ownerReferences"] = draw(
             st.sampled_from(([], [{"kind": "Endpoint", "name": "iris", "uid": "another"}]))

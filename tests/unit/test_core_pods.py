@@ -1,4 +1,4 @@
-"""What is read from a pod's status. Each row is a state that real pods had, and the failure that a user should read."""
+"""What Kindler reads from a pod's status. Each row is a state of a real pod, and the failure that a user must see."""
 
 from __future__ import annotations
 

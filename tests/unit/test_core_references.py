@@ -1,4 +1,4 @@
-"""Names and references: the oldest object owns a name, references use SageMaker names, missing objects are named."""
+"""Names and references: the oldest object owns a name, and references use SageMaker names."""
 
 from __future__ import annotations
 

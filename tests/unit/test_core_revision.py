@@ -1,4 +1,4 @@
-"""What identifies a revision, its pod, and what a ControllerRevision stores."""
+"""The settings that identify a revision, the pod of a revision, and the content of a ControllerRevision."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_everything_that_shapes_a_pod_changes_the_revision(changed: dict[str, An
 
 
 def test_revisions_of_released_versions_never_change() -> None:
-    """A changed hash would restart every pod on an upgrade."""
+    """If an upgrade changed the hash of a revision, it would restart every pod."""
     assert BASE == "352f27d37f"
     assert revision_of(PodShape("a:1", 1024, environment=(("A", "1"),), command=("x",))) == "f32ad716be"
 
@@ -100,7 +100,7 @@ def test_a_shape_is_written_and_read_back() -> None:
 
 
 def test_timeouts_are_stored_under_their_first_names() -> None:
-    """The fields are called like the route's. The stored keys stay, because the hash is computed from them."""
+    """The fields of the class were renamed. The stored keys stay, because the hash is computed from them."""
     timed = PodShape("a:1", 1024, invocation_timeout_in_seconds=7, startup_timeout_in_seconds=99)
     stored_keys = {"image": "a:1", "memory_size_in_mb": 1024, "invocation_timeout": 7, "startup_timeout": 99}
     assert timed.to_json() == stored_keys

@@ -1,4 +1,4 @@
-"""The rollout of an Endpoint: creation, service and update, as observed states and the required objects."""
+"""The rollout of an Endpoint at its creation, in service and during an update. Each test has one observed state."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def unresolved(image_id: str) -> Observed:
 
 
 def test_the_route_survives_the_loss_of_its_revision_and_its_empty_demand_pool() -> None:
-    """An update is in progress: the spec does not define the routed revision any more, but its warm pool does."""
+    """During an update the spec does not define the routed revision any more, but the revision's warm pool exists."""
     seen = serving(WARM, refs=NEW, config="v2")
     rollout = decide(replace(seen, revisions=(), revisions_found={}, pools=seen.pools[1:]))
     assert rollout.routed is not None

@@ -1,4 +1,4 @@
-"""Every row of the status table, its messages, and which changes are written at once."""
+"""Every row of the status table, its messages, and the changes that the controller writes without a delay."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from tests.unit.statuses import (
 )
 
 ROWS: list[tuple[str, Observed, tuple[Blocker, ...], tuple[str, str, str, str, str], bool]] = [
-    # case, observed, blockers of the writes -> endpointStatus, Ready, its reason, Available, mark; failureReason?
+    # case, observed, blockers of the writes -> endpointStatus, Ready, its reason, Available, mark; has failureReason
     ("new", observed(), (), ("Creating", "False", "Creating", "False", "Reconciling"), False),
     ("pods are starting", coming(), (), ("Creating", "False", "Creating", "False", "Reconciling"), False),
     (
@@ -205,7 +205,7 @@ def test_every_case_has_its_row(
 def test_the_status_stays_the_same_if_nothing_happens() -> None:
     for _, seen, blockers, *_ in ROWS:
         if not seen.revisions and not isinstance(seen.refs, Blocker):
-            continue  # its first attempt begins with this pass
+            continue  # the first attempt begins now, so the status changes
         first = shown(seen, blockers)
         later = replace(seen, endpoint=dict(seen.endpoint) | {"status": first}, now=NOW + 1)
         assert shown(later, blockers) == first

@@ -1,4 +1,4 @@
-"""What the status reports of provisioned concurrency that scales automatically."""
+"""What the status reports about provisioned concurrency that scales automatically."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_a_scheduled_action_that_changes_no_bound_is_a_count(low: int, deferred:
 
 
 def test_a_changed_message_of_the_hpa_is_a_count() -> None:
-    """An HPA whose metric fails reports another message each time."""
+    """An HPA that cannot read its metric reports another message each time, so a new message is not written at once."""
     before = shown(scales())
     changed = [
         c | ({"reason": "NoMetrics", "message": "another"} if c["type"] == "ScalingActive" else {})

@@ -1,4 +1,4 @@
-"""Autoscaled provisioned concurrency, from spec.autoscaling to writes: pool, HPA, which actor sizes, blockers."""
+"""Autoscaled provisioned concurrency, from spec.autoscaling to the writes: pool, HPA, size and blockers."""
 
 from __future__ import annotations
 
@@ -307,7 +307,7 @@ def test_a_restart_changes_nothing(
     load: Load | None,
     conditions: list[dict[str, Any]],
 ) -> None:
-    """A new controller has not measured any load yet."""
+    """A new controller has not measured any load yet, but it writes nothing and its status is the same."""
     seen = replace(
         scaled(warm=warm, entry=scaling(0, 10), capabilities=capabilities),
         loads={"busy": load} if load else {},

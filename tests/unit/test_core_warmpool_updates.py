@@ -130,7 +130,7 @@ def test_an_update_from_an_empty_warm_pool_begins_with_one_on_demand_pod() -> No
 
 @pytest.mark.parametrize("provisioned", [0, 1, 9])
 def test_other_limits_of_an_equal_shape_are_in_effect_at_once(provisioned: int) -> None:
-    """spec.autoscaling determines the size; the size in the EndpointConfig has no effect."""
+    """spec.autoscaling determines the size. So a changed provisionedConcurrency in the EndpointConfig has no effect."""
     seen = scaled(
         config="v4",
         refs=replace(

@@ -26,7 +26,7 @@ FOREIGN = {
 
 
 def pinned(size: int) -> dict[str, Any]:
-    """An HPA whose bounds are one size."""
+    """An HPA whose minimum and maximum are the same size."""
     made = hpa()
     return made | {"spec": made["spec"] | {"minReplicas": size, "maxReplicas": size}}
 
@@ -367,13 +367,13 @@ def test_the_target_of_a_pod_is_the_sum_for_its_units() -> None:
     ("replicas", "ready", "before", "desired", "current"),
     [
         (2, 2, (2, 2), 2, 2),
-        (4, 2, (2, 2), 4, 2),  # increased, not Ready yet
+        (4, 2, (2, 2), 4, 2),  # the size was increased, and the new pods are not Ready yet
         (4, 3, (4, 2), 4, 2),
         (4, 4, (4, 2), 4, 4),
         (4, 5, (4, 2), 4, 4),
-        (2, 4, (4, 4), 2, 2),  # decreased at once
-        (4, 1, (4, 4), 4, 4),  # failing pods are reported elsewhere
-        (9, 9, (4, 4), 8, 8),  # scaling in to the maximum
+        (2, 4, (4, 4), 2, 2),  # a decrease counts at once
+        (4, 1, (4, 4), 4, 4),  # a pod that fails does not change the current capacity
+        (9, 9, (4, 4), 8, 8),  # the pool still scales in to the maximum
         (6, 5, (8, 3), 6, 3),
     ],
 )
@@ -417,7 +417,7 @@ def test_without_autoscaling_the_capacity_is_that_of_the_configuration() -> None
                 "status": status(7, desiredCapacity=7),
             },
             7,
-        ),  # the pool was deleted
+        ),  # the pool was deleted, so the desired size in status counts
         ({"scales": target(2, 8, BUSY), "replicas": 6, "leads": route(provisioned=3)}, 6),
         ({"scales": target(2, 8, BUSY), "replicas": 6, "leads": route(limit=4)}, 4),
         ({"scales": target(2, 8, BUSY), "replicas": 9}, 8),
@@ -509,8 +509,8 @@ def test_the_hpa_targets_the_pool_of_the_route() -> None:
 
 @pytest.mark.parametrize(("api", "desired"), [(EXTERNAL, 4), (NONE, 8)])
 def test_desired_is_the_size_by_whoever_scales_the_pool(api: MetricsApi, desired: int) -> None:
-    """If the API server rejects minReplicas 0, the controller computes too, but the HPA sets all sizes above 0.
+    """If the API server rejects minReplicas 0, the controller also computes sizes, but the HPA sets all sizes above 0.
 
-    Its decision counts when it has made it.
+    Therefore the desired size is the size that the HPA has set. Without a metrics API, the controller's size counts.
     """
     assert decide(facts(target(0, 8, BUSY), replicas=4, api=api, zero=False, loads={"busy": 5.6})).desired == desired

@@ -1,6 +1,4 @@
-"""The decision in a loop with its effects: a simulated HPA that acts like a real one, and any sequence of loads, bounds
-and failures.
-"""
+"""The decision runs in a loop with a simulated HPA, and with any sequence of loads, bounds and failures."""
 
 from __future__ import annotations
 
@@ -19,12 +17,12 @@ from kindler.core.autoscaling.decision import MetricsApi, ScalingDecision, Scali
 from kindler.core.autoscaling.tracking import History, Rules, Tracked, replicas
 from tests.unit.autoscaling import NOW, WARM, action, facts, hpa, policy, route, target
 
-STEP = 5.0  # seconds between passes; an HPA syncs in every third
+STEP = 5.0  # seconds between reconciles; the HPA syncs after every third one
 
 
 @dataclass
 class World:
-    """A cluster with one Endpoint. Pods of the warm pool are Ready one pass after they are created."""
+    """A cluster with one Endpoint. Pods of the warm pool are Ready one reconcile after they are created."""
 
     target: ScalableTarget | None
     route: Route = field(default_factory=route)
@@ -59,7 +57,7 @@ class World:
         return replace(found, hpa=reported, status=self.status)
 
     def decide(self) -> ScalingDecision:
-        """One pass of the controller, with all of its writes."""
+        """One reconcile of the controller, with all of its writes."""
         before, decided = self.size, decide(self.facts())
         self.handed_over = self.hpa is None and decided.hpa is not None
         self.history, self.measured = decided.history, decided.measures_load
@@ -101,9 +99,9 @@ class World:
         return self.loads.get(metric["external"]["metric"]["selector"]["matchLabels"]["serving.kindler.dev/policy"])
 
     def run(self, seconds: float) -> list[int]:
-        """The sizes after each pass.
+        """The sizes after each reconcile.
 
-        Only one component may write in each pass, except when the controller has just created an HPA.
+        Between two reconciles only one component may write the size, except after the controller has created an HPA.
         """
         sizes = []
         for n in range(round(seconds / STEP)):
@@ -145,13 +143,13 @@ def test_twenty_pods_of_which_five_are_busy(api: MetricsApi, zero: bool) -> None
     world = World(target(1, 20, policy(cooldown=0)), api=api, zero=zero, loads={"busy": 5.0}, size=20)
     sizes = world.run(300)
     assert sizes[-1] == 8
-    assert len(set(sizes)) <= 2  # 20, then 8, and no other size
+    assert len(set(sizes)) <= 2  # the pool has 20 pods, then 8, and never another size
 
 
 @way
 def test_scales_to_zero_and_back(api: MetricsApi, zero: bool) -> None:
     world = World(target(0, 8, policy(cooldown=60)), api=api, zero=zero, loads={"busy": 2.0})
-    assert world.run(60)[-1] == 3  # from 0, which no HPA scales
+    assert world.run(60)[-1] == 3  # the controller scales from 0, because no HPA does that
     world.loads = {"busy": 0.0}
     assert world.run(240)[-1] == 0
     assert set(world.run(120)) == {0}
@@ -268,9 +266,9 @@ def _stands(world: World) -> bool:
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(WORLDS)
 def test_a_decision_is_unchanged_after_it_was_applied(world: World) -> None:
-    """Nothing is written if nothing has changed: the same HPA, the same size, the same status."""
+    """If no fact has changed, the controller writes nothing: the HPA, the size and the status stay the same."""
     world.decide()
-    for _ in range(40):  # until the HPA has followed
+    for _ in range(40):  # until the HPA has reached its final size
         world.scale()
         world.ready = world.size or 0
         world.decide()
@@ -300,7 +298,7 @@ def test_sizes_stay_in_bounds_and_two_writers_never_fight(
             sized_by_hpa, stood = _stands(world), world.size
             decided = world.decide()
             _within(world, decided)
-            if sized_by_hpa and decided.hpa and decided.size is not None:  # the one step that is the controller's
+            if sized_by_hpa and decided.hpa and decided.size is not None:  # the controller's only step: from 1 to 0
                 assert (stood, decided.size) == (1, 0)
             if n % 3 == 2:
                 world.scale()
@@ -310,7 +308,7 @@ def test_sizes_stay_in_bounds_and_two_writers_never_fight(
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(WORLDS, st.floats(0, 12))
 def test_the_hpa_and_the_controller_compute_the_same_size(world: World, load: float) -> None:
-    """With any loads, an HPA that reads our metrics and an HPA pinned to the controller's size reach the same size."""
+    """With any load, an HPA that reads Kindler's metrics and an HPA with the controller's size reach the same size."""
     world.loads = {"busy": load, "b": load}
     sizes = []
     for api, zero in WAYS:

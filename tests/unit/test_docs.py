@@ -1,4 +1,4 @@
-"""The pages for users are complete, their links work, their figures were measured, and their words are plain."""
+"""The pages for users are complete, their links work, their numbers were measured, and their words are plain."""
 
 from __future__ import annotations
 
@@ -232,5 +232,5 @@ def test_the_readmes_manifests_are_the_examples() -> None:
         if kind == "EndpointConfig":
             example["spec"]["productionVariants"][0]["serverlessConfig"].pop(
                 "idleTimeoutInSeconds"
-            )  # short, for the demo
+            )  # the demo uses a short time
         assert o == example

@@ -40,8 +40,7 @@ def test_each_file_is_a_model_a_config_and_an_endpoint_with_one_name(name: str) 
 
 
 def at(name: str, clock: str) -> BoundsInForce:
-    """The bounds in force at that time in Berlin. The manifest was applied at the midnight before (a Tuesday in
-    March)."""
+    """The bounds in force at a time in Berlin, after the manifest was applied at midnight on a Tuesday in March."""
     target = arms.of_manifest(FOLDER / f"{name}.yaml").target
     assert target is not None
     midnight = datetime(2027, 3, 2, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()

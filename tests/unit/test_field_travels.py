@@ -1,6 +1,6 @@
-"""A field of `serverlessConfig` reaches what it is for: the pod or the limits, and the status of the Endpoint.
+"""Each field of `serverlessConfig` changes either the pod or the limits, and appears in the status of the Endpoint.
 
-A new field without its part of `pod_shape_of`, `limits_of` or `serverless_config` would be accepted and ignored.
+If `pod_shape_of`, `limits_of` or `serverless_config` did not read a new field, the field would have no effect.
 """
 
 from __future__ import annotations

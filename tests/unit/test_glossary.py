@@ -1,8 +1,8 @@
-"""No private words: each word in the names of classes and modules is in docs/glossary.md. No retired word comes back.
+"""Each word in the names of classes and modules is in docs/glossary.md, and no retired word is used.
 
-A new class or module needs no entry while its name consists of known words. A name with a new word turns the test red.
-Then use the word that Kubernetes, client-go, Knative, Envoy or SageMaker uses. If they have no word, use plain words
-of the list. Only if these do not fit, add the new word to the glossary.
+A new class or module needs no entry while its name consists of known words. A name with a new word fails the test.
+Then use the word that Kubernetes, client-go, Knative, Envoy or SageMaker uses. If they have no word, use the plain
+words of the glossary. Only if these do not fit, add the new word to the glossary.
 """
 
 from __future__ import annotations
@@ -81,8 +81,7 @@ def test_every_plain_word_is_in_use_and_no_term_is_repeated() -> None:
 
 
 def test_no_retired_word_names_anything() -> None:
-    """Names of functions, parameters and fields count too, because a reader of `desk` would have to learn its
-    meaning."""
+    """The test also checks functions, parameters and fields, because a reader would have to learn a private word."""
     found = set()
     for path in CODE:
         for node in ast.walk(ast.parse(path.read_text())):

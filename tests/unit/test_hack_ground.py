@@ -1,4 +1,4 @@
-"""The parts of hack that decide without changing the machine: names, digests, settings, locks and messages."""
+"""The parts of hack that do not change the machine: names, digests, settings, locks and messages."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_settings_of_the_machine_that_a_sandbox_changed_are_restored_once(
     machine.save_settings()
     setting.write_text("10")
     made.mkdir()
-    machine.save_settings()  # a second sandbox starts: it must not save what the first one changed
+    machine.save_settings()  # a second sandbox starts: it must not save the settings that the first one changed
     machine.restore_settings()
     assert (setting.read_text(), made.exists()) == ("0", False)
     setting.write_text("7")

@@ -89,7 +89,7 @@ def test_the_api_server_stores_the_spec_unchanged(
     spec = spec_of(target(1, 8, *policies, suspended=suspended), low=low, api=api, per=3)
     stored = {"metadata": {"name": "iris-warm"}, "spec": copy.deepcopy(spec)}
     complete(stored)
-    assert stored["spec"] == spec  # no default was added, no quantity changed
+    assert stored["spec"] == spec  # the API server added no default and changed no quantity
     assert covers(stored["spec"], spec)
 
 
@@ -126,7 +126,7 @@ def test_the_custom_metric_describes_the_endpoint() -> None:
             (policy(cooldown=60, keeps=True), policy("b", cooldown=10)),
             "",
             Rules(1, 8, 10, True, True),
-        ),  # only policies that scale in count
+        ),  # the cooldown is that of the policies that may scale in
         ((policy(cooldown=60, keeps=True), policy("b", cooldown=10, keeps=True)), "", Rules(1, 8, 60, False, True)),
         ((policy(),), "in", Rules(1, 8, 300, False, True)),
         ((policy(),), "out", Rules(1, 8, 300, True, False)),

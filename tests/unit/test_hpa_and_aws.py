@@ -1,4 +1,4 @@
-"""The page docs/reference/hpa-and-aws.md: AWS's documented rule, and a page that shows what was measured."""
+"""The page docs/reference/hpa-and-aws.md follows AWS's documented rule, and its numbers are those of measurements."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def variant(size: int, *targets: float, low: int = 1, high: int = 100, **policy:
 
 
 def minutes(of: aws.Variant, load: float | None, count: int) -> list[int]:
-    """The sizes of `count` minutes under one load."""
+    """The sizes after each of `count` minutes with the same load."""
     return [
         of.add_minute([None if load is None else Fraction(str(load)) / of.size for _ in of.policies])
         for _ in range(count)
@@ -46,7 +46,7 @@ def test_no_data_is_no_scaling() -> None:
 def test_in_the_cooldown_only_a_larger_scale_out_follows() -> None:
     of = variant(2, 0.5, scale_out_cooldown=10)
     assert minutes(of, 2, 3)[-1] == 4
-    assert [of.add_minute([Fraction(3, 4)]) for _ in range(4)] == [4, 4, 6, 6]  # larger than 4
+    assert [of.add_minute([Fraction(3, 4)]) for _ in range(4)] == [4, 4, 6, 6]  # only 6 is larger than 4
     assert variant(2, 0.5).add_minute([Fraction(9)]) == 2  # one minute does not start an alarm
 
 

@@ -1,4 +1,4 @@
-"""Every import law of pyproject.toml can fail: a bad import in a copy of the code turns exactly that law red.
+"""Every import law of pyproject.toml can fail: a bad import in a copy of the code breaks exactly that law.
 
 To add a law: write the contract into pyproject.toml, and a bad import into PROOFS that breaks it.
 """

@@ -1,4 +1,4 @@
-"""The end-to-end tests use kstatus's rules to judge an object. This tests each of these public rules."""
+"""The end-to-end tests judge an object by kstatus's public rules. These tests check each of the rules."""
 
 from __future__ import annotations
 

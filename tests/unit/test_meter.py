@@ -1,4 +1,4 @@
-"""The controller's own measurements: to which entry of spec.autoscaling they belong."""
+"""The controller's own measurements, and the entry of spec.autoscaling to which each of them belongs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEY = Key("Endpoint", "team", "iris")
 
 
 class BusySampler:
-    """Knows one endpoint, with a load of 3."""
+    """A sampler that knows one endpoint, whose load is 3."""
 
     def usage(self, uid: str, age: float) -> Usage:
         return Usage(3.0, 3, 3, ZERO, 1)
@@ -29,7 +29,7 @@ class BusySampler:
 
 
 def endpoint(entry_for: str) -> dict[str, Any]:
-    """Serves the variant AllTraffic, while an update to another EndpointConfig is under way."""
+    """An Endpoint that serves the variant AllTraffic during an update to another EndpointConfig."""
     entry = {"variantName": entry_for, "minCapacity": 0, "maxCapacity": 8, "scalingPolicies": [policy("busy")]}
     return {
         "metadata": {"name": "iris", "namespace": "team", "uid": "uid-iris"},

@@ -29,10 +29,10 @@ def test_a_pod_is_pinged_less_often_the_longer_it_starts(waited: float, cannot_s
     [
         ({}, 0, 191, True),
         ({}, 0, 190, False),
-        ({}, 1, 500, False),  # something still runs in it
+        ({}, 1, 500, False),  # a request still runs in the pod
         ({"deleting": True}, 0, 500, False),
-        ({"ip": None}, 0, 500, False),  # the scheduler is responsible
-        ({"started": None}, 0, 500, False),  # the kubelet is: a pull, a crash back-off
+        ({"ip": None}, 0, 500, False),  # the pod has no address yet, so the cause is not the pod
+        ({"started": None}, 0, 500, False),  # the container has not started: an image pull or a crash back-off
         ({"ready": False}, 0, 191, True),
     ],
 )

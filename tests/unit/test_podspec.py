@@ -1,4 +1,4 @@
-"""A model's pod has no volume, so that it starts faster, unless nothing else would be writable."""
+"""A model's pod has a volume only if its root file system is read-only. Without a volume it starts faster."""
 
 from __future__ import annotations
 

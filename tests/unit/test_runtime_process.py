@@ -1,4 +1,4 @@
-"""Every process: its exit status says why it ended, and its last log line names it."""
+"""The exit status and the last log line of every process say why the process ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kindler.runtime.process import run_process
 
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A kubeconfig of a cluster that does not exist: these processes connect, but never call."""
+    """A kubeconfig of a cluster that does not exist. The processes of these tests send no request to it."""
     body = {
         "apiVersion": "v1",
         "kind": "Config",

@@ -1,4 +1,4 @@
-"""Background tasks: a failed task is repeated after a pause that grows, and the end of a part is noticed."""
+"""Background tasks: a failed task is repeated after a growing pause, and the process notices when a part ends."""
 
 from __future__ import annotations
 

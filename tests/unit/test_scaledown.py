@@ -1,4 +1,4 @@
-"""Which demand pods are removed, and when `replicas` is lowered: one row per situation. Idle timeout 60 s, now 1000."""
+"""The demand pods that are removed, and the time when `replicas` is lowered. Idle timeout: 60 s. Present time: 1000."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from kindler.core.dataplane.scaledown import LOW_COST, Candidate, DemandPool, Step, decide, warm_deletion_cost
 
 NOW = 1000.0
-LONG = 900.0  # a time of the last use: longer ago than the idle timeout
+LONG = 900.0  # the time of the last use of a pod that is idle for longer than the idle timeout
 RECENT = 990.0
 
 

@@ -23,8 +23,7 @@ MOVES = st.lists(
 
 @dataclass
 class PodState:
-    """A pod in the cluster. `ready_at`: when the kubelet sets Ready, which is after the pod has responded to our
-    ping."""
+    """A pod in the cluster. The kubelet sets Ready at `ready_at`, after the pod has responded to Kindler's ping."""
 
     ready_at: float
     ready: bool = False
@@ -67,7 +66,7 @@ class Cluster:
             self.step()
 
     def step(self) -> None:
-        """Half a second."""
+        """Advances the time by half a second, and lets every component of the cluster act once."""
         self.world.now += 0.5
         removing = {p.facts.name for p in self.world.throttler.pools.pods.values() if p.removing}
         scaledown.tick(self.world.throttler, self.world.actuator, self.world.now)
@@ -111,7 +110,7 @@ class Cluster:
         del self.pods[name]
         self.unmarked |= {
             p.facts.name for p in self.world.throttler.pools.pods.values() if p.removing
-        }  # these may be unmarked now
+        }  # after this deletion the throttler may unmark these pods
         self.world.gone(name)
 
 

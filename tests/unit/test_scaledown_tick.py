@@ -11,7 +11,7 @@ from tests.unit.throttlers import World, route
 
 
 def ticks(world: World, seconds: float) -> None:
-    """Time passes, with a tick every half second. Sizes are written at once, and the watch shows written costs."""
+    """Advances the time with a tick every half second. Sizes are written at once, and the watch shows written costs."""
     for _ in range(int(seconds * 2)):
         world.now += 0.5
         scaledown.tick(world.throttler, world.actuator, world.now)
@@ -168,8 +168,7 @@ def test_idle_warm_pods_carry_a_low_cost_and_are_never_scaled() -> None:
 
 
 def test_of_twenty_warm_pods_the_five_busy_ones_are_not_those_that_an_hpa_removes() -> None:
-    """Requests of 2 s, five at a time: they stay in the same pods. Within 6 s all other pods have the low deletion
-    cost."""
+    """Five requests of 2 s at a time stay in five pods. Within 6 s all other pods have the low deletion cost."""
     world = World(route(limit=20, scaled=True))
     for number in range(20):
         world.start(f"w{number}", names.WARM)

@@ -224,7 +224,7 @@ def test_whether_scaling_is_active(found: dict[str, Any], verdict: str, reason: 
 def test_a_metric_that_is_missing_for_a_short_time_is_not_reported(
     before: str, seconds: int, verdict: tuple[str, str]
 ) -> None:
-    """A restart of the metrics process would cause two writes and an Event for each endpoint."""
+    """If this were reported, a restart of the metrics process would cause two writes and an Event per endpoint."""
     fails = hpa(("ScalingActive", "False", "FailedGetExternalMetric", AWAY, "2027-01-15T08:00:00Z"))  # NOW
     reported = {"conditions": [{"type": c.SCALING_ACTIVE, "status": "", "reason": before}]}
     decided = decide(facts(target(1, 8, BUSY), hpa=fails, status=reported, now=NOW + seconds))

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from kindler.core.autoscaling.schedule.schedule import Rate, Recurring, Schedule, parse
 from tests.unit.schedules import Oracle, rows
 
-START = datetime(2024, 11, 1, tzinfo=UTC).timestamp()  # from when rates count here; a Friday
+START = datetime(2024, 11, 1, tzinfo=UTC).timestamp()  # rates count from this time in these tests; it is a Friday
 
-# Changes of clocks are in the past: future ones can change with the time zone database.
+# All changes of clocks here are in the past, because an update of the time zone database can change future ones.
 # schedule | zone | now | the last time until now | the next two (all by the zone's clock; "-": none)
 MOMENTS = """
 # every day, hour, minute
@@ -319,8 +319,9 @@ def test_times_outside_of_all_calendars_raise_no_error(end: float) -> None:
 
 
 def test_a_repeated_hour_has_already_occurred() -> None:
-    """Berlin's clock shows 02:00 to 03:00 twice, from 00:00 to 02:00 UTC. When it shows 02:15 for the second time,
-    02:30 has already occurred.
+    """When Berlin's clock shows 02:15 for the second time, 02:30 has already occurred.
+
+    From 00:00 to 02:00 UTC this clock shows the hour from 02:00 to 03:00 twice.
     """
     schedule, again = (
         parse("cron(0/30 2 * * ? *)", "Europe/Berlin"),

@@ -1,6 +1,4 @@
-"""10,000 random cron expressions at random times, compared with two other implementations: our oracle (schedules.py)
-and croniter.
-"""
+"""10,000 random cron expressions at random times give the same results as the oracle (schedules.py) and as croniter."""
 
 from __future__ import annotations
 
@@ -16,8 +14,8 @@ from kindler.core.autoscaling.schedule.cron import ScheduleError
 from kindler.core.autoscaling.schedule.schedule import Schedule, parse
 from tests.unit.schedules import MONTHS, WEEKDAYS, Oracle, expression, numbered
 
-# Each change of the clocks is in the middle of the tested days: an hour forward, an hour back, half an hour, at
-# midnight, a day that was skipped, no change.
+# Each date is in the middle of the tested days. On most dates the clock changes: by an hour forward, an hour back, half
+# an hour, at midnight, or by a whole day. On the other dates it does not change.
 WINDOWS = (
     ("Europe/Berlin", date(2025, 3, 30)),
     ("Europe/Berlin", date(2024, 10, 27)),
@@ -37,7 +35,7 @@ REACH = timedelta(days=24)
 
 
 def read(text: str, zone: str = "UTC") -> Schedule | None:
-    """None for a day that never comes."""
+    """The parsed schedule, or None if it names a day that never comes."""
     try:
         return parse(f"cron({text})", zone)
     except ScheduleError as error:
@@ -71,11 +69,11 @@ def test_the_oracle_finds_the_same_times(zone: str, change: date) -> None:
             earlier if earlier is not None and earlier >= begin else None
         ), (text, now)
         found += later is not None
-    assert found > EACH / 6  # enough of them occur in these days
+    assert found > EACH / 6  # enough of the expressions have a time in the tested days
 
 
 def test_croniter_finds_the_same_times() -> None:
-    """In UTC, near and far, for every expression that croniter's dialect can express."""
+    """In UTC, both find the same next time for every expression that croniter can also express."""
     dice = random.Random("croniter")
     found = 0
     while found < 3_000:
@@ -95,10 +93,11 @@ def test_croniter_finds_the_same_times() -> None:
 
 
 def in_croniter(text: str) -> str | None:
-    """minute hour day-of-month month day-of-week second year: Sunday is 0, the last Friday L5, the last year 2099.
+    """The expression in croniter's form: minute hour day-of-month month day-of-week second year.
 
-    None if croniter does not support the form or reads it in another way: L-3, LW, ranges like 8-8 (croniter reads
-    all values), and steps in a range across the end (croniter does not count them from the range's start).
+    Sunday is 0, the last Friday is L5, and the last year is 2099. The result is None if croniter does not support the
+    expression or reads it in another way. These are L-3, LW, ranges like 8-8, which croniter reads as all values, and
+    ranges across the end with a step, which croniter does not count from the start of the range.
     """
     minutes, hours, days, months, weekdays, years = text.replace("?", "*").replace("2199", "2099").split()
     numbers = f"{minutes} {hours} {days} {numbered(months, MONTHS)} {numbered(weekdays, WEEKDAYS)}"

@@ -1,4 +1,4 @@
-"""A process rejects invalid settings when it starts. Otherwise the API server would reject its pods later."""
+"""A process rejects invalid settings when it starts, so that they cannot cause errors later."""
 
 from __future__ import annotations
 

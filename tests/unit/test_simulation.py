@@ -1,4 +1,4 @@
-"""The simulation of a day (hack/bench/simulate): no request is lost, time is virtual, and the product decides."""
+"""The simulation of a day (hack/bench/simulate) loses no request and uses Kindler's own code for decisions."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_fixed_size_exists_all_the_time_and_serves_what_fits() -> None:
         3,
         0,
         1,
-    )  # the third starts its own pod, but takes another that is free earlier
+    )  # the third request starts a pod, but another pod is free earlier and serves the request
     assert counts.waits == [0.0, 0.0, 1.0]
     assert counts.warm_gb_seconds == 2 * 7200.0
 
@@ -75,7 +75,7 @@ def test_an_instance_takes_as_many_requests_as_its_limit() -> None:
     counts = World(of(*((1.0, 9.0) for _ in range(10))), limits, Arm("on demand")).run()
     assert (counts.spilled, counts.starts) == (10, 2)
     fixed = World(of((1.0, 1.0)), limits, Arm("fixed", 6)).run()
-    assert fixed.warm_gb_seconds == 2 * 7200.0  # 6 units are two instances
+    assert fixed.warm_gb_seconds == 2 * 7200.0  # 6 units need two pods with 5 requests each
 
 
 def test_target_tracking_follows_the_one_minute_average() -> None:
@@ -84,7 +84,7 @@ def test_target_tracking_follows_the_one_minute_average() -> None:
     world.run()
     sizes = {round(sample.at / 60): sample.warm for sample in world.samples}
     assert sizes[9] == 1
-    assert sizes[13] == 9  # requests that wait for a pod count too
+    assert sizes[13] == 9  # requests that wait for a pod also count as load
     assert sizes[29] == sizes[34] == 8  # the cooldown is 300 s
     assert sizes[37] == 1
 
@@ -168,7 +168,7 @@ def test_the_same_trace_gives_the_same_figures() -> None:
 def test_sizes_and_schedules_are_made_from_the_known_day() -> None:
     known = of(*((8 * 3600.0 + n, 3.4) for n in range(3600)), span=86400.0)
     made = {arm.name: arm for arm in arms.standard(known, Limits(), 0.5, None)}
-    assert made["fixed"].units == 9  # concurrency 3.4, and three times its square root
+    assert made["fixed"].units == 9  # a mean concurrency of 3.4, plus three times its square root
     for name in ("schedule", "both"):
         target = made[name].target
         assert target is not None

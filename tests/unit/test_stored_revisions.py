@@ -61,8 +61,7 @@ class Cluster:
         return [raw for raw in self.objects if raw["kind"] == kind]
 
     def observed(self, activators: dict[str, Stats | None] | None = None) -> Observed:
-        """The state that a controller observes directly after its start: it knows the objects, but has no
-        measurements."""
+        """The facts that a controller observes directly after its start, when it has not measured any load."""
         revisions, pools = self.of("ControllerRevision"), tuple(map(manifests.pool_from, self.of("ReplicaSet")))
         return Observed(
             endpoint=self.endpoint,
@@ -85,14 +84,14 @@ class Cluster:
         )
 
     def idle(self) -> Stats:
-        """An activator that serves the routed revision and has no request."""
+        """The statistics of an activator that serves the routed revision and has no request."""
         meta, revision = self.endpoint["metadata"], self.endpoint["status"]["route"]["revision"]
         return Stats(
             "boot", {f"{meta['namespace']}/{meta['name']}": EndpointStats(meta["uid"], True, revision, 0, 0, 0, 0, {})}
         )
 
     def spec_of(self, config_name: str) -> tuple[ModelSpec, EndpointConfigSpec]:
-        """What the user wrote: the EndpointConfig of this name, and the Model that it names."""
+        """The specs that the user wrote: of the Model, and of the EndpointConfig with this name that refers to it."""
         (config,) = self._named("EndpointConfig")(config_name)
         parsed = EndpointConfigSpec.parse(config["spec"])
         (model,) = self._named("Model")(parsed.variant.model_name)
@@ -146,8 +145,10 @@ def test_the_shape_that_a_revision_keeps_gives_its_hash_and_is_written_as_it_was
 
 @every
 def test_a_pod_spec_is_rendered_as_it_was(name: str) -> None:
-    """A stored revision keeps its own pod spec. But if its objects were deleted, the controller creates the revision
-    again from the same Model and EndpointConfig. It has the same hash, so it must get the same pods."""
+    """If the objects of a revision were deleted, the controller creates the revision again.
+
+    The new revision has the same Model and EndpointConfig, and so the same hash. So its pod spec must not change.
+    """
     for raw in stored(name).of("ControllerRevision"):
         assert as_json(pod_spec(PodShape.from_json(raw["data"]["shape"]), SETTINGS)) == as_json(raw["data"]["podSpec"])
 
@@ -182,7 +183,7 @@ def test_the_status_stays_as_it_is(name: str) -> None:
 
 @every
 def test_manifests_are_rendered_as_they_were(name: str) -> None:
-    """An empty plan alone would not show that a label is missing: the plan leaves alone what others may have added."""
+    """An empty plan does not show that the code lost a label, because the plan ignores labels that others may own."""
     cluster = stored(name)
     seen = cluster.observed()
     course = decide(seen, partial(pod_spec, settings=SETTINGS), pin=name != "unpinned")
@@ -197,7 +198,7 @@ def test_manifests_are_rendered_as_they_were(name: str) -> None:
         assert body["spec"]["template"]["metadata"] == found.found["spec"]["template"]["metadata"]
 
 
-# --- There and back
+# --- Read and written again
 
 
 @every
@@ -224,7 +225,7 @@ def test_a_route_is_read_and_written_again(name: str) -> None:
 
 @every
 def test_what_the_user_wrote_gives_the_stored_route(name: str) -> None:
-    """Limits too, because a changed default would change the route of an endpoint that nobody updated."""
+    """The limits must be the same too: a changed default would change the route of an endpoint that nobody updated."""
     cluster = stored(name)
     model, config = cluster.spec_of(cluster.endpoint["status"]["endpointConfigName"])
     route = cluster.endpoint["status"]["route"]
@@ -233,12 +234,12 @@ def test_what_the_user_wrote_gives_the_stored_route(name: str) -> None:
     ).to_json()
     pools = (
         route["pools"] if cluster.endpoint["spec"].get("autoscaling") else made["pools"]
-    )  # autoscaling adds the warm pool
+    )  # with autoscaling, the route also has a warm pool
     assert as_json(made | {"pools": pools}) == as_json(route)
 
 
 def test_the_stored_endpoints_show_every_kind_of_memory() -> None:
-    """Otherwise a change of a field that no file has would go unnoticed."""
+    """If no file had a field, the tests would not notice a change of this field."""
     notes = [
         note
         for name in REVISIONS
@@ -272,5 +273,5 @@ def test_the_stored_endpoints_show_every_kind_of_memory() -> None:
 
 
 def as_json(value: Any) -> str:
-    """Tuples and lists are the same once they are stored."""
+    """The value as JSON text, in which a tuple and a list are equal."""
     return json.dumps(value, sort_keys=True)

@@ -84,8 +84,7 @@ def test_warm_backends_are_used_first_and_spillover_is_counted() -> None:
 
 @pytest.mark.parametrize("starting", [0, 3])
 def test_requests_that_the_warm_pool_cannot_take_now_start_demand_pods_at_once(starting: int) -> None:
-    """Warm pods that are still starting have no slots. While the limit allows a demand pod, no request waits for
-    them."""
+    """Warm pods that are still starting have no slots. If the limit allows a demand pod, no request waits for them."""
     world = World(route(limit=9, per_instance=2, scaled=True))
     world.start("w", names.WARM)
     for number in range(starting):
@@ -225,9 +224,7 @@ def test_a_new_route_sends_held_requests_to_the_new_revision_and_lets_running_on
 
 @pytest.mark.parametrize("before", [None, "old"])
 def test_after_a_route_change_pods_that_are_ready_serve_without_a_ping(before: str | None) -> None:
-    """The controller fills a warm pool before it changes the route, at a creation and at an update: the kubelet has
-    already pinged these pods.
-    """
+    """The controller changes the route after the pods of the warm pool are Ready, so the kubelet has pinged them."""
     world = World(route(before, limit=3)) if before else World()
     world.pool("iris-new-demand", "new", 0)
     world.show("fresh", names.WARM, "new")
@@ -245,7 +242,7 @@ def test_after_a_route_change_pods_that_are_ready_serve_without_a_ping(before: s
 
 
 def test_a_process_that_starts_pings_the_pods_that_exist_already() -> None:
-    """Ready means that the pods responded once. Only the previous process knew which pods then stopped responding."""
+    """Ready shows only that a pod responded once. The new process does not know which pods stopped responding later."""
     world = World()
     world.pool("iris-abc-demand", "abc", 1)
     world.show("existing")

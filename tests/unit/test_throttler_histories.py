@@ -1,7 +1,7 @@
 """Random histories of one throttler.
 
 In any order of events the throttler never exceeds the limit and never places too many requests in a pod. It serves
-first in first out, and no slot is lost or counted twice.
+requests first in first out, and it neither loses a slot nor counts it twice.
 """
 
 from __future__ import annotations

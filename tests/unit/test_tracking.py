@@ -14,21 +14,21 @@ from kindler.core.autoscaling.tracking import History, Recommendation, Rules, Tr
     [
         (0.0, 0.7, 5, 0),
         (0.0, 0.7, 0, 0),
-        (0.01, 0.7, 0, 1),  # from 0 there is no tolerance
+        (0.01, 0.7, 0, 1),  # the tolerance does not apply at size 0
         (0.7, 0.7, 1, 1),
-        (0.71, 0.7, 1, 1),  # within 10 % above
-        (0.77, 0.7, 1, 1),  # exactly 1.1
+        (0.71, 0.7, 1, 1),  # the load is less than 10 % above the target
+        (0.77, 0.7, 1, 1),  # the load is exactly 10 % above the target
         (0.771, 0.7, 1, 2),
-        (0.63, 0.7, 1, 1),  # exactly 0.9
+        (0.63, 0.7, 1, 1),  # the load is exactly 10 % below the target
         (12.6, 0.7, 20, 20),
         (12.59, 0.7, 20, 18),
         (15.4, 0.7, 20, 20),
         (15.401, 0.7, 20, 23),
         (5.0, 0.7, 20, 8),
-        (5.0, 0.7, 8, 8),  # 0.89 of the target is outside the tolerance, but 8 is the rounded-up result
+        (5.0, 0.7, 8, 8),  # 0.89 of the target is outside the tolerance, but 5.0 / 0.7 rounded up is 8
         (14.0, 1.4, 5, 10),
-        (200.0, 0.7, 1, 286),  # without bounds
-        (0.0004, 0.7, 0, 1),  # a thousandth, rounded up
+        (200.0, 0.7, 1, 286),  # `recommend` does not apply the bounds
+        (0.0004, 0.7, 0, 1),  # the load is rounded up to a thousandth, so it is not 0
     ],
 )
 def test_the_recommendation_for_one_load(load: float, per_replica: float, current: int, wanted: int) -> None:
@@ -49,25 +49,25 @@ RULES = Rules(low=1, high=10, window=60)
     ("loads", "current", "rules", "size"),
     [
         ((3.0,), 1, RULES, 3),
-        ((3.0, 5.0), 1, RULES, 5),  # the largest
+        ((3.0, 5.0), 1, RULES, 5),  # the largest recommendation of all policies counts
         ((30.0,), 1, RULES, 10),
-        ((30.0,), 12, RULES, 10),  # above the maximum: no load is read
+        ((30.0,), 12, RULES, 10),  # a size above the maximum becomes the maximum, whatever the load is
         ((1.0,), 12, Rules(low=1, high=10, window=0), 10),
         ((None,), 12, RULES, 10),
-        ((8.0,), 2, Rules(low=4, high=10), 4),  # below the minimum: no load is read either
-        ((8.0,), 0, Rules(low=4, high=10), 8),  # but not from 0
+        ((8.0,), 2, Rules(low=4, high=10), 4),  # a size below the minimum becomes the minimum, whatever the load is
+        ((8.0,), 0, Rules(low=4, high=10), 8),  # at size 0 the load counts, although 0 is below the minimum
         ((None,), 1, Rules(low=4, high=10), 4),
         ((None,), 0, Rules(low=4, high=10), 4),
         ((None,), 5, RULES, 5),
-        ((None, 3.0), 5, RULES, 5),  # a missing load blocks scale-in
-        ((None, 8.0), 5, RULES, 8),  # but not scale-out
+        ((None, 3.0), 5, RULES, 5),  # a missing load prevents scale-in
+        ((None, 8.0), 5, RULES, 8),  # a missing load does not prevent scale-out
         ((None, 3.0, 8.0), 5, RULES, 8),
-        ((1.0,), 10, Rules(low=1, high=10, window=0), 1),  # not beyond a bound
+        ((1.0,), 10, Rules(low=1, high=10, window=0), 1),  # the size is not above the maximum, so the load counts
         ((8.0,), 4, Rules(low=4, high=10), 8),
-        ((1.0,), 5, RULES, 5),  # the first pass counts the present size
+        ((1.0,), 5, RULES, 5),  # the present size counts as a recommendation, so the window holds it
         ((1.0,), 5, Rules(low=1, high=10, window=0), 1),
         ((1.0,), 5, Rules(low=1, high=10, window=0, scales_in=False), 5),
-        ((1.0,), 12, Rules(low=1, high=10, window=0, scales_in=False), 10),  # bounds apply regardless
+        ((1.0,), 12, Rules(low=1, high=10, window=0, scales_in=False), 10),  # the maximum applies anyway
         ((8.0,), 5, Rules(low=1, high=10, scales_out=False), 5),
         ((8.0,), 5, Rules(low=6, high=10, scales_out=False), 6),
         ((8.0,), 0, Rules(low=0, high=10, scales_out=False), 0),

@@ -1,4 +1,4 @@
-"""The last minute of an endpoint in virtual time: exact if it was sampled, else no data."""
+"""The load of an endpoint in the last minute is exact if the whole minute was sampled. If not, it is no data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def samples(
     skip: Iterable[int] = (),
     **fields: int | str | bool,
 ) -> None:
-    """An activator reports its counts each second from `begin` to `end`. In the seconds `skip` it does not respond."""
+    """Adds the counts of one activator for each second from `begin` to `end`, without those in `skip`."""
     for second in range(begin, end + 1):
         response = None if second in set(skip) else report(load(second), **fields)  # type: ignore[arg-type]
         window.add([(name, response)], float(second))
@@ -60,7 +60,7 @@ def test_the_average_is_exact_with_a_burst_between_two_samples() -> None:
     window = Window()
     samples(
         window, 0, 100, lambda t: 500 + 12 * (t >= 71)
-    )  # 12 executions for 0.2 s five times, all between the samples of 70 and 71
+    )  # 12 executions of 0.2 s, five times one after the other, all between seconds 70 and 71
     assert usage(window, 100).load == pytest.approx(12 / 60)
 
 
@@ -69,7 +69,7 @@ def test_a_whole_minute_must_have_been_sampled() -> None:
     samples(window, 0, 59, lambda t: 500 + t)
     assert window.usage("u", OLD, 59) == NoData(
         "it is being measured, and a whole minute has not been seen yet", retry_soon=False
-    )  # the next sample will not help
+    )  # the next sample cannot complete the minute, so the HPA need not retry soon
     samples(window, 60, 60, lambda t: 500 + t)
     assert usage(window, 60).load == pytest.approx(1)
 
@@ -93,13 +93,13 @@ def test_missed_responses_lose_nothing() -> None:
     window = Window()
     samples(window, 0, 100, lambda t: 2 * t, skip=range(50, 62))
     assert usage(window, 100).load == pytest.approx(2)
-    for second in range(100, 125):  # also when the minute begins in the gap
+    for second in range(100, 125):  # the load is also exact if the minute begins in the gap
         samples(window, second + 1, second + 1, lambda t: 2 * t)
         assert usage(window, second + 1).load == pytest.approx(2)
 
 
 def test_a_gap_that_is_too_long_is_not_interpolated() -> None:
-    """From 69 to 100 there was no response, so a minute that begins in this time is not known."""
+    """There was no response from second 70 to 99, so the load of a minute that begins in this time is not known."""
     window, known = Window(), []
     for second in range(201):
         samples(window, second, second, lambda t: 2 * t, skip=range(70, 100))
@@ -125,7 +125,7 @@ def test_before_the_first_sample_there_is_no_data() -> None:
 
 
 def test_retry_soon_only_if_an_activator_responds() -> None:
-    """A request that waits occupies one of the HPA controller's few workers."""
+    """Only then a retry is useful: a request that waits for one occupies one of the HPA controller's few workers."""
     window = Window()
     window.add([("a", Stats("b", {}))], 0)
     assert window.usage("u", OLD, 0) == NoData("no activator serves a warm pool of it yet", retry_soon=True)
@@ -136,7 +136,7 @@ def test_retry_soon_only_if_an_activator_responds() -> None:
 
 
 def test_an_endpoint_created_in_the_future_tells_nothing_about_the_past() -> None:
-    """The clocks of this process and of the API server differ."""
+    """The creation time is in the future because the clocks of this process and of the API server differ."""
     window = Window()
     window.add([("a", report(2400))], 1000)
     assert "whole minute" in reason(window, 1000, age=-60)
@@ -168,7 +168,7 @@ def test_an_activator_starts_and_another_one_ends() -> None:
         going = [("old", report(3 * second if second < 80 else 240, owner=False))] if second < 90 else []
         window.add([*going, ("young", report(3 * max(0, second - 80), boot="y"))], float(second))
     assert usage(window, 100).load == pytest.approx(3)
-    # An activator in the first sample may have counted for long.
+    # An activator in the first sample may have counted since long before that sample.
     window = Window()
     samples(window, 0, 30, lambda t: 1000 + t)
     assert "whole minute" in reason(window, 30)
@@ -278,7 +278,7 @@ def test_an_activator_that_ended_has_no_level() -> None:
     window = Window()
     for second in range(101):
         window.add([("a", report(5 * (second == 40), 5 * (second == 40)))], float(second))
-    assert usage(window, 100).highest == 0  # the minute begins after it
+    assert usage(window, 100).highest == 0  # the last minute begins after second 40
 
 
 def test_load_seconds_change_with_each_request() -> None:
@@ -288,7 +288,7 @@ def test_load_seconds_change_with_each_request() -> None:
     before = window.load_seconds("u")
     samples(window, 51, 400, lambda t: 20)
     assert window.load_seconds("u") == before == 20
-    samples(window, 401, 401, lambda t: 20.001)  # a request of a millisecond between two samples
+    samples(window, 401, 401, lambda t: 20.001)  # a request of a millisecond ran between two samples
     assert window.load_seconds("u") > before
 
 
@@ -353,7 +353,7 @@ def test_missed_responses_change_the_average_by_no_more_than_one_interval(
     for number, now in enumerate(times):
         window.add([("a", None if number in missed else report(counted(requests, 0, now)))], now)
     result = window.usage("u", OLD, times[-1])
-    if isinstance(result, NoData):  # only after a long gap, or one that lasts
+    if isinstance(result, NoData):  # only after a gap of more than 15 s, which may still last
         answered = [now for number, now in enumerate(times) if number not in missed]
         assert max(later - earlier for earlier, later in pairwise(answered)) > 15
         return

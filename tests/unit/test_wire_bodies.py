@@ -1,4 +1,4 @@
-"""Bodies: the wire finds the end of a body under any split, at the same byte as a simple decoder of all bytes."""
+"""Bodies: however the bytes are split, the wire finds the end of a body at the same byte as a simple decoder."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ AFTER = st.sampled_from([b"", b"POST / HTTP/1.1\r\n", b"\r\n"])
 
 @st.composite
 def bodies(draw: st.DrawFn) -> tuple[bytes, bytes, bytes]:
-    """(decoded body, encoded body, bytes after it)."""
+    """Random bodies, each as (decoded body, encoded body, bytes after the body)."""
     pieces = draw(PIECES)
     encoded = b"".join(b"%x%b\r\n%b\r\n" % (len(piece), draw(EXTENSIONS), piece) for piece in pieces)
     encoded += b"0" + draw(EXTENSIONS) + b"\r\n" + b"".join(draw(TRAILERS)) + b"\r\n"
@@ -134,13 +134,13 @@ def test_malformed_chunked_bodies_are_rejected(data: bytes, step: int) -> None:
 @pytest.mark.parametrize(
     ("chunk", "allowed"),
     [
-        (b"1\r\na\r\n", DEBT_LIMIT // 18),  # about 58,000: a response that is written letter by letter
+        (b"1\r\na\r\n", DEBT_LIMIT // 18),  # the limit is about 58,000 chunks of one byte
         (b"1;" + b"x" * 4000 + b"\r\na\r\n", 250),
-        (b"18\r\n" + b"a" * 24 + b"\r\n", None),  # one token per chunk: no limit
+        (b"18\r\n" + b"a" * 24 + b"\r\n", None),  # chunks of 24 bytes have no limit
     ],
 )
 def test_tiny_chunks_are_limited(chunk: bytes, allowed: int | None, step: int) -> None:
-    """A peer that writes byte by byte must not block the event loop, however its bytes are split."""
+    """A client or model that sends very small chunks must not block the event loop, however its bytes are split."""
     chunks = Chunks()
     data = chunk * (allowed or 5_000)
     for at in range(0, len(data), step):

@@ -200,9 +200,9 @@ def test_malformed_heads_are_rejected(reason: str, data: bytes) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        with_fields(b"A: b\r\n" * 64),  # with Host, one field too many
+        with_fields(b"A: b\r\n" * 64),  # with Host these are 65 fields, one more than the limit
         with_fields(b"A: " + b"b" * 40_000 + b"\r\n"),
-        LINE + HOST + b"A: " + b"b" * 40_000,  # rejected although incomplete
+        LINE + HOST + b"A: " + b"b" * 40_000,  # a head above the limit is rejected before it is complete
         b"GET /" + b"a" * 40_000,
     ],
 )

@@ -1,4 +1,4 @@
-"""The bytes of a request that waits: which bytes are kept, and how many are reserved in the process's limit."""
+"""The bytes of a request that waits: the wire keeps them, and reserves their number in the process's limit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kindler.activator.wire.heldbody import HeldBody
 
 
 class Limit:
-    """The router's part: a limit on held bytes."""
+    """The router as the body sees it: a limit on held bytes."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit

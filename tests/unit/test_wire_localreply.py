@@ -1,4 +1,4 @@
-"""Local replies, as clients parse them."""
+"""Local replies, parsed as clients parse them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The states of a request: the whole table of transitions, and that the stream changes its state only through it."""
+"""The states of a request: the table has all transitions, and the stream changes its state only by this table."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_every_request_can_end_and_nothing_happens_afterwards() -> None:
 
 
 def test_a_sent_request_does_not_end_when_its_client_leaves() -> None:
-    """The model is still working on it: its slot must not be given to another request."""
+    """The model still works on the request, so the throttler must not give its slot to another request."""
     withdrawn = {before: after[Event.WITHDRAW] for before, after in TRANSITIONS.items() if before is not State.OVER}
     assert [before for before, after in withdrawn.items() if after is not State.OVER] == [State.SENT]
 

@@ -1,4 +1,4 @@
-"""Whether a client takes the bytes that are written to it."""
+"""The wire measures whether a client takes the bytes that the wire writes to it."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def route(
     startup: int = 180,
     scaled: bool = False,
 ) -> Route:
-    """`scaled`: spec.autoscaling sizes its warm pool, and the config contains no size."""
+    """A route. `scaled`: spec.autoscaling sizes the warm pool, and the EndpointConfig contains no size."""
     return Route(
         variant_name="AllTraffic",
         revision=revision,
@@ -48,7 +48,7 @@ def route(
 
 @dataclass(eq=False)
 class Request:
-    """A PendingRequest. `got`: its backend, `rejection`: its rejection. If it gets two results, the test fails."""
+    """A PendingRequest. `got`: its backend. `rejection`: its rejection. If it gets two results, the test fails."""
 
     number: int
     arrived: float
@@ -76,8 +76,9 @@ class Request:
 
 @dataclass
 class RecordingActuator:
-    """`scaled`: (pool, replicas) in order. By pod name: `probing` (pods with a running probe), `probe_delays`, `costs`,
-    `deleted`, `closed`.
+    """A PoolActuator that records the requested changes. `scaled`: (pool, replicas) in the order of the requests.
+
+    `probing`: by name, the pods with a running probe. `probe_delays`, `costs`, `deleted` and `closed` are also by pod.
     """
 
     scaled: list[tuple[str, int]] = field(default_factory=list)
@@ -129,7 +130,7 @@ class RecordingObserver:
 
 
 class World:
-    """A throttler, its clock, and the cluster around it: tests show ReplicaSets and pods themselves."""
+    """A throttler, its clock, and the ReplicaSets and pods that a test shows to the throttler."""
 
     def __init__(self, first: Route | None = None) -> None:
         self.now = 1000.0
@@ -143,13 +144,13 @@ class World:
             self.throttler.reroute(first)
 
     def pool(self, name: str, revision: str, replicas: int, failure: PodFailure | None = None) -> None:
-        """A ReplicaSet appears or changes."""
+        """Shows the throttler a new or changed ReplicaSet."""
         facts = PoolFacts(IDENTITY.namespace, f"uid-{name}", name, IDENTITY.uid, revision, replicas, failure)
         self.throttler.pools.update_size(facts)
         self.throttler.serve_held()
 
     def show(self, name: str, pool: str = names.DEMAND, revision: str = "abc", **changes: object) -> None:
-        """A pod appears or changes."""
+        """Shows the throttler a new or changed pod."""
         values: dict[str, object] = {
             "name": name,
             "uid": f"uid-{name}",
@@ -173,22 +174,22 @@ class World:
         self.throttler.serve_held()
 
     def gone(self, name: str) -> None:
-        """A pod is not in the cluster any more."""
+        """Removes a pod from the throttler, as after the pod's deletion."""
         self.throttler.pools.remove_pod(self.pods.pop(name).uid)
         self.throttler.serve_held()
 
     def answer(self, name: str) -> None:
-        """The pod responds to its ping."""
+        """Lets the pod respond to its ping."""
         pod, on_success = self.actuator.probing.pop(name)
         on_success(pod)
 
     def start(self, name: str, pool: str = names.DEMAND, revision: str = "abc") -> None:
-        """A pod appears and responds to its ping."""
+        """Shows the throttler a new pod, and lets the pod respond to its ping."""
         self.show(name, pool, revision)
         self.answer(name)
 
     def request(self, purpose: Purpose = Purpose.INVOCATION) -> Request:
-        """A request arrives. Afterwards it has a backend, a rejection, or neither: it is held."""
+        """Offers a new request to the throttler. If it then has no backend and no rejection, it is held."""
         self._requests += 1
         request = Request(self._requests, self.now, purpose)
         result = self.throttler.offer(request)

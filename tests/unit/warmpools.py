@@ -38,7 +38,7 @@ def scaled(
     ready: int | None = None,
     **changed: Any,
 ) -> Observed:
-    """`what` serves with `warm` provisioned pods; by default its HPA exists and sizes them."""
+    """An Endpoint that serves `what` with `warm` pods in its warm pool. By default an HPA sizes this pool."""
     entry = entry or scaling(1, 10)
     revision = stored_revision(what, number=1)
     pools = (pool(what, replicas=0, of=revision), pool(what, names.WARM, warm, revision))
@@ -50,7 +50,7 @@ def scaled(
     spec = decide_scaling(base, with_warm_pool(base, route(what))).hpa
     hpa = with_uid(manifests.hpa(base, spec), "uid-hpa") if spec and "hpa" not in changed else changed.get("hpa")
     seen = replace(base, hpa=hpa)
-    (now,) = (k for k in decide(seen).revisions if k.revision == revision.revision)  # its route has a warm pool
+    (now,) = (k for k in decide(seen).revisions if k.revision == revision.revision)  # its route has the warm pool
     return replace(seen, revisions=(now,), revisions_found=as_objects(seen, now))
 
 
@@ -106,9 +106,9 @@ def update(
     entry: dict[str, Any] | None = None,
     old: ResolvedRefs = WARM,
 ) -> Observed:
-    """`old` serves with `warm` provisioned pods; `what` is starting.
+    """An update: `old` serves with `warm` pods in its warm pool, and `what` is starting.
 
-    `what` has `made` pods, of which `ready` are Ready. By default its start has not begun.
+    The warm pool of `what` has `made` pods, of which `ready` are Ready. By default this pool does not exist yet.
     """
     seen = scaled(old, warm, entry, what.config_name, refs=what)
     if made is None:

@@ -1,5 +1,6 @@
-"""The whole activator with real sockets: an API server and a kubelet in memory, and a small model server at each pod's
-address on the loopback interface.
+"""The whole activator with real sockets, and an API server and a kubelet in memory.
+
+Each pod has an address on the loopback interface, at which a small model server listens.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ NAMESPACE = "default"
 
 @dataclass(eq=False)
 class Model:
-    """The server of one pod. `now`: requests that run in it; `most`: the most requests that ran at the same time."""
+    """The server of one pod. `now`: requests that run in it. `most`: the highest number of `now` so far."""
 
     pod: str
     host: str
@@ -90,7 +91,7 @@ class Answer:
 
 
 class Rig:
-    """`models`: by pod name, also those of deleted pods.
+    """The activator, its cluster and the models. `models`: by pod name, also those of deleted pods.
 
     `gate`: while it is closed (`clear`), models do not respond to invocations.
 
@@ -121,7 +122,7 @@ class Rig:
         return model.host
 
     def heal(self) -> None:
-        """From this moment pods can start."""
+        """Lets all pods start, also those whose start failed before."""
         self.kubelet.behave = lambda _: Behaviour.READY
         for model in self.models.values():
             if model.server is None:
@@ -134,7 +135,7 @@ class Rig:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    # What the controller would do
+    # Writes that the controller makes in a real cluster
 
     def endpoint(self, name: str = "iris", sagemaker: str | None = None) -> Object:
         spec = {"endpointConfigName": "c"} | ({"endpointName": sagemaker} if sagemaker else {})
@@ -209,7 +210,7 @@ class Rig:
         self.server.store.delete(self._kind(plural, group), NAMESPACE, name)
 
     async def mute(self, resource: str) -> None:
-        """The watch of this kind stays open but sends no more events."""
+        """Makes the API server send no more events on the watch of this kind. The watch stays open."""
         await self.until(lambda: self.server.watches.of(resource))
         self.server.watches.hush(resource)
 
@@ -225,7 +226,7 @@ class Rig:
         return self.server.store.all(self._kind("pods"), NAMESPACE)
 
     def scales(self) -> list[int]:
-        """The numbers written to demand pools, in order."""
+        """The sizes that the activator wrote to demand pools, in the order of the writes."""
         writes = (r for r in self.server.log if r.subresource == "scale" and r.write)
         return [int(r.body["spec"]["replicas"]) for r in writes if r.body]
 
@@ -262,7 +263,7 @@ class Rig:
         return await self._send("GET", self.activator.ports.peer, path, headers=headers)
 
     def begin(self, name: str = "iris", body: str = "x") -> asyncio.Task[Answer]:
-        """Starts an invocation."""
+        """Starts an invocation in the background."""
         return self.spawn(self.invoke(name, body))
 
     async def stop(self) -> None:
@@ -275,7 +276,7 @@ class Rig:
 
 
 def free_port() -> int:
-    """A port that is free now."""
+    """A port of the loopback interface that no process uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -298,7 +299,7 @@ async def rig(
 ) -> AsyncIterator[Rig]:
     """An activator on an empty cluster that has listed all objects.
 
-    `before` may prepare faults in the API server; then nothing is listed yet.
+    `before` may prepare faults in the API server. With it, the activator may not have listed any object yet.
     """
     async with ApiServer() as server:
         if before is not None:

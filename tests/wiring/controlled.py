@@ -54,7 +54,7 @@ def _object(kind: str, name: str, namespace: str, spec: Json) -> Json:
 
 @dataclass
 class World:
-    """`reported`: what the activator returns at /stats, by "namespace/name"; None: it responds with an error.
+    """The cluster of a test. `reported`: the activator's response at /stats, by "namespace/name"; None: an error.
 
     `loads`: (concurrent executions, since when), by "namespace/name".
     """
@@ -122,11 +122,11 @@ class World:
         return found["spec"] if found else {}
 
     def bounds(self, name: str = "echo") -> tuple[int, ...]:
-        """minReplicas and maxReplicas."""
+        """minReplicas and maxReplicas of the HPA."""
         return tuple(self.hpa(name)[key] for key in ("minReplicas", "maxReplicas")) if self.hpa(name) else ()
 
     def warm(self, name: str = "echo") -> int | None:
-        """Size of the routed warm pool; None without one."""
+        """The size of the warm pool in status.route; None if the route has no warm pool."""
         return self.pools().get(self.status(name).get("route", {}).get("pools", {}).get("warm", ""))
 
     def status(self, name: str = "echo", namespace: str = NS) -> Json:
@@ -134,7 +134,7 @@ class World:
         return (found or {}).get("status", {})
 
     def row(self, name: str = "echo", namespace: str = NS) -> tuple[str, ...]:
-        """endpointStatus, Ready, Available, other conditions; empty while the status is about an older generation."""
+        """endpointStatus, Ready, Available, other conditions; empty while the status describes an older generation."""
         found = self.find("endpoints", name, namespace)
         if not found or found["status"].get("observedGeneration") != found["metadata"]["generation"]:
             return ()
@@ -181,7 +181,7 @@ class World:
         revision: str | None = None,
         warm: int = 0,
     ) -> None:
-        """The activator reports that it serves the routed revision (or `revision`)."""
+        """Makes the activator report that it serves `revision`, or by default the revision in status.route."""
         found = self.find("endpoints", name)
         assert found is not None
         assert self.reported is not None
@@ -191,7 +191,7 @@ class World:
         )
 
     def load(self, executions: int, name: str = "echo") -> None:
-        """From this moment the activator reports `executions` concurrent executions in the demand pool."""
+        """Makes the activator report from now on `executions` concurrent executions in the demand pool."""
         self.serve(name, in_flight=executions)
         self.loads[f"{NS}/{name}"] = (executions, time.monotonic())
 
@@ -209,7 +209,7 @@ class World:
     # The HPA controller
 
     def metrics_api(self) -> None:
-        """The metrics process is installed and has published its certificate: HPAs can read Kindler's metrics."""
+        """Creates what a metrics process publishes: after that, the controller expects that HPAs can read metrics."""
         store = self.server.store
         store.create(store.kind("clusterroles"), "", {"metadata": {"name": "kindler-metrics"}, "rules": []})
         text = "-----BEGIN CERTIFICATE-----\nYQ==\n-----END CERTIFICATE-----\n"
@@ -220,7 +220,7 @@ class World:
         )
 
     def scales(self, size: int, name: str = "echo") -> None:
-        """The HPA scales the pool that it targets."""
+        """Scales the pool that the HPA targets, as the HPA controller does."""
         store, pool = self.server.store, self.hpa(name)["scaleTargetRef"]["name"]
         store.scale(
             store.kind("replicasets", "apps"), NS, pool, {"spec": {"replicas": size}}, "kube-controller-manager"
@@ -229,7 +229,7 @@ class World:
     def hpa_says(
         self, able: str = "True", active: str = "True", why: str = "it was able to calculate", name: str = "echo"
     ) -> None:
-        """The HPA reports these conditions."""
+        """Writes these conditions into the status of the HPA, as the HPA controller does."""
         conditions = [
             {"type": kind, "status": status, "reason": "Because", "message": why}
             for kind, status in (("AbleToScale", able), ("ScalingActive", active))
@@ -253,7 +253,7 @@ class World:
         return controller
 
     async def stop(self, controller: Controller) -> int:
-        """As after SIGTERM. Returns the exit status."""
+        """Stops the controller as SIGTERM does. Returns the exit status."""
         entry = next(e for e in self.controllers if e[0] is controller)
         self.controllers.remove(entry)
         entry[1].set()
@@ -263,10 +263,10 @@ class World:
         return status
 
     async def kill(self, controller: Controller) -> None:
-        """As after SIGKILL: the controller releases nothing, and the Lease stays held."""
+        """Ends the controller as SIGKILL does: it does not release its Lease."""
         entry = next(e for e in self.controllers if e[0] is controller)
         self.controllers.remove(entry)
-        await entry[3].close()  # none of its requests reaches the API server any more
+        await entry[3].close()  # after this, no request of the controller reaches the API server
         entry[2].cancel()
         await asyncio.gather(entry[2], return_exceptions=True)
 
@@ -279,9 +279,9 @@ async def world(
     automatic: bool = True,
     **changed: Any,
 ) -> AsyncIterator[World]:
-    """One API server with a kubelet and one activator, no controller yet.
+    """One API server with a kubelet and one activator. No controller runs until the test starts one.
 
-    `changed`: fields of the settings. `automatic`: see Kubelet.
+    `changed`: fields of the settings with other values. `automatic`: as for Kubelet.
     """
     async with ApiServer(namespaces=namespaces) as server:
         monkeypatch.setenv("KUBECONFIG", server.kubeconfig(folder))

@@ -1,6 +1,6 @@
-"""One candidate for a Lease as a process. Prints `leading` and `lost …`; leaves cleanly on SIGTERM.
+"""One candidate for a Lease as a process. It prints `leading` and `lost …`, and releases the Lease on SIGTERM.
 
-Arguments: identity, lease, renew, retry.
+Arguments: the identity, and in seconds the duration of the Lease, the renewal time and the pause between attempts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""The environment of wiring tests of the metrics process: the strict API server, activators' /stats, the front proxy,
-the process.
-"""
+"""The environment of the metrics process in wiring tests: the API server in memory, activators and the front proxy."""
 
 from __future__ import annotations
 
@@ -73,7 +71,7 @@ def policy(name: str, metric: Json = PREDEFINED, target: float = 0.7) -> Json:
 
 
 class Signed(NamedTuple):
-    """A certificate and its key, PEM."""
+    """A certificate and its key, both in PEM."""
 
     certificate: str
     key: str
@@ -110,7 +108,7 @@ class Authority:
 
 @dataclass
 class Activator:
-    """The response of one replica at /stats. `reported` None: 500."""
+    """One replica of the activator. `reported`: its response at /stats; None: it responds with status 500."""
 
     boot: str = "boot"
     reported: dict[str, EndpointStats] | None = field(default_factory=dict)
@@ -144,7 +142,10 @@ class Activator:
 
 @dataclass
 class World:
-    """`process` runs; `front`: the CA whose clients it must trust. `later`: seconds by which its clock is ahead."""
+    """`process`: the running metrics process. `front`: the CA whose clients it must trust.
+
+    `later`: the number of seconds by which the clock of the process is ahead.
+    """
 
     server: ApiServer
     settings: MetricsSettings
@@ -188,7 +189,7 @@ class World:
         return found.get("data") or {}
 
     def allow(self, authority: Authority, *allowed: str) -> None:
-        """Publishes in the cluster the CA whose clients may call."""
+        """Publishes in the cluster the CA whose clients may call the metrics process."""
         self.front = authority
         kind = self.server.store.kind("configmaps")
         data = {
@@ -200,8 +201,9 @@ class World:
     # The API server's part
 
     async def ask(self, path: str, client: Signed | None = None, roots: str = "", **query: str) -> tuple[int, Json]:
-        """Status and body of a request as the API server makes it: trusts the published certificate, sends its
-        front-proxy certificate.
+        """Sends a request as the API server does. Returns the status and the body of the response.
+
+        The request trusts only the published certificate, and shows the front-proxy certificate.
         """
         tls = ssl.create_default_context(cadata=roots or self.config_map()[self.settings.common.pod_name])
         shown = client or self.front.client()
@@ -218,7 +220,7 @@ class World:
     async def value(
         self, metric: str = "concurrent-executions", policy: str = "p", endpoint: str = "iris"
     ) -> tuple[int, str]:
-        """What an HPA would read: status, and the value or the message."""
+        """The response that an HPA would read: its status, and the value or the error message."""
         selector = f"serving.kindler.dev/endpoint={endpoint},serving.kindler.dev/policy={policy}"
         status, body = await self.ask(f"{EXTERNAL}/{metric}", labelSelector=selector)
         return status, body["items"][0]["value"] if status == 200 else body["message"]
@@ -239,9 +241,10 @@ class World:
         await self.until(lambda: self.activator.asked > begun + rounds)
 
     async def until(self, condition: Callable[[], Any]) -> None:
-        """Waits until `condition` holds.
+        """Waits until `condition` is true.
 
-        It is checked at each request to the API server: ten times a second, at the beginning of a sample.
+        The condition is checked at each request to the API server. The process sends one at the beginning of each
+        sample, ten times a second.
         """
         async with asyncio.timeout(20):
             await self.server.until(condition)
@@ -251,7 +254,7 @@ class World:
 async def world(
     folder: Path, monkeypatch: pytest.MonkeyPatch, later: float = 0.0, **changed: Any
 ) -> AsyncIterator[World]:
-    """One activator and the process, Ready. `later`: see World. `changed`: fields of the settings."""
+    """One activator, and the metrics process after it became Ready. `later`: as for World. `changed`: settings."""
     async with ApiServer(namespaces=(NS, "other")) as server:
         monkeypatch.setenv("KUBECONFIG", server.kubeconfig(folder))
         (folder / "token").write_text("peer")

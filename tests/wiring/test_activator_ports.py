@@ -81,7 +81,7 @@ async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, issuer: Issuer) -
 
 
 def issue(rig: Rig, issuer: Issuer) -> None:
-    """The API server signs as this issuer."""
+    """Makes the API server publish the keys of this issuer."""
     rig.server.raw["/.well-known/openid-configuration"] = json.dumps({"issuer": ISSUER, "jwks_uri": "ignored"}).encode()
     rig.server.raw["/openid/v1/jwks"] = issuer.published("one")
 
@@ -104,7 +104,7 @@ async def read_until(stream: asyncio.StreamReader, words: str) -> list[dict[str,
 
 
 def confused(public_key: bytes) -> str:
-    """A token whose HMAC secret is the public key. A verifier that trusts the header would accept it."""
+    """A token whose HMAC secret is the public key. A verifier that believes the token's `alg` would accept it."""
     claims = {
         "iss": ISSUER,
         "aud": names.PEER_AUDIENCE,
@@ -150,9 +150,7 @@ async def test_stats_contain_the_requests_per_revision_and_pool(rig: Rig, issuer
 
 
 async def test_stats_with_provisioned_true_contain_only_endpoints_with_a_warm_pool(rig: Rig, issuer: Issuer) -> None:
-    """The metrics process reads this once a second: a warm pool's capacity, and totals whose differences are
-    averages.
-    """
+    """The metrics process reads these statistics once a second: the capacity and the totals of each warm pool."""
     rig.serving(demand=1, limit=3)
     rig.serving("rose", warm=2, limit=5, per_pod=2)
     await rig.until(
@@ -355,7 +353,7 @@ async def test_before_all_is_listed_it_is_alive_but_not_ready(
 async def test_sigterm_lets_requests_finish_and_ends_with_status_zero(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The real process: one request runs, one comes after SIGTERM; both get a response, then the process exits."""
+    """A request that runs before SIGTERM and one that comes after it get a response. Then the real process exits."""
     async with make(tmp_path, monkeypatch) as rig:
         rig.serving(demand=1, limit=3)
         ports = {name: free_port() for name in ("PUBLIC", "PEER", "ADMIN")}

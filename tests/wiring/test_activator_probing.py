@@ -1,4 +1,4 @@
-"""Pings of pods that start: how often, what they leave in the node's tables, and that an error does not end them."""
+"""Pings of pods that start: their times, the connections that they leave in TIME_WAIT, and pings after an error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOST = "127.0.0.77"
 
 
 class Loading:
-    """A model server that responds with 503 until it is `ready`. `pings`: how often it was pinged."""
+    """A model server that responds with 503 until it is `ready`. `pings`: the number of pings that it got."""
 
     def __init__(self) -> None:
         self.pings = 0

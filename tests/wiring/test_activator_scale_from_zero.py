@@ -1,4 +1,4 @@
-"""Scale up from zero: from the first request to its response, and what may prevent it."""
+"""Scale up from zero: from the first request to its response, and the failures that may prevent a scale-up."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ async def test_case_passes_on_the_server_in_memory(case: Case, with_bystander: b
 
 
 async def test_a_bystander_writes_between_any_two_changes_of_a_case(tmp_path: Path) -> None:
-    """Otherwise the runs with a bystander would prove nothing."""
+    """If the bystander did not write between the changes of a case, the runs with it would prove nothing."""
     async with (
         ApiServer(namespaces=("conformance",), crds=(THINGS_CRD,)) as server,
         bystander(server.store, "conformance"),

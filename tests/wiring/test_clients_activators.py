@@ -1,4 +1,4 @@
-"""The statistics of the activators: every replica that may run is listed; no response is None."""
+"""The statistics of the activators: each replica that may run has an entry, which is None if it does not respond."""
 
 from __future__ import annotations
 

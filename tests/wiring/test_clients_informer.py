@@ -1,6 +1,4 @@
-"""An informer with a misbehaving server: its store always ends up equal to the server's state, and every difference was
-reported.
-"""
+"""An informer with a faulty server: in the end its store equals the server's state, and it reported every change."""
 
 from __future__ import annotations
 
@@ -16,13 +14,13 @@ from kindler.clients.cluster import MODELS, PODS, Cluster, Object
 from kindler.clients.informer import Informer, InformerTimes
 from tests.apiserver import ApiServer, Refused, matching
 
-SILENCE = 0.5  # instead of 70 s
+SILENCE = 0.5  # seconds without an event after which the informer reconnects; 70 s in the product
 LISTS = matching("list", "models")
 WATCHES = matching("watch", "models")
 
 
 class Followed:
-    """An informer, and the state that its reported changes add up to."""
+    """An informer, and the state that results from the changes that it reported."""
 
     def __init__(self, server: ApiServer, informer: Informer) -> None:
         self.server, self.informer = server, informer
@@ -49,7 +47,7 @@ class Followed:
                 await self.changed.wait()
 
     async def until_equal(self) -> None:
-        """Waits until the store equals the server's state, and checks that the reported changes add up to it."""
+        """Waits until the store equals the server's state. The reported changes must result in the same state."""
         kind = self.server.store.kind("models")
         await self.until(lambda: _versions(self.informer.store.values()) == _versions(self.server.store.all(kind)))
         assert self.sum == self.informer.store
@@ -195,7 +193,7 @@ async def test_a_silent_stream_is_replaced(server: ApiServer, tmp_path: Path) ->
 async def test_bookmarks_count_as_data_and_advance_the_version(server: ApiServer, tmp_path: Path) -> None:
     async with following(server, tmp_path) as followed:
         await followed.until_watching()
-        for i in range(20):  # of another kind: the watch of models gets only a bookmark
+        for i in range(20):  # these are not models, so the watch of models gets only a bookmark
             server.store.create(server.store.kind("configmaps"), "default", {"metadata": {"name": f"c{i}"}})
         async with asyncio.timeout(20):
             while followed.informer._views[0].version != str(server.store.version):
@@ -204,7 +202,7 @@ async def test_bookmarks_count_as_data_and_advance_the_version(server: ApiServer
         assert followed.informer.restarts == 0
         server.store.forgotten = (
             server.store.version
-        )  # the history before the bookmark is dropped: a reconnect must not need it
+        )  # the history before the bookmark is dropped, because a reconnect must not need that history
         server.watches.cut()
         create(server, "a")
         await followed.until_equal()
@@ -260,7 +258,7 @@ async def test_a_list_interrupted_between_pages_starts_again(server: ApiServer, 
     async with following(server, tmp_path, page_size=2) as followed:
         await server.until(lambda: second.met)
         assert not followed.informer.synced.is_set()
-        delete(server, "a")  # it was in the first page of the interrupted list
+        delete(server, "a")  # the first page of the interrupted list contained this object
         await followed.informer.synced.wait()
         await followed.until_equal()
         assert followed.reported[-1] == "-a" and len(followed.reported) == 6

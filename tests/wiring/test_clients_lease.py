@@ -47,7 +47,7 @@ class Watched:
             await self.server.until(lambda: len(self.holders) >= count + times)
 
     def gap(self) -> float:
-        """Seconds from the last write of the former holder to the first one of the present holder."""
+        """Seconds from the last write of the former holder to the first write of the present holder."""
         present = self.holders[-1][1]
         first = next(i for i, (_, holder) in enumerate(self.holders) if holder == present)
         return self.holders[first][0] - self.holders[first - 1][0]
@@ -107,7 +107,7 @@ async def test_a_killed_leader_is_replaced_when_its_lease_expires(watched: Watch
         first.send_signal(signal.SIGKILL)
         await watched.until_held_by(follower)
         assert await output(second) == "leading"
-        # Never before the Lease has expired, and at most one check after that (two checks on a busy machine).
+        # The follower leads only after the Lease has expired, and at most one check later, or two on a busy machine.
         assert TIMES.lease <= watched.gap() <= TIMES.lease + 2 * TIMES.retry
         lease = watched.lease()
         assert (
@@ -213,8 +213,8 @@ async def test_a_standby_leaves_a_deleted_lease_to_its_holder(watched: Watched) 
         waiting = asyncio.create_task(second.hold().__aenter__())
         await watched.server.until(
             lambda: [r for r in watched.server.log if matching("get", "leases")(r)][2:]
-        )  # the standby has seen the Lease
-        watched.server.faults.fail(500, WRITES)  # the holder is late: the standby checks first
+        )  # the standby has read the Lease
+        watched.server.faults.fail(500, WRITES)  # the holder cannot renew, so the standby checks first
         watched.server.store.delete(watched.server.store.kind("leases"), "default", "leader")
         await watched.renewed()
         assert first.leading and not lost.done() and {holder for _, holder in watched.holders} == {"a"}

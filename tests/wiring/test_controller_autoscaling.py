@@ -25,7 +25,7 @@ HPAS = "horizontalpodautoscalers"
 
 @pytest.fixture
 async def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """In service without provisioned concurrency; no metrics server is installed."""
+    """A world with the objects of an endpoint without provisioned concurrency. No metrics server is installed."""
     async with world(tmp_path, monkeypatch) as made:
         made.apply(model(), config(limit=20), endpoint())
         yield made
@@ -40,14 +40,14 @@ async def serve(w: World) -> World:
 
 @pytest.fixture
 async def w(bare: World) -> World:
-    """In service; HPAs can read Kindler's metrics."""
+    """An endpoint in service in a cluster in which HPAs can read Kindler's metrics."""
     bare.metrics_api()
     return await serve(bare)
 
 
 @pytest.fixture
 async def scaled(w: World) -> World:
-    """Autoscaling between 1 and 10, at size 1."""
+    """An endpoint with autoscaling between 1 and 10 units, whose warm pool has size 1."""
     w.autoscale(scaling(1, 10))
     await w.until(lambda: w.hpa() and w.warm() == 1 and activities(w) == [(0, 1, "Successful")])
     await w.reaches("echo", *IN_SERVICE)
@@ -55,12 +55,12 @@ async def scaled(w: World) -> World:
 
 
 def sized(w: World) -> list[str]:
-    """Sizes that the controller wrote to warm pools."""
+    """The names of the warm pools whose size the controller wrote, one for each write."""
     return [r.name for r in w.server.log if r.write and r.subresource == "scale" and r.name.endswith("-warm")]
 
 
 def activities(w: World) -> list[tuple[int, int, str]]:
-    """The oldest first."""
+    """The scaling activities in status as (from, to, result), the oldest first."""
     return [(a["from"], a["to"], a["result"]) for a in reversed(w.status().get("scalingActivities", []))]
 
 
@@ -282,7 +282,7 @@ async def test_a_scheduled_action_acts_on_time(scaled: World) -> None:
 
 
 def sizers(w: World) -> set[str]:
-    """Which manager set the size of the warm pool, and by which subresource."""
+    """The field managers that own the size of the warm pool, each with the subresource that it wrote."""
     pool = w.find("replicasets", w.status()["route"]["pools"]["warm"], group="apps")
     assert pool is not None
     return {
@@ -371,7 +371,7 @@ async def test_without_a_free_metrics_api_the_controller_computes_and_pins_the_h
 
 @asynccontextmanager
 async def prometheus(value: list[float]) -> AsyncIterator[str]:
-    """A Prometheus that returns this value for every query. Yields its URL."""
+    """A simulated Prometheus that returns `value[0]` for every query. Yields its URL."""
 
     async def query(_: web.Request) -> web.Response:
         return web.json_response({"data": {"result": [{"metric": {}, "value": [time.time(), str(value[0])]}]}})
@@ -426,7 +426,7 @@ async def test_a_restart_writes_nothing(scaled: World) -> None:
 
 
 async def _no_writes(w: World) -> None:
-    """Returns when nothing was written for longer than writes of counts may be delayed."""
+    """Returns after 11 seconds without a write: a write of counts is delayed by at most 10 seconds."""
     count = -1
     while count != len(w.writes()):
         count = len(w.writes())

@@ -51,7 +51,7 @@ class Ground:
         self.store.merge_patch(maps, "kindler-system", "kindler-metrics", {"data": certificates})
 
     def foreign(self, name: str) -> None:
-        """Another server registers: over Kindler's APIService if that exists, as `kubectl apply` of a manifest does."""
+        """Registers another server, as `kubectl apply` does. An existing APIService gets the other server's spec."""
         service: dict[str, Any] = {
             "service": {"namespace": "monitoring", "name": "adapter"},
             "insecureSkipTLSVerify": True,
@@ -97,7 +97,7 @@ class Ground:
 
     async def until(self, condition: Callable[[], Any]) -> None:
         async with asyncio.timeout(20):
-            await self.server.until(condition)  # it checks after each request, and the reconciler reads every 0.05 s
+            await self.server.until(condition)  # checked after each request; the reconciler sends one every 0.05 s
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Rejected writes: the status reports them for every HTTP status code, and everything else continues."""
+"""Rejected writes: the status reports them for every HTTP status code, and the controller's other work continues."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ DENIED = 'admission webhook "x" denied the request'
 
 @pytest.fixture
 async def w(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """In service with 2 units of provisioned concurrency and autoscaling between 1 and 10."""
+    """An endpoint in service with 2 units of provisioned concurrency and autoscaling between 1 and 10."""
     async with world(tmp_path, monkeypatch) as made:
         made.metrics_api()
         made.apply(model(), config(limit=20, provisionedConcurrency=2), endpoint(autoscaling=[scaling(1, 10)]))

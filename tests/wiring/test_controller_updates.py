@@ -1,4 +1,4 @@
-"""Updates: first capacity, then the route, then the drained old pool is deleted; a failed update changes nothing."""
+"""Updates: new pods start, then the route changes, then the old pool is deleted. A failed update changes no route."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UPDATE_WAITS = ("InService", "False", "True", "Reconciling")
 
 @pytest.fixture
 async def w(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """In service; a bigger EndpointConfig exists."""
+    """An endpoint in service, and an EndpointConfig with more memory."""
     async with world(tmp_path, monkeypatch) as made:
         await made.start()
         made.apply(model(), config(limit=8), config("bigger", memory=2048, limit=8), endpoint())
@@ -185,7 +185,7 @@ async def test_an_update_and_a_rollback(w: World) -> None:
 
 
 async def test_a_rollback_uses_the_old_pods_that_still_exist(w: World) -> None:
-    """A request of an hour may still run in these pods: the rollback neither waits for the request nor ends it."""
+    """A request of an hour may still run in the old pods. The rollback does not wait for it and does not end it."""
     w.apply(config("long", limit=8, invocationTimeoutInSeconds=3600))
     w.rename("echo", "long")
     await w.until(lambda: w.status()["endpointConfigName"] == "long")
@@ -204,7 +204,7 @@ async def test_a_rollback_uses_the_old_pods_that_still_exist(w: World) -> None:
 
 
 async def test_a_failed_write_of_the_status_loses_no_pod(w: World) -> None:
-    """A pass can fail between its writes of ControllerRevision and status: the next one uses the same pods."""
+    """If a reconcile fails after it wrote the ControllerRevision, the next reconcile uses the same pods."""
     w.kubelet.behave = lambda pod: Behaviour.NEVER_PINGS if "2Gi" in str(pod["spec"]) else Behaviour.READY
     w.rename("echo", "bigger")
     await w.reaches("echo", *UPDATING)

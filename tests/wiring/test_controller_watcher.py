@@ -43,7 +43,7 @@ class Events:
 async def connected(
     server: ApiServer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Cluster, Watcher, Events]:
-    monkeypatch.setenv("KUBECONFIG", server.kubeconfig(folder))  # kopf's client reads only this
+    monkeypatch.setenv("KUBECONFIG", server.kubeconfig(folder))  # kopf's client reads only this variable
     cluster = Cluster()
     await cluster.connect()
     events = Events()

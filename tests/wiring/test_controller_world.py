@@ -1,4 +1,4 @@
-"""The controller and others: edited children, taken names, restarts, replicas, many objects, a failing API server."""
+"""The controller with edited children, taken names, restarts, replicas, many objects and a failing API server."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ async def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 @pytest.fixture
 async def short_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """With a Lease that expires soon, for tests that wait for its end.
+    """A world whose Lease expires after 5 seconds, for tests that wait until it expires.
 
-    On a busy machine even the leader may lose such a short Lease, and end.
+    On a busy machine the leader may lose such a short Lease without a fault, and then it ends.
     """
     async with world(tmp_path, monkeypatch, lease_seconds=5.0, lease_renew_seconds=3.5) as made:
         await begin(made)
@@ -46,7 +46,7 @@ async def w(bare: World) -> World:
 
 
 async def begin(w: World) -> None:
-    """One controller, and one endpoint in service."""
+    """Starts one controller, and waits until one endpoint is in service."""
     await w.start()
     w.apply(model(), config(), endpoint())
     await w.reaches("echo", *IN_SERVICE)
@@ -54,7 +54,7 @@ async def begin(w: World) -> None:
 
 
 async def writes_in(w: World, seconds: float) -> list[str]:
-    """What controllers write in the next `seconds`."""
+    """The writes of all controllers in the next `seconds`."""
     before = len(w.writes())
     await asyncio.sleep(seconds)
     return w.writes()[before:]
@@ -263,7 +263,10 @@ async def test_a_leader_that_stops_releases_the_lease_at_once(w: World) -> None:
 
 
 async def test_a_new_leader_with_an_outdated_watch_keeps_the_pools_that_serve(short_lease: World) -> None:
-    """Its watch of Endpoints reports nothing while the former leader updates: it knows only the old revision."""
+    """During an update by the former leader, the standby's watch of Endpoints reports no event.
+
+    So the new leader knows only the old revision.
+    """
     w = short_lease
     w.apply(config("bigger", memory=2048))
     leader, standby = w.controllers[0][0], await w.start()
@@ -362,7 +365,7 @@ async def test_hundreds_of_endpoints_reach_their_states(tmp_path: Path, monkeypa
 
         async with asyncio.timeout(HANG_SECONDS):
             while states() != {"InService": 270, "Creating": 30}:
-                w.kubelet.tick()  # one step of all pods: a step after each of thousands of changes would take too long
+                w.kubelet.tick()  # one step for all pods: a step after each change would take too long
                 await asyncio.sleep(0.2)
         assert {w.row(f"e{n}", namespaces[n % 3]) for n in range(0, 300, 10)} == {
             ("Creating", "False", "False", "Reconciling")

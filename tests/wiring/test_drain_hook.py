@@ -1,4 +1,4 @@
-"""The preStop hook that keeps a pod until its last request has its response, run by real shells."""
+"""The preStop hook, which keeps a pod until its last request has its response. Real shells run it."""
 
 from __future__ import annotations
 

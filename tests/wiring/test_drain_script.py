@@ -1,4 +1,4 @@
-"""The drain hook of a model pod: how it finds open connections, with and without `sleep`, run by real shells."""
+"""The preStop hook of a model pod finds open connections, with and without the program `sleep`. Real shells run it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_the_hook_lasts_as_long_as_a_connection_is_open(shell: str, path: 
 async def test_the_hook_finds_the_connection_while_others_open_and_close(shell: str) -> None:
     """The kernel's list changes while the hook reads it.
 
-    One read that misses the connection would end the pod and its request.
+    If one read missed the connection, the hook would end, and the kubelet would end the pod with its request.
     """
     async with (
         connected() as (port, _, _),
@@ -74,7 +74,7 @@ async def test_the_hook_finds_the_connection_while_others_open_and_close(shell: 
             for passing in [await asyncio.open_connection("127.0.0.1", busy_port) for _ in range(20)]:
                 passing[1].transport.get_extra_info("socket").setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-                )  # leaves no TIME_WAIT
+                )  # SO_LINGER 0: the close leaves no connection in TIME_WAIT
                 passing[1].close()
         assert process.returncode is None
 

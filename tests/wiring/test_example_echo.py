@@ -1,4 +1,4 @@
-"""The tests' model server behaves as its docstring describes: a real process, real sockets."""
+"""The model server examples/echo behaves as its docstring describes. It runs as a real process with real sockets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SERVER = Path(__file__).parents[2] / "examples" / "echo" / "server.py"
 class Answer:
     status: int
     headers: dict[str, str]
-    body: bytes  # chunks joined
+    body: bytes  # the content of all chunks
 
 
 class Client:
@@ -71,10 +71,10 @@ class Echo:
             client.writer.close()
 
     async def running(self, count: int) -> None:
-        """Returns once `count` invocations run."""
+        """Waits until exactly `count` invocations run in the server."""
         client = await self.client()
         while json.loads((await client.ask("GET", "/stats")).body)["running"] != count:
-            pass  # each request is a round trip
+            pass  # no pause is necessary: each request takes the time of a round trip
         client.writer.close()
 
 
@@ -172,7 +172,7 @@ async def test_chunks_are_sent_one_by_one() -> None:
         assert b"transfer-encoding: chunked" in head.lower()
         assert (
             await client.reader.readexactly(len("8\r\nchunk 0\n\r\n")) == b"8\r\nchunk 0\n\r\n"
-        )  # the others follow after an hour
+        )  # the server sends the other bytes after an hour
         client.writer.close()
         assert (await server.ask("POST", "/invocations?chunks=3&size=4")).body == b"x" * 12
 

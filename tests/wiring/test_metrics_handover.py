@@ -1,4 +1,4 @@
-"""Which of two metrics servers serves during an upgrade."""
+"""During an upgrade two metrics servers run, and the new one takes over when it can serve."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SYSTEM = "kindler-system"
 
 
 class Environment:
-    """A new server, `kindler-metrics-new`, next to the pods that a test creates."""
+    """A cluster with the pod of a new metrics server, `kindler-metrics-new`. A test creates the other pods."""
 
     def __init__(self, server: ApiServer) -> None:
         self.server, self.pods = server, server.store.kind("pods")
@@ -53,7 +53,7 @@ class Environment:
             await cluster.close()
 
     async def checked(self, times: int = 2) -> None:
-        """Returns after this many more checks."""
+        """Waits until the new server has checked the other pods this many times."""
         requests = len(self.server.log) + times
         async with asyncio.timeout(20):
             await self.server.until(lambda: len(self.server.log) > requests)

@@ -56,7 +56,7 @@ async def test_the_values_that_an_hpa_reads_through_both_apis(w: World) -> None:
     w.activator.serve(uid, load_seconds=90, in_flight=3, invocations=7)
     await w.sampled()
     assert await w.value() == (200, "1500m")
-    assert await w.value("customized-metric", "calls") == (200, "28000m")  # times the four present units
+    assert await w.value("customized-metric", "calls") == (200, "28000m")  # 7 invocations times the 4 present units
     status, body = await w.ask(
         EXECUTIONS, labelSelector="serving.kindler.dev/endpoint=iris,serving.kindler.dev/policy in (p)"
     )
@@ -347,7 +347,7 @@ async def test_a_new_front_proxy_ca_replaces_the_old_one(w: World) -> None:
     )
     with pytest.raises(ValueError, match="requestheader-client-ca-file"):
         await w.process.trust.read()
-    assert (await w.ask("/apis"))[0] == 200  # the values of the last read stay in force
+    assert (await w.ask("/apis"))[0] == 200  # a failed read changes nothing
 
 
 async def test_connections_and_sessions_end_with_the_front_proxy_ca_that_verified_them(w: World) -> None:
@@ -445,7 +445,7 @@ async def test_the_certificate_is_published_and_expired_ones_of_others_are_remov
 async def test_the_next_certificate_is_published_before_it_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin = -37 * 3600.0  # so that all of them are valid now
+    begin = -37 * 3600.0  # so that all certificates are valid now
     async with world(tmp_path, monkeypatch, begin) as w:
         first = w.config_map()["metrics-0"]
         for hours, count, seen in ((23, 1, True), (24.1, 2, True), (36.2, 1, False)):
@@ -530,7 +530,7 @@ async def test_the_process_ends_on_sigterm_and_rejects_invalid_settings(tmp_path
         async with asyncio.timeout(20):
             await server.until(
                 lambda: any(request.resource == "pods" for request in server.log)
-            )  # it lists activators: all parts run
+            )  # the process lists activators, so all its parts run
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == 0
     wrong = await asyncio.create_subprocess_exec(

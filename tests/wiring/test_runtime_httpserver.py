@@ -1,4 +1,4 @@
-"""The HTTP server of every process closes silent clients. So they cannot use up the limit of connections."""
+"""The HTTP server of every process closes connections of silent clients, so that others can still connect."""
 
 from __future__ import annotations
 

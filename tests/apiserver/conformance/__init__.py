@@ -6,7 +6,7 @@ true. Other writers use the namespace too. For example, kube-controller-manager 
 reads lists and watches. The wiring tests also run every case with a second writer in the namespace
 (tests/apiserver/bystander.py).
 
-Belongs here: cases for both servers. Does not belong here: anything that only one of them can pass.
+Belongs here: cases that both servers must pass. Does not belong here: a case that only one of the servers can pass.
 """
 
 from tests.apiserver.conformance import (  # each module adds its cases to CASES

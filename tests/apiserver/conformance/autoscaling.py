@@ -123,7 +123,7 @@ async def an_apply_replaces_fields_of_the_manager_that_created_the_autoscaler(wo
 
 @case
 async def an_api_service_must_be_named_by_version_and_group(world: World) -> None:
-    group = f"{uuid.uuid4().hex[:8]}.conformance.example.com"  # unique: an APIService has no namespace
+    group = f"{uuid.uuid4().hex[:8]}.conformance.example.com"  # unique: other cases see this APIService too
     service = {"name": "no", "namespace": world.namespace}
     try:
         made = await world.cluster.create(

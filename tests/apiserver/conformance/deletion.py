@@ -45,7 +45,8 @@ async def an_object_with_a_finalizer_is_deleted_when_the_finalizer_is_removed(wo
 @case
 async def only_a_pod_on_a_node_gets_a_deletion_grace_period(world: World) -> None:
     await world.cluster.create(PODS, world.namespace, pod("waiting"))
-    # The node name is unique: kube-controller-manager deletes the pods of a missing node 40 s after it first saw one.
+    # A node name that was never used before: 40 s after kube-controller-manager first sees a pod on a node that does
+    # not exist, it deletes all pods of that node.
     await world.cluster.create(PODS, world.namespace, pod("placed", node=f"no-such-node-{uuid.uuid4().hex[:8]}"))
     for name in ("waiting", "placed"):
         assert await world.cluster.delete(PODS, world.namespace, name)

@@ -1,4 +1,4 @@
-"""Cases: leases, events, and paths outside the resources."""
+"""Cases: leases, events, and paths that belong to no kind."""
 
 from __future__ import annotations
 

@@ -14,11 +14,11 @@ from kindler.clients.cluster import Cluster, Object, Resource
 class World:
     """A server under test.
 
-    `has_collector`: it has a garbage collector. `drop_history`: makes the server drop its history, if it can.
+    `has_collector`: it has a garbage collector. `drop_history`: makes a server that can do so drop its history.
     """
 
     cluster: Cluster
-    kubeconfig: str | None  # None: `Cluster.connect` finds it
+    kubeconfig: str | None  # None: `Cluster.connect` finds the cluster itself
     namespace: str
     has_collector: bool
     drop_history: Callable[[], None]
@@ -42,9 +42,9 @@ async def existing(world: World, resource: Resource, name: str) -> Object:
 async def events(
     world: World, resource: Resource, version: str, names: Collection[str], count: int, selector: str = ""
 ) -> list[tuple[str, Object]]:
-    """The first `count` events about objects with these names, which are the case's own.
+    """The first `count` events about objects with these names.
 
-    Events of other writers' objects may come between them; they are skipped.
+    The stream may also contain events about objects of other writers. These are skipped.
     """
     found: list[tuple[str, Object]] = []
     async with (

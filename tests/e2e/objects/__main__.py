@@ -1,6 +1,6 @@
 """`python -m tests.e2e.objects [--write]`: sends every case to the API server of $KUBECONFIG.
 
-With --write, writes its responses into the committed pages.
+With --write, the command writes the server's responses into the committed pages.
 
 The CRDs and the warning policy must be installed (`make up` and the chart do that).
 """

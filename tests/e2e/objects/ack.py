@@ -1,4 +1,4 @@
-"""Manifests for AWS's controller (ACK). The manifests for serverless endpoints need only another apiVersion."""
+"""Manifests for AWS's controller (ACK). If only their apiVersion is changed, Kindler accepts most of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MANIFESTS: Final[tuple[Json, ...]] = tuple(
     yaml.safe_load_all(Path(__file__).with_name("ack.yaml").read_text(encoding="utf-8"))
 )
 
-# The manifests that are not accepted without a message: verdict and parts of the message.
+# The manifests that are rejected or get a warning, with the verdict and parts of the message.
 _MESSAGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "ack-model": (WARNED, ("modelDataURL has no effect",)),
     "ack-model-every-field": (

@@ -1,4 +1,4 @@
-"""Sends cases to the API server through `kubectl proxy`: it needs only kubectl, and a response takes milliseconds.
+"""Sends cases to the API server through `kubectl proxy`, which needs only kubectl and responds within milliseconds.
 
 Objects are sent as a dry run, except those that a case changes: these are created and deleted again.
 """
@@ -35,7 +35,7 @@ class Response:
 
 
 class Client:
-    """One connection to the API server, for objects in one namespace."""
+    """A connection to the API server, through which cases send objects of one namespace."""
 
     def __init__(self, connection: http.client.HTTPConnection, namespace: str) -> None:
         self._connection = connection

@@ -70,6 +70,6 @@ def _row(case: Case, response: Response, second: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """One line of Markdown."""
+    """The text of a table's cell: one line of Markdown, cut off if it is too long."""
     flat = " ".join(text.replace(_CLOSING, "").split()).replace("|", "\\|").replace("<", "&lt;")
     return flat if len(flat) <= _LONGEST else flat[:_LONGEST] + " …"

@@ -1,4 +1,4 @@
-"""HTTP requests of a client: single ones, many at the same time, and steady load. Times in seconds."""
+"""HTTP requests of a client: single ones, many at the same time, and steady load. All times are in seconds."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Response:
 
 
 class Gateway:
-    """The activator's public port, from outside the cluster."""
+    """A client of the activator's public port, outside the cluster."""
 
     def __init__(self, url: str) -> None:
         at = urlsplit(url)

@@ -25,7 +25,7 @@ def owned_by(obj: Json, uid: str) -> bool:
 
 
 def of_endpoint(obj: Json, name: str) -> bool:
-    """True if Kindler created the object for the Endpoint of this name. Its owner is not checked."""
+    """True if the object has Kindler's label for the Endpoint of this name. The owner references are not checked."""
     return (obj["metadata"].get("labels") or {}).get(LABEL) == name
 
 

@@ -39,8 +39,8 @@ def config(
 ) -> Json:
     """An EndpointConfig with one variant. None leaves a field out.
 
-    `limit`: maxConcurrency. `warm`: provisionedConcurrency. `idle`, `seconds` (invocation) and `startup`: time limits
-    in seconds.
+    `limit`: maxConcurrency. `warm`: provisionedConcurrency. `idle`, `seconds` and `startup`: the timeouts for idle
+    pods, for an invocation and for the start of a pod, in seconds.
     """
     optional = {
         "maxConcurrencyPerInstance": per_pod,

@@ -44,8 +44,8 @@ def units(endpoint: Json | None) -> tuple[int, int]:
 def size_owner(pool: Json) -> str:
     """The field manager that owns `spec.replicas`. If several own it, their names are joined with a plus.
 
-    After a pool was scaled to 0 the result stays "", because the API server's Scale drops the field, and its owner
-    with it.
+    After a pool was scaled to 0 the result is "": in the API server's Scale the number 0 is a missing field, so
+    nobody owns it.
     """
     holders = [
         m["manager"]
@@ -62,7 +62,7 @@ def number(quantity: str) -> float:
 
 
 def load(api: KubeApi, namespace: str, endpoint: str, policy: str = "half-busy") -> float | None:
-    """The metric that an HPA reads of this endpoint now, from the API that Kindler serves. None: no data."""
+    """The load of this endpoint that an HPA would read now from the API that Kindler serves. None: no data."""
     selector = f"{ENDPOINT}={endpoint},{POLICY}={policy}"
     by_label, by_metric_label = urlencode({"labelSelector": selector}), urlencode({"metricLabelSelector": selector})
     object_path = f"namespaces/{namespace}/endpoints.serving.kindler.dev/{endpoint}"
@@ -96,7 +96,7 @@ def reached(journey: Journey, name: str, expected: int, timeout: float = 150) ->
 def not_served_warm(responses: list[Response]) -> list[str]:
     """Responses that failed, waited for a pod to start, or came from a pod outside the warm pool.
 
-    There are none if the load fits the provisioned size.
+    The list is empty if the load never exceeds the provisioned concurrency.
     """
     return [
         str(a)
@@ -153,7 +153,7 @@ class Watched:
 
 @dataclass
 class Sampled:
-    """Reads the metric of one endpoint each second while the block runs: (monotonic seconds, value or None)."""
+    """Reads the load of one endpoint each second while the block runs: (monotonic seconds, value or None)."""
 
     api: KubeApi
     namespace: str
@@ -176,12 +176,12 @@ class Sampled:
             self.points.append((time.monotonic(), value))
 
     def highest(self, until: float) -> float:
-        """The largest value of the metric until a time."""
+        """The highest load until the time `until`."""
         return max((value for at, value in self.points if at <= until and value is not None), default=0.0)
 
 
 def endpoint_metrics(journey: Journey, endpoint: str) -> dict[str, float]:
-    """The activator's metrics of an endpoint, as Prometheus scrapes them. Only metrics without further labels."""
+    """The activator's metrics of an endpoint, as Prometheus scrapes them, without the metrics that have more labels."""
     (pod,) = installation.running(journey.api, "activator")
     text: str = journey.api.call(
         "GET", journey.api.path("pods", NAMESPACE, f"{pod['metadata']['name']}:8082", "proxy") + "/metrics"
@@ -204,7 +204,7 @@ def rescales(journey: Journey, name: str) -> set[int]:
 
 
 def save_figures(name: str, begin: float, sampled: Sampled, watched: Watched, pool: str, facts: Json) -> None:
-    """Saves the metric and the sizes, in seconds since `begin`. hack/bench/scaling_plot.py draws them."""
+    """Saves the load and the sizes, with times in seconds since `begin`. hack/bench/scaling_plot.py draws them."""
     series = {
         "load": [(round(at - begin, 1), value) for at, value in sampled.points],
         "sizes": [(round(change.at - begin, 1), change.replicas) for change in watched.changes if change.pool == pool],

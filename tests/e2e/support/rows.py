@@ -46,7 +46,7 @@ def condition(obj: Json | None, kind: str) -> Json:
 
 
 def seen(obj: Json | None) -> Row | None:
-    """The row that an Endpoint shows now. None while its status is about an older generation."""
+    """The row that an Endpoint shows now. None while status.observedGeneration differs from the generation."""
     if not obj or obj.get("status", {}).get("observedGeneration") != obj["metadata"]["generation"]:
         return None
     status = obj["status"]

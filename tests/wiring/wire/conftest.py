@@ -1,4 +1,4 @@
-"""Every test of the wire runs on two event loops: that of the standard library, and uvloop as in the product."""
+"""Every test of the wire runs on two event loops: the loop of the standard library, and uvloop as in the product."""
 
 from __future__ import annotations
 

@@ -17,13 +17,13 @@ Script = Callable[["Connection"], Awaitable[None]]
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """Closes with RST."""
+    """Closes the connection with RST."""
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 
 
 def reads_body_after(read: asyncio.Event, length: int) -> Script:
-    """A model that reads the head at once, but the body (`length` bytes) only after `read`. It responds "all"."""
+    """A model that reads the head at once, and the body of `length` bytes after `read` is set. It responds "all"."""
 
     async def script(connection: Connection) -> None:
         await connection.head()
@@ -38,7 +38,7 @@ def reads_body_after(read: asyncio.Event, length: int) -> Script:
 
 @dataclass
 class Request:
-    """A request as a model got it. `head`: raw bytes. `body`: decoded."""
+    """A request that a model got. `head`: its raw bytes. `body`: the decoded bytes."""
 
     head: bytes
     method: str
@@ -56,7 +56,7 @@ class Connection:
         self.writer = writer
 
     async def head(self) -> tuple[bytes, h11.Request]:
-        """Reads one head only. Raises IncompleteReadError if there is none."""
+        """Reads the head of one request, and no body. Raises IncompleteReadError if the connection ends before."""
         raw = await self.reader.readuntil(b"\r\n\r\n")
         parser = h11.Connection(h11.SERVER)
         parser.receive_data(raw)
@@ -65,7 +65,7 @@ class Connection:
         return raw, event
 
     async def request(self) -> Request:
-        """Reads one complete request, its head with h11. Reads no byte after it."""
+        """Reads exactly one complete request. h11 parses its head."""
         raw, event = await self.head()
         fields = {name.decode(): value.decode() for name, value in event.headers}
         body = b""
@@ -88,7 +88,7 @@ class Connection:
         await self.send(b"HTTP/1.1 %d X\r\n%bContent-Length: %d\r\n\r\n%b" % (status, fields, len(body), body))
 
     async def closed(self) -> bytes:
-        """Reads until the other side closes. Returns the bytes before that."""
+        """Reads until the wire closes the connection. Returns all bytes that it read."""
         return await self.reader.read()
 
 

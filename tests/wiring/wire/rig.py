@@ -1,4 +1,4 @@
-"""The wire between real sockets: the simplest throttler that keeps the contract, and clients that send bytes."""
+"""The wire between real sockets, with the simplest throttler that the wire can use, and clients that send bytes."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class End:
 
 
 class TestThrottler:
-    """Admits `limit` requests at once, `per_backend` on each backend, first in first out.
+    """Admits `limit` requests at the same time and places up to `per_backend` on each backend, first in first out.
 
-    `peak`: the most requests at the same time, by pod.
+    `peak`: by pod, the highest number of requests at the same time.
     """
 
     __test__ = False
@@ -130,7 +130,7 @@ class TestThrottler:
 
 
 class TestLookup:
-    """A look-up whose result the test gives."""
+    """A look-up of an endpoint. The test calls `callback` with the result."""
 
     __test__ = False
 
@@ -147,9 +147,10 @@ class TestLookup:
 
 
 class TestRouter:
-    """Routes every address to one throttler.
+    """Routes every known address to one throttler.
 
-    `/endpoints/Iris/...` has SageMaker's style, `/invocations` and `/ping` the plain one; `/lookup` uses `lookup`.
+    `/endpoints/Iris/invocations` gets responses in SageMaker's style; `/invocations` and `/ping` get plain ones.
+    `/lookup` starts the look-up `lookup`.
     """
 
     __test__ = False
@@ -207,7 +208,7 @@ class Caller:
         await self.writer.drain()
 
     async def response(self, method: bytes = b"POST") -> Response:
-        """Reads one response with h11. Raises h11's error if it is malformed or truncated, and ConnectionError."""
+        """Reads one response. Raises h11's error if it is malformed or truncated, or ConnectionError after a reset."""
         parser = h11.Connection(h11.CLIENT)
         parser.send(h11.Request(method=method, target="/", headers=[("host", "x")]))
         parser.send(h11.EndOfMessage())
@@ -243,7 +244,7 @@ class Caller:
         return data + line
 
     async def closed(self) -> bytes:
-        """Reads until the other side closes. Raises ConnectionResetError if it resets."""
+        """Reads until the wire closes the connection. Raises ConnectionResetError if the wire resets it."""
         return await self.reader.read()
 
     def close(self) -> None:
@@ -299,7 +300,7 @@ class Rig:
 
 @asynccontextmanager
 async def rig(throttler: TestThrottler | None = None, held_limit: int = 1 << 40, **changes: Any) -> AsyncIterator[Rig]:
-    """A running wire, checked at its end. `changes`: of the settings."""
+    """A running wire. When the block ends, `check` runs. `changes`: settings with other values."""
     throttler = throttler or TestThrottler()
     router = TestRouter(throttler, held_limit)
     made = Rig(await start(settings(**changes), router, HOST, 0), throttler, router)
@@ -312,7 +313,7 @@ async def rig(throttler: TestThrottler | None = None, held_limit: int = 1 << 40,
 
 @contextmanager
 def unresponsive_port() -> Iterator[int]:
-    """A port on which connects neither succeed nor fail, because its backlog is full."""
+    """A port on which a connect waits until it times out, because the backlog of the port is full."""
     with socket.create_server((HOST, 0), backlog=0) as server:
         port: int = server.getsockname()[1]
         fillers = [socket.socket() for _ in range(4)]
@@ -327,7 +328,7 @@ def unresponsive_port() -> Iterator[int]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Runs the loop until a condition holds for which there is no event."""
+    """Waits until a condition is true. It polls, because no event reports these conditions."""
     while not condition():  # noqa: ASYNC110
         await asyncio.sleep(0.001)
 

@@ -1,4 +1,4 @@
-"""Slow clients and slow models: every wait has a deadline, and the memory that it needs has a limit."""
+"""Slow clients and slow models: every wait has a deadline, and the memory for waiting bytes has a limit."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ async def test_a_client_that_reads_nothing_is_reset() -> None:
         await until(lambda: not wire.listener.connections)
         throttler = wire.throttler
         throttler.forwarding = FORWARDING
-        await wire.listener.stop()  # otherwise the response would be read and dropped until the invocation timeout
+        await wire.listener.stop()  # else the wire would read and drop the response until its timeout
         assert (await throttler.ends.get()).outcome is Outcome.BROKE_OFF
 
 
@@ -173,7 +173,7 @@ async def test_a_slow_model_slows_the_client() -> None:
 
 @pytest.mark.parametrize("held", [False, True])
 async def test_a_body_that_is_sent_byte_by_byte_times_out(held: bool) -> None:
-    """Otherwise it would occupy a pod for the whole invocation timeout: a minimum of bytes per time is required."""
+    """A client must send a minimum of bytes per time, so that a slow body does not occupy a pod for a long time."""
 
     async def script(connection: Connection) -> None:
         await connection.head()

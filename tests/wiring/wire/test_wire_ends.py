@@ -23,7 +23,7 @@ LAST_RESPONSES = ["close", "1.0", "until-close", "draining", "half-close"]
 
 
 async def slow_caller(wire: Rig) -> Caller:
-    """A client with a receive buffer of a few KiB, so that a response waits in our buffers."""
+    """A client with a receive buffer of a few KiB, so that a response waits in the wire's buffers."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.setblocking(False)
@@ -35,7 +35,7 @@ async def slow_caller(wire: Rig) -> Caller:
 async def last_response(wire: Rig, how: str) -> AsyncIterator[Caller]:
     """A request whose response is the last of its connection.
 
-    The client has read the head; most of the body waits in our buffers.
+    The client has read the head; most of the body waits in the wire's buffers.
     """
 
     async def script(connection: Connection) -> None:
@@ -67,7 +67,7 @@ async def test_a_slow_client_gets_its_last_response_complete(how: str) -> None:
         while wire.listener.streams:
             got += len(await caller.reader.read(65536))
         begun = monotonic()
-        for step in range(1, 20):  # it reads a little between sweeps that are more than LINGER_SECONDS apart
+        for step in range(1, 20):  # the client reads a little between sweeps that are more than LINGER_SECONDS apart
             sweep(wire.listener._context, begun + step * 1.5 * client.LINGER_SECONDS)
             got += len(await caller.reader.readexactly(1000))
         assert got < SIZE

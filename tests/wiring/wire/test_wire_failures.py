@@ -119,7 +119,8 @@ async def test_a_malformed_chunk_resets_the_clients_connection() -> None:
 async def test_a_post_on_a_connection_that_the_model_closed_is_never_sent_twice() -> None:
     """The model closes after one response without `Connection: close`.
 
-    Either the wire sees the close in time, or the request fails. The model gets it at most once.
+    Either the wire sees the close before it sends the next request, or that request fails. The model gets the request
+    at most once.
     """
 
     async def script(connection: Connection) -> None:
@@ -190,7 +191,7 @@ async def test_the_slot_of_a_client_that_left_is_free_only_after_the_response_wa
 
 
 async def test_a_client_that_leaves_in_the_middle_of_its_body_half_closes_the_models_connection() -> None:
-    """The wire half-closes its connection to the model. The slot is free when the model has closed."""
+    """The wire half-closes its connection to the model. The slot is free when the model closes the connection."""
     begun, close = asyncio.Event(), asyncio.Event()
 
     async def script(connection: Connection) -> None:

@@ -73,7 +73,7 @@ async def test_an_idle_connection_is_not_reused_after_its_deadline() -> None:
         for _ in range(2):
             await caller.send(post())
             await caller.response()
-            await asyncio.sleep(0.02)  # the test needs real time to pass
+            await asyncio.sleep(0.02)  # longer than `pod_idle_seconds`
         assert model.connections == 2
 
 
@@ -227,7 +227,7 @@ async def test_an_early_response_reaches_a_client_that_is_still_sending() -> Non
         )
         response = await caller.response()
         assert (response.status, response.body, response.fields["connection"]) == (403, b"no thanks", "close")
-        await caller.send(b"x" * 1000)  # is read and dropped
+        await caller.send(b"x" * 1000)  # the wire reads and drops these bytes
         assert (await wire.throttler.ends.get()).outcome is Outcome.ANSWERED
         assert await caller.closed() == b""
 

@@ -1,4 +1,4 @@
-"""Requests that have no pod yet: held, throttled, rejected, looked up, or left by their client."""
+"""Requests that have no pod yet: they are held, throttled, rejected or looked up, or their client disconnects."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_a_throttled_request_is_rejected_before_its_body_is_read(path: byt
         else:
             assert response.status == 429
         assert json.loads(response.body)["message"] == "Too many requests."
-        await caller.send(b"x" * 100_000)  # a client that continues to send can do so
+        await caller.send(b"x" * 100_000)  # the wire still reads from a client whose request it throttled
         assert await caller.closed() == b""
 
 
@@ -211,7 +211,7 @@ async def test_after_a_refused_connect_without_another_pod_the_request_is_held_a
 async def test_the_number_of_failed_connects_is_limited(path: bytes) -> None:
     """Each pod of a lost node costs one connect timeout, so the attempts are limited.
 
-    Nothing was sent, so the client may retry.
+    The wire sent no byte of the request to a pod, so the client may retry.
     """
     async with rig() as wire:
         gone = await wire.model(backend=False)
@@ -278,7 +278,7 @@ async def test_a_connection_over_the_limit_gets_503() -> None:
 
 
 async def test_a_client_that_leaves_during_the_connect_frees_the_slot_at_once() -> None:
-    """No byte was written, so the slot is free at once."""
+    """The wire has sent no byte to the pod, so the slot is free at once."""
     with unresponsive_port() as port:
         async with rig(connect_seconds=30) as wire:
             wire.throttler.add(port, "deaf")

@@ -42,7 +42,7 @@ HOSTILE = [
 @pytest.mark.parametrize(("data", "status"), HOSTILE, ids=map(str, range(len(HOSTILE))))
 @pytest.mark.parametrize("whole", [True, False])
 async def test_hostile_heads_are_rejected_and_nothing_after_them_is_read(data: bytes, status: int, whole: bool) -> None:
-    """The request after such a head must not be read. No model gets anything, however the bytes are split."""
+    """The wire must not read the request after such a head. No model gets a byte, however the bytes are split."""
     async with rig() as wire:
         model = await wire.model()
         caller = await wire.caller()

@@ -1,6 +1,6 @@
 """The process's limit on held bytes.
 
-It covers heads, bodies, incomplete heads, pipelined requests, and bytes that a pod has not taken yet.
+The limit counts heads, bodies, incomplete heads, pipelined requests, and bytes that a pod has not taken yet.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ async def test_pipelined_requests_are_reserved() -> None:
 
 
 async def test_a_held_body_is_reserved_until_the_pod_has_taken_it() -> None:
-    """Many held requests that are sent at the same moment still use this memory: it must stay reserved."""
+    """While a pod has not taken the body, the body still uses memory. Therefore its bytes must stay reserved."""
     read = asyncio.Event()
     body = b"x" * (32 << 20)
     async with rig(body_limit_bytes=1 << 30) as wire:

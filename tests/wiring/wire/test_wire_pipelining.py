@@ -1,4 +1,4 @@
-"""Pipelined requests: kept up to a limit, never read from the middle of a request, dropped when their client leaves."""
+"""Pipelined requests: the wire keeps them up to a limit and drops them when their client disconnects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNROUTABLE = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class NonReadingCaller:
-    """A client that sends and never reads. `with` closes it."""
+    """A client that sends and never reads. Its connection closes at the end of a `with` block."""
 
     def __init__(self, wire: Rig) -> None:
         self.wire = wire
@@ -30,7 +30,7 @@ class NonReadingCaller:
         self.sock.close()
 
     async def client(self) -> ClientConnection:
-        """The wire's side. Its kernel buffer is small, so bytes that the client does not read stay in the transport."""
+        """The wire's connection to this client. A small kernel buffer makes unread bytes stay in the transport."""
         await until(lambda: self.wire.listener.connections)
         (client,) = self.wire.listener._context.clients
         client.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
@@ -49,9 +49,9 @@ class NonReadingCaller:
 
 
 async def test_beyond_the_pipelining_limit_nothing_is_read_in_the_middle_of_a_body() -> None:
-    """The second half of a body, whose first half was dropped, may look like a request.
+    """If the wire drops the first half of a body, the second half may look like a request.
 
-    Behind a proxy that shares a connection between users, it would count as another user's request.
+    A proxy may share one connection between users. Then this request would count as one of another user.
     """
     hidden = post(b"", fields=b"X-Smuggled: yes\r\n")
     body = b"A" * (PIPELINE_LIMIT + 5_000) + hidden

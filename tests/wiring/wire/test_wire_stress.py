@@ -1,4 +1,4 @@
-"""Many clients and models with random behaviour: nothing is left afterwards, and nobody gets another one's response."""
+"""Many clients and models with random behaviour. No client gets the response of another one, and no slot stays used."""
 
 from __future__ import annotations
 
