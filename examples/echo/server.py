@@ -61,7 +61,7 @@ def is_true(value: object) -> bool:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """The settings in the environment."""
+    """The behaviour that the environment sets."""
 
     port: int
     start_seconds: float
@@ -154,7 +154,8 @@ class Counters:
     def end(self, run: Run) -> None:
         """Counts the invocation as completed.
 
-        Called before the last byte of the response is sent. Otherwise the client's next request could overlap with it.
+        The server calls this before it sends the last byte of the response. Otherwise the client's next request could
+        overlap with this run.
         """
         if run in self.running:
             self.running.remove(run)
@@ -194,7 +195,7 @@ async def read_body(reader: asyncio.StreamReader, headers: Mapping[str, str]) ->
             body += await reader.readexactly(size)
             await reader.readline()
         while (await reader.readline()).strip():
-            """A trailer, which is ignored."""
+            """The line is a trailer, which is ignored."""
         return body
     except (ValueError, asyncio.IncompleteReadError):
         raise BadRequest("the request's body is malformed or not complete") from None
@@ -259,13 +260,13 @@ class Server:
             with suppress(ConnectionError):
                 await self.send(writer, 400, str(error).encode(), {"Connection": "close"})
         except (ConnectionError, asyncio.CancelledError):
-            """The client disconnected, or the server stops and the connection was idle."""
+            """Ends the connection: the client disconnected, or the server stops and the connection was idle."""
         finally:
             del self.connections[task]
             writer.close()
 
     async def respond(self, request: Request, writer: asyncio.StreamWriter) -> bool:
-        """Responds to one request. True if the connection can be used for another request."""
+        """Responds to one request. Returns True if the connection can be used for another request."""
         if request.path == "/ping":
             async with self.workers:
                 await asyncio.sleep(self.behaviour.ping_seconds)
