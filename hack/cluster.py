@@ -26,7 +26,7 @@ _GENERATION = "1"  # increase it when clusters that are up must be created again
 
 
 def up(*, nodes: int | None = None, fresh: bool = False) -> None:
-    """Starts engine, cluster and registries. Does not change those that already run. Hold the cluster's lock.
+    """Starts those of engine, cluster and registries that do not run yet. Hold the cluster's lock.
 
     `nodes`: the number of nodes. By default it is that of the cluster that is up, or 1 if no cluster is up. `fresh`:
     create a new cluster even if one is up.

@@ -1,6 +1,6 @@
 """Where files are. Each checkout has its own name, which is part of the names of its cluster and folders.
 
-Here: folders, the checkout's name, and digests of files. Not here: what is stored in those folders.
+Here: folders, the checkout's name, and digests of files. Not here: the contents of those folders.
 """
 
 from __future__ import annotations

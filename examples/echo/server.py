@@ -33,9 +33,9 @@ The body overrides the header, and the header overrides the query parameter:
 Without `size`, `chunks` or `echo`, the response is a JSON object: `hostname`, `concurrent`, `maxConcurrent`, `served`,
 `method`, `path`, `headers` (names in lower case), `bytes` (the size of the body).
 
-Every response has X-Echo-Hostname and X-Echo-Concurrent. The latter is the largest number of requests that ran in this
-process at the same time while this request ran, itself included. So a limit of one request per pod is kept if and only
-if no response has 2 or more. A request continues when its client disconnects.
+Every response has X-Echo-Hostname and X-Echo-Concurrent. X-Echo-Concurrent is the largest number of requests that ran
+in this process at the same time while this request ran, this request included. So a limit of one
+request per pod is kept if and only if no response has 2 or more. A request continues when its client disconnects.
 """
 
 from __future__ import annotations

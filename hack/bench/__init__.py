@@ -11,5 +11,5 @@
     tools           the benchmarks' own programs in Go
 
 This package contains what measures or compares. It contains nothing that a test or the cluster needs. `commands` and
-`tools` use the standard library alone; the rest runs in `.venv`.
+`tools` use only the standard library; all other modules run in `.venv`.
 """

@@ -1,8 +1,8 @@
 """Measurements that take too long for a test (`make campaign`). Prints the results and writes them as JSON.
 
     memory     resident memory of controller and activator with 0 and with 200 endpoints
-    storm      20 endpoints at zero, 10 clients each, 1,000 requests at once, with limits so high that no request is
-               throttled
+    storm      20 endpoints without pods, with 10 clients each, which send 1,000 requests together; the limits are so
+               high that no request is throttled
     rollouts   one endpoint switches between two memory sizes many times while clients send requests without a pause
     hpa        about forty series of loads through real HPAs, for the page that compares HPAs with AWS's rule
                (bench/hpa)

@@ -1,6 +1,7 @@
 """The life of one endpoint, as `make demo` shows it. It really runs each line after a `$`, and measures each figure.
 
-Runs in the cluster's network with Kindler installed, on the standard library alone. A chapter is one function.
+It runs in the cluster's network, needs Kindler installed, and uses only the standard library. Each chapter is one
+function.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def say(text: str) -> None:
 def shell(line: str, *, show: bool = True, output: bool = True) -> tuple[str, float]:
     """Runs a line with bash. Returns its output and the seconds that it took. Raises StoryError if it fails.
 
-    `show`: print the line and its output. `output`: False prints the line alone.
+    `show`: print the line and its output. `output`: if False, print the line without its output.
     """
     if show:
         say(f"$ {line}")

@@ -147,7 +147,7 @@ def _init(name: str) -> int | None:
 def _launch_once() -> subprocess.Popen[bytes] | None:
     """Starts dockerd. Returns None if dockerd runs already, because a command that was then killed had started it.
 
-    During the start it holds the lock `machine`, so that no other checkout restores the machine's settings.
+    Holds the lock `machine` during the start, so that no other checkout restores the machine's settings.
     """
     home, folder = data(paths.NAME), paths.run_folder()
     home.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """The real HPAs: one for each case, all at the same time.
 
-They scale ReplicaSets whose pods no scheduler places, so that pods cost the nodes nothing.
+The HPAs scale ReplicaSets whose pods no scheduler places, so the pods use no resources of the nodes.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from kindler.api.autoscaling import ScalableTarget
 
 Json = dict[str, Any]
 
-LEAD = 2  # how many minutes a schedule acts before the hour, so that pods are ready when the hour begins
+LEAD = 2  # a larger size begins this many minutes before its hour, so that its pods are ready in time
 QUARTER = 15  # minutes
 
 

@@ -215,7 +215,7 @@ class World:
             self._remove(pod)
 
     def _remove(self, pod: Pod) -> None:
-        """The pod gets no new requests. It ends when it has completed the requests that it has."""
+        """Sends no new requests to the pod. The pod ends when it has completed its current requests."""
         pod.draining = True
         self._placement.remove(pod)
         if not pod.in_use and pod in self._pods[pod.warm]:
