@@ -98,9 +98,10 @@ def nodes_label(name: str = paths.NAME) -> str:
 
 
 def lacks_sys_resource(status: str | None = None) -> bool:
-    """Whether root lacks CAP_SYS_RESOURCE on this machine, as in some sandboxes. `status`: the text of /proc/self/status.
+    """Whether root lacks CAP_SYS_RESOURCE on this machine, as in some sandboxes.
 
     Without this capability, no process may raise its resource limits, and privileged containers need special settings.
+    `status`: the text of /proc/self/status.
     """
     if status is None and platform.system() != "Linux":
         return False

@@ -1,6 +1,7 @@
 """The pods' network, if the node image or the engine does not provide one: CNI files, routes to pods, and DNS.
 
-CNI files are for a node image made on this machine, which has no network daemon. Routes and DNS are for the sandbox's engine.
+CNI files are for a node image made on this machine, which has no network daemon. Routes and DNS are
+for the sandbox's engine.
 """
 
 from __future__ import annotations
