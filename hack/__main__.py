@@ -132,8 +132,11 @@ def _engine() -> Engine:
 
 @dataclass(frozen=True)
 class Command:
-    """`exclusive`: it changes the cluster, so only one such command runs at a time. `passes_on`: its arguments,
-    including options, are passed to another program."""
+    """A command of `python3 -m hack`.
+
+    `exclusive`: the command changes the cluster, so only one such command runs at a time. `passes_on`: another program
+    gets the arguments of the command, options included.
+    """
 
     action: Callable[[Options], int]
     help: str
@@ -185,7 +188,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int:
     words = sys.argv[1:]
     if words and words[0] in COMMANDS and COMMANDS[words[0]].passes_on:
-        # Not parsed: argparse's REMAINDER does not accept options that come first.
+        # These words are not parsed here, because argparse's REMAINDER does not accept an option as the first word.
         options = argparse.Namespace(command=words[0], words=words[1:])
     else:
         options = parser().parse_args(words)
@@ -206,7 +209,7 @@ if __name__ == "__main__":
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _stop)
     if "MAKELEVEL" in os.environ:
-        shell.end_with_parent(signal.SIGTERM)  # if `make` is killed, so is its command
+        shell.end_with_parent(signal.SIGTERM)  # if `make` is killed, its command ends too
     try:
         sys.exit(main())
     except CommandError as error:

@@ -1,7 +1,7 @@
 """A foreign metrics server: a thread of this process behind an aggregated API of the cluster, as KEDA's server is.
 
 Journeys and the HPA benchmark use it to see how Kindler and HPAs act when another product's server is in the cluster.
-The API server reaches it through a Service without a selector, at this process's address in the nodes' network.
+The API server reaches this process through a Service without a selector, at its address in the nodes' network.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from hack.kubeapi import ApiError, KubeApi
 Json = dict[str, Any]
 
 Respond = Callable[[list[str]], Json | None]
-"""From the parts of the path below /apis/GROUP/VERSION to the response's object; None: 404.
+"""A function from the parts of the path below /apis/GROUP/VERSION to the object of the response, or None for 404.
 
-Requests for discovery do not reach it: they get an empty list of resources."""
+The server itself responds to requests for discovery, with an empty list of resources."""
 
 
 class ForeignMetricsServer:
-    """Serves inside the block. At the end of the block, removes the APIServices that still lead here."""
+    """Serves inside the `with` block. At its end, removes the APIServices that still lead to this server."""
 
     def __init__(self, api: KubeApi, namespace: str, respond: Respond, name: str = "foreign") -> None:
         self.api, self.namespace, self.name, self._respond = api, namespace, name, respond
@@ -62,7 +62,7 @@ class ForeignMetricsServer:
     def register(self, group: str, version: str) -> Json:
         """Creates the APIService, or overwrites an existing one, as `kubectl apply` of another product would.
 
-        Returns its spec as stored, once the API is available. Raises TimeoutError if it does not become available.
+        Returns the stored spec as soon as the API is available. Raises TimeoutError if it is not available in 60 s.
         """
         name = f"{version}.{group}"
         spec = {
@@ -85,7 +85,7 @@ class ForeignMetricsServer:
         return stored
 
     def unregister(self, group: str, version: str) -> None:
-        """Removes the APIService if it still leads here."""
+        """Removes the APIService if it still leads to this server."""
         name = f"{version}.{group}"
         self._registered.discard(name)
         found = self.api.get("apiservices", None, name)
@@ -121,7 +121,7 @@ class _Server(ThreadingHTTPServer):
             super().finish_request(secured, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Prints nothing: peers may close connections at any time."""
+        """Ignores the error, because peers may close connections at any time."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -151,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(raw)
 
     def log_message(self, *_: Any) -> None:
-        """Prints nothing: the cluster shows the effect of each request."""
+        """Drops the log line of a request, because the cluster shows the effect of the request."""
 
 
 def _own_address(api: KubeApi) -> str:

@@ -1,4 +1,4 @@
-"""Writes container images from files alone, without an engine or a base image. The bytes are the same each time.
+"""Writes container images from files, without an engine or a pulled base image. The same input gives the same bytes.
 
 The result is a docker archive, which `docker load` and `ctr images import` read. The registry's image is always made
 this way. In a sandbox, the control plane's images and the base of our images are also made this way.

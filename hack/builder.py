@@ -1,4 +1,4 @@
-"""Builds images with Docker, from the same Dockerfiles as a user would build.
+"""Builds images with Docker, from the same Dockerfiles that users build.
 
 Here: `docker build`, and how pip's settings and certificates reach a build. Not here: which images there are
 (images.py), and builds without Docker (sandbox/buildah.py, a subclass).
@@ -18,16 +18,19 @@ from hack import paths, shell
 from hack.docker import Engine
 
 BASE = "docker.io/library/python:3.13-slim"
-# This image replaces BASE where BASE cannot be pulled; see sandbox/pythonbase.py. Both names are part of the digests
-# of images.
+# An image of these packages replaces BASE where BASE cannot be pulled; see sandbox/pythonbase.py. BASE and these names
+# are part of the digests of our images.
 BASE_PACKAGES = ("python3", "python3-venv", "ca-certificates")
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
-# The settings of pip that are also valid in another file system.
+# The settings of pip that are also valid inside a build, because they contain no path of this machine.
 _PIP_SETTINGS = ("index-url", "extra-index-url", "proxy", "trusted-host", "timeout", "default-timeout", "retries")
 
 
 def pip_settings(listing: str) -> str:
-    """The pip.conf for builds. `listing`: what `pip config list` prints, `section.key='value'`; later sections win."""
+    """The pip.conf for builds, in one section. If several lines of `listing` have the same key, the last one counts.
+
+    `listing`: the output of `pip config list`, with lines of the form `section.key='value'`.
+    """
     values: dict[str, str] = {}
     for line in listing.splitlines():
         name, _, value = line.partition("=")
@@ -59,7 +62,7 @@ def secrets() -> Iterator[list[str]]:
 
 @dataclass(frozen=True)
 class Builder:
-    """Builds with Docker. Names of images are `localhost/NAME:TAG`; `address` is the registry's, HOST:PORT."""
+    """Builds with Docker. Names of images are `localhost/NAME:TAG`; `address` is HOST:PORT of the registry."""
 
     engine: Engine
 

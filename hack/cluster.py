@@ -26,9 +26,10 @@ _GENERATION = "1"  # increase it when clusters that are up must be created again
 
 
 def up(*, nodes: int | None = None, fresh: bool = False) -> None:
-    """Starts engine, cluster and registries. Does not change those that already run. Hold the cluster's lock.
+    """Starts those of engine, cluster and registries that do not run yet. Hold the cluster's lock.
 
-    `nodes`: by default as many as are up, else one. `fresh`: create a new cluster in any case.
+    `nodes`: the number of nodes. By default it is that of the cluster that is up, or 1 if no cluster is up. `fresh`:
+    create a new cluster even if one is up.
     """
     leftovers.record_owner()
     toolbox.ensure(*toolbox.CLIENTS)
@@ -121,13 +122,13 @@ def environment() -> dict[str, str]:
 
 
 def in_network(command: Sequence[str]) -> list[str]:
-    """The command line that runs `command` where the cluster can be reached: with Docker, the command as it is."""
+    """The command line that runs `command` where the cluster can be reached: with Docker, it is `command` itself."""
     engine = engines.find()
     return list(command) if engine is None else engines.in_network(engine, command, _RESOLV_CONF)
 
 
 def exec_in_network(command: Sequence[str]) -> None:
-    """Replaces this process by the command, where the cluster can be reached. Raises CommandError."""
+    """Replaces this process by the command, which runs where the cluster can be reached. Raises CommandError."""
     env = shell.environment(environment())
     argv = in_network(command)
     try:
@@ -136,11 +137,11 @@ def exec_in_network(command: Sequence[str]) -> None:
         raise CommandError(f"{argv[0]}: command not found") from None
 
 
-# What is up
+# The state of the cluster that is up
 
 
 def _link_programs(engine: Engine) -> None:
-    """A folder with the pinned kind, kubectl and helm and the engine's docker. It comes first in a user's PATH."""
+    """Links the pinned kind, kubectl, helm and the engine's docker into a folder that comes first in a user's PATH."""
     _BIN.mkdir(parents=True, exist_ok=True)
     programs = {tool.name: tool.path() for tool in toolbox.CLIENTS} | {"docker": Path(engine.docker)}
     for name, target in programs.items():
@@ -158,7 +159,7 @@ def _read_state() -> dict:  # type: ignore[type-arg]
 
 
 def _write_state(engine: Engine, required: Mapping[str, object]) -> None:
-    """What `environment` and `in_network` need, and what the cluster was created for."""
+    """Writes the files that `environment` and `in_network` read, and with which settings the cluster was created."""
     search = "default.svc.cluster.local svc.cluster.local cluster.local"
     _RESOLV_CONF.write_text(f"nameserver {kindconfig.DNS_SERVICE}\nsearch {search}\noptions ndots:5\n")
     node = f"{paths.NAME}-control-plane"

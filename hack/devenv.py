@@ -57,7 +57,9 @@ def _create() -> None:
 
 
 def _add_kindler() -> None:
-    """Puts operator/ on the path, as an editable install would do. Therefore no build and no unpinned build tool is
-    needed."""
+    """Puts operator/ on the environment's import path, as an editable install does.
+
+    So neither a build nor an unpinned build tool is needed.
+    """
     packages = Path(shell.output([PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]))
     (packages / "kindler-here.pth").write_text(f"{paths.ROOT / 'operator'}\n")

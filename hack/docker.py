@@ -1,7 +1,7 @@
 """One Docker engine: how to call it, and which containers and images it has.
 
 Here: what the machine's own Docker and the Docker of the sandbox have in common, and how to find the machine's own.
-Not here: which of the two is used (engine.py).
+Not here: the choice between these two (engine.py).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Engine:
         return [self.docker, *argv]
 
     def in_network(self, *argv: str | Path) -> list[str | Path]:
-        """The command line of any command, in the network in which the engine's containers have their addresses."""
+        """The command line that runs a command in the network of the engine's containers."""
         return [*self.prefix, *argv]
 
     def run(self, *argv: str | Path, log: str) -> None:
@@ -62,12 +62,12 @@ class Engine:
         return self.succeeds("image", "inspect", image)
 
     def containers(self, label: str, *, stopped_too: bool = False) -> list[str]:
-        """Names of the running containers with `label` (KEY=VALUE)."""
+        """Names of the running containers with `label` (KEY=VALUE); with `stopped_too`, also of the stopped ones."""
         every = ["--all"] if stopped_too else []
         return self.output("ps", *every, "--filter", f"label={label}", "--format", "{{.Names}}").split()
 
     def remove_containers(self, label: str) -> None:
-        """Removes the containers with `label` and waits until they are gone.
+        """Removes the containers with `label` and waits until none of them exists any more.
 
         A command that was killed may have left a removal in progress. Therefore this repeats the removal until no
         container is left.
@@ -81,7 +81,7 @@ class Engine:
 
 
 def find() -> Engine | None:
-    """The machine's own Docker, if it responds. A docker client alone is not enough."""
+    """The machine's own Docker, if it responds. None if the machine has no Docker, or only a docker client."""
     docker = shutil.which("docker")
     if docker is None:
         return None
@@ -98,9 +98,10 @@ def nodes_label(name: str = paths.NAME) -> str:
 
 
 def lacks_sys_resource(status: str | None = None) -> bool:
-    """Whether root lacks CAP_SYS_RESOURCE here, as in some sandboxes. `status`: the text of /proc/self/status.
+    """Whether root lacks CAP_SYS_RESOURCE on this machine, as in some sandboxes.
 
-    Then no process may raise its resource limits, and privileged containers need special settings.
+    Without this capability, no process may raise its resource limits, and privileged containers need special settings.
+    `status`: the text of /proc/self/status.
     """
     if status is None and platform.system() != "Linux":
         return False

@@ -1,13 +1,13 @@
-"""Chooses what the cluster runs on: this machine's Docker, or a sandbox where the machine has none.
+"""Chooses what the cluster runs on: this machine's Docker, or a sandbox if the machine has no Docker.
 
-On a machine with Docker and a reachable image registry every function here takes the short path:
+On a machine with Docker and a reachable image registry the functions return or use only this:
 
     find, up         the machine's Docker, if it responds
     node_image       kind's own node image, pulled
     prepare_network  nothing: kind's node image has the pods' network, and Docker provides the machine's network
     builder          `docker build`
     base_image       python:3.13-slim, pulled
-    in_network       the command as it is
+    in_network       the command, unchanged
 
 If Docker or the registry is missing, the function calls hack.sandbox. The two cases are independent: a machine may
 have Docker but no registry. Only this module imports hack.sandbox; import-linter checks that.
@@ -37,7 +37,7 @@ def find(name: str = paths.NAME) -> Engine | None:
 
 
 def up() -> Engine:
-    """The engine for the cluster. Starts the sandbox if the machine has no Docker; raises CommandError if it cannot."""
+    """The engine for the cluster. Starts the sandbox if no engine responds; raises CommandError if that fails."""
     found = find()
     if found is None or (found.sandboxed and not found.responds()):
         return dockerd.start()
@@ -53,20 +53,23 @@ def down(name: str = paths.NAME) -> None:
 
 
 def delete_data(name: str) -> None:
-    """Deletes the images and containers of the checkout's sandbox. It must be down."""
+    """Deletes the images and containers of the checkout's sandbox. The sandbox must be down."""
     shutil.rmtree(dockerd.data(name), ignore_errors=True)
 
 
 @dataclass(frozen=True)
 class NodeImage:
-    """`made_here`: built on this machine by hack.sandbox, so it has no network for pods of its own."""
+    """An image for the nodes of the cluster.
+
+    `made_here`: hack.sandbox built the image on this machine, so the image has no network daemon for pods.
+    """
 
     name: str
     made_here: bool
 
 
 def node_image(engine: Engine) -> NodeImage:
-    """The image of the cluster's nodes, present in the engine."""
+    """The image of the cluster's nodes. If the engine does not have it, this function pulls or builds it."""
     image = kindconfig.NODE_IMAGE
     if not engine.sandboxed:  # a sandbox reaches no registry
         if engine.has_image(image):
@@ -81,7 +84,8 @@ def node_image(engine: Engine) -> NodeImage:
 def prepare_network(engine: Engine, image: NodeImage, kubectl: list[str], nodes: int) -> None:
     """Makes pods reachable from the nodes and from this machine, if Docker and kind do not do this already.
 
-    `kubectl`: a command line up to the verb. Call it after `kind create cluster`, before pods become ready.
+    `kubectl`: the words of a kubectl command line before the verb. Call this function after `kind create cluster` and
+    before pods become ready.
     """
     if not (engine.sandboxed or image.made_here):
         return
@@ -94,7 +98,10 @@ def prepare_network(engine: Engine, image: NodeImage, kubectl: list[str], nodes:
 
 
 def in_network(engine: Engine, command: Sequence[str], resolv_conf: Path) -> list[str]:
-    """The command line that runs `command` where the cluster can be reached. `resolv_conf`: names its DNS server."""
+    """The command line that runs `command` where the cluster can be reached.
+
+    `resolv_conf`: a file that names the DNS server of the cluster.
+    """
     return network.enter(engine, command, resolv_conf) if engine.sandboxed else list(command)
 
 
@@ -103,7 +110,10 @@ def builder(engine: Engine) -> Builder:
 
 
 def base_image(images: Builder) -> str:
-    """The image that all our images are built on, present in the builder: Python's, or one of Debian packages."""
+    """The image that all our images are built on: Python's own, or one of Debian packages.
+
+    Pulls it, or else makes it, if the builder does not have it.
+    """
     made_here = pythonbase.name()
     for image in (docker_builder.BASE, made_here):
         if images.has(image):
@@ -116,5 +126,5 @@ def base_image(images: Builder) -> str:
 
 
 def sandbox_tools() -> tuple[Tool, ...]:
-    """The programs that only a node image made here contains."""
+    """The programs that only a node image made on this machine contains."""
     return nodetools.TOOLS

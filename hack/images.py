@@ -1,7 +1,7 @@
 """Our images: the product's and those of the examples. Builds what has changed and pushes it to the open registry.
 
-Each image has two tags there. One is made from its content: helm uses it, so that a change rolls the pods. The other is
-fixed: manifests name it. `ensure` is what `make up`, `make test` and `hack images` call.
+Each image has two tags there. The content tag changes when the image's files change: helm uses it, so that a change
+replaces the pods. The fixed tag does not change with the files: manifests use it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from hack.steps import done, step
 _PUSHED = paths.run_folder() / "images.json"
 _MANIFESTS = ("oci.image.manifest.v1", "docker.distribution.manifest.v2")
 _ACCEPT = ", ".join(f"application/vnd.{kind}+json" for kind in _MANIFESTS)
-# Prints the digest of each manifest, or an empty line. A program of its own, because it runs in the engine's network.
+# A program that prints the digest of each manifest, or an empty line if there is no manifest. It is a separate program,
+# because it runs in the engine's network.
 _DIGESTS = f"""
 import sys, urllib.request
 for url in sys.argv[1:]:
@@ -71,7 +72,10 @@ def sources() -> list[Source]:
 
 
 def ensure(engine: Engine, required: Sequence[Source] | None = None) -> dict[str, str]:
-    """Builds and pushes what is missing, by default of all `sources()`. Returns name → `localhost:5000/NAME:TAG`."""
+    """Builds and pushes the images that have changed. Returns name → `localhost:5000/NAME:TAG`, also of unchanged ones.
+
+    `required`: the images to examine; None: all `sources()`.
+    """
     chosen = sources() if required is None else list(required)
     address = registry.push_address(engine, registry.OPEN)
     with lock.held("images", "build of images", wait=True):
@@ -91,7 +95,7 @@ def ensure(engine: Engine, required: Sequence[Source] | None = None) -> dict[str
 
 
 def _pushed_digests(engine: Engine, address: str, chosen: Sequence[Source]) -> dict[str, tuple[str, str]]:
-    """Image name → the digests under its content tag and its fixed tag; empty if there is none."""
+    """Image name → the digests under its content tag and its fixed tag; an empty text for a missing tag."""
     urls = [
         f"http://{address}/v2/{source.name}/manifests/{tag}" for source in chosen for tag in (source.key, source.fixed)
     ]
@@ -107,7 +111,10 @@ def _is_current(by_content: str, by_fixed_tag: str) -> bool:
 def _build_and_push(
     engine: Engine, builder: Builder, base: str, source: Source, address: str, *, replaces: bool
 ) -> None:
-    """`replaces`: the fixed tag named another image before."""
+    """Builds the image unless the builder has it, and pushes it under both tags.
+
+    `replaces`: the fixed tag named another image before, which the nodes must remove.
+    """
     with step(f"image {source.name}:{source.key}", "5 s; 1 min with new dependencies"):
         local = f"localhost/{source.name}:{source.key}"
         if not builder.has(local):
@@ -125,9 +132,9 @@ def _remove_from_nodes(engine: Engine, image: str) -> None:
 
 
 def load(engine: Engine, image: str) -> str:
-    """Pushes an image of the builder's store to the open registry. Returns its name for nodes.
+    """Pushes an image of the builder's store to the open registry. Returns the name with which nodes pull it.
 
-    The store is the machine's Docker's, or buildah's own in a sandbox.
+    The store belongs to the machine's Docker, or in a sandbox to buildah.
     """
     name = image.rpartition("/")[2]
     with step(f"push of image {image} to the registry", "2 s"):
@@ -143,5 +150,5 @@ def _pushed() -> dict[str, str]:
 
 
 def tag(name: str) -> str:
-    """The content tag under which the image was last pushed; empty if it was not."""
+    """The content tag under which the image was last pushed; an empty text if it was never pushed."""
     return _pushed().get(name, "").rpartition(":")[2]

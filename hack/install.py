@@ -28,7 +28,7 @@ def prepare(command: str, more_images: Sequence[Source] = ()) -> None:
 
 
 def install() -> None:
-    """Installs or upgrades Kindler with helm from the chart as it is now, and waits until it is ready."""
+    """Installs or upgrades Kindler with helm from the chart of this checkout, and waits until it is ready."""
     release = ["upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace"]
     values = ["--values", str(VALUES), "--set", f"image.tag={images.tag('kindler')}"]
     with step(f"helm installs Kindler into the namespace {NAMESPACE}", "10 s"):

@@ -51,7 +51,7 @@ def _kubelet(cgroup_v1: bool) -> dict[str, object]:
 
 def _cluster() -> dict[str, object]:
     manager = {
-        "enable-hostpath-provisioner": "true",  # kind sets this; a patch replaces the whole list, so repeat it
+        "enable-hostpath-provisioner": "true",  # kind's default; a patch replaces the whole list
         "node-cidr-mask-size": "23",  # more than 250 addresses per node
         "horizontal-pod-autoscaler-sync-period": "2s",
         "horizontal-pod-autoscaler-downscale-stabilization": "5s",

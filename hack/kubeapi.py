@@ -1,8 +1,8 @@
 """A small Kubernetes client on the standard library, with which journeys and benchmarks watch a cluster.
 
-Users act through kubectl. This client only observes, and creates objects that users do not create. It waits by watch,
-never by polling. Each call opens its own HTTPS connection, so every thread may use the same client. Not here: the
-conditions to wait for (the callers).
+Where a journey acts as a user, it uses kubectl and not this client. The client waits by watch, never by polling. Each
+call opens its own HTTPS connection, so several threads may use one client. Not here: the conditions to wait for, which
+the callers define.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PREFIX = dict.fromkeys(_CORE, "api/v1") | {plural: prefix for prefix, plurals i
 
 
 class ApiError(Exception):
-    """The API server rejected a request. `code`: the HTTP status. The text is the message of its Status object."""
+    """The API server rejected a request. `code`: the HTTP status. The text is the message in the response."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -80,7 +80,7 @@ class KubeApi:
         user: str = "",
         timeout: float = 30,
     ) -> Any:
-        """One request, with impersonation of `user` if given. Returns the decoded JSON, or else the text."""
+        """Sends one request, with impersonation of `user` if given. Returns the decoded JSON, or else the text."""
         connection = self._connect(timeout)
         try:
             kind = content_type or ("application/merge-patch+json" if method == "PATCH" else "application/json")

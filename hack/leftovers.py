@@ -1,6 +1,6 @@
 """Removes what killed commands and deleted checkouts left on the machine.
 
-Each command that changes the cluster calls this first. Here: clusters, engines and scratch folders without an owner.
+Each exclusive command calls `remove` first. Here: clusters, engines and scratch folders without an owner.
 Not here: what this checkout's own `down` and `clean` remove.
 """
 
@@ -17,7 +17,7 @@ from hack.steps import say
 def record_owner() -> None:
     """Records which checkout owns the run folder and the engine's data.
 
-    When the checkout is deleted, another command can then remove them.
+    If the checkout is deleted later, a command of another checkout can then remove both folders.
     """
     paths.run_folder().mkdir(parents=True, exist_ok=True)
     (paths.run_folder() / "owner").write_text(str(paths.ROOT))
@@ -27,7 +27,7 @@ def record_owner() -> None:
 
 
 def orphans() -> list[str]:
-    """Names of checkouts that have a run folder or an engine's data here, but do not exist any more."""
+    """Names of checkouts that do not exist any more, but still have a run folder or an engine's data here."""
     marks = [*paths.run_root().glob("*/owner"), *(paths.cache() / "engines").glob("*.owner")]
     return sorted(
         {

@@ -1,7 +1,7 @@
-"""Locks between commands of one user. The kernel releases a lock when its process ends, even if it is killed.
+"""Locks between commands of one user. The kernel releases a lock when its process ends or is killed.
 
-Standard library only, because commands lock before the virtual environment exists. A lock file also stores who holds
-the lock and since when, so that the second command can name the first one.
+Standard library only, because commands lock before the virtual environment exists. A lock file also stores which
+command holds the lock and since when, so that another command can name the holder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from hack.steps import CommandError, duration, say
 def message(holder: str, now: float) -> str:
     """Names the command that holds a lock. `holder`: the lock file's text, `PID START COMMAND`.
 
-    START and `now` are seconds since the epoch. The text is empty while the holder has locked but not written yet.
+    START and `now` are seconds since the epoch. In the moment after the holder has locked the file and before it has
+    written to it, the text is empty or still that of the previous holder.
     """
     pid, _, rest = holder.partition(" ")
     since, _, command = rest.partition(" ")

@@ -1,6 +1,6 @@
-"""Where files are. Each checkout has its own name, and everything that it creates carries that name.
+"""Where files are. Each checkout has its own name, which is part of the names of its cluster and folders.
 
-Here: folders, the checkout's name, and digests of files. Not here: what is stored in those folders.
+Here: folders, the checkout's name, and digests of files. Not here: the contents of those folders.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ def cache() -> Path:
 
 
 def run_root() -> Path:
-    """The parent of all checkouts' run folders. A reboot clears it. It is short, because paths of sockets must be."""
+    """The parent of all checkouts' run folders. Its path is short, because Linux limits the length of socket paths.
+
+    A reboot clears the folder of root, because it is in /run.
+    """
     return Path("/run/kindler") if os.geteuid() == 0 else cache() / "run"
 
 
@@ -47,7 +50,7 @@ def run_folder(name: str = NAME) -> Path:
 
 
 def logs() -> Path:
-    """The output of long steps. `down` keeps it, so that a failure can be examined later."""
+    """The folder with the output of long steps. `down` keeps it, so that you can examine a failure later."""
     folder = ROOT / ".kindler" / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -67,8 +70,8 @@ def scratch(purpose: str) -> Iterator[Path]:
 def digest(*parts: str | bytes | Path) -> str:
     """Twelve hex digits that change when a part changes.
 
-    A Path counts with its content, not with its own name: for a folder the relative names, executable bits and
-    contents of all files in it, except Python's bytecode.
+    Of a file, the content and the executable bits count, and its name does not. Of a folder, the relative names,
+    executable bits and contents of all files in it count, except Python's bytecode.
     """
     whole = hashlib.sha256()
     for part in parts:

@@ -59,7 +59,7 @@ def _rows(schema: dict[str, Any], block: type[Block]) -> Iterator[str]:
 def _fields(schema: dict[str, Any], block: type[Block], prefix: str, shown: dict[type[Block], str]) -> Iterator[str]:
     """A row for each field and those below it.
 
-    `shown`: block → the field under which its fields were listed. They are not listed twice.
+    `shown`: block → the field under which the block's fields were listed. The fields of a block are listed only once.
     """
     for info in block.model_fields.values():
         name = str(info.alias)

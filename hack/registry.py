@@ -1,7 +1,8 @@
-"""Image registries next to the cluster, as kind documents it, so that pulls, digests and private images are real.
+"""Two image registries next to the cluster, so that pulls, digests and private images are real.
 
-Nodes use the open one as `localhost:5000` and the private one as `localhost:5001`. Images are pushed to a port on the
-engine's loopback interface. Both registries run in Docker, whichever engine that is.
+The setup is the one that kind's documentation describes. Nodes use the open one as `localhost:5000` and the
+private one as `localhost:5001`. We push images to a port on the engine's loopback interface. Both registries are
+containers of the engine in which the cluster runs.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ USER = PASSWORD = "kindler"
 
 @dataclass(frozen=True)
 class Registry:
-    """`settings`: the name of its file in hack/registries. `address`: what nodes call it."""
+    """One registry. `settings`: its file in hack/registries, without `.yaml`. `address`: HOST:PORT that nodes use."""
 
     settings: str
     address: str
@@ -58,12 +59,12 @@ def up(engine: Engine) -> None:
 
 
 def image_name() -> str:
-    """Changes when the program or a file of settings changes."""
+    """The name of the registries' image. It changes when the program or a file of settings changes."""
     return f"localhost/kindler-registry:{paths.digest(SETTINGS, TOOLS['registry'].home.name)}"
 
 
 def _image(engine: Engine) -> str:
-    """The registry's image: our build of the program and its settings. So no other registry is needed to get it."""
+    """The registry's image: our build of the program and its settings. So it comes from no other registry."""
     name = image_name()
     if not engine.has_image(name):
         settings: dict[str, Path | bytes] = {f"/etc/registry/{file.name}": file for file in SETTINGS.iterdir()}

@@ -1,6 +1,7 @@
-"""Starts other programs. They end when this process ends, even if it is killed; a failure shows their last lines.
+"""Starts other programs. On Linux they end when this process ends or is killed.
 
-Here: child processes and their output. Not here: what is started, and in which network (cluster.py, engine.py).
+If a program fails, the error contains its last lines. Not here: the choice of the program and its network (cluster.py,
+engine.py).
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ Argv = Sequence[str | Path]
 def end_with_parent(how: int = signal.SIGKILL) -> None:
     """Makes the kernel send signal `how` to the calling process when its parent ends.
 
-    Without it, children of a killed command would continue to work while the next command runs. Linux only.
+    Otherwise, children of a killed command would continue to work while the next command runs. Works on Linux only.
     """
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, how)
 
 
 def environment(extra: Mapping[str, str] | None) -> dict[str, str]:
-    """This process's environment variables, with `extra` over them."""
+    """This process's environment variables and `extra`, whose values replace those of the same name."""
     return {**os.environ, **(extra or {})}
 
 
@@ -87,7 +88,8 @@ def output(
 ) -> str:
     """What a program writes to standard output, without the last line end.
 
-    Raises CommandError with its standard error if it is missing, fails, or runs longer than `timeout` seconds.
+    Raises CommandError if the program is missing, fails, or runs longer than `timeout` seconds. After a failure, the
+    message contains the program's standard error.
     """
     line = " ".join(map(str, argv))
     try:

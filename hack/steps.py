@@ -24,7 +24,7 @@ def say(line: str) -> None:
 
 
 def done(line: str) -> None:
-    """Prints that a step was already complete, so nothing was done."""
+    """Prints a result that needs no duration, for example that a step was already complete."""
     say(f"✓ {line}")
 
 
@@ -45,7 +45,7 @@ def step(what: str, usually: str) -> Iterator[None]:
 
 @contextmanager
 def silent_unless_it_fails() -> Iterator[None]:
-    """Collects the lines that are printed inside, and prints them only if an exception is raised."""
+    """Collects the lines that the block prints, and prints them only if the block raises an exception."""
     held = io.StringIO()
     try:
         with redirect_stdout(held):

@@ -20,7 +20,7 @@ def check() -> int:
 
 
 def static() -> None:
-    """All checks that only read files. All of them run before CommandError is raised, so one run shows all failures."""
+    """Runs all checks that only read files. Raises CommandError after the last one, so one run shows all failures."""
     devenv.ensure()
     toolbox.ensure(toolbox.TOOLS["helm"])
     failures = []
@@ -53,7 +53,8 @@ def _static_checks() -> list[tuple[str, list[str | Path]]]:
 def test(*, keep: bool) -> int:
     """`make test`: all that CI runs, on a fresh cluster. Returns pytest's exit status.
 
-    Removes the cluster at the end unless `keep`, without printing, so that pytest's summary is the last output.
+    Removes the cluster at the end, unless `keep` is true. A successful removal prints nothing, so that pytest's summary
+    is the last output.
     """
     static()
     try:
@@ -80,7 +81,7 @@ def journeys(extra: Sequence[str]) -> int:
 
 
 def pytest(folders: Sequence[str], *, on_cluster: bool, extra: Sequence[str] = ()) -> int:
-    """One run of pytest, with its output on the terminal. `on_cluster`: in the cluster's network and environment."""
+    """Runs pytest, and returns its exit status. `on_cluster`: run it with the cluster's network and environment."""
     present = [folder for folder in folders if (paths.ROOT / folder).is_dir()]
     argv = [str(devenv.PYTHON), "-m", "pytest", "--durations=10", *extra, *present]
     env = shell.environment(cluster.environment() if on_cluster else None)

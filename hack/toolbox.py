@@ -1,8 +1,8 @@
 """Programs that are built from pinned Go modules: kind, kubectl, helm and the image registry.
 
 Each build is kept in the user's cache, in a folder named after everything that the build depends on. So all checkouts
-share it, and a change of version or flags causes a new build. hack/tools/NAME/ holds go.mod and go.sum of a tool; to
-update a tool, run `go get MODULE@VERSION` there.
+share the build, and a change of version or flags causes a new build. hack/tools/NAME/ holds go.mod and go.sum of a
+tool; to update a tool, run `go get MODULE@VERSION` there.
 
 Not here: the programs of a node image that is made on this machine (sandbox/nodetools.py), and the benchmarks' own
 programs (bench/tools.py). They use `Tool` and `ensure` too.
@@ -55,7 +55,7 @@ class Tool:
     def flags(self) -> list[str]:
         """Arguments of `go build`.
 
-        Kubernetes' programs get their version by the linker: without it they report v0.0.0, and clients reject that.
+        The linker writes the version into Kubernetes' programs. Otherwise they report v0.0.0, which clients reject.
         """
         stamp = ""
         if self.module == KUBERNETES:
@@ -80,7 +80,7 @@ class Tool:
         return paths.cache() / "tools" / f"{self.name}-{self.version}-{key}"
 
     def path(self, program: str = "") -> Path:
-        """A finished program; without `program` the one that has the tool's name."""
+        """The path of a finished program. `program`: its file name; by default the name of the tool."""
         return self.home / (program or self.name)
 
 

@@ -33,9 +33,9 @@ The body overrides the header, and the header overrides the query parameter:
 Without `size`, `chunks` or `echo`, the response is a JSON object: `hostname`, `concurrent`, `maxConcurrent`, `served`,
 `method`, `path`, `headers` (names in lower case), `bytes` (the size of the body).
 
-Every response has X-Echo-Hostname and X-Echo-Concurrent. The latter is the largest number of requests that ran in this
-process at the same time while this request ran, itself included. So a limit of one request per pod is kept if and only
-if no response has 2 or more. A request continues when its client disconnects.
+Every response has X-Echo-Hostname and X-Echo-Concurrent. X-Echo-Concurrent is the largest number of requests that ran
+in this process at the same time while this request ran, this request included. So a limit of one
+request per pod is kept if and only if no response has 2 or more. A request continues when its client disconnects.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def is_true(value: object) -> bool:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """The settings in the environment."""
+    """The behaviour that the environment sets."""
 
     port: int
     start_seconds: float
@@ -154,7 +154,8 @@ class Counters:
     def end(self, run: Run) -> None:
         """Counts the invocation as completed.
 
-        Called before the last byte of the response is sent. Otherwise the client's next request could overlap with it.
+        The server calls this before it sends the last byte of the response. Otherwise the client's next request could
+        overlap with this run.
         """
         if run in self.running:
             self.running.remove(run)
@@ -194,7 +195,7 @@ async def read_body(reader: asyncio.StreamReader, headers: Mapping[str, str]) ->
             body += await reader.readexactly(size)
             await reader.readline()
         while (await reader.readline()).strip():
-            """A trailer, which is ignored."""
+            """The line is a trailer, which is ignored."""
         return body
     except (ValueError, asyncio.IncompleteReadError):
         raise BadRequest("the request's body is malformed or not complete") from None
@@ -259,13 +260,13 @@ class Server:
             with suppress(ConnectionError):
                 await self.send(writer, 400, str(error).encode(), {"Connection": "close"})
         except (ConnectionError, asyncio.CancelledError):
-            """The client disconnected, or the server stops and the connection was idle."""
+            """Ends the connection: the client disconnected, or the server stops and the connection was idle."""
         finally:
             del self.connections[task]
             writer.close()
 
     async def respond(self, request: Request, writer: asyncio.StreamWriter) -> bool:
-        """Responds to one request. True if the connection can be used for another request."""
+        """Responds to one request. Returns True if the connection can be used for another request."""
         if request.path == "/ping":
             async with self.workers:
                 await asyncio.sleep(self.behaviour.ping_seconds)

@@ -1,6 +1,6 @@
-"""Measurements. None of them is a test: they print figures, and write them as JSON and as plots.
+"""Measurements. They are not tests: they print figures, and most of them write the figures as JSON and as plots.
 
-    coldstart/      how long the first request waits at zero instances
+    coldstart/      how long the first request waits when no pod runs
     warm/           requests per second through the activator
     hpa/            the real HPA compared with the rule that AWS documents
     simulate/       a day of requests in virtual time, for ways to provision concurrency
@@ -10,6 +10,6 @@
     commands        the commands behind `make bench-…`, `make campaign` and `make simulate`
     tools           the benchmarks' own programs in Go
 
-What belongs here: what measures or compares. What does not: anything that a test or the cluster needs. `commands` and
-`tools` use the standard library alone; the rest runs in `.venv`.
+This package contains what measures or compares. It contains nothing that a test or the cluster needs. `commands` and
+`tools` use only the standard library; all other modules run in `.venv`.
 """

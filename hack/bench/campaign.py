@@ -1,8 +1,8 @@
 """Measurements that take too long for a test (`make campaign`). Prints the results and writes them as JSON.
 
     memory     resident memory of controller and activator with 0 and with 200 endpoints
-    storm      20 endpoints at zero, 10 clients each, 1,000 requests at once, with limits so high that no request is
-               throttled
+    storm      20 endpoints without pods, with 10 clients each, which send 1,000 requests together; the limits are so
+               high that no request is throttled
     rollouts   one endpoint switches between two memory sizes many times while clients send requests without a pause
     hpa        about forty series of loads through real HPAs, for the page that compares HPAs with AWS's rule
                (bench/hpa)
@@ -50,7 +50,7 @@ def kubectl(*words: str, stdin: str | None = None) -> str:
 
 
 def invoke(namespace: str, name: str, body: Json) -> tuple[int, float]:
-    """One request. Returns its status (0: the connection broke) and its duration in milliseconds."""
+    """Sends one request. Returns its status (0: the connection broke) and its duration in milliseconds."""
     at = urlsplit(os.environ["KINDLER_GATEWAY"])
     path = f"/namespaces/{namespace}/endpoints/{name}/invocations"
     begin = time.monotonic()
@@ -67,7 +67,7 @@ def invoke(namespace: str, name: str, body: Json) -> tuple[int, float]:
 
 
 class Namespace:
-    """A namespace of the campaign, and endpoints in it."""
+    """A namespace of the campaign, in which the campaign creates endpoints."""
 
     def __init__(self, api: KubeApi, name: str) -> None:
         self.api = api
@@ -78,7 +78,7 @@ class Namespace:
         return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
 
     def create(self, names: list[str], **serverless: Any) -> None:
-        """One model, one config, and an endpoint of each name. Returns when all are in service."""
+        """Creates one model, one config, and an endpoint for each name. Returns when all endpoints are in service."""
         model = self.object("Model", "echo", {"primaryContainer": {"image": IMAGE}})
         endpoints = [self.object("Endpoint", name, {"endpointConfigName": "echo"}) for name in names]
         objects = [model, self.config("echo", **serverless), *endpoints]
@@ -113,7 +113,7 @@ def namespace(api: KubeApi, name: str) -> Iterator[Namespace]:
 
 
 def resident_memory(component: str) -> Json:
-    """The MiB of memory that the process holds now, and the most so far."""
+    """The MiB of memory that the process of a component holds now, and the most that it has held so far."""
     status = kubectl("-n", SYSTEM, "exec", f"deployment/kindler-{component}", "--", "cat", "/proc/1/status")
     found = dict(re.findall(r"(VmRSS|VmHWM):\s+(\d+) kB", status))
     return {"now": round(int(found["VmRSS"]) / 1024, 1), "peak": round(int(found["VmHWM"]) / 1024, 1)}
@@ -188,8 +188,8 @@ def rollouts(api: KubeApi, count: int) -> Json:
 def hpa(api: KubeApi) -> Json:
     """The figures of hack/bench/hpa/page.py.
 
-    Kindler's own copy of the rule must compute the same sizes, except for cases with their own tolerance, because
-    the copy does not support one.
+    Kindler's own copy of the HPA's rule must compute the same sizes. Cases with their own tolerance are excluded,
+    because the copy does not support it.
     """
     version = api.call("GET", "/version")["gitVersion"]
     sizes = autoscalers.run(api, cases.CASES)

@@ -1,7 +1,7 @@
 """What all figures have in common: colours, fonts, a background, and SVG files that depend on the numbers alone.
 
-The background is solid white with a margin, so that the dark text can be read in dark viewers too. Not here: what is
-drawn (the plot module of each benchmark).
+The background is solid white with a margin, so that the dark text can be read in dark viewers too. Not here: what the
+figures show (the plot module of each benchmark).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def single(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def save(figure: Figure, file: Path) -> None:
-    """Writes SVG, with a tenth of a point as the finest step: that is a third of the size, and looks the same."""
+    """Writes SVG with coordinates rounded to a tenth of a point. The file is a third as large and looks the same."""
     text = io.StringIO()
     figure.savefig(text, format="svg", bbox_inches="tight", pad_inches=MARGIN, metadata={"Date": None})
     pyplot.close(figure)

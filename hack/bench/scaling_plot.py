@@ -21,9 +21,9 @@ LOAD, FILL = "#b93d00", "#c6dbef"
 
 
 def draw(figures: dict[str, Any], file: Path) -> None:
-    """`figures`: perPod (requests) and target (a ratio), and two lists of [seconds, value].
+    """`figures`: `perPod` (requests), `target` (a ratio), and the lists `load` and `sizes` of [seconds, value].
 
-    `load`: executions, their average over a minute, None without data. `sizes`: pods, from that second on.
+    `load`: the average of executions over a minute, None without data. `sizes`: the number of pods from that second on.
     """
     per_pod, target = figures["perPod"], figures["target"]
     end = max(seconds for seconds, _ in figures["load"])

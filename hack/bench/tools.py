@@ -1,4 +1,4 @@
-"""The benchmarks' own programs in Go. Standard library only: they are built before a benchmark starts."""
+"""The benchmarks' own programs in Go. Standard library only, because it runs before `.venv` exists."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""The life of one endpoint, as `make demo` shows it. Each line after a `$` really runs; each figure is from this run.
+"""The life of one endpoint, as `make demo` shows it. It really runs each line after a `$`, and measures each figure.
 
-Runs in the cluster's network with Kindler installed, on the standard library alone. A chapter is one function.
+It runs in the cluster's network, needs Kindler installed, and uses only the standard library. Each chapter is one
+function.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def say(text: str) -> None:
 def shell(line: str, *, show: bool = True, output: bool = True) -> tuple[str, float]:
     """Runs a line with bash. Returns its output and the seconds that it took. Raises StoryError if it fails.
 
-    `show`: print the line and its output. `output`: False prints the line alone.
+    `show`: print the line and its output. `output`: if False, print the line without its output.
     """
     if show:
         say(f"$ {line}")
@@ -96,7 +97,7 @@ class Load:
             thread.join(250)
 
     def summary(self) -> str:
-        """Raises StoryError if a request failed, because an update must not fail any."""
+        """The number of requests, as a phrase. Raises StoryError if one failed: an update must fail no request."""
         failed = {status: count for status, count in self.statuses.items() if status != 200}
         if failed:
             raise StoryError(f"requests failed during the update: {failed}")
@@ -109,7 +110,10 @@ def await_no_pods(*, show: bool = True) -> float:
 
 
 def response_lines(more: str = "") -> list[str]:
-    """One prediction: its status line, the headers that matter, its body and the time. `more`: another header."""
+    """Requests a prediction; prints and returns its status line, the headers that matter, its body and the time.
+
+    `more`: the name of another header to show, and a `|` after it.
+    """
     out, _ = shell(f"curl -s -D - -w '\\n%{{time_total}} s in total\\n' {REQUEST}", output=False)
     pattern = rf"HTTP/|x-kindler|{more}[{{\[]|[\d.]+ s"
     lines = [line for line in out.splitlines() if re.match(pattern, line, re.IGNORECASE)]

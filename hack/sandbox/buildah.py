@@ -1,5 +1,7 @@
-"""Builds images without Docker. The sandbox's engine cannot reach a package index. buildah runs outside the sandbox,
-so it can."""
+"""Builds images without Docker, on a machine whose engine is the sandbox's.
+
+That engine cannot reach a package index. buildah runs outside of the sandbox, so it can reach one.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,10 @@ from hack.sandbox import machine
 
 @dataclass(frozen=True)
 class Buildah(Builder):
-    """Builds in the machine's network, and pushes in the engine's network. It has its own store. The kernel removes
-    the mounts of a command when the command ends."""
+    """Builds in the machine's network, and pushes in the engine's network. Images are in buildah's own store.
+
+    Commands run in their own mount namespace, so the kernel removes the mounts of a command when the command ends.
+    """
 
     inspect: ClassVar[tuple[str, ...]] = ("inspect", "--type", "image")
 

@@ -14,14 +14,14 @@ RELEASE = "bookworm"
 
 
 def key(purpose: str, packages: Sequence[str], variant: str = "minbase") -> str:
-    """Changes when the list of contents changes. Newer versions of the packages do not change it."""
+    """A key of a file system. It changes with the list of packages, but not with newer versions of the packages."""
     return paths.digest(RELEASE, purpose, variant, *sorted(packages))
 
 
 def base(purpose: str, packages: Sequence[str], *, variant: str = "minbase") -> Path:
-    """The tar of a file system with the packages, created once.
+    """The tar of a file system with the packages. Creates it if the cache does not have it.
 
-    `variant`: of mmdebstrap; `extract` contains the named packages alone.
+    `variant`: the variant of mmdebstrap. With `extract`, the file system contains only the named packages.
     """
     target = paths.cache() / "bases" / f"{purpose}-{RELEASE}-{key(purpose, packages, variant)}.tar"
     if target.exists():
@@ -38,8 +38,8 @@ def base(purpose: str, packages: Sequence[str], *, variant: str = "minbase") -> 
 
 
 def _create(target: Path, packages: Sequence[str], variant: str) -> None:
-    # Without SOURCE_DATE_EPOCH: Python identifies the source of its bytecode by time stamp. With one time stamp for all
-    # files it would compile them again at each start.
+    # With SOURCE_DATE_EPOCH, mmdebstrap would change the times of files. Python's bytecode contains the original time
+    # of its source file. If that time does not match, Python compiles the source again at each start.
     include = f"--include={','.join(packages)}"
     mmdebstrap: list[str | Path] = ["mmdebstrap", f"--variant={variant}", include, RELEASE, target]
     command = ["env", "--unset=SOURCE_DATE_EPOCH", *mmdebstrap]

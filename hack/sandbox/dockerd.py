@@ -1,8 +1,8 @@
 """A Docker engine of this checkout, in its own network, mount and process namespaces, on a machine that has no Docker.
 
-It reaches nothing outside, and it changes nothing in the machine's network. The first process of the process namespace
-is docker-init: when it ends, the kernel ends all processes inside and releases all mounts and links. The engine is
-found by searching /proc, not by a file, so that a stale file cannot lead to a wrong answer.
+The engine reaches no other network, and it changes nothing in the machine's network. The first process of the process
+namespace is docker-init: when it ends, the kernel ends all processes of the namespace and releases all mounts and
+links. This module finds the engine by a search of /proc and not by a file, because a file could be stale.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hack.docker import Engine
 from hack.sandbox import machine
 from hack.steps import CommandError, step
 
-# The engine's own packages, and those that build images for it.
+# The engine's own packages, and the packages that build images for it.
 PACKAGES = ("docker.io", "iptables", "conntrack", "runc", "iproute2", "mmdebstrap", "buildah")
 START_SECONDS = 60
 STOP_SECONDS = 15
@@ -59,7 +59,7 @@ def start() -> Engine:
 def stop(name: str = paths.NAME) -> None:
     """Stops the engine of the checkout and all that runs in it, and removes the checkout's run folder.
 
-    When it was the last engine on the machine, the machine's settings are restored.
+    If no other engine runs on the machine, this function also restores the machine's settings.
     """
     _kill(name)
     for group in cgroups(name):
@@ -135,7 +135,7 @@ def _namespace_process(name: str) -> int | None:
 
 
 def _init(name: str) -> int | None:
-    """The process ID of the engine's first process, as the machine sees it."""
+    """The process ID of the engine's first process, in the process namespace of the machine."""
     parent = _namespace_process(name)
     if parent is None:
         return None
@@ -147,9 +147,9 @@ def _init(name: str) -> int | None:
 
 
 def _launch_once() -> subprocess.Popen[bytes] | None:
-    """Starts dockerd, unless another command, which was then killed, has already started it.
+    """Starts dockerd. Returns None if dockerd runs already, because a command that was then killed had started it.
 
-    It holds the lock `machine`, so that no other checkout restores the machine's settings at the same time.
+    Holds the lock `machine` during the start, so that no other checkout restores the machine's settings.
     """
     home, folder = data(paths.NAME), paths.run_folder()
     home.mkdir(parents=True, exist_ok=True)
@@ -161,7 +161,8 @@ def _launch_once() -> subprocess.Popen[bytes] | None:
         if _namespace_process(paths.NAME) is not None:
             return None
         machine.save_settings()
-        # A killed engine leaves process IDs in these files. In the new process namespace they name other processes.
+        # A killed engine leaves process IDs in these files. In the new process namespace these IDs belong to other
+        # processes.
         shutil.rmtree(folder / "exec", ignore_errors=True)
         (folder / "docker.pid").unlink(missing_ok=True)
         (folder / "docker").mkdir(parents=True, exist_ok=True)
@@ -172,7 +173,8 @@ def _launch_once() -> subprocess.Popen[bytes] | None:
 
 
 def _launch() -> subprocess.Popen[bytes]:
-    # In a new network namespace the loopback interface is down and nothing is forwarded. docker-init reaps orphans.
+    # In a new network namespace the loopback interface is down and nothing is forwarded. docker-init reaps
+    # processes whose parent has ended.
     set_up = "ip link set lo up && echo 1 > /proc/sys/net/ipv4/ip_forward"
     script = f'{set_up} && exec docker-init -- dockerd --config-file "$0"'
     kinds = ["--net", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]

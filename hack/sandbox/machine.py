@@ -11,7 +11,7 @@ from pathlib import Path
 from hack import paths, shell
 from hack.steps import CommandError, step
 
-# systemd and the kubelet in a privileged node container set these for the whole machine.
+# systemd and the kubelet in a privileged node container set these kernel parameters for the whole machine.
 SYSCTLS = (
     *("fs.file-max", "fs.nr_open", "fs.protected_fifos", "fs.protected_regular", "fs.protected_symlinks"),
     *("fs.protected_hardlinks", "fs.inotify.max_user_instances", "fs.inotify.max_user_watches", "kernel.panic"),
@@ -21,7 +21,7 @@ SYSCTLS = (
 # Docker creates these folders, because kind mounts them.
 FOLDERS = ("/lib/modules",)
 PROC_SYS = Path("/proc/sys")
-# Another installation may be running on the machine: apt-get then waits for its lock instead of failing.
+# If another installation is running on the machine, apt-get waits this long for the lock before it fails.
 APT_LOCK_SECONDS = 300
 
 
@@ -30,7 +30,7 @@ def cgroup_v1() -> bool:
 
 
 def require_packages(*packages: str) -> None:
-    """Installs the Debian packages that are missing. Without root it raises CommandError with the command to run."""
+    """Installs the Debian packages that are missing. A user who is not root gets a CommandError with the command."""
     if not shutil.which("dpkg-query"):
         raise CommandError(
             f"these Debian packages are needed: {', '.join(packages)}. This machine has no Debian packages: "
@@ -60,7 +60,10 @@ def _installed(package: str) -> bool:
 
 
 def isolated(argv: shell.Argv) -> list[str | Path]:
-    """The command in its own mount and process namespaces: the kernel removes mounts and processes that it leaves."""
+    """The command line that runs a command in its own mount and process namespaces, if this user is root on Linux.
+
+    When the command ends, the kernel removes the mounts and ends the processes that the command has left.
+    """
     if os.geteuid() != 0 or platform.system() != "Linux":
         return list(argv)
     namespaces = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -89,7 +92,7 @@ def save_settings() -> None:
 
 
 def restore_settings() -> None:
-    """Restores the saved settings that have changed since. Hold the lock `machine`; no sandbox may run."""
+    """Restores the saved settings that have changed. Hold the lock `machine`, and stop all sandboxes before."""
     settings = _saved()
     if settings is None:
         return
@@ -103,7 +106,7 @@ def restore_settings() -> None:
 
 
 def _saved() -> dict | None:  # type: ignore[type-arg]
-    """What was saved since the last boot."""
+    """The settings that were saved since the last boot; None if there are none."""
     try:
         settings = json.loads(_saved_file().read_text())
     except FileNotFoundError:

@@ -1,6 +1,7 @@
 """The pods' network, if the node image or the engine does not provide one: CNI files, routes to pods, and DNS.
 
-CNI files are for a node image made here (it has no network daemon). Routes and DNS are for the sandbox's engine.
+CNI files are for a node image made on this machine, which has no network daemon. Routes and DNS are
+for the sandbox's engine.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _AWAIT_KUBE_PROXY = f"timeout 60 sh -c 'until {_KUBE_PROXY_READY}; do sleep 0.1;
 
 @dataclass(frozen=True)
 class Node:
-    """`pods`: the address range of its pods."""
+    """A node of the cluster. `pods`: the address range of its pods."""
 
     name: str
     address: str
@@ -34,7 +35,7 @@ class Node:
 def nodes(kubectl: list[str], expected: int) -> list[Node]:
     """Waits until every node has an address range for pods, and returns the nodes. Raises CommandError.
 
-    `kubectl`: a command line up to the verb.
+    `kubectl`: the words of a kubectl command line before the verb.
     """
     fields = '{.metadata.name} {.status.addresses[?(@.type=="InternalIP")].address} {.spec.podCIDR}{"\\n"}'
     command = [*kubectl, "get", "nodes", "-o", f"jsonpath={{range .items[*]}}{fields}{{end}}"]
@@ -67,23 +68,26 @@ def install_cni(engine: Engine, every: list[Node]) -> None:
     for node in every:
         routes = "".join(f"ip route replace {other.pods} via {other.address}; " for other in every if other != node)
         # Pods start as soon as the CNI file exists. A pod that calls the API server before kube-proxy has written its
-        # rules waits half a minute for a response that cannot come (CoreDNS did). So wait for the rules first.
-        # The file is renamed into place, because containerd may read the folder at any time.
+        # rules waits half a minute for a response that never comes: we saw this with CoreDNS. So the script waits for
+        # the rules first. It renames the complete file into place, because containerd may read the folder at any time.
         write = f"mkdir -p /etc/cni/net.d; cat > {_CNI_FILE}.new"
         script = f"set -e; {write}; {_AWAIT_KUBE_PROXY}; mv {_CNI_FILE}.new {_CNI_FILE}; {routes}"
         engine.output("exec", "--interactive", node.name, "sh", "-c", script, stdin=conflist(node))
 
 
 def closed_corefile(corefile: str) -> str:
-    """CoreDNS's settings for a network without a way out.
+    """CoreDNS's settings for a network from which no outside name server can be reached.
 
-    Without a server to forward to, names outside the cluster fail at once instead of after seconds.
+    Without the line `forward`, a look-up of a name outside the cluster fails at once instead of after seconds.
     """
     return re.sub(r" *forward \. /etc/resolv\.conf( \{[^}]*\})?\n", "", corefile)
 
 
 def close_dns(kubectl: list[str]) -> None:
-    """Applies closed_corefile. Call it before pods can start, because CoreDNS reads its settings only once."""
+    """Writes the result of closed_corefile to the cluster.
+
+    Call this function before pods can start, because CoreDNS reads its settings only once.
+    """
     command = [*kubectl, "--namespace", "kube-system"]
     found = json.loads(shell.output([*command, "get", "configmap", "coredns", "--output", "json"]))
     change = {"data": {"Corefile": closed_corefile(found["data"]["Corefile"])}}
@@ -101,7 +105,7 @@ def add_routes(engine: Engine, every: list[Node]) -> None:
 def enter(engine: Engine, command: Sequence[str], resolv_conf: Path) -> list[str]:
     """The command line that runs `command` in the engine's network, with the cluster's DNS.
 
-    The process gets its own mount namespace, so only it and its children see the other resolv.conf.
+    The process gets its own mount namespace, so only the process and its children see this resolv.conf.
     """
     script = 'test ! -e /etc/resolv.conf || mount --bind "$0" /etc/resolv.conf; exec "$@"'
     unshare = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(resolv_conf)]

@@ -1,4 +1,4 @@
-"""The nodes' image where kind's own cannot be pulled: Debian packages, kind's files and our programs."""
+"""The image of the nodes if kind's own image cannot be pulled: Debian packages, kind's files and our programs."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _IMPORT = """set -e
 
 
 def key() -> str:
-    """Changes when any part of the image changes."""
+    """A key of the image. It changes when any part of the image changes."""
     tags = (ETCD_TAG, COREDNS_TAG, *PAUSE_TAGS)
     return paths.digest(DOCKERFILE, *PACKAGES, *tags, *(tool.home.name for tool in PARTS), KIND.home.name)
 
 
 def ensure(engine: Engine) -> str:
-    """The image's name. Builds it unless the engine has it."""
+    """Returns the image's name. Builds the image if the engine does not have it."""
     name = f"localhost/kindler-node:{key()}"
     if engine.has_image(name):
         done("node image: already built")
@@ -61,9 +61,9 @@ def ensure(engine: Engine) -> str:
 
 
 def _write_context(folder: Path) -> None:
-    """The build context of node/Dockerfile."""
+    """Writes the build context of node/Dockerfile into the folder."""
     shutil.copytree(toolbox.module_folder(KIND) / "images" / "base" / "files", folder / "files")
-    for file in folder.rglob("*"):  # Go keeps modules read-only
+    for file in folder.rglob("*"):  # Go makes the files of modules read-only
         file.chmod(file.stat().st_mode | 0o200)
     shutil.copy(DOCKERFILE, folder)
     (folder / "version").write_text(KUBERNETES.version)
@@ -79,9 +79,9 @@ def _write_context(folder: Path) -> None:
 
 
 def control_plane(proxy: Path) -> list[archive.Image]:
-    """The images that kubeadm's manifests name. Each contains our program alone.
+    """The images that kubeadm's manifests name. Each contains one program that we built.
 
-    kube-proxy also needs iptables: `proxy` is the tar of a file system with it.
+    kube-proxy also needs iptables: `proxy` is the tar of a file system with iptables.
     """
 
     def kubernetes(program: str, base: Path | None = None, links: dict[str, str] | None = None) -> archive.Image:
@@ -102,7 +102,7 @@ def control_plane(proxy: Path) -> list[archive.Image]:
 
 
 def _import_images(engine: Engine, images: Path, name: str) -> None:
-    """Imports the control plane's images, and tags the result as `name`."""
+    """Imports the control plane's images into the node image, and tags the result as `name`."""
     remove = ("rm", "--force", "--volumes", _BUILDER)
     engine.succeeds(*remove)
     options = ["--detach", "--name", _BUILDER, "--network", "none", "--privileged", "--entrypoint", "sleep"]

@@ -15,7 +15,7 @@ KUBERNETES = Tool(
     "6 min",
     for_linux=True,
     tags=KUBERNETES_TAGS,
-    folder="tools/kubernetes",  # the same module as kubectl's
+    folder="tools/kubernetes",  # the module from which kubectl is built too
 )
 ETCD = Tool(
     "etcd",

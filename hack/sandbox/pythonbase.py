@@ -1,4 +1,4 @@
-"""The base of our images where python:3.13-slim cannot be pulled: Python from Debian packages."""
+"""The base of our images if python:3.13-slim cannot be pulled: Python from Debian packages."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ WHAT = {
 
 
 def summary(samples: list[Sample]) -> Json:
-    """Median, 90th percentile (nearest rank) and range of `first`; the median of each phase that all samples have."""
+    """Median, 90th percentile (nearest rank) and range of `first`; the median of each phase that every sample has."""
     firsts = sorted(sample.first for sample in samples)
     names = [name for name in samples[0].phases if all(name in sample.phases for sample in samples)]
     return {
@@ -52,7 +52,7 @@ def table(results: dict[str, Json]) -> str:
 
 
 def measure(runs: int) -> dict[str, list[Sample]]:
-    """`runs` cold starts of each arm. Each round starts with another arm."""
+    """Measures `runs` cold starts of each arm. Each round starts with another arm than the round before."""
     bench = Bench(KubeApi(), os.environ["KINDLER_GATEWAY"])
     bench.set_up()
     samples: dict[str, list[Sample]] = {arm: [] for arm in ARMS}
@@ -60,7 +60,7 @@ def measure(runs: int) -> dict[str, list[Sample]]:
         for number in range(runs + 1):
             for arm in ARMS[number % 3 :] + ARMS[: number % 3]:
                 sample = bench.measure(arm)
-                if number:  # the first round does not count: it fills caches (image, connections)
+                if number:  # the first round does not count, because it fills the caches
                     samples[arm].append(sample)
             last = ", ".join(f"{arm} {samples[arm][-1].first:.0f}" for arm in ARMS if samples[arm])
             print(f"  round {number} of {runs}: {last}", flush=True)
@@ -70,7 +70,7 @@ def measure(runs: int) -> dict[str, list[Sample]]:
 
 
 def report(samples: dict[str, list[Sample]], folder: Path) -> None:
-    """Prints the table, writes the files, and prints the two ratios as the last lines."""
+    """Prints the table, writes JSON and figure, and prints the two ratios as the last lines."""
     results = {arm: summary(samples[arm]) for arm in ARMS}
     to_floor = results["kindler"]["median"] / results["floor"]["median"]
     to_service = results["kindler"]["median"] / results["service"]["median"]

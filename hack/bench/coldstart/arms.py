@@ -1,8 +1,8 @@
 """The three ways to run the same pod, on the cluster, and one cold start of each.
 
     kindler   POST to the activator while the endpoint has no pod, until the response is read
-    service   without Kindler: a Deployment scaled from 0 to 1 behind a ClusterIP Service, polled each 10 ms
-    floor     the lower bound: a ReplicaSet scaled from 0 to 1; a watch gives its pod's IP, polled each 10 ms
+    service   without Kindler: a Deployment scaled from 0 to 1 behind a ClusterIP Service, polled every 10 ms
+    floor     the lower bound: a ReplicaSet scaled from 0 to 1; a watch gives the pod's IP, polled every 10 ms
 
 `service` and `floor` use the pod template that Kindler made for the endpoint.
 """
@@ -33,7 +33,7 @@ POLL_SECONDS = 0.010
 
 @dataclass(frozen=True)
 class Sample:
-    """One cold start, in milliseconds since the request (or the scaling) was sent.
+    """One cold start, in milliseconds since the request, or the request to scale, was sent.
 
     `first`: until the first response. `phases`: until the pod was created, scheduled, had an IP address, and so on.
     """
@@ -52,7 +52,7 @@ class Bench:
         self._pod_ip = ""
 
     def set_up(self) -> None:
-        """Creates the namespace, the endpoint, and the endpoint's pod under the two other owners."""
+        """Creates the namespace, the endpoint, and the same pod under a Deployment and a ReplicaSet."""
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         self._create("namespaces", None, {"metadata": {"name": NAMESPACE, "labels": labels}})
         template = self._create_endpoint()
@@ -65,7 +65,7 @@ class Bench:
         self.service_ip = service["spec"]["clusterIP"]
 
     def _create_endpoint(self) -> Json:
-        """Creates the three objects and waits until they serve. Returns the pod template that Kindler made."""
+        """Creates the three objects, and waits until the endpoint is in service. Returns Kindler's pod template."""
         serverless = {"memorySizeInMB": 1024, "maxConcurrency": 1, "idleTimeoutInSeconds": 1}
         variant = {"variantName": "AllTraffic", "modelName": "cold", "serverlessConfig": serverless}
         specs: dict[str, tuple[str, Json]] = {
@@ -90,7 +90,7 @@ class Bench:
         self.api.until("namespaces", None, NAMESPACE, lambda found: found is None, 120)
 
     def measure(self, arm: str) -> Sample:
-        """One cold start of one arm. It starts and ends without any pod in the namespace."""
+        """Measures one cold start of one arm. No pod is in the namespace before and after it."""
         self.api.until_all("pods", NAMESPACE, lambda pods: not pods, timeout=120)
         sample: Sample = {"kindler": self._kindler, "service": self._service, "floor": self._floor}[arm]()
         if arm != "kindler":
@@ -128,7 +128,7 @@ class Bench:
     def _scale_up(
         self, arm: str, phases: dict[str, float], until: Callable[[Json], bool]
     ) -> tuple[float, threading.Thread]:
-        """Scales from 0 to 1 while a watch runs, which records the pod's phases until `until(pod)`.
+        """Scales from 0 to 1, while a watch records the pod's phases until `until(pod)` is true.
 
         Returns the time of the scaling (monotonic, in seconds) and the thread of the watch.
         """
@@ -176,7 +176,7 @@ def _is_decided(endpoint: Json | None) -> bool:
 
 
 def workload(arm: str, kind: str, template: Json) -> Json:
-    """The endpoint's pod under another owner. In a Deployment it has a readinessProbe, as a user would write it."""
+    """A Deployment or ReplicaSet of the endpoint's pod. In a Deployment the pod has a readinessProbe."""
     pod = copy.deepcopy(template)
     pod["metadata"] = {"labels": {"app": arm}}
     if arm == "service":
@@ -191,7 +191,7 @@ def is_ready(pod: Json) -> bool:
 
 
 def poll(host: str, port: int) -> None:
-    """Requests /ping each 10 ms until the status is 200."""
+    """Requests /ping every 10 ms until the status is 200."""
     while True:
         connection = http.client.HTTPConnection(host, port, timeout=0.5)
         try:
@@ -199,7 +199,7 @@ def poll(host: str, port: int) -> None:
             if connection.getresponse().status == 200:
                 return
         except (OSError, http.client.HTTPException):
-            """Nothing listens yet."""
+            """The pod does not accept connections yet."""
         finally:
             connection.close()
         time.sleep(POLL_SECONDS)

@@ -1,9 +1,9 @@
-"""Target tracking on provisioned concurrency as Application Auto Scaling documents it: a pure function of datapoints.
+"""Target tracking on provisioned concurrency, as Application Auto Scaling documents it, without I/O and clock.
 
-Documented: the metric is utilization (executions / provisioned concurrency), averaged over one minute. Above the target
-it scales out in proportion, rounding up. Below the target it scales in only if utilization is clearly lower, and not if
-the smaller size would be above the target again. Without data it does not scale in either direction. Of several
-policies the largest size counts, and all policies that may scale in must agree to do so.
+AWS documents: the metric is utilization (executions / provisioned concurrency), averaged over one minute. Above the
+target, AWS scales out in proportion and rounds up. Below the target, AWS scales in only if utilization is clearly
+lower, and not if utilization would be above the target with the smaller size. Without data, the size does not change.
+Of several policies the largest size counts. The size decreases only if every policy that may scale in recommends it.
 
 Some values are not documented for SageMaker. These are estimates from Lambda's provisioned concurrency: the high alarm
 needs 3 datapoints; the low alarm needs 15, below 90 % of the target; desired = ceil(current x metric / target).
@@ -48,11 +48,11 @@ class Variant:
         self.size = size
         self.minute = 0
         self._points: list[list[Fraction | None]] = [[] for _ in policies]
-        self._last_out = self._last_in = -10_000  # minutes of the last activities
-        self._last_size_out = 0  # the size after the last scale-out: in its cooldown only a larger one follows
+        self._last_out = self._last_in = -10_000  # the minutes of the last scale-out and scale-in
+        self._last_size_out = 0  # the size after the last scale-out: in its cooldown only a larger size follows
 
     def add_minute(self, points: Sequence[Fraction | None], *, scale_in: bool = True, scale_out: bool = True) -> int:
-        """One minute: a datapoint for each policy, None without data. Returns the size after it."""
+        """Adds one datapoint for each policy, or None without data. Returns the size after this minute."""
         self.minute += 1
         for series, point in zip(self._points, points, strict=True):
             series.append(point)
@@ -84,7 +84,7 @@ class Variant:
             self._discard_points()
 
     def _scale_in(self, recommended: Sequence[int | None]) -> None:
-        """All policies that may scale in must recommend it. The largest of their sizes counts."""
+        """Scales in to the largest recommended size, if every policy that may scale in recommends a size."""
         pairs = zip(self.policies, recommended, strict=True)
         allowed = [size for policy, size in pairs if not policy.disable_scale_in]
         smaller = [size for size in allowed if size is not None and size < self.size]

@@ -1,4 +1,4 @@
-"""The series of loads, and how the HPA of each is written.
+"""The series of loads, and the settings of the HPA of each series.
 
 Loads are concurrent executions, as Kindler's metrics server reports them. Sizes are pods.
 """
@@ -25,7 +25,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One series and its HPA.
+    """One series of loads, and the settings of its HPA.
 
     `targets`: targetValue of each policy. `per`: requests per instance. `window`: the scale-in cooldown in seconds of
     the benchmark. `customized`: the loads are values of a customized metric, which the metrics server multiplies by the
@@ -54,7 +54,7 @@ class Case:
         return re.sub("[^a-z0-9]+", "-", f"{self.group} {self.name}".lower())
 
     def bounds(self) -> Iterator[tuple[int, int]]:
-        """(low, high) in force in each step."""
+        """The bounds (low, high) in force in each step."""
         low, high = self.low, self.high
         for step in self.steps:
             low, high = low if step.low is None else step.low, high if step.high is None else step.high

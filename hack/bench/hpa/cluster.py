@@ -1,6 +1,6 @@
 """The real HPAs: one for each case, all at the same time.
 
-They scale ReplicaSets whose pods no scheduler places, so that pods cost the nodes nothing.
+The HPAs scale ReplicaSets whose pods no scheduler places, so the pods use no resources of the nodes.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ IMAGE = "nobody/pulls-this"
 
 
 class Loads:
-    """The values of the metrics now. The metrics server's threads read them; the main thread sets them."""
+    """The current values of the metrics. The threads of the metrics server read them; the main thread sets them."""
 
     def __init__(self, api: KubeApi, cases: Sequence[Case]) -> None:
         self.cases = {case.key: case for case in cases}
-        self.sizes = {case.key: case.start for case in cases}  # of the ReplicaSets, by watch
+        self.sizes = {case.key: case.start for case in cases}  # the ReplicaSets' sizes, which `follow` updates
         self._loads: dict[str, tuple[float | None, ...]] = {case.key: case.steps[0].loads for case in cases}
         self._api = api
 
@@ -38,7 +38,7 @@ class Loads:
         self._loads[case.key] = case.steps[step].loads
 
     def value(self, name: str, metric: str) -> int | None:
-        """The metric `load-NUMBER` of a ReplicaSet, in thousandths."""
+        """The value of the metric `load-NUMBER` of a ReplicaSet, in thousandths; None: no data."""
         load = self._loads[name][int(metric.rpartition("-")[2])]
         if load is None:
             return None
@@ -47,7 +47,7 @@ class Loads:
         return round(1000 * load * units)
 
     def follow(self) -> None:
-        """Keeps `sizes` equal to the cluster's, until the namespace is deleted."""
+        """Keeps `sizes` equal to the sizes in the cluster, until the namespace is deleted."""
         try:
             for kind, found in self._api.watch("replicasets", NAMESPACE, timeout=3600):
                 if kind != "DELETED" and found["metadata"]["name"] in self.sizes:
@@ -112,12 +112,12 @@ def _run_steps(api: KubeApi, loads: Loads, cases: Sequence[Case]) -> dict[str, l
 
 
 def _have_pods(sets: list[Json]) -> bool:
-    """Whether all pod objects exist: an HPA counts those."""
+    """Whether all pod objects exist, because an HPA counts pod objects."""
     return all(found.get("status", {}).get("replicas", 0) == found["spec"]["replicas"] for found in sets)
 
 
 def _run_step(api: KubeApi, loads: Loads, cases: Sequence[Case], step: int) -> None:
-    """Sets the loads and bounds of one step, then leaves the HPAs DWELL seconds. Here time itself is measured."""
+    """Sets the loads and bounds of one step, then waits DWELL seconds, in which the HPAs scale."""
     begin = time.monotonic()
     for case in cases:
         loads.set(case, step)

@@ -17,7 +17,7 @@ from hack.bench.hpa.cases import CASES, Case
 ROOT = Path(__file__).parents[3]
 FIGURES, PAGE = ROOT / "docs" / "figures" / "hpa.json", ROOT / "docs" / "reference" / "hpa-and-aws.md"
 
-MINUTES = 60  # how long each load lasts in AWS's rule: after this time the size does not change any more
+MINUTES = 60  # how long each load lasts in AWS's rule: long enough that its size does not change any more
 
 INTRO = """<!-- Written by `make campaign ARGS=hpa`: the series are in hack/bench/hpa/cases.py. -->
 # The HPA and AWS's rule
@@ -35,7 +35,7 @@ concurrent executions. `a / b` are the loads of several policies, and `∅` is n
 contains another target. Several policies have the targets 0.7, 0.5 and 1.
 """
 
-# Rows of the last table: what, the HPA as Kindler writes it, AWS.
+# Rows of the last table: the subject, what the HPA does as Kindler writes it, and what AWS does.
 TIMES = (
     (
         "scale-out",
@@ -108,7 +108,7 @@ def sizes_by_aws(case: Case) -> list[int] | None:
 
 
 def _point(load: float | None, size: int, customized: bool) -> Fraction | None:
-    """The minute's datapoint: utilization. An endpoint without requests has no datapoint."""
+    """The utilization of one minute; None for an endpoint without requests, which has no datapoint in AWS."""
     if not load:
         return None
     exact = Fraction(str(load))
@@ -116,7 +116,7 @@ def _point(load: float | None, size: int, customized: bool) -> Fraction | None:
 
 
 def render(version: str, real: Mapping[str, Sequence[int]]) -> str:
-    """The page. `version`: of Kubernetes. `real`: the HPAs' sizes in pods, by case."""
+    """The text of the page. `version`: that of Kubernetes. `real`: key of each case → the HPA's sizes in pods."""
     pairs = [(case, [size * case.per for size in real[case.key]], sizes_by_aws(case)) for case in CASES]
     compared = [(units, by_aws) for _, units, by_aws in pairs if by_aws is not None]
     same = sum(units == by_aws for units, by_aws in compared)
@@ -143,7 +143,7 @@ def _list(sizes: Sequence[int]) -> str:
 
 
 def _loads(case: Case) -> str:
-    """The loads of each step, with the bounds where they change."""
+    """The loads of each step, and the new bounds if they change in this step."""
     words, before = [], (case.low, case.high)
     for step, bounds in zip(case.steps, case.bounds(), strict=True):
         word = " / ".join("∅" if load is None else f"{load:g}" for load in step.loads)

@@ -1,4 +1,4 @@
-"""The same series through Kindler's own copy of the HPA's rule, in virtual time. Its sizes must be the real HPAs'."""
+"""Computes the series with Kindler's own copy of the HPA's rule. The sizes must be equal to those of real HPAs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from kindler.core.autoscaling.tracking import History, Rules, Tracked, replicas
 def sizes(case: Case) -> list[int] | None:
     """The size at the end of each step.
 
-    None for a pool of 0 with a minimum above 0: an HPA does not scale it, and the controller does not use the rule.
+    None for a pool of 0 pods with a minimum above 0: an HPA does not scale such a pool, and the controller does not use
+    the rule for it.
     """
     if case.start == 0 and case.low > 0:
         return None

@@ -15,12 +15,12 @@ Json = dict[str, Any]
 GROUP, VERSION = "custom.metrics.k8s.io", "v1beta2"
 
 Value = Callable[[str, str], int | None]
-"""(name of the ReplicaSet, name of the metric) → its value in thousandths; None: no data."""
+"""(name of the ReplicaSet, name of the metric) → value of the metric in thousandths; None: no data."""
 
 
 @contextmanager
 def served(api: KubeApi, namespace: str, value: Value) -> Iterator[None]:
-    """Serves inside the block. Raises RuntimeError if another server has the API."""
+    """Serves the metrics inside the `with` block. Raises RuntimeError if another server has the API."""
     taken = [item["metadata"]["name"] for item in api.items("apiservices") if item["spec"].get("group") == GROUP]
     if taken:
         raise RuntimeError(f"another server has {taken[0]}, but this benchmark needs {GROUP} for itself")

@@ -2,11 +2,11 @@
 
     on demand         nothing is provisioned
     fixed             always the size that the busiest quarter of an hour needs, with a margin for chance
-    target tracking   from 1 up
+    target tracking   from 1 unit up to the maximum
     schedule          for each hour the size that nine in ten of its minutes need
-    both              minimum by schedule, for half of the minutes, and target tracking above it
+    both              target tracking, above a minimum for each hour that is enough for half of its minutes
 
-Sizes and schedules are computed from one day and tested on another day, because nobody knows the next day.
+Sizes and schedules are computed from one day and tested on another day, because a user cannot know the next day.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kindler.api.autoscaling import ScalableTarget
 
 Json = dict[str, Any]
 
-LEAD = 2  # minutes that a schedule acts before the hour, so that pods are ready when it begins
+LEAD = 2  # a larger size begins this many minutes before its hour, so that its pods are ready in time
 QUARTER = 15  # minutes
 
 
@@ -36,7 +36,7 @@ def standard(known: Trace, limits: Limits, value: float, fixed: int | None) -> I
     """The five arms.
 
     `known`: the day from which sizes and schedules are computed. `value`: the target utilization. `fixed`: units of
-    the fixed size; None: compute the size as described above.
+    the fixed size; None: the size that the busiest quarter of an hour needs, with a margin.
     """
     minutes = known.per_minute()
     most = limits.max_concurrency
@@ -83,8 +83,10 @@ def entry(low: int, high: int, value: float | None, sizes: Sequence[int] = ()) -
 
 
 def _actions(sizes: Sequence[int], *, fixed: bool) -> Iterator[Json]:
-    """One action for each change of size. `fixed`: the action also sets the maximum, because only a policy or a lower
-    maximum makes a pool smaller."""
+    """One scheduled action for each change of size.
+
+    `fixed`: each action also sets the maximum, because without a policy only a lower maximum makes a pool smaller.
+    """
     for hour, size in enumerate(sizes):
         if size == sizes[hour - 1]:
             continue

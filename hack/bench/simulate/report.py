@@ -17,12 +17,12 @@ Json = dict[str, Any]
 
 HOUR = 3600.0
 WIDTH, STRIP_HEIGHT, REST_HEIGHT = 9, 1.45, 1.0  # inches
-PIECES = 288  # of a strip, at most: 5 minutes each in a day
+PIECES = 288  # the most pieces of a strip: in a day each piece is 5 minutes
 HEAD = "| | GB-hours provisioned | on demand | together | spill-over | cold starts | throttled |"
 
 
 def figures(counts: Counts) -> Json:
-    """The numbers of one arm. The share is a part of the served requests; GB-hours count the memory of pods."""
+    """The numbers of one arm. `spilloverShare` is the part of the served requests that spilled over."""
     served = counts.warm + counts.spilled
     return {
         "requests": served + counts.throttled,

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 DAY, HOUR, MINUTE = 86400.0, 3600.0, 60.0
-MIDNIGHT = datetime(2027, 3, 2, tzinfo=UTC)  # of traces without dates: a Tuesday
+MIDNIGHT = datetime(2027, 3, 2, tzinfo=UTC)  # the start of traces without dates: a Tuesday
 
 FORM = """the file has a header and these columns:
 
@@ -31,9 +31,9 @@ class TraceError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
-    """`at`: seconds after the trace's midnight. `seconds`: the service time.
+    """One request. `at`: seconds after the trace's midnight. `seconds`: the service time.
 
-    Two requests with the same values are different requests.
+    Two requests with the same values are two different requests.
     """
 
     at: float
@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """`requests` in order of arrival. `midnight`: the start, in epoch seconds. `span`: its length in s, whole days."""
+    """`requests` in order of arrival. `midnight`: the start (epoch seconds). `span`: the length (seconds)."""
 
     name: str
     requests: tuple[Request, ...]
@@ -63,8 +63,8 @@ class Trace:
 def made_up(seed: int, service: float, scale: float) -> Trace:
     """A day with a shape that is typical for offices. `scale`: the concurrency of the morning.
 
-    Nothing at night, a few requests from 07:30, `scale` from 08:00, three times that for 40 minutes at 12:00, and a
-    slow decline from 17:00. `service`: the mean service time in seconds.
+    No requests come at night. A few come from 07:30, `scale` at a time from 08:00, three times as many for 40 minutes
+    at 12:00, and slowly fewer from 17:00. `service`: the mean service time in seconds.
     """
     draw = random.Random(seed)
 
@@ -92,7 +92,7 @@ def _arrivals(draw: random.Random, level: Callable[[float], float], most: float,
 
 
 def _service(draw: random.Random, mean: float) -> float:
-    """Log-normal: most near the mean, a few much longer."""
+    """A random service time. Most are near the mean and a few are much longer, because they are log-normal."""
     spread = 0.5
     return draw.lognormvariate(math.log(mean) - spread**2 / 2, spread)
 
@@ -139,7 +139,7 @@ def _time(file: Path, line: int, row: dict[str, str]) -> float | datetime:
 def _requests(
     file: Path, rows: list[dict[str, str]], arrivals: list[float], service: float | None, draw: random.Random
 ) -> Iterator[Request]:
-    """The requests of each row."""
+    """The requests that the rows of the file stand for."""
     for number, (row, at) in enumerate(zip(rows, arrivals, strict=True)):
         where = f"{file}, line {number + 2}"
         try:

@@ -1,12 +1,11 @@
 """One endpoint in virtual time: pods start and end; requests are admitted, placed, held, served or throttled.
 
-The product decides: which requests are admitted (core/dataplane/admission), which pod takes a request
-(core/dataplane/placement), how many demand pods the load needs (core/dataplane/scaling), which bounds apply
-(core/autoscaling/bounds), which size follows a target (core/autoscaling/tracking). Only time is simulated here, with a
-heap of coming events.
+The product's own functions decide. Those of core/dataplane decide which requests are admitted, which pod takes a
+request and how many demand pods the load needs. Those of core/autoscaling decide which bounds apply and which size
+follows a target. This module simulates only time: it keeps future events in a heap.
 
-It is simpler than a cluster. A pod is ready `cold_start` seconds after it was created. The cluster always has room for
-it. When a warm pool shrinks, idle pods are removed before busy ones, and busy ones complete their requests.
+The simulation is simpler than a cluster. A pod is ready `cold_start` seconds after it was created. The cluster always
+has room for it. When a warm pool shrinks, idle pods are removed before busy pods. Busy pods complete their requests.
 """
 
 from __future__ import annotations
@@ -45,8 +44,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A way to provision. `units`: the size at the start. Without `target` (an entry of spec.autoscaling) it never
-    changes."""
+    """A way to provision. `units`: the size at the start.
+
+    `target`: an entry of spec.autoscaling; None: the size never changes.
+    """
 
     name: str
     units: int = 0
@@ -55,7 +56,7 @@ class Arm:
 
 @dataclass(slots=True, eq=False)
 class Pod:
-    """`in_use`: its current requests. `ready`: it has started. `draining`: it gets no new requests."""
+    """A pod. `in_use`: its current requests. `ready`: it has started. `draining`: it gets no new requests."""
 
     warm: bool
     born: float
@@ -69,8 +70,8 @@ class Pod:
 class Counts:
     """Totals. Each request counts in exactly one of `warm`, `spilled` and `throttled`.
 
-    `cold`: requests that waited for a pod. `waits`: seconds, of each served request. Pods count in GB x seconds, from
-    their creation to their end; `busy` counts the part in which they served requests.
+    `cold`: requests that waited for a pod. `waits`: how many seconds each served request waited. Pods count in GB x
+    seconds, from their creation to their end; `busy` counts only the time in which they served requests.
     """
 
     warm: int = 0
@@ -106,7 +107,7 @@ class World:
         self._order = itertools.count()
         self._admission: Admission[Request, Pod] = Admission(limits.max_concurrency)
         self._placement: Placement[Pod] = Placement(limits.per_instance)
-        self._pods: dict[bool, dict[Pod, None]] = {True: {}, False: {}}  # by warm; the oldest first
+        self._pods: dict[bool, dict[Pod, None]] = {True: {}, False: {}}  # True: warm pods; the oldest first
         self._load_seconds, self._load_since = 0.0, 0.0
         self._marks: deque[float] = deque(maxlen=AVERAGE + 1)  # load seconds at the last syncs
         self._history: History = ()
@@ -214,7 +215,7 @@ class World:
             self._remove(pod)
 
     def _remove(self, pod: Pod) -> None:
-        """The pod gets no new requests. It ends when it has completed the requests that it has."""
+        """Sends no new requests to the pod. The pod ends when it has completed its current requests."""
         pod.draining = True
         self._placement.remove(pod)
         if not pod.in_use and pod in self._pods[pod.warm]:
@@ -242,7 +243,7 @@ class World:
         self._after(SAMPLE, self._sample)
 
     def _sync(self) -> None:
-        """As an HPA does, every 15 s; a scheduled action also scales at its own time (`_bounds`)."""
+        """Scales the warm pool every 15 s, as an HPA does. Scheduled actions also scale at their time (`_bounds`)."""
         self._marks.append(self._load_seconds)
         if self.arm.target is not None:
             self._scale_warm(self.arm.target)
@@ -264,7 +265,7 @@ class World:
         self._resize(size)
 
     def _bounds(self, target: ScalableTarget) -> tuple[int, int]:
-        """The bounds that apply now, in pods. At each scheduled action it computes them again and also scales."""
+        """The bounds that apply now, in pods. At the next scheduled action, computes the bounds again and scales."""
         epoch = self.trace.midnight + self.now
         force = self._bounds_now
         if force is None or (force.next is not None and epoch >= force.next.at):

@@ -1,8 +1,8 @@
 """Compares the activator with a Go reverse proxy (`make bench-warm`).
 
-Both proxies run on one core; generator of load and model share another core. Each pair of runs measures one after the
-other. Prints a table; the last line is the median ratio of requests per second. Absolute figures depend on the machine
-and on what else it does: compare ratios.
+Both proxies run on one core; generator of load and model share another core. A pair of runs measures one proxy right
+after the other. Prints a table; the last line is the median ratio of requests per second. Absolute figures depend on
+the machine and on its other work, so compare ratios.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Proxy:
-    """A running proxy."""
+    """A proxy that runs."""
 
     pid: int
     port: int
 
 
 def free_port() -> int:
-    """A port that is free on all addresses now."""
+    """A port that is free on all IPv4 addresses now."""
     with socket.socket() as probe:
         probe.bind(("0.0.0.0", 0))
         port: int = probe.getsockname()[1]
@@ -61,7 +61,7 @@ def free_port() -> int:
 
 
 def pinned(core: int, *words: str | Path) -> list[str]:
-    """The command on one core, if the machine has several."""
+    """The command line that runs a command on one core."""
     cores = sorted(os.sched_getaffinity(0))
     return [sys.executable, "-c", PINNED, str(cores[core % len(cores)]), *map(str, words)]
 
@@ -95,7 +95,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def measure(program: Path, name: str, proxy: Proxy, connections: int, seconds: float) -> Run:
-    """One run. Raises CommandError if a request got another status than 200."""
+    """Measures one run. Raises CommandError if a request got another status than 200."""
     address = f"127.0.0.1:{proxy.port}"
     load = ["load", "-address", address, "-connections", str(connections), "-seconds", str(seconds)]
     before = cpu_seconds(proxy.pid)
@@ -113,9 +113,9 @@ def measure(program: Path, name: str, proxy: Proxy, connections: int, seconds: f
 def pairs(
     program: Path, proxies: dict[str, Proxy], connections: int, seconds: float, count: int
 ) -> Iterator[dict[str, Run]]:
-    """Runs of both proxies one after the other, so that other work on the machine affects both.
+    """Pairs of runs: both proxies one right after the other, so that other work on the machine affects both alike.
 
-    The proxies take turns to be first.
+    Each pair starts with the proxy that was second in the pair before.
     """
     for number in range(count):
         order = list(proxies) if number % 2 else list(reversed(proxies))
@@ -158,7 +158,7 @@ def run(program: Path, count: int, seconds: float) -> dict[int, list[dict[str, R
     ):
         proxies = {"kindler": kindler, "go": go}
         for name, proxy in proxies.items():
-            measure(program, name, proxy, 64, 1)  # warms up
+            measure(program, name, proxy, 64, 1)  # fills the caches before the first pair
         return {connections: list(pairs(program, proxies, connections, seconds, count)) for connections in CONNECTIONS}
 
 

@@ -1,6 +1,7 @@
 """The activator's request path as in the product (router, throttler, wire), without a cluster.
 
-One endpoint with warm pods is put into the directory once; in the product watches keep it up to date.
+This program puts one endpoint with warm pods into the directory once. In the product, watches keep the directory up to
+date.
 
     python -m hack.bench.warm.serve PORT POD_PORT POD_IP…
 """
@@ -37,7 +38,7 @@ WARM = names.pool_name("iris", REVISION, names.WARM)
 
 
 class InstantActuator:
-    """Reports at once that every pod has responded to its first ping. Changes nothing in a cluster."""
+    """A PoolActuator without a cluster: it reports at once that every pod has responded to its first ping."""
 
     def scale(self, size: PoolSize, replicas: int) -> None: ...
 
