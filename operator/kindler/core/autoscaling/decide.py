@@ -165,7 +165,7 @@ def _status(state: ScalingState, situation: Situation, desired: int, current: in
 
 
 def _is_idle(state: ScalingState, situation: Situation, computed: int | None) -> bool:
-    """Whether the pool is at its minimum and only a request can change that.
+    """Whether the pool is at its minimum and, of all loads, only a request can change that.
 
     False with a foreign metric, because such a metric can change without a request.
     """

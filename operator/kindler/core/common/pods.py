@@ -14,7 +14,7 @@ from kindler.api import names
 from kindler.core.common.deadlines import startup_deadline
 from kindler.core.common.timestamps import parse_timestamp
 
-# A container that was restarted at least this often, and that never responded, counts as unable to recover by itself.
+# If a container was restarted this often, and its last run ended before it was ready, it will not recover by itself.
 REPEATED: Final = 2
 END_MARGIN: Final = 120  # seconds that a container may take to end
 _DETAIL_LIMIT: Final = 300
@@ -40,8 +40,8 @@ class PodFacts:
     `started`: when the running container started (None while no container runs). `ready`: the pod's Ready condition;
     the first True means that the health path responded. `ended`: the pod has ended and cannot start again (evicted, or
     lost with its node); its ReplicaSet has created another pod, and this pod's object may exist for a long time.
-    Another pod may get the same `ip` later; `uid` distinguishes the two pods. `image_id` is the digest to which the
-    runtime resolved the image; empty until the runtime has resolved the image.
+    Another pod may get the same `ip` later; `uid` distinguishes the two pods. `image_id` is the repository and
+    digest to which the runtime resolved the image; empty until the runtime has resolved the image.
     """
 
     name: str

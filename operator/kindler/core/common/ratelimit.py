@@ -29,5 +29,5 @@ def backoff(first: float, failures: int, most: float) -> float:
 
 
 def is_power_of_two(count: int) -> bool:
-    """Whether to log this failure, the `count`-th in a row: only the 1st, 2nd, 4th, 8th and so on are logged."""
+    """Whether to log the `count`-th failure: only the 1st, 2nd, 4th, 8th and so on are logged."""
     return count & (count - 1) == 0

@@ -1,4 +1,4 @@
-"""Which endpoint a request names, read only from its host and target, and which style error responses have.
+"""Which endpoint a request names (by host, target and X-Kindler-Namespace), and which style error responses have.
 
     POST /endpoints/{endpointName}/invocations
         SageMaker's path. The namespace is the value of X-Kindler-Namespace, else the installation's default.

@@ -21,7 +21,8 @@ NO_PROGRESS_SECONDS = 600
 class CurrentAttempt:
     """The attempt of this pass, and why the target has failed before.
 
-    `deadline`: epoch seconds. After it, pods count as failed even if they report no failure.
+    `deadline`: epoch seconds. After it, a failure that is not final counts, too. Pods that report no failure count as
+    failed NO_PROGRESS_SECONDS later.
     """
 
     attempt: Attempt

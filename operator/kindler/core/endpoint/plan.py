@@ -3,7 +3,7 @@
 The list is empty if nothing differs. It never contains an object that Kindler does not own.
 
 A rejected write ends the pass. Therefore the order is:
-1. The revision that already serves, its pools and the HPA, because an update that fails must not affect them.
+1. The pools of the revision that already serves, and the HPA, because an update that fails must not affect them.
 2. Objects before the writes that need them. A revision comes before its pools, because a pool without its revision
    could not be rebuilt. Then follow the Service, the annotations that record that a revision has the route, and the
    HPA.

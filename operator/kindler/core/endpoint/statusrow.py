@@ -19,7 +19,7 @@
   yes     none of these                       InService       True                 True       -            -
 
 The first row that matches applies. If the row says that Available is True, but the pods of the routed revision cannot
-start and none is Ready, Available is False.
+start and none of its pods is Ready, Available is False.
 """
 
 from __future__ import annotations
