@@ -45,8 +45,8 @@ def pod_spec(shape: PodShape, settings: ControllerSettings) -> dict[str, Any]:
         },
         "tolerations": tolerations,
         **secrets,
-        # The volume exists only if no other directory is writable. If a pod has a volume, the kubelet waits 300 ms until
-        # it checks again whether it is mounted, which is nearly half of a cold start (docs/adr/0002).
+        # The volume exists only if no other directory is writable. If a pod has a volume, the kubelet waits 300 ms
+        # until it checks again whether it is mounted, which is nearly half of a cold start (docs/adr/0002).
         **({"volumes": [{"name": "tmp", "emptyDir": {}}]} if shape.read_only_root_filesystem else {}),
         "containers": [_container(shape, settings)],
     }
