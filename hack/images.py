@@ -41,7 +41,8 @@ for url in sys.argv[1:]:
 class Source:
     """What an image is built from.
 
-    `inputs`: all files and folders that its Dockerfile copies. `fixed`: the tag that manifests name.
+    `inputs`: a change of one of these files or folders changes the content tag. They include the Dockerfile and all
+    that it copies. `fixed`: the tag that manifests name.
     """
 
     name: str

@@ -34,7 +34,7 @@ DELETING_CHILD = Blocker(BlockerKind.WAITING, "NameTaken", "The former child is 
 
 
 def coming(what: Any = OLD, base: Observed | None = None, begun: float = NOW - 5, **pods: Any) -> Observed:
-    """`what` is starting. If there is a `base`, it serves at the same time."""
+    """`what` is starting. If there is a `base`, OLD serves, with the revisions, pools and pods of `base`."""
     revision = stored_revision(what, at=int(begun))
     made = pool(what, of=revision)
     before = base or observed(endpoint(what.config_name), what)

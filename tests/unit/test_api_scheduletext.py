@@ -33,7 +33,7 @@ def _rejecting_rules(text: str) -> list[Rule]:
 
 
 def _parse_error(text: str) -> str:
-    """The controller's error message for a schedule. Empty if it can parse it."""
+    """The controller's error message for a schedule. Empty if the controller can parse the schedule."""
     try:
         parse(text)
     except ScheduleError as invalid:

@@ -298,7 +298,8 @@ def test_sizes_stay_in_bounds_and_two_writers_never_fight(
             sized_by_hpa, stood = _stands(world), world.size
             decided = world.decide()
             _within(world, decided)
-            if sized_by_hpa and decided.hpa and decided.size is not None:  # the controller's only step: from 1 to 0
+            # While an HPA sets the size, the controller itself makes only one step: from 1 to 0.
+            if sized_by_hpa and decided.hpa and decided.size is not None:
                 assert (stood, decided.size) == (1, 0)
             if n % 3 == 2:
                 world.scale()

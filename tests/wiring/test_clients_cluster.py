@@ -1,4 +1,4 @@
-"""The connection to the API server: its configuration, its errors, and which requests never wait for others."""
+"""The connection to the API server: its configuration, its errors, and its limit, which does not hold for watches."""
 
 from __future__ import annotations
 

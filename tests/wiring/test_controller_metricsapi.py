@@ -28,7 +28,8 @@ def pem(content: str) -> str:
 class Ground:
     """An installation without its controller.
 
-    It has the ClusterRole of the chart, and the ConfigMap in which metrics servers publish their certificates.
+    It has the ClusterRole that owns the APIService, and a ConfigMap with a foreign certificate. `publish` creates the
+    ConfigMap in which metrics servers publish their certificates.
     """
 
     def __init__(self, server: ApiServer, kubeconfig: str) -> None:

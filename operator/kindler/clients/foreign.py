@@ -1,7 +1,8 @@
 """Foreign metrics: read from the installation's Prometheus if one is configured, else from the external metrics API.
 
-Without Prometheus, Kindler needs the right to list the metrics of external.metrics.k8s.io that the installation allows.
-If Kindler itself serves that API, it responds that it has no such metric.
+Without Prometheus, Kindler needs the right to list these metrics in external.metrics.k8s.io. The chart gives this right
+for the metrics in `autoscaling.externalMetrics`. If Kindler itself serves that API, it responds that it has no such
+metric.
 """
 
 from __future__ import annotations

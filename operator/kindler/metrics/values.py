@@ -26,9 +26,9 @@ _TERM: Final = re.compile(r"\s*([^\s=!(),]+)\s*(?:(?:==?)\s*([^\s=!(),]*)|\s+in\
 
 
 def parse_selector(selector: str) -> LabelSelector:
-    """Parses a label selector of equalities and sets, for example `a=b,c in (d,e)`. HPAs use no other forms.
+    """Parses a label selector of equalities and sets, for example `a=b,c in (d,e)`.
 
-    Raises StatusError (400) for any other form.
+    The HPAs that Kindler creates use only equalities. Raises StatusError (400) for any other form.
     """
     labels: LabelSelector = {}
     position = 0
@@ -58,8 +58,8 @@ class Values:
     async def of(self, namespace: str, metric: str, selector: LabelSelector, name: str = "") -> list[Value]:
         """The values of a metric for all policies that the selector picks. If `name` is given, only of that Endpoint.
 
-        Raises StatusError: 404 if the selector picks no policy, 503 if one of the policies has no data. Then no
-        value is returned, because the client could not see that values are missing.
+        Raises StatusError: 404 if the selector picks no policy, 503 if one of the policies has no data, even if
+        others have data. Otherwise the client would get an incomplete list and could not see that values are missing.
         """
         try:
             return await self._of(namespace, metric, selector, name)

@@ -1,4 +1,4 @@
-"""EndpointThrottler: admits, holds and places the requests of one endpoint on this activator.
+"""EndpointThrottler: admits and holds the requests of one endpoint that this activator gets, and places them on pods.
 
 The wire calls it for each request, as requests.py describes. The directory calls it for each change in the cluster, and
 the tick calls it twice a second. All calls are plain method calls that never await.
@@ -77,7 +77,8 @@ class EndpointThrottler:
         backend = None if admission.waiting else self.pools.placement.take()
         if backend is None:
             self.pools.scale_up(len(admission.waiting) + 1)
-            # scale_up may have unmarked pods. Their slots belong first to the held requests, then to this request.
+            # scale_up may have made marked pods usable again. Their slots belong first to the held requests, then to
+            # this request.
             self._dispatch_held()
             backend = None if admission.waiting else self.pools.placement.take()
         if backend is None:
@@ -131,7 +132,7 @@ class EndpointThrottler:
         other = self.pools.placement.take()
         if other is None:
             self.pools.scale_up(len(self._admission.waiting) + 1)
-            other = self.pools.placement.take()  # scale_up may have unmarked pods
+            other = self.pools.placement.take()  # scale_up may have made marked pods usable again
         if other is not None:
             self._admission.run(request, other, self._clock())
             self._dispatch_held()

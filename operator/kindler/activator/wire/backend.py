@@ -101,7 +101,7 @@ class BackendConnection(asyncio.Protocol):
 
     @property
     def backed_up(self) -> bool:
-        """True if `resume_writing` will be called: the write buffer holds more than its low-water mark."""
+        """True if the write buffer holds more than its high-water mark. Then `resume_writing` will be called."""
         return self.transport.get_write_buffer_size() > self.transport.get_write_buffer_limits()[1]
 
     @property

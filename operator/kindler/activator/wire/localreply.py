@@ -114,7 +114,7 @@ def model_error(status: int, original: str, fields: bytes, log_hint: str, with_b
 
 
 def added_fields(request_id: bytes, variant: str, cold: ColdStart | None, last: bool) -> bytes:
-    """The fields that are added to the head of every response.
+    """The fields that the activator adds to the head of a response, except of a 1xx response.
 
     `variant`: "" unless the request has SageMaker's form. `last`: the connection closes after this response.
     """

@@ -104,7 +104,7 @@ def pool_failure(replica_set: Mapping[str, Any]) -> PodFailure | None:
 _IF_REPEATED = None
 _NOT_PULLED = (
     "The image {image} cannot be pulled: {detail}. "
-    "Make sure that it exists and that the Model's imagePullSecrets give access to it."
+    "Make sure that it exists and that the Model's imagePullSecrets allow to pull it."
 )
 _SENTENCES: Final[dict[str, tuple[bool | None, str]]] = {
     "ErrImagePull": (False, _NOT_PULLED),
