@@ -24,7 +24,8 @@ ENDPOINT_CONFIG_NOT_FOUND: Final = "EndpointConfigNotFound"
 MODEL_NOT_FOUND: Final = "ModelNotFound"
 # An older object has the same SageMaker name, or an object that is not Kindler's has the name of a child.
 NAME_TAKEN: Final = "NameTaken"
-INVALID: Final = "Invalid"  # stored before a rule existed, or the API server rejects a child
+# The object violates a rule that did not exist when it was stored, or the API server rejects a child as invalid.
+INVALID: Final = "Invalid"
 CREATION_FAILED: Final = "CreationFailed"
 UPDATE_FAILED: Final = "UpdateFailed"
 CANNOT_START: Final = "CannotStart"  # in service, but pods do not start when a request needs them

@@ -5,7 +5,7 @@ the process. Therefore these limits exist:
 
 - At most CONNECTIONS connections. At the limit, a new client replaces the oldest client that has not sent a request
   yet, so that silent clients cannot block the kubelet's probes. If every client has sent a request, the new connection
-  is reset.
+  is closed at once.
 - A client must send its first request within HEAD_SECONDS. After that, aiohttp closes idle connections itself.
 - With TLS, a client counts from the end of its handshake. An unfinished handshake ends after TLS_HANDSHAKE_SECONDS.
 """
@@ -149,7 +149,7 @@ class _BoundedSite(web.BaseSite):
 
 
 class _Cut(asyncio.Protocol):
-    """The protocol for a client above the limit: it resets the connection."""
+    """The protocol for a client above the limit: it closes the connection at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

@@ -65,7 +65,10 @@ def _controller(meta: dict[str, Any], kind: str) -> str:
 
 
 def _no_route_reason(endpoint: str, status: Object) -> str:
-    """Why an Endpoint without a route does not serve, with the controller's message if that says more than Creating."""
+    """Why an Endpoint without a route does not serve.
+
+    The text contains status.failureReason, or else the message of Ready if the reason of Ready is not Creating.
+    """
     if status.get("failureReason"):
         return f"Endpoint {endpoint} could not be created: {status['failureReason']}"
     ready: Object = next((c for c in status.get("conditions") or () if c.get("type") == conditions.READY), {})

@@ -110,7 +110,8 @@ class Counters:
         the sum is exact at any time.
         """
         open_seconds = [now - arrived for arrived in arrivals]
-        # max, because a sum in another order may be rounded down, and the load must not decrease
+        # When a request ends, its time moves from one sum to another. The order of addition changes, so rounding can
+        # make the new sum slightly smaller. `max` keeps the reported load from decreasing.
         load_seconds = _total(self.invocation) + self.wasted_seconds + sum(open_seconds)
         self.load_seconds = max(self.load_seconds, load_seconds)
         # In these counters NOT_READY is only a reply to a ping, and a ping is not an invocation

@@ -54,7 +54,7 @@ def is_stuck(facts: PodFacts, in_use: int, unanswered_seconds: float, startup_ti
 def cannot_start(pods: Iterable[tuple[PodFacts, bool]]) -> PodFailure | None:
     """Why none of `pods` can ever start: the failure of the first pod. None if a pod may start, or if there is no pod.
 
-    None of the pods answers now. Each pod comes with a flag: True if the pod has ever answered a probe.
+    None of the pods answers now. Each pod has a flag: True if the pod has ever answered a probe.
 
         failure             never answered    answered before
         none, or not final  may start         may start

@@ -41,9 +41,9 @@ _METRIC: Final = re.compile("[A-Za-z0-9_:.-]+")
 
 
 class UnsupportedMetric(ValueError):
-    """Prometheus or the external metrics server cannot have this metric.
+    """Prometheus or the external metrics server does not allow the metric's name or one of its dimensions.
 
-    The message names the field, its value and the remedy.
+    The message names the field and its value, and says what is allowed.
     """
 
 

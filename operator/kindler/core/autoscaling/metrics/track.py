@@ -32,8 +32,8 @@ class Track:
 
     `started`: a time before this run began, so its counts were zero then; minus infinity: not known. `owned`: since
     when this activator admits requests for the endpoint, None while it does not. `allocated`: the last reported
-    number. `ended`: when we first saw that the activator did not exist any more, had restarted, or did not serve the
-    endpoint any more.
+    `EndpointStats.allocated`. `ended`: when we first saw that the activator did not exist any more, had restarted, or
+    did not serve the endpoint any more.
     """
 
     __slots__ = ("_readings", "allocated", "ended", "owned", "started")
