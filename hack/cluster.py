@@ -90,7 +90,7 @@ def down() -> None:
 
 
 def _delete(engine: Engine) -> None:
-    """Removes cluster and registries, also incomplete ones."""
+    """Removes the cluster and the registries, even if they are incomplete."""
     _STATE.unlink(missing_ok=True)
     engine.remove_containers(registry.label())
     engine.remove_containers(nodes_label())

@@ -20,7 +20,7 @@ PACKAGES = (
 PROXY_PACKAGES = ("iptables", "conntrack", "nftables")
 KIND, KUBECTL = toolbox.TOOLS["kind"], toolbox.TOOLS["kubectl"]
 PARTS = (KUBERNETES, KUBECTL, ETCD, CONTAINERD, CNI, COREDNS, PAUSE)
-# kubeadm of this version expects these tags. The images with these tags contain our own builds.
+# kubeadm of KUBERNETES.version expects these tags. The images with these tags contain our own builds.
 ETCD_TAG, COREDNS_TAG, PAUSE_TAGS = "3.7.0-0", "v1.14.6", ("3.10", "3.10.2")
 DOCKERFILE = paths.ROOT / "hack" / "sandbox" / "node" / "Dockerfile"
 _REGISTRY = "registry.k8s.io"

@@ -96,8 +96,8 @@ def in_croniter(text: str) -> str | None:
     """The expression in croniter's form: minute hour day-of-month month day-of-week second year.
 
     Sunday is 0, the last Friday is L5, and the last year is 2099. The result is None if croniter does not support the
-    expression or reads it in another way. These are L-3, LW, ranges like 8-8, which croniter reads as all values, and
-    ranges across the end with a step, which croniter does not count from the start of the range.
+    expression or reads it in another way. That is so for L-3 and LW, for ranges like 8-8 (croniter reads them as all
+    values), and for ranges across the end with a step (croniter does not count from the start of the range).
     """
     minutes, hours, days, months, weekdays, years = text.replace("?", "*").replace("2199", "2099").split()
     numbers = f"{minutes} {hours} {days} {numbered(months, MONTHS)} {numbered(weekdays, WEEKDAYS)}"

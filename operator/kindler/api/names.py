@@ -84,7 +84,7 @@ def policy_key(policy: str) -> str:
 
 
 def metrics_name(release: str) -> str:
-    """Name of every object of an installation's metrics server.
+    """The name that the main objects of an installation's metrics server share.
 
     These are Deployment, Service, ServiceAccount, ClusterRole, and the ConfigMap with its certificates.
     """

@@ -26,7 +26,7 @@ TARGET: Final = {"variantName": "AllTraffic", "minCapacity": 1, "maxCapacity": 1
 
 
 def _with(base: Json, fields: Json) -> Json:
-    """`base` with these fields replaced. None leaves a field out."""
+    """`base` with these fields replaced. A field with the value None is left out."""
     return {k: v for k, v in (base | fields).items() if v is not None}
 
 

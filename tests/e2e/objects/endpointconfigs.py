@@ -17,18 +17,18 @@ def _without_none(value: Json) -> Json:
 
 
 def variant(serverless: Json | None = None, **more: Any) -> Json:
-    """A variant. None leaves a field out."""
+    """A variant. A field with the value None is left out."""
     config = _without_none({"memorySizeInMB": 2048, "maxConcurrency": 10} | (serverless or {}))
     return _without_none({"variantName": "AllTraffic", "modelName": "iris", "serverlessConfig": config} | more)
 
 
 def serverless(**fields: Any) -> Json:
-    """An EndpointConfig's spec whose serverlessConfig has these fields. None leaves a field out."""
+    """An EndpointConfig's spec whose serverlessConfig has these fields. A field with the value None is left out."""
     return {"productionVariants": [variant(fields)]}
 
 
 def with_variant(**fields: Any) -> Json:
-    """An EndpointConfig's spec whose variant has these fields. None leaves a field out."""
+    """An EndpointConfig's spec whose variant has these fields. A field with the value None is left out."""
     return {"productionVariants": [variant(**fields)]}
 
 

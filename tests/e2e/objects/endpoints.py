@@ -11,7 +11,7 @@ _RENAME = ("spec.endpointName", "endpointName is immutable", "create a new one t
 
 
 def endpoint(**spec: Any) -> Json:
-    """An Endpoint's spec. None leaves a field out."""
+    """An Endpoint's spec. A field with the value None is left out."""
     return {k: v for k, v in ({"endpointConfigName": "iris"} | spec).items() if v is not None}
 
 

@@ -37,7 +37,7 @@ def config(
     startup: int | None = None,
     **spec: Any,
 ) -> Json:
-    """An EndpointConfig with one variant. None leaves a field out.
+    """An EndpointConfig with one variant. A field with the value None is left out.
 
     `limit`: maxConcurrency. `warm`: provisionedConcurrency. `idle`, `seconds` and `startup`: the timeouts for idle
     pods, for an invocation and for the start of a pod, in seconds.
