@@ -35,7 +35,7 @@ def find(name: str = paths.NAME) -> Engine | None:
 
 
 def start() -> Engine:
-    """Starts the engine of this checkout. Raises CommandError if the machine does not allow it."""
+    """Starts the engine of this checkout. Raises CommandError if the engine cannot run here or does not start."""
     if platform.system() != "Linux" or os.geteuid() != 0:
         raise CommandError(
             "no Docker engine responds (`docker info` fails). Start Docker and run this command again "

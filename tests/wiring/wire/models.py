@@ -56,7 +56,7 @@ class Connection:
         self.writer = writer
 
     async def head(self) -> tuple[bytes, h11.Request]:
-        """Reads the head of one request, and no body. Raises IncompleteReadError if the connection ends before."""
+        """Reads the head of one request, and no body. Raises IncompleteReadError if it is cut off."""
         raw = await self.reader.readuntil(b"\r\n\r\n")
         parser = h11.Connection(h11.SERVER)
         parser.receive_data(raw)

@@ -117,7 +117,7 @@ async def test_a_malformed_chunk_resets_the_clients_connection() -> None:
 
 
 async def test_a_post_on_a_connection_that_the_model_closed_is_never_sent_twice() -> None:
-    """The model closes after one response without `Connection: close`.
+    """The model closes the connection after one response, but does not announce it with `Connection: close`.
 
     Either the wire sees the close before it sends the next request, or that request fails. The model gets the request
     at most once.

@@ -1,4 +1,4 @@
-"""Heads that two parsers could read in two ways."""
+"""Heads that are invalid, or that two parsers could read in two ways."""
 
 from __future__ import annotations
 
