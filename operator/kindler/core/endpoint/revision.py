@@ -19,7 +19,7 @@ from kindler.api.route import Route
 HASH_LENGTH: Final = 10
 
 # Fields of PodShape whose JSON key differs from the attribute name. Stored revisions contain these keys, and the hash
-# is computed from them. A different key would change the hash of every revision, and an upgrade would restart every pod.
+# is computed from them. A different key would change the hash of every revision, and an upgrade would restart all pods.
 _JSON_KEYS: Final = {
     "invocation_timeout_in_seconds": "invocation_timeout",
     "startup_timeout_in_seconds": "startup_timeout",
