@@ -106,7 +106,7 @@ class Store:
         return [(kind, row.value) for kind, rows in self._rows.items() for row in rows.values()]
 
     def since(self, kind: Kind, version: int) -> list[Change]:
-        """Changes of a kind after a version. Raises Refused (410) if the history starts after that version."""
+        """Changes of objects of `kind` after `version`. Raises Refused (410) if the history starts later."""
         if version < self.forgotten:
             raise expired(f"{version} ({self.forgotten + 1})")
         return [c for c in self._history if c.kind is kind and c.version > version]

@@ -144,7 +144,7 @@ def delay(watched: Watched, pool: str, replicas: int, moment: datetime) -> float
 def test_an_update_keeps_the_size_and_each_size_has_one_writer(journey: Journey) -> None:
     """Autoscaling is added, stays through an update under load, and is removed.
 
-    Only one field manager writes each size, and no field manager overwrites a size of another one.
+    The watch sees every change of a pool's size and its field manager: there must be no other change than expected.
     """
     journey.create("moves", limit=5, warm=1, scaling=scaling(3, 4, tracking(0.7)))
     journey.create("late", limit=3, idle=300)

@@ -17,7 +17,7 @@ from kindler.core.dataplane.scaling import desired_replicas
         (1, 2, 5, 1, 5, 1),
         (0, 5, 0, 2, 5, 3),
         (4, 1, 0, 4, 8, 2),
-        (9, 0, 0, 1, 5, 5),  # requests of an earlier, larger limit run; the new limit needs only 5 pods
+        (9, 0, 0, 1, 5, 5),  # the 9 requests began under an earlier, larger limit; the new limit needs only 5 pods
         (0, 200, 0, 1, 200, 200),
         (0, 7, 0, 10, 5, 1),
     ],

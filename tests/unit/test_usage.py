@@ -60,7 +60,7 @@ def test_the_average_is_exact_with_a_burst_between_two_samples() -> None:
     window = Window()
     samples(
         window, 0, 100, lambda t: 500 + 12 * (t >= 71)
-    )  # 12 executions of 0.2 s, five times one after the other, all between seconds 70 and 71
+    )  # 12 requests at a time, each 0.2 s, five times in a row: 12 seconds of execution between seconds 70 and 71
     assert usage(window, 100).load == pytest.approx(12 / 60)
 
 

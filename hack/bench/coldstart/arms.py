@@ -43,7 +43,7 @@ class Sample:
 
 
 class Bench:
-    """The three arms in their own namespace. `gateway`: the URL of the activator."""
+    """The three ways (arms) to run the pod, in a namespace of their own. `gateway`: the URL of the activator."""
 
     def __init__(self, api: KubeApi, gateway: str) -> None:
         self.api = api

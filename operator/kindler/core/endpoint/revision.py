@@ -55,7 +55,7 @@ class PodShape:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> PodShape:
-        """The shape in `value`. Ignores fields of a newer Kindler. Raises TypeError or KeyError for any other JSON."""
+        """The shape in `value`. Ignores fields of a newer Kindler. Raises TypeError if a required field is missing."""
         known = {key: name for key, name, _ in _FIELDS}
         return cls(**{known[k]: _with_tuples(v) for k, v in value.items() if k in known})
 
