@@ -22,7 +22,17 @@ from urllib.parse import urlencode, urlsplit
 Json = dict[str, Any]
 
 # Path prefix → plurals, for all kinds that this project's tests read.
-_CORE = ("namespaces", "pods", "services", "events", "secrets", "nodes", "resourcequotas", "serviceaccounts")
+_CORE = (
+    "configmaps",
+    "events",
+    "namespaces",
+    "nodes",
+    "pods",
+    "resourcequotas",
+    "secrets",
+    "serviceaccounts",
+    "services",
+)
 _GROUPS = {
     "apis/serving.kindler.dev/v1alpha1": ("models", "endpointconfigs", "endpoints"),
     "apis/apps/v1": ("replicasets", "deployments", "controllerrevisions"),

@@ -94,7 +94,13 @@ def test_the_api_server_trusts_the_certificate_of_a_new_pod(api: KubeApi, system
     obj = api.until_all(
         "pods", system.namespace, lambda pods: len(pods) == 1 and pods[0]["metadata"]["name"] != before, selector=PODS
     )
-    published = system.get("configmap", "kindler-metrics")["data"][obj[0]["metadata"]["name"]]
+    name = obj[0]["metadata"]["name"]
+    # The pod exists before it publishes its certificate.
+    stored = api.until(
+        "configmaps", system.namespace, "kindler-metrics", lambda found: name in (found or {}).get("data", {})
+    )
+    assert stored is not None
+    published = stored["data"][name]
 
     def trusted(service: Json | None) -> bool:
         bundle = base64.b64decode((service or {}).get("spec", {}).get("caBundle", "")).decode()
