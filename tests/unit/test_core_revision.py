@@ -226,6 +226,8 @@ def test_a_damaged_controller_revision_is_read_as_far_as_possible() -> None:
     assert read is not None
     assert (read.attempt, read.routed, read.number) == (None, None, 3)
     assert manifests.stored_revision_from(raw | {"data": {}}) is None
+    for shape in (None, [], "text", 1):
+        assert manifests.stored_revision_from(raw | {"data": raw["data"] | {"shape": shape}}) is None, shape
 
 
 def test_children_have_names_labels_and_an_owner() -> None:

@@ -199,6 +199,7 @@ async def test_watches_never_delay_requests(server: ApiServer, tmp_path: Path) -
     await server.until(lambda: len(server.watches.open) == 4)
     async with asyncio.timeout(10):
         await cluster.list(MODELS, None)
+    assert len(server.watches.open) == 4, "the request took no connection from a watch"
     for reader in readers:
         reader.cancel()
     await asyncio.wait(readers)

@@ -111,7 +111,7 @@ def stored_revision_from(raw: Json) -> StoredRevision | None:
             ),
             resolved=_read(notes, RESOLVED, lambda v: ResolvedImage(**v)),
         )
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
 
